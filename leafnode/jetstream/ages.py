@@ -7,13 +7,14 @@ nats-server 2.15.1 server/filestore.go (expireMsgs); the pause after a clock jum
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.errors import StoreBusy, StoreCorrupt, StoreError
+from leafnode.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailed
 from leafnode.jetstream import retention
-from leafnode.jetstream.ttl import TtlQueue
+from leafnode.jetstream.ttl import NEVER, TtlQueue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,6 +28,7 @@ class Ages:
     """Removes what is too old from one stream."""
 
     __slots__ = (
+        "_added",
         "_expired_to",
         "_has_more",
         "_is_open",
@@ -42,6 +44,7 @@ class Ages:
         self._waits_for_age = False  # the timer does: what comes later is not too old sooner
         self._is_open = False  # before that, what never ages may not be known yet
         self._ttls = TtlQueue()
+        self._added = 0  # to it
         self._expired_to = 0  # what is left before it never ages
         self._has_more = False  # to be removed now, on a later turn
 
@@ -65,6 +68,51 @@ class Ages:
         first_ns = self._ttls.next_ns()
         self._ttls.add(seq, ts_ns, ttl_ns)
         if self._ttls.next_ns() != first_ns and self._timer is not None:
+            self.rearm()
+        self._added += 1
+        if self._added % limits.TTLS_BEFORE_LOOK == 0 and not self._ttls.is_doubtful:
+            self._stream.context.clock.call_later(0, self._doubt)
+
+    def _doubt(self) -> None:
+        """Look whether many messages left the stream before their time."""
+        stream = self._stream
+        if stream.store.damage() is None and not self._ttls.is_doubtful:
+            with suppress(StoreCorrupt):  # nothing of it expires any more
+                if self._ttls.doubt(stream.store.state().msgs):
+                    self._sweep()
+
+    def _sweep(self) -> None:
+        """Forget some of those."""
+        root = self._stream.root
+        if self._stream.closed or isinstance(root.failed(), StoreFailed):
+            return
+        places: set[int] = set()  # parts of the stream that are read in
+
+        def lives(seq: int) -> bool | None:
+            places.add(seq // limits.SEGMENT_ROWS_MAX)
+            return None if len(places) > limits.PURGE_TURN_PLACES else self._lives(seq)
+
+        gone = self._ttls.sweep(lives, limits.PURGE_TURN_MSGS)
+        if gone:
+            root.after_commit(partial(self._on_gone, gone))
+        if self._ttls.is_doubtful:
+            self._stream.context.clock.call_later(0, self._sweep)
+
+    def _lives(self, seq: int) -> bool:
+        store = self._stream.store
+        try:
+            return seq >= store.state().first_seq and store.subject_of(seq) is not None
+        except StoreError:  # it may be there
+            return True
+
+    def _on_gone(self, gone: list[tuple[int, int]], error: StoreError | None) -> None:
+        """Those whose removal was undone are there again, with their time."""
+        if error is not None:
+            newest = self._stream.store.committed_seq()
+            for at_ns, seq in gone:
+                if seq <= newest:
+                    is_never = at_ns == NEVER
+                    self._ttls.add(seq, 0 if is_never else at_ns, NEVER if is_never else 0)
             self.rearm()
 
     def rolled_back(self) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt, StoreFailed
+from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from leafnode.clock import Timer
 
@@ -327,3 +330,50 @@ def test_a_damaged_segment_that_is_met_when_the_timer_is_set_stops_it(
     assert b'"seq":2' in answer.replace(b" ", b"")
     assert stream.trouble.count == 1
     assert world.clock.due_in_ns() is None
+
+
+@pytest.mark.parametrize("ttl", ["1h", "never"])
+def test_times_of_values_that_were_replaced_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch, ttl: str
+) -> None:
+    monkeypatch.setattr(limits, "TTLS_STALE_MAX", 16)
+    monkeypatch.setattr(limits, "TTLS_BEFORE_LOOK", 8)
+    world = World()
+    world.create_stream(allow_msg_ttl=True, max_msgs_per_subject=1, max_age=2 * 3600 * S)
+    ttls = world.js.streams["S"].ages._ttls
+    most = 0
+    world.publish("s.first", b"x", headers={"Nats-TTL": ttl})  # the front of the stream stays
+    for _ in range(200):
+        publish(world, ttl)
+        world.settle()
+        most = max(most, len(ttls._due) + len(ttls._doubtful) + len(ttls.never))
+
+    assert most < 2 * 2 + 16 + 2 * 8
+    world.clock.advance(3600 * S + S)
+    assert world.state()["messages"] == (0 if ttl == "1h" else 2)
+    world.clock.advance(2 * 3600 * S)
+    assert world.state()["messages"] == (0 if ttl == "1h" else 2)
+
+
+def test_a_time_of_a_message_whose_removal_was_undone_counts_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "TTLS_STALE_MAX", 2)
+    monkeypatch.setattr(limits, "TTLS_BEFORE_LOOK", 1)
+    world = RealWorld(tmp_path / "store")
+    world.create_stream(allow_msg_ttl=True, max_msgs_per_subject=1)
+    for _ in range(5):
+        world.put("s.a", b"old", headers={"Nats-TTL": "1h"})
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
+    for _ in range(9):
+        world.publish("s.a", b"new", headers={"Nats-TTL": "1h"})
+    world.clock.turn()  # looks at them, before the commit fails
+    world.settle()
+    world.heal()
+    assert world.state()["messages"] == 1
+    assert world.api("STREAM.MSG.GET.S", {"last_by_subj": "s.a"})["message"]["seq"] == 5
+
+    world.clock.advance(3601 * S)
+    world.settle()
+
+    assert world.state()["messages"] == 0

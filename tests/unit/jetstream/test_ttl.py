@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from leafnode import limits
 from leafnode.jetstream.ttl import NEVER, TtlQueue, parse_ttl
 
 S = 1_000_000_000
@@ -76,3 +77,47 @@ def test_what_never_ages_is_found_by_its_place() -> None:
     assert [queue.is_never(seq) for seq in (2, 3, 9)] == [False, True, True]
     queue.forget_below(7)
     assert list(queue.never) == [7, 9]
+
+
+@pytest.mark.parametrize("ttl_ns", [100, NEVER])
+def test_where_many_more_are_known_than_are_there_those_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch, ttl_ns: int
+) -> None:
+    monkeypatch.setattr(limits, "TTLS_STALE_MAX", 4)
+    queue = TtlQueue()
+    for seq in range(1, 31):
+        queue.add(seq, seq, ttl_ns)
+    assert not queue.doubt(13)
+    assert queue.doubt(12)
+
+    gone: list[tuple[int, int]] = []
+    while queue.is_doubtful:
+        queue.add(100 + len(gone), 300, ttl_ns)  # others come meanwhile
+        some = queue.sweep(lambda seq: seq % 3 == 0, 7)
+        assert len(some) <= 7
+        gone += some
+
+    left = [seq for seq in range(1, 31) if seq % 3]
+    assert sorted(seq for _, seq in gone) == left
+    assert {at - seq for at, seq in gone} == ({100} if ttl_ns > 0 else {NEVER - s for s in left})
+    kept = queue.take_due(10**9, 99) if ttl_ns > 0 else list(queue.never)
+    assert [seq for seq in kept if seq < 100] == list(range(3, 31, 3))
+    assert len(kept) == 10 + 5
+
+
+def test_what_cannot_be_looked_at_now_is_doubtful_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "TTLS_STALE_MAX", 0)
+    queue = TtlQueue()
+    for seq in range(1, 10):
+        queue.add(seq, seq, 100)
+        queue.add(seq, seq, NEVER)
+    assert queue.doubt(0)
+
+    assert queue.sweep(lambda _: None, 99) == []
+
+    assert queue.is_doubtful
+    assert (queue.next_ns(), queue.first_never(0)) == (101, 1)
+    assert sorted(queue.take_due(105, 9)) == [1, 2, 3, 4, 5]
+    queue.forget_above(7)
+    assert not queue.is_doubtful
+    assert (queue.take_due(999, 9), list(queue.never)) == ([6, 7], [1, 2, 3, 4, 5, 6, 7])
