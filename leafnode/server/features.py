@@ -279,6 +279,12 @@ async def change_serial(server: Server) -> None:
     start_bridge(server)
 
 
+async def stop_bridge(server: Server) -> None:
+    """Close the serial ports while clients are there: who waits for a device hears of it."""
+    if server.features.serial is not None:
+        await end(server.features.serial)
+
+
 def tell_of_orphans(server: Server) -> None:
     """Say whose streams are kept and not served, now that all accounts are known."""
     if server.features.jetstream is not None:

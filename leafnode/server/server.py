@@ -277,6 +277,7 @@ class Server:
             features.start_leafs(self)
             features.start_uplinks(self, stack)
             features.start_bridge(self)
+            stack.push_async_callback(features.stop_bridge, self)
             if self.monitor is not None:
                 self.listeners.serve(self.monitor, tasks)
             stack.callback(self.ports_file.remove)

@@ -10,7 +10,9 @@ import json
 import os
 import select
 import signal
+import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import nats
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nats.aio.client import Client
+    from nats.aio.msg import Msg
 
 CONFIG = """
 jetstream { store_dir: "{dir}/js" }
@@ -46,7 +49,7 @@ serial { account: PLANT, ports [ {
   commands [ COMMANDS ]
 } ] }
 """
-WEIGH = '{ subject: "cmd.{port}.weigh", send: SI, starts: "S " }'
+WEIGH = '{ subject: "cmd.{port}.weigh", send: SI, starts: "S ", timeout: 1s }'
 ZERO = '{ subject: "cmd.{port}.zero", send: Z, starts: "Z " }'
 
 
@@ -57,6 +60,8 @@ class Scale(threading.Thread):
         super().__init__(daemon=True)
         self.cable = cable
         self.heard: list[bytes] = []
+        self.weight = b"1.5"
+        self.thinks = threading.Event()  # says nothing while this is set
         self.stopped = threading.Event()
         self.start()
 
@@ -68,7 +73,10 @@ class Scale(threading.Thread):
             *lines, rest = (rest + self.cable.hear()).split(b"\r\n")
             self.heard += lines
             for line in lines:
-                self.cable.say({b"SI": b"S S 1.5 g\r\n", b"Z": b"Z A\r\n"}[line])
+                weighed = b"S S %b g\r\n" % self.weight
+                while self.thinks.is_set() and not self.stopped.is_set():
+                    self.stopped.wait(0.01)
+                self.cable.say({b"SI": weighed, b"Z": b"Z A\r\n"}[line])
 
 
 @pytest.fixture
@@ -152,3 +160,98 @@ def test_a_command_while_the_port_is_lent_says_so(world: tuple[Gateway, Scale]) 
         await boss.close()
 
     asyncio.run(story())
+
+
+class Asked:
+    """A command that its device thinks about, and what its asker heard until now."""
+
+    def __init__(self, scale: Scale) -> None:
+        self.scale = scale
+        self.heard: list[tuple[str, bytes]] = []
+
+    async def ask(self, gateway: Gateway) -> Client:
+        """Ask; return when the device has it."""
+        boss = await user(gateway, "boss")
+
+        async def hear(message: Msg) -> None:
+            code = (message.headers or {}).get("Nats-Service-Error-Code", "")
+            self.heard.append((code, message.data))
+
+        inbox = boss.new_inbox()
+        await boss.subscribe(inbox, cb=hear)
+        self.scale.thinks.set()
+        await boss.publish("cmd.scale.weigh", b"", reply=inbox)
+        async with asyncio.timeout(10):
+            while not self.scale.heard:  # noqa: ASYNC110 -- a thread says nothing to the loop
+                await asyncio.sleep(0.01)
+        return boss
+
+    async def told(self) -> None:
+        async with asyncio.timeout(10):
+            while not self.heard:  # noqa: ASYNC110 -- no event is as simple
+                await asyncio.sleep(0.01)
+
+    async def weigh(self, boss: Client) -> bytes:
+        """Let the device say what it thought about, put something on it and weigh that."""
+        self.scale.weight = b"2.5"
+        self.scale.thinks.clear()
+        async with asyncio.timeout(20):
+            while True:
+                answer = await boss.request("cmd.scale.weigh", b"", timeout=10)
+                if not answer.headers:  # else the port is not open again
+                    return answer.data
+
+
+def test_a_reload_in_the_middle_of_a_command_is_told_and_its_answer_is_nobody_elses(
+    world: tuple[Gateway, Scale],
+) -> None:
+    gateway, scale = world
+    asked = Asked(scale)
+
+    async def story() -> None:
+        boss = await asked.ask(gateway)
+        file = gateway.directory / "leafnode.conf"
+        file.write_text(file.read_text().replace(WEIGH, f"{WEIGH}, {ZERO}"))
+        assert gateway.process is not None
+        os.kill(gateway.process.pid, signal.SIGHUP)
+        await asked.told()
+        assert await asked.weigh(boss) == b"S S 2.5 g"
+        await boss.close()
+
+    asyncio.run(story())
+
+    assert asked.heard == [("503", b"")]
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_restart_in_the_middle_of_a_command_is_told_and_its_answer_is_nobody_elses(
+    world: tuple[Gateway, Scale], *, is_killed: bool
+) -> None:
+    gateway, scale = world
+    heard = b""
+    # A client without a library: what is said before the connection ends is all read.
+    with socket.create_connection(("127.0.0.1", gateway.client_port), timeout=10) as asker:
+        scale.thinks.set()
+        login = b'CONNECT {"user":"boss","pass":"p","headers":true,"verbose":false}\r\n'
+        asker.sendall(login + b"SUB _INBOX.x 1\r\nPUB cmd.scale.weigh _INBOX.x 0\r\n\r\n")
+        deadline = time.monotonic() + 10
+        while not scale.heard:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        if is_killed:
+            gateway.kill()
+        else:
+            gateway.stop()
+        while data := asker.recv(65536):
+            heard += data
+    gateway.start()
+
+    async def story() -> None:
+        boss = await user(gateway, "boss")
+        assert await Asked(scale).weigh(boss) == b"S S 2.5 g"
+        await boss.close()
+
+    asyncio.run(story())
+
+    assert heard.count(b"MSG _INBOX.x") == (0 if is_killed else 1)
+    assert (b"Nats-Service-Error-Code: 503" in heard) is not is_killed
