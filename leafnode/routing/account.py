@@ -13,9 +13,7 @@ from leafnode.limits import (
     DROP_WORK,
     FOUND_WORK,
     LINK_WORK,
-    MAPPED_WORK,
     TOKEN_WORK,
-    TURN_WORK,
     WALK_WORK,
 )
 from leafnode.metrics import Traffic
@@ -28,6 +26,7 @@ from leafnode.routing.deliver import (
     send_to_leaf,
 )
 from leafnode.routing.leaf_interest import LeafInterest
+from leafnode.routing.mapped_interest import MappedInterest
 from leafnode.routing.parked import Backlog, in_turns
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import LOGIN_REQUESTS, may_deliver, may_show
@@ -94,9 +93,7 @@ class Account:
         self.leaf_interest = LeafInterest()
         self.links: list[LinkWatcher] = []  # those that are up
         self.mappings: Mappings | None = None  # None: subjects are routed as they are published
-        self._counted: set[bytes] = set()  # sources of mappings that count as interest
-        self._dropped: list[Mappings] = []  # that nobody goes by any more
-        self._to_count: list[tuple[bytes, int]] = []  # that are to, or to no longer
+        self._mapped = MappedInterest(outbox, self._map_interest)
         self.stream_imports: StreamImports | None = None
         self.tracer: Tracer | None = None  # None: no message is traced
         self.trace_dest = b""  # of messages that carry a traceparent; empty: they are not traced
@@ -178,10 +175,11 @@ class Account:
             for sub in subs:
                 sub.closed = True
             self.spoil()
-            in_turns(self.system.outbox, self._taking_out(subs))
+            in_turns(self.system.outbox, self._taking_out([*reversed(subs)]))
 
-    def _taking_out(self, subs: Sequence[Subscription]) -> Iterator[None]:
-        for sub in subs:
+    def _taking_out(self, subs: list[Subscription]) -> Iterator[None]:
+        while subs:  # each is freed in its step: thousands take a moment, too
+            sub = subs.pop()
             work = max(DROP_WORK, TOKEN_WORK * sub.subject.count(b"."))
             self.system.outbox.work_left -= work
             self.take_out(sub)
@@ -214,29 +212,12 @@ class Account:
 
         What they map counts as interest, from one of the next turns on: leaf links are to bring it.
         """
-        if self.mappings is not None:
-            self._dropped.append(self.mappings)
-        self.mappings = mappings
+        before, self.mappings = self.mappings, mappings
         self.sublist.spoil(b">")
-        wanted = set(mappings.sources) if mappings else set()
-        self._to_count = [(source, 1) for source in wanted - self._counted]
-        self._to_count += [(source, -1) for source in self._counted - wanted]
-        self.system.outbox.end_later(self._count_mapped)
+        self._mapped.follow(mappings, before)
 
-    def _count_mapped(self) -> None:
-        outbox = self.system.outbox
-        until = outbox.work_left - TURN_WORK
-        while self._to_count:
-            source, by = self._to_count.pop()
-            (self._counted.add if by > 0 else self._counted.remove)(source)
-            self._change_interest((source, b""), by)
-            outbox.work_left -= MAPPED_WORK
-            if outbox.work_left <= until:
-                outbox.end_later(self._count_mapped)
-                return
-        if self._dropped:  # to free thousands is a turn of its own
-            self._dropped.pop()
-            outbox.end_later(self._count_mapped)
+    def _map_interest(self, source: bytes, by: int) -> None:
+        self._change_interest((source, b""), by)
 
     def reweigh(self, sub: Subscription, weight: int) -> None:
         """Let a leaf's queue subscription stand for so many members from now on."""

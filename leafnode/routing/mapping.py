@@ -99,10 +99,17 @@ class Mappings:
         self._payer = payer
         self._first = yield from FirstMatch.made(entry.source for entry in self._all)
 
-    @property
-    def sources(self) -> list[bytes]:
-        """What is mapped."""
-        return [entry.source for entry in self._all]
+    def sources(self) -> Iterator[bytes]:
+        """Yield what is mapped, one after the other."""
+        for entry in self._all:
+            yield entry.source
+
+    def let_go(self) -> Iterator[None]:
+        """Nobody goes by these any more: free them, in steps of a microsecond."""
+        while self._all:
+            del self._all[-1]
+            yield
+        yield from self._first.let_go()
 
     def holds(self, subject: bytes) -> bool:
         """Say whether a mapping is for the subject, even one that leaves it where it is."""

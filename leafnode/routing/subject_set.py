@@ -198,6 +198,20 @@ class FirstMatch:
             branches += [(child, index + 1) for child in children if child is not None]
         return min((number for number in found if number is not None), default=None)
 
+    def let_go(self) -> Iterator[None]:
+        """Free it, in steps: nothing is asked of it any more."""
+        branch = [self._root]
+        while branch:
+            node = branch[-1]
+            if node.literals:
+                branch.append(node.literals.popitem()[1])
+            elif node.star is not None:
+                branch.append(node.star)
+                node.star = None
+            else:
+                branch.pop()
+            yield
+
 
 def _is_prefix(pattern: bytes) -> bool:
     """Say whether all of it but a last token `>` is literal; in `a>` the `>` is, too."""

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import pytest
 
-from leafnode.limits import MAPPED_WORK, TURN_WORK, WALK_WORK
-from leafnode.routing.account import Account
+from leafnode.limits import TURN_WORK, WALK_WORK
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
-from leafnode.routing.peer import Kind, Outbox
+from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import Permissions, Rules
 from tests.sim.making import counted
 from tests.sim.peers import FakePeer, account, outbox
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def mappings(*entries: MappedSubject) -> Mappings:
@@ -120,28 +115,6 @@ def test_sources_are_interest_that_leaf_links_bring() -> None:
 
     world.map_subjects(None)
     assert world.local_interest == {}
-
-
-def test_many_sources_become_interest_in_turns_and_the_last_mappings_hold() -> None:
-    later: list[Callable[[], None]] = []
-    world = Account("$G", Outbox(lambda: None, end_later=later.append))
-    many = [one(b"a.%d" % number, (b"b", 100)) for number in range(TURN_WORK // MAPPED_WORK + 2)]
-    seen = []
-
-    world.map_subjects(mappings(*many))
-    assert world.local_interest == {}
-    while later:
-        later.pop(0)()
-        seen.append(len(world.local_interest))
-    assert seen == [TURN_WORK // MAPPED_WORK, len(many)]
-
-    world.map_subjects(None)
-    later.pop(0)()
-    assert len(world.local_interest) == 2
-    world.map_subjects(mappings(one(b"a.1", (b"b", 100)), one(b"c", (b"b", 100))))
-    while later:
-        later.pop(0)()
-    assert world.local_interest == {(b"a.1", b""): 1, (b"c", b""): 1}
 
 
 def test_many_mappings_are_made_in_steps() -> None:
