@@ -68,6 +68,7 @@ INTAKE_WAITING_MAX: Final = 16  # of one stream, who waits until all of that is 
 HEADER_BYTES_A_WORK: Final = 64  # so much of a request's header, searched and copied, costs 1
 TOKEN_WORK: Final = 8  # of a subscription's subject that comes or goes, where it has many
 MAPPED_WORK: Final = 8  # the source of a mapping that comes or goes, beside the links it is told
+FREED_WORK: Final = 8  # something that is let go, of thousands
 WALK_WORK: Final = 5  # a node of a trie of patterns, in a look-up that branches
 RULE_WORK: Final = 20  # a step of making rules for a link: 0.4 to 3 us on a PC
 HANDLER_WORK: Final = 24  # a message for a part of the server, which adds what it does

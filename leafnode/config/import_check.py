@@ -95,6 +95,15 @@ class _Imports:
     def like(self, exporter: str, unique: bytes) -> Taken | None:
         return self._duplicates.get((exporter, unique))
 
+    def let_go(self) -> Iterator[None]:
+        """Free them in steps: nobody asks any more."""
+        self._duplicates.clear()
+        while self.entries:
+            del self.entries[-1]
+            yield
+        yield from self.subjects.let_go()
+        yield from self.local.let_go()
+
 
 class Exports(Generic[ExportT]):
     """The exports of one account and one kind."""
@@ -161,6 +170,7 @@ class ImportCheck:
         self._streams: dict[str, _Imports] = {}  # by importer
         self._services: dict[str, _Imports] = {}
         self._before: dict[str, _Imports] = {}  # what those had that are added again
+        self._gone: list[_Imports] = []  # that, and the same of services
         self._walk = Walk()
 
     def revised(
@@ -179,12 +189,18 @@ class ImportCheck:
         for name in anew:
             if (before := revised._streams.pop(name, None)) is not None:
                 revised._before[name] = before
-            revised._services.pop(name, None)
+                revised._gone.append(before)
+            if (before := revised._services.pop(name, None)) is not None:
+                revised._gone.append(before)
         return revised
 
-    def settle(self) -> None:
-        """Forget what was before: all imports were added again."""
+    def settle(self) -> Iterator[None]:
+        """Forget what was before, all imports were added again and this check is in use: it is
+        freed in the steps that are returned.
+        """
         self._before.clear()
+        gone, self._gone = self._gone, []
+        return _let_go(gone)
 
     def service_export(self, exporter: str, subject: str) -> ServiceExport | None:
         """Return the service that an import of this subject, which was taken, is of; None: the
@@ -313,6 +329,11 @@ class ImportCheck:
         for number in imports.subjects.colliding(subject, self._walk):
             one = imports.entries[number]
             yield one.exporter, one.local if is_subset(one.local, subject) else subject
+
+
+def _let_go(gone: list[_Imports]) -> Iterator[None]:
+    while gone:
+        yield from gone.pop().let_go()
 
 
 def _leads_back(importer: str, name: str, subject: bytes, ways_of: _WaysOf) -> bool:

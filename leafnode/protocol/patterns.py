@@ -72,6 +72,17 @@ class PatternSet:
         self._size += 1
         return self._size - 1
 
+    def let_go(self) -> Iterator[None]:
+        """Free it in steps: nothing is asked of it any more. Thousands take milliseconds."""
+        branch = [self._root]
+        while branch:
+            children = branch[-1].children
+            if children:
+                branch.append(children.popitem()[1])
+            else:
+                branch.pop()
+            yield
+
     def which(self, literal: bytes) -> int | None:
         """Return the number of a pattern that stands for a literal subject; None: there is none.
 

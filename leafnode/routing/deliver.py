@@ -240,7 +240,7 @@ def hand_over(account: Account, origin: Peer, sub: Subscription, message: Messag
         return sub.relay.forward(origin, message)
     found, shadow, trace = sub, sub.shadow, message.trace
     if shadow is not None:
-        message = message._replace(subject=shadow.show(message.subject))
+        message = message._replace(subject=shadow.by.show(message.subject))
         if trace is not None:
             is_followed = trace.is_exported(sub, message.subject)
             if trace.only and not is_followed:
@@ -265,7 +265,7 @@ def send_to_leaf(
 ) -> None:
     """Put one message on a leaf link, naming the queue groups it is for (leaf protocol 2.1)."""
     if sub.shadow is not None:
-        message = message._replace(subject=sub.shadow.show(message.subject))
+        message = message._replace(subject=sub.shadow.by.show(message.subject))
         sub = sub.shadow.source
     if message.trace is not None:
         sent = message.trace.sent_on(sub, message)

@@ -60,7 +60,7 @@ def _receivers(group: Group, origin: Peer, subject: bytes) -> list[Subscription]
     that see the subject under the same name, here or through one import: 65,536 of one that is
     denied the subject took 40 ms, one by one.
     """
-    verdicts: dict[object, bool] = {}  # by peer; through an import by peer and its `show`
+    verdicts: dict[object, bool] = {}  # by peer; through an import by both
     found: list[Subscription] = []
     for sub in group.members:
         peer = sub.peer
@@ -69,7 +69,7 @@ def _receivers(group: Group, origin: Peer, subject: bytes) -> list[Subscription]
         if peer.sifted_by is not None:  # each of its own has a verdict of its own
             may = may_deliver(sub, subject, origin)
         else:
-            key = peer if sub.shadow is None else (peer, sub.shadow.show)
+            key = peer if sub.shadow is None else (peer, sub.shadow.by)
             known = verdicts.get(key)
             if known is None:
                 known = verdicts[key] = may_deliver(sub, subject, origin)

@@ -17,10 +17,11 @@ from leafnode.protocol.transform import untokenize
 from leafnode.routing.crossings import Crossings, numbers
 from leafnode.routing.parked import begin, in_turns
 from leafnode.routing.peer import Kind
+from leafnode.routing.plan import Plan, finished
 from leafnode.routing.subscription import Shadow, Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from leafnode.protocol.transform import Transform
     from leafnode.routing.account import Account
@@ -106,12 +107,8 @@ class StreamImport:
             return self.source
         return common if self._back is None else self._back.apply(common)
 
-    def end(self) -> None:
-        """Let nothing through any more. The shadows are still to be taken out."""
-        self.is_over = True
-        for shadow in self.shadows.values():
-            shadow.closed = True
-        self.exporter.sublist.spoil(b">")
+
+StreamsPlan = Plan[StreamImport, StreamImport]
 
 
 class StreamImports:
@@ -119,7 +116,7 @@ class StreamImports:
 
     __slots__ = ("_account", "_imports", "_index")
 
-    def __init__(self, account: Account, imports: Iterable[StreamImport]) -> None:
+    def __init__(self, account: Account, imports: Iterable[StreamImport] = ()) -> None:
         self._account = account
         self._imports = list(imports)
         self._index: Crossings | None = None  # of their local subjects, where they are many
@@ -133,33 +130,44 @@ class StreamImports:
     def stop(self) -> None:
         """Import nothing any more."""
         self._account.stream_imports = None
-        self.replace(())
+        self.adopt(finished(self.planned(())))
 
-    def replace(self, imports: Iterable[StreamImport]) -> None:
-        """Import these from now on, and no others. One that was there keeps its shadows.
-
-        Through one that goes nothing comes from now on; its shadows are taken out in turns of
-        their own where they are many, as those of new ones are made.
+    def planned(self, imports: Iterable[StreamImport]) -> Generator[None, None, StreamsPlan]:
+        """Find out in steps what is new, and what is not there any more, where these are
+        imported. One that was there keeps its shadows.
         """
         known: dict[object, list[StreamImport]] = {}
-        for one in self._imports:
+        for number, one in enumerate(self._imports, 1):
             known.setdefault(one.key, []).append(one)
-        fresh = []
-        self._imports, self._index = [], None
-        for one in imports:
+            if number % _IMPORTS_A_STEP == 0:
+                yield
+        plan: StreamsPlan = Plan([], [], [])
+        for number, one in enumerate(imports, 1):
             same = known.get(one.key)
-            self._imports.append(same.pop() if same else one)
-            if self._imports[-1] is one:
-                fresh.append(one)
-        gone = [one for several in known.values() for one in several]
-        for one in gone:
-            one.end()
-        steps = chain(_leftovers(gone), self._indexed(), self._overlaps(fresh))
-        in_turns(self._account.system.outbox, steps)
+            if same:
+                plan.all.append(same.pop())
+            else:
+                plan.all.append(one)
+                plan.fresh.append(one)
+            if number % _IMPORTS_A_STEP == 0:
+                yield
+        for several in known.values():
+            plan.gone.extend(several)
+        return plan
 
-    def are(self, imports: Sequence[StreamImport]) -> bool:
-        """Say whether they are just these already."""
-        return [one.key for one in imports] == [one.key for one in self._imports]
+    def adopt(self, plan: StreamsPlan) -> None:
+        """Import what was planned from now on, and nothing else.
+
+        Through what is gone nothing comes from now on; its shadows are taken out in turns of
+        their own where they are many, as those of new ones are made.
+        """
+        self._imports, self._index = plan.all, None
+        for one in plan.gone:
+            one.is_over = True
+        for exporter in {one.exporter for one in plan.gone}:
+            exporter.sublist.spoil(b">")
+        steps = chain(_leftovers(plan.gone), self._indexed(), self._overlaps(plan.fresh))
+        in_turns(self._account.system.outbox, steps)
 
     def spoil(self) -> None:
         """Have everything decided anew that may lead to a shadow."""
@@ -221,7 +229,7 @@ class StreamImports:
             shadow = Subscription(
                 sub.peer, subject, sid=sub.sid, queue=sub.queue, handler=sub.handler
             )
-            shadow.shadow = Shadow(sub, one.show, one.allow_trace)
+            shadow.shadow = Shadow(sub, one)
             one.shadows[sub] = shadow
             one.exporter.insert(shadow)
 
@@ -272,14 +280,19 @@ def _casts(sub: Subscription) -> bool:
     return sub.shadow is None and sub.relay is None
 
 
-def _leftovers(imports: Iterable[StreamImport]) -> Iterator[None]:
-    """Take the shadows of imports that are over out, in steps."""
-    for one in imports:
+def _leftovers(imports: list[StreamImport]) -> Iterator[None]:
+    """Take the shadows of imports that are over out, in steps, and let go of these."""
+    while imports:
+        one = imports.pop()
+        outbox = one.exporter.system.outbox
         while one.shadows:
             _, shadow = one.shadows.popitem()
-            one.exporter.system.outbox.work_left -= _work(shadow.subject)
+            outbox.work_left -= _work(shadow.subject)
+            shadow.closed = True
             one.exporter.take_out(shadow)
             yield
+        outbox.work_left -= OVERLAP_WORK
+        yield
 
 
 def _taken_out(sub: Subscription, imports: Iterator[list[StreamImport]]) -> Iterator[None]:

@@ -279,17 +279,17 @@ def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
     if peer.sifted_by is not None and not _may_stand(sub):
         return False
     # Permissions speak of the subjects that a subscriber sees.
-    shown = subject if sub.shadow is None else sub.shadow.show(subject)
+    shown = subject if sub.shadow is None else sub.shadow.by.show(subject)
     return permissions.may_receive(shown, sub.queue)
 
 
 def is_over(sub: Subscription) -> bool:
-    """Say whether nothing reaches it any more, or nothing yet. A shadow goes by what it stands for:
-    that is ended, or woken, at once, and its shadows may be thousands.
+    """Say whether nothing reaches it any more, or nothing yet. A shadow goes by what it stands for
+    and by its import: these end, or wake, at once, and shadows may be thousands.
     """
     if sub.shadow is not None:
         source = sub.shadow.source
-        return sub.closed or source.closed or source.asleep
+        return source.closed or source.asleep or sub.shadow.by.is_over
     return sub.closed or sub.asleep
 
 

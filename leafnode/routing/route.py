@@ -203,7 +203,7 @@ def _build_targets(route: Route, origin: Peer) -> None:
 def _target(route: Route, sub: Subscription) -> Target:
     subject = route.subject
     if sub.shadow is not None:
-        subject = sub.shadow.show(subject)
+        subject = sub.shadow.by.show(subject)
         sub = sub.shadow.source
     return Target(sub, start_of(sub, subject, with_header=route.with_header))
 
@@ -229,7 +229,7 @@ def call(account: Account, sub: Subscription, delivery: Delivery) -> None:
     it. The account's owner counts and logs it.
     """
     if sub.shadow is not None:
-        delivery = delivery._replace(subject=sub.shadow.show(delivery.subject))
+        delivery = delivery._replace(subject=sub.shadow.by.show(delivery.subject))
         sub = sub.shadow.source
     assert sub.handler is not None
     sub.delivered += len(delivery.messages)

@@ -25,6 +25,7 @@ from leafnode.routing.deliver import deliver
 from leafnode.routing.latency import Measurement, asks_for_sample
 from leafnode.routing.owed import ACK_PREFIX, Response
 from leafnode.routing.permissions import LOGIN_REQUESTS
+from leafnode.routing.plan import Plan, finished
 from leafnode.routing.route import Message
 from leafnode.routing.service_export import Answers, Passed
 from leafnode.routing.subscription import Subscription
@@ -32,7 +33,7 @@ from leafnode.routing.tracing import without_trace
 from leafnode.slices import in_slices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from random import Random
 
     from leafnode.protocol.client_info import ClientInfo
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
 REQUEST_INFO: Final = b"Nats-Request-Info"
 _REPLY_PREFIX: Final = "_R_."
 _REPLY_CHARS: Final = 6
+
+
+ServicesPlan = Plan[tuple["ServiceImport", Subscription], Subscription]
+_IMPORTS_A_STEP: Final = 32  # of 2 us each, where they are new
 
 
 class World(Protocol):
@@ -199,27 +204,56 @@ class Services:
         self._sub: Subscription | None = None
 
     def replace_imports(self, imports: Iterable[ServiceImport]) -> None:
-        """Import these services from now on, and no others. Answers on their way still arrive.
+        """Import these services from now on, and no others."""
+        self.adopt(finished(self.planned(imports)))
 
-        One that was there keeps its subscription: of thousands mostly none has changed.
+    def planned(self, imports: Iterable[ServiceImport]) -> Generator[None, None, ServicesPlan]:
+        """Find out in steps what is new, and what is not there any more, where these are imported.
+
+        One that was there keeps its subscription. Those of new ones sleep until this is adopted;
+        where it is not it has to be given up, as it is where not all steps are taken.
         """
-        before = {one.key: (one, sub) for one, sub in self._imports}
+        before: dict[object, tuple[ServiceImport, Subscription]] = {}
+        for number, (one, sub) in enumerate(self._imports, 1):
+            before[one.key] = (one, sub)
+            if number % _IMPORTS_A_STEP == 0:
+                yield
         assert len(before) == len(self._imports), "who checks imports takes none twice"
-        self._imports = []
-        for one in imports:
-            same = before.pop(one.key, None)
-            self._imports.append(same or (one, self._subscribe(one)))
-        self.account.remove_all([sub for _, sub in before.values()])
+        plan: ServicesPlan = Plan([], [], [])
+        try:
+            for number, one in enumerate(imports, 1):
+                known = one.key in before
+                plan.all.append(before.pop(one.key) if known else self._asleep(one, plan.fresh))
+                if number % _IMPORTS_A_STEP == 0:
+                    yield
+        except BaseException:
+            self.give_up(plan)
+            raise
+        plan.gone.extend([sub for _, sub in before.values()])
+        return plan
 
-    def _subscribe(self, one: ServiceImport) -> Subscription:
+    def _asleep(
+        self, one: ServiceImport, fresh: list[Subscription]
+    ) -> tuple[ServiceImport, Subscription]:
         sub = Subscription(self.account.system, one.local)
-        sub.relay = one
+        sub.relay, sub.asleep = one, True
         self.account.insert(sub)
-        return sub
+        fresh.append(sub)
+        return one, sub
 
-    def imports_are(self, imports: Sequence[ServiceImport]) -> bool:
-        """Say whether just these are imported already."""
-        return [one.key for one in imports] == [one.key for one, _ in self._imports]
+    def adopt(self, plan: ServicesPlan) -> None:
+        """Import what was planned from now on, and nothing else. Answers on their way still
+        arrive.
+        """
+        self._imports = plan.all
+        for sub in plan.fresh:
+            sub.asleep = False
+        self.account.sublist.spoil(b">")
+        self.account.remove_all(plan.gone)
+
+    def give_up(self, plan: ServicesPlan) -> None:
+        """Do not import what was planned."""
+        self.account.remove_all(plan.fresh)
 
     @property
     def imports(self) -> list[ServiceImport]:

@@ -34,16 +34,23 @@ class Relay(Protocol):
         ...
 
 
-class Shadow(NamedTuple):
-    """Why a subscription of one account is in another's sublist: a stream import.
+class Import(Protocol):
+    """What brings messages of another account's subjects. `show` makes the subject that is seen
+    here. `allow_trace`: who traces a message may see what becomes of it here.
+    """
 
-    The source is what counts deliveries and ends; `show` makes the subject that it sees.
-    `allow_trace`: who traces a message may see what becomes of it here.
+    allow_trace: bool
+    is_over: bool  # it brings nothing more
+    show: Callable[[bytes], bytes]
+
+
+class Shadow(NamedTuple):
+    """Why a subscription of one account is in another's sublist: a stream import. The source is
+    what counts deliveries and ends.
     """
 
     source: Subscription
-    show: Callable[[bytes], bytes]
-    allow_trace: bool = False
+    by: Import
 
 
 class Subscription:

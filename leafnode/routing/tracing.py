@@ -187,7 +187,7 @@ class Trace:
         assert sub.peer.account is not None, "it subscribed in an account"
         if not self._is_full:
             self.note("se", acc=sub.peer.account.name, to=_text(shown))
-        return sub.shadow.allow_trace
+        return sub.shadow.by.allow_trace
 
     def is_imported(self, exporter: Account, subject: bytes, to: bytes) -> None:
         """Note that a request goes to a service of another account, as `to`."""

@@ -22,41 +22,25 @@ from leafnode.config.import_check import (
 )
 from leafnode.config.mappings import misfit_of
 from leafnode.errors import WalkError, quoted
-from leafnode.limits import CLAIMS_PROBLEMS_SHOWN_MAX, RESPONSE_THRESHOLD_NS
-from leafnode.nuid import hash8, nuid
+from leafnode.limits import CLAIMS_PROBLEMS_SHOWN_MAX, FREED_WORK, RESPONSE_THRESHOLD_NS
 from leafnode.routing.account import GLOBAL_ACCOUNT, Account, Limits
-from leafnode.routing.imports import StreamImport, StreamImports
+from leafnode.routing.imports import StreamImport, StreamImports, StreamsPlan
 from leafnode.routing.latency import Latency
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
+from leafnode.routing.parked import in_turns
 from leafnode.routing.service_export import Answers, ServiceExport
-from leafnode.routing.services import ServiceImport, Services
-from leafnode.server import latency
+from leafnode.routing.services import ServiceImport, Services, ServicesPlan
+from leafnode.server.account_world import World
 from leafnode.server.in_turns import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-    from random import Random
 
-    from leafnode.clock import Clock, Timer
     from leafnode.config.options import Options
-    from leafnode.protocol.client_info import ClientInfo
-    from leafnode.routing.latency import Measurement
-    from leafnode.routing.peer import Outbox, Peer
+    from leafnode.routing.peer import Outbox
+    from leafnode.server.account_world import AccountSeams
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class AccountSeams:
-    """What accounts need of the server."""
-
-    clock: Clock
-    random: Random
-    outbox: Outbox
-    server_name: str
-    server_id: str
-    client_info: Callable[[Peer, bool], ClientInfo | None]  # the bool: with all details
-    on_fault: Callable[[bytes, Exception], None] | None = None
 
 
 class _Plan(NamedTuple):
@@ -68,14 +52,13 @@ class _Plan(NamedTuple):
 
 
 class _Wiring(NamedTuple):
-    """What one account is to be connected by, built and not yet used. None: imports are as they
-    were.
-    """
+    """What one account is to be connected by, built and not yet used."""
 
     mappings: Mappings | None
-    streams: list[StreamImport] | None
+    imports: StreamImports
+    to_import: StreamsPlan
     own: Services
-    services: list[ServiceImport] | None
+    to_serve: ServicesPlan
 
 
 Exported = dict[str, tuple[account_options.ServiceExport, ServiceExport]]  # by subject
@@ -93,34 +76,10 @@ class _Draft:
     plans: dict[str, _Plan] = field(default_factory=dict)
     wiring: dict[str, _Wiring] = field(default_factory=dict)
 
-
-class World:
-    """What services see of the server. Implements routing.services.World."""
-
-    def __init__(self, seams: AccountSeams) -> None:
-        self._seams = seams
-        self.random = seams.random
-        self.server_name = seams.server_name
-        self.server_hash = hash8(seams.server_id).encode()
-        self.system: Account | None = None
-
-    def monotonic_ns(self) -> int:
-        return self._seams.clock.monotonic_ns()
-
-    def wall_ns(self) -> int:
-        return self._seams.clock.wall_ns()
-
-    def call_later(self, delay_ns: int, callback: Callable[[], None]) -> Timer:
-        return self._seams.clock.call_later(delay_ns, callback)
-
-    def client_info(self, peer: Peer, *, detailed: bool) -> ClientInfo | None:
-        return self._seams.client_info(peer, detailed)
-
-    def measured(self, exporter: Account, subject: bytes, measurement: Measurement) -> None:
-        event_id = nuid(self.random)
-        body = latency.encode(measurement, event_id=event_id, now_wall_ns=self.wall_ns())
-        if exporter.takes_news(subject):
-            exporter.announce(subject, body)
+    def give_up(self) -> None:
+        """Nothing of it is to hold."""
+        for one in self.wiring.values():
+            one.own.give_up(one.to_serve)
 
 
 class Accounts:
@@ -211,14 +170,31 @@ class Accounts:
         version = self._version
         draft = self._draft_of(wanted)
 
+        filling = self._fill(draft)
+
         def steps() -> Iterator[None]:
-            for _ in self._fill(draft):
+            for _ in filling:
                 yield
                 if version != self._version:
                     return
 
-        await walk(self._seams.outbox, steps())
-        self._prepared = version, draft
+        is_done = False
+        try:
+            await walk(self._seams.outbox, steps())
+            is_done = version == self._version
+        finally:
+            if not is_done:
+                filling.close()
+                draft.give_up()
+        if is_done:
+            self.forget_prepared()
+            self._prepared = version, draft
+
+    def forget_prepared(self) -> None:
+        """What was prepared is not to be, or is another one's by now."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            prepared[1].give_up()
 
     def update(self, *several: AccountOptions) -> None:
         """Add accounts or change them, and wire anew whoever imports from them: all or none."""
@@ -244,11 +220,12 @@ class Accounts:
         """
         draft = self._drafted(wanted)
         self._version += 1
+        old: list[object] = []  # to be freed in turns
         gone = [self.by_name.pop(name) for name, one in draft.changed.items() if one is None]
         self.by_name.update(draft.accounts)
         for name, options in draft.changed.items():
-            before = exporters_of(self.options.get(name))
-            self._importers.follow(name, before, exporters_of(options))
+            old += _parts(before := self.options.get(name))
+            self._importers.follow(name, exporters_of(before), exporters_of(options))
             if options is not None:
                 self.options[name] = options
                 continue
@@ -257,7 +234,7 @@ class Accounts:
             self._circling.discard(name)
         self._exports |= draft.exports
         self._check = draft.check
-        self._check.settle()
+        in_turns(self._seams.outbox, _freeing(self._check.settle(), old, self._seams.outbox))
         self.world.system = self.by_name.get(self.system_name)
         for account in gone:
             self._unwire(account)
@@ -272,13 +249,15 @@ class Accounts:
 
     def _drafted(self, wanted: Mapping[str, AccountOptions | None]) -> _Draft:
         """Build what a change needs, unless that was done already."""
-        prepared, self._prepared = self._prepared, None
+        prepared = self._prepared
         if (
             prepared is not None
             and prepared[0] == self._version
             and prepared[1].wanted == wanted  # the same objects mostly, so that is soon said
         ):
+            self._prepared = None
             return prepared[1]
+        self.forget_prepared()
         draft = self._draft_of(wanted)
         for _ in self._fill(draft):
             pass
@@ -288,7 +267,7 @@ class Accounts:
         changed = {name: one for name, one in wanted.items() if self.options.get(name) != one}
         return _Draft(wanted, changed)
 
-    def _fill(self, draft: _Draft) -> Iterator[None]:
+    def _fill(self, draft: _Draft) -> Generator[None, None, None]:
         """Build the accounts that changed, and those that share with them; in steps."""
         changed = draft.changed
         sharing = [
@@ -393,13 +372,10 @@ class Accounts:
         chosen = None
         if mappings:
             chosen = yield from Mappings.made(mappings, seams.random, seams.outbox)
-        before = account.stream_imports
-        draft.wiring[name] = _Wiring(
-            chosen,
-            None if before is not None and before.are(streams) else streams,
-            own,
-            None if own.imports_are(services) else services,
-        )
+        imports = account.stream_imports or StreamImports(account)
+        to_import = yield from imports.planned(streams)
+        to_serve = yield from own.planned(services)
+        draft.wiring[name] = _Wiring(chosen, imports, to_import, own, to_serve)
 
     def _service_import(
         self, draft: _Draft, services: Services, one: account_options.ServiceImport
@@ -439,14 +415,12 @@ class Accounts:
         account.trace_sampling = options.trace_sampling_percent
         if wiring.mappings is not None or account.mappings is not None:
             account.map_subjects(wiring.mappings)
-        if account.stream_imports is None:
-            if wiring.streams:
-                StreamImports(account, wiring.streams).start()
-        elif wiring.streams is not None:
-            account.stream_imports.replace(wiring.streams)
+        if not wiring.to_import.changes_nothing:
+            account.stream_imports = wiring.imports
+            wiring.imports.adopt(wiring.to_import)
         account.services = wiring.own
-        if wiring.services is not None:
-            wiring.own.replace_imports(wiring.services)
+        if not wiring.to_serve.changes_nothing:
+            wiring.own.adopt(wiring.to_serve)
 
     def _unwire(self, account: Account) -> None:
         if account.mappings is not None:
@@ -459,6 +433,26 @@ class Accounts:
 
 def _system_name(options: Options) -> str:
     return "" if options.no_system_account else options.system_account
+
+
+def _parts(options: AccountOptions | None) -> list[object]:
+    """Return those parts of an account's options that may be thousands."""
+    if options is None:
+        return []
+    return [*options.stream_imports, *options.service_imports, *options.mappings]
+
+
+def _freeing(steps: Iterator[None], parts: list[object], outbox: Outbox) -> Iterator[None]:
+    """Let go of them, behind others, in steps: 4,000 imports at once, and what they were checked
+    by, took 8 ms.
+    """
+    for _ in steps:
+        outbox.work_left -= FREED_WORK
+        yield
+    while parts:
+        outbox.work_left -= FREED_WORK
+        del parts[-1]
+        yield
 
 
 def _shared(options: AccountOptions | None) -> object:

@@ -174,6 +174,7 @@ class Reloader:
             if toggles:
                 ready.jetstream = await features.open_jetstream(server, options)
         except BaseException:  # a fault of ours, too, must leave no port taken
+            server.account_set.forget_prepared()
             if ready.log is not None:
                 ready.log.close()
             if ready.monitor is not None:

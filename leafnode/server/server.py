@@ -39,7 +39,8 @@ from leafnode.server import (
     operators,
     websocket_port,
 )
-from leafnode.server.accounts import Accounts, AccountSeams
+from leafnode.server.account_world import AccountSeams
+from leafnode.server.accounts import Accounts
 from leafnode.server.client_info import client_info
 from leafnode.server.group import task_group
 from leafnode.server.guests import guest_of, with_guests

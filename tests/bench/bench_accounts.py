@@ -20,7 +20,8 @@ from leafnode.auth.resolver import MemoryResolver
 from leafnode.auth.trust import Trust
 from leafnode.config.options import Options
 from leafnode.routing.peer import Outbox
-from leafnode.server.accounts import Accounts, AccountSeams
+from leafnode.server.account_world import AccountSeams
+from leafnode.server.accounts import Accounts
 from tests.hub.jwt import Key
 from tests.sim.clock import FakeClock
 from tests.sim.realm import ACCOUNT, Realm

@@ -14,7 +14,8 @@ from leafnode.clients.seams import ClientSeams
 from leafnode.config.account_options import AccountOptions
 from leafnode.config.options import Options
 from leafnode.net.turn import Turn
-from leafnode.server.accounts import Accounts, AccountSeams
+from leafnode.server.account_world import AccountSeams
+from leafnode.server.accounts import Accounts
 from leafnode.server.client_info import client_info
 from tests.sim.clock import FakeClock
 from tests.sim.network import MemoryNetwork

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from leafnode.protocol.transform import stream_transforms
 from leafnode.routing.imports import StreamImport
+from leafnode.routing.plan import finished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from leafnode.routing.account import Account
+    from leafnode.routing.imports import StreamImports
     from leafnode.routing.peer import Outbox
 
 
@@ -42,3 +44,8 @@ def stream_import(
     """Return an import of these subjects. Raises TransformError."""
     transforms = stream_transforms(source, local)
     return StreamImport(exporter, source, local, transforms, allow_trace=allow_trace)
+
+
+def replace_imports(imports: StreamImports, others: Iterable[StreamImport]) -> None:
+    """Import others from now on."""
+    imports.adopt(finished(imports.planned(others)))

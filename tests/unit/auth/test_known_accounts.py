@@ -21,7 +21,8 @@ from leafnode.config.options import OperatorOptions, Options
 from leafnode.errors import AuthError
 from leafnode.limits import ACCOUNT_RENEWAL_NS, CLAIMS_PROBLEMS_SHOWN_MAX, IMPORTS_PER_TURN
 from leafnode.routing.peer import Outbox
-from leafnode.server.accounts import Accounts, AccountSeams
+from leafnode.server.account_world import AccountSeams
+from leafnode.server.accounts import Accounts
 from tests.hub.jwt import Key
 from tests.sim.clock import FakeClock
 from tests.sim.realm import ACCOUNT, NO_LIMITS, NOW_S, Realm

@@ -122,6 +122,13 @@ def test_one_of_them_stands_for_a_literal_subject_or_none(
         assert matches(patterns[number], subject)
 
 
+def test_what_is_let_go_is_freed_a_node_at_a_time() -> None:
+    patterns = PatternSet([b"a.%d.*" % number for number in range(100)])
+
+    assert sum(1 for _ in patterns.let_go()) >= 200
+    assert patterns.which(b"a.7.x") is None
+
+
 def test_a_full_wildcard_that_is_not_last_is_a_token_like_any_other() -> None:
     assert PatternSet([b"a.>.b"]).which(b"a.x.b") is None
 

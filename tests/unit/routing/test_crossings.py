@@ -81,3 +81,12 @@ def test_a_very_long_list_costs_more_steps() -> None:
 
 def test_each_pattern_is_a_step_of_the_making() -> None:
     assert counted(Crossings().fill((b"a.b", b"a.*", b"")))[1] >= 3
+
+
+def test_very_many_that_share_a_token_are_packed_in_steps() -> None:
+    many = tuple(b"%d.*.a" % number for number in range(1000))
+
+    _, steps = counted(Crossings().fill(many))
+
+    # Each; the `*`, the `a` and the end that all have; the keys of the first place.
+    assert steps >= 1000 + 3 * (1000 // 64) + 1000 // 64

@@ -17,7 +17,7 @@ from leafnode.routing.imports import StreamImport, StreamImports
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import Permissions, Rules
 from leafnode.routing.subscription import Subscription
-from tests.sim.imports import Slices, stream_import
+from tests.sim.imports import Slices, replace_imports, stream_import
 from tests.sim.peers import FakePeer, outbox
 
 if TYPE_CHECKING:
@@ -165,11 +165,15 @@ def test_an_import_that_stays_keeps_its_shadows() -> None:
     world.subscriber.subscribe(b"in.*", b"1")
     before = world.exporter.sublist.changes
 
-    world.imports.replace(
-        [stream_import(world.exporter, b"b", b"in.b"), stream_import(world.exporter, b"a", b"in.a")]
+    replace_imports(
+        world.imports,
+        [
+            stream_import(world.exporter, b"b", b"in.b"),
+            stream_import(world.exporter, b"a", b"in.a"),
+        ],
     )
     assert world.exporter.sublist.changes == before
-    world.imports.replace([stream_import(world.exporter, b"a", b"in.a")])
+    replace_imports(world.imports, [stream_import(world.exporter, b"a", b"in.a")])
     world.publisher.says(b"PUB a 0\r\n\r\nPUB b 0\r\n\r\n")
 
     assert world.exporter.sublist.changes == before + 1
@@ -183,7 +187,7 @@ def test_shadows_of_many_subscriptions_come_in_slices_and_go_in_slices() -> None
         world.subscriber.subscribe(b"in.%d.*" % number, b"%d" % number)
     counts = []
 
-    world.imports.replace([stream_import(world.exporter, b"a.>", b"in.>")])
+    replace_imports(world.imports, [stream_import(world.exporter, b"a.>", b"in.>")])
     counts.append(world.exporter.sublist.count)
     world.subscriber.subscribe(b"in.new", b"new")
     world.importer.remove(world.subscriber.subs.pop(b"999"))
@@ -212,7 +216,7 @@ def test_one_subscription_is_held_against_many_imports_in_slices() -> None:
         stream_import(world.exporter, b"a.%d" % number, b"in.%d" % number) for number in range(MANY)
     ]
 
-    world.imports.replace(many)
+    replace_imports(world.imports, many)
     assert 0 < world.exporter.sublist.count < MANY // 2
     while slices.next():
         pass
@@ -220,11 +224,12 @@ def test_one_subscription_is_held_against_many_imports_in_slices() -> None:
 
 
 def many_imports(world: World) -> None:
-    world.imports.replace(
+    replace_imports(
+        world.imports,
         [
             stream_import(world.exporter, b"a.%d" % number, b"in.%d" % number)
             for number in range(MANY)
-        ]
+        ],
     )
 
 
@@ -343,7 +348,7 @@ def test_who_unsubscribes_between_two_slices_takes_no_shadow_from_others(
         world.subscriber.subscribe(subject % number, b"%d" % number)
     fresh = stream_import(world.exporter, b"a.>", b"in.>")
 
-    world.imports.replace([fresh])
+    replace_imports(world.imports, [fresh])
     for turn, first in enumerate(gone * 3):
         slices.next()
         for sid in list(world.subscriber.subs)[first : first + 20]:
@@ -362,8 +367,8 @@ def test_an_import_that_goes_before_its_shadows_are_there_leaves_none() -> None:
     for number in range(MANY):
         world.subscriber.subscribe(b"in.%d.*" % number, b"%d" % number)
 
-    world.imports.replace([stream_import(world.exporter, b"a.>", b"in.>")])
-    world.imports.replace([stream_import(world.exporter, b"b.>", b"in.>")])
+    replace_imports(world.imports, [stream_import(world.exporter, b"a.>", b"in.>")])
+    replace_imports(world.imports, [stream_import(world.exporter, b"b.>", b"in.>")])
     while slices.next():
         pass
 
@@ -470,7 +475,7 @@ def test_of_many_imports_a_subscription_is_held_against_few(
     world = World(*(pairs if when != "replaced" else pairs[:3]))
     if when == "replaced":
         more = [stream_import(world.exporter, *one) for one in pairs]
-        world.imports.replace(more)
+        replace_imports(world.imports, more)
     looked: list[bytes] = []
     shadow_of = StreamImport.shadow_of
 
@@ -483,8 +488,8 @@ def test_of_many_imports_a_subscription_is_held_against_few(
     world.subscriber.subscribe(b"in.*.y", b"2")
     if when == "before":
         looked.clear()
-        world.imports.replace([stream_import(world.exporter, b"b.*", b"in.8.*")])
-        world.imports.replace([stream_import(world.exporter, *one) for one in pairs])
+        replace_imports(world.imports, [stream_import(world.exporter, b"b.*", b"in.8.*")])
+        replace_imports(world.imports, [stream_import(world.exporter, *one) for one in pairs])
     world.publisher.says(b"PUB a.7.x 1\r\nx\r\nPUB a.9.y 1\r\ny\r\nPUB a.7.z 1\r\nz\r\n")
 
     assert len(looked) <= count + 3
@@ -510,7 +515,9 @@ def test_many_imports_have_the_shadows_that_few_have(
             for number, subject in enumerate(subjects):
                 world.subscriber.subscribe(subject, b"%d" % number)
             if first:
-                world.imports.replace([stream_import(world.exporter, one, one) for one in locals_])
+                replace_imports(
+                    world.imports, [stream_import(world.exporter, one, one) for one in locals_]
+                )
             return [
                 {shadow.subject for shadow in one.shadows.values()}
                 for one in world.imports._imports

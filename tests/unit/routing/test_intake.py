@@ -14,7 +14,7 @@ from leafnode.protocol.subject import matches
 from leafnode.routing.account import Account
 from leafnode.routing.imports import StreamImports
 from leafnode.routing.intake import Intake
-from tests.sim.imports import Slices, stream_import
+from tests.sim.imports import Slices, replace_imports, stream_import
 from tests.sim.peers import FakePeer, outbox
 
 if TYPE_CHECKING:
@@ -167,8 +167,9 @@ def test_imports_that_are_replaced_meanwhile_are_those_that_bring_messages() -> 
     imports = world.importer.stream_imports
     assert imports is not None
 
-    imports.replace(
-        [stream_import(world.exporter, b"b.%d.*" % one, b"in.%d.*" % one) for one in range(MANY)]
+    replace_imports(
+        imports,
+        [stream_import(world.exporter, b"b.%d.*" % one, b"in.%d.*" % one) for one in range(MANY)],
     )
     world.slices.all()
     world.there.says(b"PUB a.299.9 0\r\n\r\nPUB b.299.9 0\r\n\r\n")

@@ -6,6 +6,8 @@ import random
 import tracemalloc
 from typing import TYPE_CHECKING
 
+import pytest
+
 from leafnode.limits import (
     HEADER_BYTES_A_WORK,
     KIB,
@@ -19,14 +21,13 @@ from leafnode.routing import awaited, parked, sublist
 from leafnode.routing.imports import StreamImports
 from leafnode.routing.latency import TIMED_OUT, Latency
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
+from leafnode.routing.plan import finished
 from leafnode.routing.services import REQUEST_INFO, ServiceImport
 from tests.sim.imports import Slices, stream_import
 from tests.sim.peers import FakePeer
 from tests.sim.services import SECOND_NS, Pair, World
 
 if TYPE_CHECKING:
-    import pytest
-
     from leafnode.routing.service_export import ServiceExport
 
 
@@ -339,6 +340,49 @@ def test_imports_that_stay_keep_their_subscriptions_and_others_come_and_go() -> 
     assert [sub.relay for sub in sublist.match(b"b.x").plain] == [mine.imports[0]]
     mine.replace_imports(())
     assert sublist.count == 0
+
+
+def test_imports_that_are_planned_hold_once_that_is_adopted() -> None:
+    pair = Pair()
+    mine, export = pair.importing, pair.world.export("E", b"r")
+    heard = FakePeer(pair.world.account("E"), 9)
+    heard.subscribe(b"r", b"1")
+    pair.responder.subscribe(b"q", b"1")
+    later = ServiceImport(mine, export, b"r", b"r", share=False)
+    pair.requester.says(b"PUB r 0\r\n\r\n")  # what leads nowhere is cached
+
+    plan = finished(mine.planned([later]))
+    pair.requester.says(b"PUB r 0\r\n\r\nPUB r inbox.1 0\r\n\r\n")
+    assert (heard.got(), b"503" in pair.requester.got()) == (b"", True)
+    assert pair.ask()  # what was imported still is
+
+    mine.adopt(plan)
+    pair.requester.says(b"PUB r 0\r\n\r\nPUB q inbox.1 0\r\n\r\n")
+    assert heard.got().count(b"MSG r 1") == 1
+    assert pair.responder.got() == b""
+    assert [one.local for one in mine.imports] == [b"r"]
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_imports_that_were_planned_and_given_up_leave_nothing(steps: int) -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    mine, account = pair.importing, pair.importing.account
+    before = account.sublist.count
+    exports = [pair.world.export("E", b"r.%d" % number) for number in range(200)]
+    imports = [ServiceImport(mine, one, one.subject, one.subject, share=False) for one in exports]
+
+    planning = mine.planned(imports)
+    for _ in range(steps):
+        next(planning)
+    planning.close()
+    assert account.sublist.count == before
+    plan = finished(mine.planned(imports))
+    assert account.sublist.count == before + 200
+    mine.give_up(plan)
+
+    assert account.sublist.count == before
+    assert pair.ask()
 
 
 def test_of_a_message_to_many_imports_one_copy_is_made_at_a_time(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,13 @@ from leafnode.config.bind import bind
 from leafnode.config.import_check import ImportCheck
 from leafnode.config.parser import parse
 from leafnode.errors import WalkError
-from leafnode.limits import CLIENTS_HELD_PER_TURN
+from leafnode.limits import CLIENTS_HELD_PER_TURN, FREED_WORK, TURN_WORK
+from leafnode.routing import parked
 from leafnode.routing.imports import StreamImports
 from leafnode.routing.services import Services
+from leafnode.server import in_turns
 from tests.sim.clients import ClientWorld, SimClient
+from tests.sim.imports import Slices
 
 if TYPE_CHECKING:
     from leafnode.config.options import Options
@@ -288,8 +292,8 @@ def test_imports_of_an_exporter_that_offers_more_now_stay_as_they_are(
     streams, services = (StreamImport("E", "s.a"),), (ServiceImport("E", "q.a"),)
     accounts.update(exporter, AccountOptions("I", stream_imports=streams, service_imports=services))
     replaced: list[object] = []
-    for kind, name in ((Services, "replace_imports"), (StreamImports, "replace")):
-        monkeypatch.setattr(kind, name, lambda _, imports: replaced.append(imports))
+    for kind in (Services, StreamImports):
+        monkeypatch.setattr(kind, "adopt", lambda _, plan: replaced.append(plan.all))
 
     accounts.update(replace(exporter, service_exports=(exported, ServiceExport("r"))))
     assert replaced == []
@@ -337,7 +341,7 @@ async def test_a_long_update_is_prepared_while_others_have_their_turns(
     assert prepared is not None
     imports = accounts.account("I").stream_imports
     assert imports is not None
-    assert imports._imports == prepared[1].wiring["I"].streams
+    assert imports._imports == prepared[1].wiring["I"].to_import.all
     assert len(accounts.imports()) == IMPORTS_MANY
 
 
@@ -478,3 +482,80 @@ def test_measurements_are_published_in_the_exporter_s_account() -> None:
     importer.says(b"PUB q 1\r\nx\r\n")
 
     assert b'"type":"io.nats.server.metric.v1.service_latency"' in exporter.hears()
+
+
+def many_services() -> tuple[AccountOptions, AccountOptions, AccountOptions]:
+    """An exporter, one that imports nothing, and the same with very many of its services."""
+    subjects = [f"e{n}" for n in range(IMPORTS_MANY)]
+    return (
+        AccountOptions("E", service_exports=tuple(ServiceExport(one) for one in subjects)),
+        AccountOptions("I"),
+        AccountOptions("I", service_imports=tuple(ServiceImport("E", one) for one in subjects)),
+    )
+
+
+async def test_services_that_were_prepared_have_their_subscriptions_before_the_update() -> None:
+    accounts = ClientWorld().server.account_set
+    exporter, before, after = many_services()
+    accounts.update(exporter, before)
+    sublist = accounts.account("I").sublist
+
+    await accounts.prepare(after)
+    assert sublist.count == IMPORTS_MANY
+    assert all(sub.asleep for sub in sublist)
+    changes = sublist.changes
+    accounts.update(after)
+
+    assert sublist.changes == changes
+    assert not any(sub.asleep for sub in sublist)
+
+
+@pytest.mark.parametrize("how", ["other", "forgotten", "cancelled", "overtaken"])
+async def test_services_that_were_prepared_in_vain_leave_no_subscriptions(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(in_turns, "CLIENT_WORK", TURN_WORK)  # each step is a turn
+    accounts = ClientWorld().server.account_set
+    exporter, before, after = many_services()
+    accounts.update(exporter, before)
+    sublist = accounts.account("I").sublist
+
+    preparing = asyncio.ensure_future(accounts.prepare(after))
+    for _ in range(10_000):  # turns of the loop
+        await asyncio.sleep(0)
+        if sublist.count:
+            break
+    assert sublist.count < IMPORTS_MANY
+    if how == "cancelled":
+        preparing.cancel()
+    elif how == "overtaken":
+        accounts.update(AccountOptions("N"))
+    await asyncio.wait([preparing])
+    if how == "other":
+        accounts.update(AccountOptions("N"))
+    elif how == "forgotten":
+        accounts.forget_prepared()
+
+    assert sublist.count == 0
+    accounts.update(after)
+    assert sublist.count == IMPORTS_MANY
+
+
+def test_what_an_update_replaces_is_freed_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parked, "TURN_WORK", 10 * FREED_WORK)
+    world = ClientWorld()
+    accounts, outbox = world.server.account_set, world.server.turn.outbox
+    exporter, importer = many_imports()
+    accounts.update(exporter, importer)
+    slices = Slices(outbox)
+    kept = sys.getrefcount(importer.stream_imports[0])
+
+    accounts.update(AccountOptions("I"))
+    turns = 1
+    while slices.next():
+        turns += 1
+
+    # Its options, what they were checked by with two trees of it, and the imports.
+    assert turns * 10 >= 5 * IMPORTS_MANY
+    left = sys.getrefcount(importer.stream_imports[0])
+    assert left < kept

@@ -19,7 +19,8 @@ from leafnode.config.account_options import (
     StreamImport,
 )
 from leafnode.config.options import Options
-from leafnode.server.accounts import Accounts, AccountSeams
+from leafnode.server.account_world import AccountSeams
+from leafnode.server.accounts import Accounts
 from tests.oracle.accounts import Service, Sharing, Stream, deliveries
 from tests.sim.clock import FakeClock
 from tests.sim.peers import FakePeer, outbox
