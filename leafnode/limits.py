@@ -252,6 +252,7 @@ SEGMENT_SPAN_MAX: Final = 4 * SEGMENT_ROWS_MAX  # sequences, so that one bit for
 SUBJECTS_COUNTED_MAX: Final = 1024  # of a sealed segment, 6 bytes each; with more it is read
 SEGMENT_CACHE_BYTES: Final = 16 * MIB  # columns of sealed segments, one cache for all streams
 SUBJECT_FILTERS_MAX: Final = 64  # pattern lists of one stream whose subjects are remembered
+NEWEST_LOOKED_AT: Final = 8192  # messages that came since a pattern's newest was known, 0.1 us each
 MATCHED_PER_STEP: Final = 8192  # subjects held against such a list in one step, 0.2 us each
 DELETE_SEGMENTS: Final = 4  # of a stream that is deleted, in one transaction
 DELETE_SUBJECTS: Final = 10_000  # likewise

@@ -227,7 +227,7 @@ class Judge:
             state = store.subject_state(pattern)
             last = state.last_seq if state else 0
         elif is_valid(pattern):
-            last = max(store.last_seqs(pattern), default=0)
+            last = store.newest_of(pattern)
         if sequence(expected) != last:
             raise js_error(10071, last)
 

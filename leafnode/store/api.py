@@ -221,6 +221,12 @@ class StreamStore(Protocol):
         """
         ...
 
+    def newest_of(self, pattern: bytes) -> int:
+        """The newest sequence that matches, 0 without any. Asked again and again it costs what came
+        meanwhile. Raises as `remove` does.
+        """
+        ...
+
     def last_seqs(self, *patterns: bytes) -> list[int]:
         """The newest sequence of each subject that matches any pattern, in no order."""
         ...

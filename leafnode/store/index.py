@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.errors import StoreBusy
 from leafnode.store.api import StreamState
+from leafnode.store.newest import Newest
 from leafnode.store.segments import Segment
 from leafnode.store.subject_counts import SubjectCounts
 from leafnode.store.subjects import Subjects
@@ -57,6 +58,7 @@ class StreamIndex:
         "last_seq",
         "last_ts_ns",
         "msgs",
+        "newest",
         "next_no",
         "segments",
         "subjects",
@@ -68,6 +70,7 @@ class StreamIndex:
         self.bounds = bounds
         self.columns = columns
         self.subjects = Subjects()
+        self.newest = Newest()
         self.segments: list[Segment] = []
         self.next_no = 1
         self.first_seq = first_seq

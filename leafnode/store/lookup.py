@@ -8,6 +8,7 @@ store.
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import partial
 from itertools import compress, islice
 from operator import attrgetter, not_
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 FEW_SUBJECTS: Final = 256  # more are likely to be in each segment
 _LAST_TS: Final = attrgetter("last_ts_ns")
+_MSGS: Final = attrgetter("msgs")
 
 
 def subject_state(index: StreamIndex, subject: Subject) -> SubjectState:
@@ -73,6 +75,17 @@ def last_seqs(index: StreamIndex, patterns: Sequence[bytes]) -> list[int]:
     return [one.last_seq for one in found]
 
 
+def newest(index: StreamIndex, pattern: bytes) -> int:
+    """Return the newest sequence that matches, 0 without any."""
+    return index.newest.of(
+        pattern,
+        index.last_seq,
+        since=partial(_newest_since, index, pattern),
+        lives=lambda seq: _find(index, seq) is not None,
+        search=lambda: max(last_seqs(index, [pattern]), default=0),
+    )
+
+
 def subject_of(index: StreamIndex, seq: int) -> bytes | None:
     """Return the subject of a live message, or None."""
     found = _find(index, seq)
@@ -93,13 +106,10 @@ def num_pending(index: StreamIndex, patterns: Sequence[bytes], start_seq: int) -
     if start_seq > index.last_seq:
         return 0
     sids = index.subjects.sids(patterns)
-    if sids is None:
-        total = index.msgs
-    else:
-        by_sid = index.subjects.by_sid
-        total = sum(by_sid[sid].msgs for sid in sids)
-    if start_seq <= index.first_seq or not total:
-        return total
+    if sids is not None and not sids:
+        return 0
+    if start_seq <= index.first_seq:
+        return _total(index, sids)
     position = index.segment_index(start_seq)
     segment = index.segments[position]
     upper = _live_from(index.columns(segment), segment, sids, start_seq)
@@ -109,7 +119,7 @@ def num_pending(index: StreamIndex, patterns: Sequence[bytes], start_seq: int) -
         return upper + sum(_live(index, other, sids, wanted) for other in others)
     lower = _live(index, segment, sids, wanted) - upper
     others = index.segments[:position]
-    return total - lower - sum(_live(index, other, sids, wanted) for other in others)
+    return _total(index, sids) - lower - sum(_live(index, other, sids, wanted) for other in others)
 
 
 def num_subjects(
@@ -226,6 +236,26 @@ def without(segments: Iterable[Segment], sids: frozenset[int] | None) -> frozens
     if wanted == ANY_SUBJECT:  # nobody looks: every segment may have one
         return frozenset()
     return frozenset(segment.no for segment in segments if not segment.may_have(wanted))
+
+
+def _total(index: StreamIndex, sids: frozenset[int] | None) -> int:
+    if sids is None:
+        return index.msgs
+    return sum(map(_MSGS, map(index.subjects.by_sid.__getitem__, sids)))
+
+
+def _newest_since(index: StreamIndex, pattern: bytes, from_seq: int) -> int:
+    sids = index.subjects.sids([pattern])
+    for segment in reversed(index.segments[max(0, index.segment_index(from_seq)) :]):
+        if segment.last_seq < from_seq or not segment.live:
+            continue
+        columns = index.columns(segment)
+        for slot in range(len(columns) - 1, columns.slot(from_seq) - 1, -1):
+            if sids is None or columns.sids[slot] in sids:
+                seq = segment.first_seq + columns.offsets[slot]
+                if not segment.is_dead(seq):
+                    return seq
+    return 0
 
 
 def _live(index: StreamIndex, segment: Segment, sids: frozenset[int] | None, wanted: int) -> int:

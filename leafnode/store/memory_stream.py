@@ -17,6 +17,7 @@ from leafnode.errors import StoreError
 from leafnode.protocol.subject import is_literal
 from leafnode.slices import in_slices
 from leafnode.store.api import SEQ_MAX, StoredMsg, StreamState, SubjectState
+from leafnode.store.newest import Newest
 from leafnode.store.sizes import message_bytes
 from leafnode.store.subjects import Patterns
 
@@ -41,6 +42,7 @@ class MemoryStream:
         self._seqs = array("q")  # ascending; of some messages that are gone, too
         # Ordered, because the oldest goes first and a plain dict is slow to find it then.
         self._subjects: dict[bytes, OrderedDict[int, None]] = {}
+        self._newest = Newest()
         self._first_seq = first_seq
         self._last_seq = first_seq - 1
         self._last_ts_ns = 0
@@ -175,6 +177,23 @@ class MemoryStream:
                 break
         return best
 
+    def newest_of(self, pattern: bytes) -> int:
+        return self._newest.of(
+            pattern,
+            self._last_seq,
+            since=partial(self._newest_since, _wanted([pattern])),
+            lives=self._messages.__contains__,
+            search=lambda: max(self.last_seqs(pattern), default=0),
+        )
+
+    def _newest_since(self, wanted: Callable[[bytes], bool] | None, from_seq: int) -> int:
+        seqs, messages = self._seqs, self._messages
+        for index in range(len(seqs) - 1, bisect_left(seqs, from_seq) - 1, -1):
+            message = messages.get(seqs[index])
+            if message is not None and (wanted is None or wanted(message.subject)):
+                return message.seq
+        return 0
+
     def last_seqs(self, *patterns: bytes) -> list[int]:
         return [next(reversed(self._subjects[name])) for name in self._matching(patterns)]
 
@@ -189,7 +208,7 @@ class MemoryStream:
 
     def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> int:
         found = map(self._subjects.__getitem__, self._matching(patterns))
-        return sum(1 for seqs in found if first_seq <= _newest(seqs, last_seq))
+        return sum(1 for seqs in found if first_seq <= _upto(seqs, last_seq))
 
     def _total(self, patterns: Sequence[bytes]) -> int:
         if not patterns or b">" in patterns:
@@ -307,7 +326,7 @@ class MemoryStream:
                 done(message)
                 return
         newest = [  # it is far from there: fewer are looked at by subject
-            _newest(self._subjects[subject], upto_seq) for subject in self._matching([pattern])
+            _upto(self._subjects[subject], upto_seq) for subject in self._matching([pattern])
         ]
         done(self._messages.get(max(newest, default=0)))
 
@@ -374,7 +393,7 @@ def _newest_first(
         yield
 
 
-def _newest(seqs: OrderedDict[int, None], upto_seq: int) -> int:
+def _upto(seqs: OrderedDict[int, None], upto_seq: int) -> int:
     """Return the newest of these that is not beyond that one, 0 where there is none."""
     return next((seq for seq in reversed(seqs) if seq <= upto_seq), 0)
 

@@ -192,6 +192,10 @@ class SqliteStream:
         self._check_intact()
         return lookup.oldest(self.index, pattern, start_seq)
 
+    def newest_of(self, pattern: bytes) -> int:
+        self._check_intact()
+        return lookup.newest(self.index, pattern)
+
     def last_seqs(self, *patterns: bytes) -> list[int]:
         self._check_intact()
         return lookup.last_seqs(self.index, patterns)

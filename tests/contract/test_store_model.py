@@ -229,6 +229,13 @@ class StoreMachine(RuleBasedStateMachine):
         )
         assert ours == model
 
+    @rule(wanted=patterns)
+    def newest_is_equal(self, wanted: list[bytes]) -> None:
+        for pattern in wanted:
+            newest = self.stream.newest_of(pattern)
+            assert newest == self.model.newest_of(pattern)
+            assert newest == max(self.model.last_seqs(pattern), default=0)
+
     @rule(first=near, count=st.integers(0, 20))
     def deleted_is_equal(self, first: int, count: int) -> None:
         assert self.stream.deleted(first, count) == self.model.deleted(first, count)

@@ -172,6 +172,10 @@ class FakeStream:
         found = [seq for seq, m in self.msgs.items() if _wanted([pattern], m.subject)]
         return min(found, default=self.newest + 1)
 
+    def newest_of(self, pattern: bytes) -> int:
+        self._ask()
+        return max(self.last_seqs(pattern), default=0)
+
     def last_seqs(self, *patterns: bytes) -> list[int]:
         newest = {m.subject: seq for seq, m in sorted(self.msgs.items())}
         return [seq for name, seq in newest.items() if _wanted(patterns, name)]
