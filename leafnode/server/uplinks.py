@@ -58,6 +58,14 @@ class HubLinks:
         for link in self._links():
             link.doubt()
 
+    def lets_in(self, subject: bytes) -> bool:
+        rules = [link.peer.permissions for link in self._links()]
+        return not rules or any(one is None or one.publish.allows(subject) for one in rules)
+
+    def lets_out(self, subject: bytes) -> bool:
+        rules = [link.peer.permissions for link in self._links()]
+        return not rules or any(one is None or one.subscribe.allows(subject) for one in rules)
+
     def leads_by(self, remote: Remote) -> bool:
         """Say whether this remote is one of those."""
         if remote.account.name != self._account:

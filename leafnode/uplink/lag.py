@@ -39,6 +39,17 @@ class Lag:
         if self.behind == 0:
             self._oldest_ns = 0
 
+    def note_stream(self, stream: StreamInfo, acked_seq: int, held: int) -> None:
+        """Take what is known without a consumer: what is stored behind `acked_seq` waits."""
+        state = stream.state
+        self.acked_seq = max(self.acked_seq, acked_seq)
+        self.last_seq = state.last_seq
+        after = min(state.messages, max(0, state.last_seq - self.acked_seq))
+        self.behind = max(0, after - held)
+        self._mean_bytes = state.bytes / state.messages if state.messages else 0.0
+        if self.behind == 0:
+            self._oldest_ns = 0
+
     def oldest(self, stored_ns: int) -> None:
         """Take when the oldest message behind was stored."""
         self._oldest_ns = stored_ns

@@ -49,6 +49,11 @@ class Mailbox:
         self.on_message: Callable[[bytes, bytes, int, bytes], None] | None = None
         self._sub = account.subscribe(self._prefix + b">", self._delivered)
 
+    @property
+    def inbox(self) -> bytes:
+        """An address that answers come to."""
+        return self.address(b"a", b"1")
+
     def close(self) -> None:
         """Forget every question and end the subscription."""
         self._account.unsubscribe(self._sub)

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from leafnode import limits
 from leafnode.nuid import hash8
 from leafnode.protocol import subject as subjects
+from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
-from leafnode.uplink.answers import Failure
+from leafnode.uplink.answers import Failure, StreamInfo
 from leafnode.uplink.dead_letter import DeadLetters
 from leafnode.uplink.flight import Flight, Parts
 from leafnode.uplink.gate import Slot
@@ -63,6 +64,14 @@ class Link(Protocol):
         """Find out soon whether the hub is there at all: it does not answer."""
         ...
 
+    def lets_in(self, subject: bytes) -> bool:
+        """Say whether the hub may send us this, by the permissions that it told us."""
+        ...
+
+    def lets_out(self, subject: bytes) -> bool:
+        """Say whether we may send it this."""
+        ...
+
 
 class Shared(NamedTuple):
     """What all streams of one uplink have."""
@@ -82,10 +91,6 @@ class Shared(NamedTuple):
 def _dead_letters(shared: Shared, mailbox: Mailbox) -> DeadLetters | None:
     name = shared.dead_letter
     return DeadLetters(name, mailbox, shared.clock) if name else None
-
-
-def _not_asked(failure: Failure) -> str:
-    return f"the hub could not be asked where to go on: {failure}"
 
 
 class StreamUplink:
@@ -170,6 +175,8 @@ class StreamUplink:
                 self._recover()
             elif self._state is State.RECOVERING and self._alarm.is_set:
                 self._alarm.set(0)  # whatever it waited for may be different now
+            elif self._state is State.BLOCKED:
+                self._alarm.set(0)  # the hub may allow more
         elif self._flight.is_on or self._state is State.ASKING:
             self._cut("the link to the hub was lost")
 
@@ -229,7 +236,8 @@ class StreamUplink:
             self._trouble.say(str(local))
             self._pause()
             return
-        problem = self._problem(local)
+        self._note(local)
+        problem = self._problem(local) or self._unheard()
         if problem:
             self._block(problem)
             return
@@ -257,6 +265,12 @@ class StreamUplink:
                 if subjects.collides(upstream.encode(), own.encode()):
                     return f"stream {self._options.stream} would capture its own {own} again"
         return ""
+
+    def _unheard(self) -> str:
+        """Say why no answer of the hub can come, neither to a question nor a PubAck, or nothing."""
+        if not self._link.is_connected() or self._link.lets_in(self._mailbox.inbox):
+            return ""
+        return "the hub's permissions let this leaf hear no answer: allow it to subscribe _INBOX.>"
 
     def _block(self, problem: str) -> None:
         if self._state is State.BLOCKED:
@@ -310,6 +324,9 @@ class StreamUplink:
     # -- asking
 
     def _ask(self, origin: Origin) -> None:
+        if problem := self._unheard():
+            self._block(problem)
+            return
         self._state = State.ASKING
         # What is less urgent waits for the answer, too.
         lag, window = self._lag, self._flight.window
@@ -321,17 +338,23 @@ class StreamUplink:
         self._interview.begin(Resume(upstream, lag.acked_seq), origin, self._answered)
 
     def _ask_failed(self, failure: Failure) -> None:
-        self._trouble.say(_not_asked(failure))
+        self._trouble.say(self._not_asked(failure))
         if failure is SILENCE:
             self._link.doubt()
+
+    def _not_asked(self, failure: Failure) -> str:
+        why = str(failure)
+        if not self._link.lets_out(self._question.encode()):
+            why = f"its permissions deny {self._question} to this leaf"
+        return f"the hub could not be asked where to go on: {why}"
 
     def _answered(self, resume: Resume | Failure) -> None:
         unknown = Position(floor=self._lag.acked_seq)
         if isinstance(resume, Failure):
             if resume is SILENCE and self._question in self._shared.answered:
-                self._cut(_not_asked(resume))  # it may be asked, so it will answer again
+                self._cut(self._not_asked(resume))  # it may be asked, so it will answer again
             else:
-                self._fly_blind(unknown, _not_asked(resume))
+                self._fly_blind(unknown, self._not_asked(resume))
             return
         self._shared.answered.add(self._question)
         position = resume.position()
@@ -425,14 +448,27 @@ class StreamUplink:
         self._lag_alarm.set(limits.UPLINK_LAG_REFRESH_NS)
         if self._state is not State.OPENING:
             self._local.look(self._lag_looked)
+            return
+        # There is no consumer to look at, but what it would bring waits all the same.
+        info = f"$JS.API.STREAM.INFO.{self._options.stream}".encode()
+        self._mailbox.ask(info, b"", self._stream_looked, limits.UPLINK_API_TIMEOUT_NS)
+
+    def _stream_looked(self, body: bytes | None) -> None:
+        stream = answers.stream_info(body) if body is not None else None
+        if self._state is State.OPENING and isinstance(stream, StreamInfo):
+            window = self._flight.window
+            self._lag.note_stream(stream, window.floor, len(window))
+            self._look_oldest()
+
+    def _look_oldest(self) -> None:
+        if self._lag.behind and (self._options.newest_first or not len(self._flight.window)):
+            self._local.stored_at(self._lag.acked_seq + 1, self._lag.oldest)
 
     def _lag_looked(self, local: LocalState | Failure) -> None:
         if isinstance(local, Failure) or self._state is State.STOPPED:
             return
-        window = self._flight.window
         self._note(local)
-        if self._lag.behind and (self._options.newest_first or not len(window)):
-            self._local.stored_at(self._lag.acked_seq + 1, self._lag.oldest)
+        self._look_oldest()
         self._flight.noted()
         if self._slot.held is not None:
             self._flight.wake()  # so much may wait by now that it is worth it

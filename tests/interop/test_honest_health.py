@@ -35,6 +35,12 @@ pytestmark = [
 
 PATIENCE_S = 30.0
 NOWHERE = "nats-leaf://127.0.0.1:1"
+LEAF_USER = (
+    HUB
+    + """
+accounts { A { jetstream: enabled
+  users [ { user: u, password: p }, { user: leaf, password: pRIGHTS } ] } }"""
+)
 
 
 def outside(gateway: Gateway) -> str:
@@ -155,6 +161,37 @@ async def test_an_uplink_to_what_is_not_there(names: str, words: str, tmp_path: 
 
             for place in (lambda: outside(gateway), shown, lambda: gateway.log):
                 await until(lambda place=place: words in place(), timeout_s=PATIENCE_S)
+
+
+@pytest.mark.parametrize(
+    ("rights", "words"),
+    [
+        (
+            'subscribe { deny: "_INBOX.>" }',
+            "is blocked: the hub's permissions let this leaf hear no answer",
+        ),
+        ('publish { deny: "$JS.hub.API.>" }', "its permissions deny $JS.hub.API.STREAM.MSG.GET"),
+    ],
+)
+async def test_an_uplink_whose_right_was_taken(rights: str, words: str, tmp_path: Path) -> None:
+    with running_hub(tmp_path / "hub", LEAF_USER.replace("RIGHTS", "")) as hub:
+        url = hub.leaf_url.replace("://", "://leaf:p@")
+        config = gateway_config(hub).replace(hub.leaf_url, url)
+        with running_gateway(tmp_path / "edge", config) as gateway:
+            async with jetstream_of(hub.client_url.replace("://", "://u:p@")) as js:
+                await js.add_stream(StreamConfig(name="AGG", subjects=["edge.>"]))
+            async with jetstream_of(gateway.client_url) as js:
+                await js.add_stream(StreamConfig(name="EV", subjects=["ev.>"]))
+
+            def state() -> str:
+                row = gateway.get("uplinkz")["streams"][0]
+                return f"{row['state']} {row['protection']}"
+
+            await until(lambda: state() == "running asked", timeout_s=PATIENCE_S)
+            hub.stop()
+            hub.config = LEAF_USER.replace("RIGHTS", f", permissions {{ {rights} }}")
+            hub.start()
+            await until(lambda: words in outside(gateway), timeout_s=PATIENCE_S)
 
 
 async def test_a_full_backlog(tmp_path: Path) -> None:

@@ -64,6 +64,8 @@ class FakeHub:
         self.loses_acks = False
         self.loses_answers = False
         self.denies_questions = False
+        self.denies_inboxes = False  # by permissions, as the next one: the link knows of both
+        self.denies_api = False
         self.max_payload = 0
         self.doubts = 0  # how often the link was asked whether it is there
         self.queued_ns_max = 0  # the longest that anything waited for the link
@@ -81,10 +83,16 @@ class FakeHub:
     def doubt(self) -> None:
         self.doubts += 1
 
+    def lets_in(self, subject: bytes) -> bool:
+        return not (self.denies_inboxes and subject.startswith(b"_INBOX."))
+
+    def lets_out(self, subject: bytes) -> bool:
+        return not (self.denies_api and b".API." in subject)
+
     def up(self) -> None:
         """The link is there, and so is the hub's interest."""
-        api = f"$JS.{self.domain}.API.>".encode()
-        for pattern in (*self.subjects, api):
+        api = () if self.denies_api else (f"$JS.{self.domain}.API.>".encode(),)
+        for pattern in (*self.subjects, *api):
             sub = Subscription(self.peer, pattern)
             self.account.insert(sub)
             self._subs.append(sub)

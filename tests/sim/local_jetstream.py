@@ -85,6 +85,7 @@ class LocalJetStream:
         self.times: dict[int, int] = {}
         self._size = 0
         self.side: dict[str, SideStream] = {}
+        self.denies_consumers = False
         self.denies_streams = False  # none is made, and none of those takes anything
         self.acks: list[int] = []
         self.requests: list[str] = []
@@ -148,6 +149,8 @@ class LocalJetStream:
             info = {"config": config, "created": self.created, "state": state}
             return info | {"domain": self.domain}
         if action == "CREATE":
+            if self.denies_consumers:
+                return _error(10026, "maximum consumers limit reached")
             consumer = self.consumers.setdefault(rest[0], Consumer(rest[0], request["config"]))
             consumer.config = request["config"]
         elif rest[0] not in self.consumers:
@@ -211,6 +214,10 @@ class LocalJetStream:
         }
 
     def _next(self, name: str, inbox: bytes, request: dict[str, Any]) -> None:
+        if name not in self.consumers:
+            nobody = b"NATS/1.0 503\r\n\r\n"
+            self.account.publish(inbox, nobody, header_size=len(nobody))
+            return
         expires_at_ns = self.clock.monotonic_ns() + request["expires"]
         pull = Pull(inbox, request["batch"], request.get("max_bytes"), expires_at_ns)
         consumer = self.consumers[name]
@@ -234,7 +241,7 @@ class LocalJetStream:
 
     def _ack(self, delivery: Delivery) -> None:
         stream, name, seq = (delivery.subject.decode().split(".")[place] for place in (2, 3, 5))
-        if stream != self.name:
+        if stream != self.name or name not in self.consumers:
             return
         assert delivery.messages[0][2] == b"+ACK"
         self.acks.append(int(seq))
@@ -242,7 +249,8 @@ class LocalJetStream:
         if self.is_work_queue and int(seq) in self.messages:
             subject, _, body = self.messages.pop(int(seq))
             self._size -= len(subject) + len(body)
-        self.clock.call_later(0, lambda: self._serve(self.consumers[name]))
+        consumer = self.consumers[name]
+        self.clock.call_later(0, lambda: self._serve(consumer))
 
     def _serve_all(self) -> None:
         for consumer in self.consumers.values():

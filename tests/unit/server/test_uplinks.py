@@ -25,6 +25,7 @@ from leafnode.config.options import (
     UplinkOptions,
     UplinkStream,
 )
+from leafnode.routing.permissions import Permissions, Rules
 from leafnode.server.server import Seams, Server
 from leafnode.server.uplinks import HubLinks, zone_of
 
@@ -185,6 +186,23 @@ def test_a_hub_that_does_not_answer_is_doubted_on_each_link_that_leads_to_it() -
     HubLinks(remotes, "A").doubt()
 
     assert doubted == ["up"]
+
+
+def test_what_the_hub_lets_pass_is_what_one_of_its_links_does() -> None:
+    deaf, open_ = remote("A", "tls://one:7422", max_payload=1), remote("A", "x", max_payload=1)
+    denied = Permissions(publish=Rules(deny=[b"_INBOX.>"]), subscribe=Rules(deny=[b"$JS.>"]))
+    for one, permissions in ((deaf, denied), (open_, None)):
+        cast("SimpleNamespace", one.link).peer = SimpleNamespace(permissions=permissions)
+
+    alone, both, none = (HubLinks(all_, "A") for all_ in ([deaf], [deaf, open_], []))
+
+    assert not alone.lets_in(b"_INBOX.a.b")
+    assert not alone.lets_out(b"$JS.hub.API.INFO")
+    assert alone.lets_in(b"a")
+    assert alone.lets_out(b"a")
+    for links in (both, none):
+        assert links.lets_in(b"_INBOX.a.b")
+        assert links.lets_out(b"$JS.hub.API.INFO")
 
 
 def test_a_time_zone_by_its_name_or_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:

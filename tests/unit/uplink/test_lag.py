@@ -42,3 +42,16 @@ def test_nothing_waits_no_time() -> None:
     lag.oldest(1)
 
     assert lag.seconds(Window(10, 1000), 200 * NS_PER_S) == 0
+
+
+def test_without_a_consumer_what_is_stored_behind_the_last_ack_waits() -> None:
+    lag, window = Lag(), Window(10, 1000)
+    window.offer(Entry(5, b"ev", 0, b"x" * 48, b"", 100 * NS_PER_S))
+    stream = StreamInfo(state=StreamState(messages=10, bytes=1000, last_seq=10))
+
+    lag.note_stream(stream, 4, 1)
+    assert (lag.acked_seq, lag.behind, lag.messages(window)) == (4, 5, 6)
+
+    gaps = StreamInfo(state=StreamState(messages=3, bytes=300, last_seq=10))
+    lag.note_stream(gaps, 4, 0)
+    assert lag.behind == 3

@@ -165,3 +165,82 @@ def test_nobody_upstream_is_tried_again_until_the_hub_takes_the_subject() -> Non
     world.clock.advance(limits.UPLINK_RETRY_MAX_NS)
 
     assert world.hub.payloads() == [b"1"]
+
+
+def test_answers_that_the_hub_lets_nobody_hear_are_told_at_once_and_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    world.hub.denies_inboxes = world.hub.loses_answers = world.hub.loses_acks = True
+    world.store(b"1")
+    world.start()
+    told = "the hub's permissions let this leaf hear no answer: allow it to subscribe _INBOX.>"
+
+    for _ in range(3):
+        assert world.status.state is State.BLOCKED
+        assert (world.status.last_error, world.status.lag_messages) == (told, 1)
+        assert world.status.problem == f"is blocked: {told}"
+        world.clock.advance(limits.UPLINK_RETRY_MAX_NS)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Uplink problem: stream=EV problem={told}"
+    ]
+    assert world.hub.received == []
+
+    world.hub.denies_inboxes = world.hub.loses_answers = world.hub.loses_acks = False
+    world.hub.down()
+    world.uplink.link_changed()
+    world.hub.up()
+    world.uplink.link_changed()
+    world.clock.advance(NS_PER_S)
+    assert world.status.state is State.RUNNING
+    assert world.hub.payloads() == [b"1"]
+    assert (world.status.last_error, world.status.former_error) == ("", told)
+
+
+def test_a_question_that_the_hub_forbids_is_named_so() -> None:
+    world = World()
+    world.hub.down()
+    world.hub.denies_api = True
+    world.hub.up()
+
+    world.start()
+
+    assert world.status.state is State.ASKING
+    assert world.status.last_error == (
+        "the hub could not be asked where to go on: "
+        "its permissions deny $JS.hub.API.STREAM.MSG.GET.AGG to this leaf"
+    )
+
+
+def test_what_waits_in_a_stream_whose_consumer_cannot_be_made_is_its_lag() -> None:
+    world = World()
+    world.local.denies_consumers = True
+    world.store(b"1", b"2", b"3")
+    world.start()
+    world.clock.advance(9 * NS_PER_S)
+
+    assert world.status.state is State.OPENING
+    assert "maximum consumers limit reached" in world.status.last_error
+    assert world.status.lag_messages == 3
+    assert world.status.lag_bytes == 3 * len(b"ev.a1")
+    assert world.status.lag_seconds == 10
+
+    world.local.denies_consumers = False
+    world.clock.advance(limits.UPLINK_RETRY_MAX_NS)
+    assert (world.status.lag_messages, world.hub.payloads()) == (0, [b"1", b"2", b"3"])
+
+
+def test_what_is_acknowledged_is_no_lag_while_the_consumer_is_made_anew() -> None:
+    world = World()
+    world.store(b"1", b"2")
+    world.start()
+    assert world.hub.payloads() == [b"1", b"2"]
+
+    world.local.consumers.clear()
+    world.local.denies_consumers = True
+    world.clock.advance(60 * NS_PER_S)
+    assert (world.status.state, world.status.lag_messages) == (State.OPENING, 0)
+    world.store(b"3")
+    world.clock.advance(10 * NS_PER_S)
+
+    assert world.status.lag_messages == 1
