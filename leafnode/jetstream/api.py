@@ -225,17 +225,10 @@ class Api:
         return stream is not None and len(tokens) == 5 and tokens[4] in stream.consumers
 
     def _answer(self, endpoint: Endpoint, request: Request) -> None:
-        try:
-            if not level_is_met(request.block):
-                raise js_error(10185)
-            answer = endpoint.handle(self._js, request)
-        except JetStreamError as error:
-            request.finish(error)
-        except StoreError as error:
-            request.finish(store_error(error))
+        if level_is_met(request.block):
+            request.answer(partial(endpoint.handle, self._js, request))
         else:
-            if answer is not None:
-                request.finish(answer)
+            request.finish(js_error(10185))
 
     def _finish(self, asked: _Asked, answer: dict[str, Any] | JetStreamError) -> None:
         if asked.endpoint.mutates and not isinstance(answer, JetStreamError):

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from leafnode.errors import JetStreamError
+from leafnode.errors import JetStreamError, StoreError
 from leafnode.jetstream import json_value, wire
-from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.errors import js_error, store_error
 
 if TYPE_CHECKING:
     from leafnode.jetstream.jetstream import AccountJetStream
@@ -36,6 +36,18 @@ class Request:
     lines: list[tuple[bytes, bytes]] = field(default_factory=list)  # of the answer's header
     origin: Peer | None = None  # who asks
     strict: bool = True  # an unknown field is an error
+
+    def answer(self, handle: Callable[[], dict[str, Any] | None]) -> None:
+        """Finish it with what a handler returns, unless that is nothing: then it does that."""
+        try:
+            answer = handle()
+        except JetStreamError as error:
+            self.finish(error)
+        except StoreError as error:
+            self.finish(store_error(error))
+        else:
+            if answer is not None:
+                self.finish(answer)
 
     def required(self, cls: type[T], name: str) -> T:
         """Return the body as `cls`. Raises 10025."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from leafnode import limits
 from leafnode.protocol import header
+from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def with_stream() -> World:
@@ -202,3 +206,35 @@ def test_a_missing_consumer_is_404() -> None:
     assert world.error("CONSUMER.INFO.S.X") == (404, 10014, "consumer not found")
     assert world.error("CONSUMER.DELETE.S.X")[1] == 10014
     assert world.error("CONSUMER.INFO.T.X")[1] == 10059
+
+
+@pytest.mark.parametrize("meanwhile", ["", "STREAM.DELETE.S", "shut down"])
+def test_filters_are_matched_against_very_many_subjects_in_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    monkeypatch.setattr(limits, "MATCHED_PER_STEP", 4)
+    world = RealWorld(tmp_path / "store")
+    world.create_stream()
+    for number in range(20):
+        world.put(f"s.{number}.x")
+    config = {"durable_name": "C", "ack_policy": "explicit", "filter_subject": "s.*.x"}
+    body = json.dumps({"stream_name": "S", "config": config}).encode()
+
+    answers = world.request("$JS.API.CONSUMER.CREATE.S.C", body)
+    turns = 0
+    while not answers and turns < 9:
+        if turns == 2 and meanwhile == "shut down":
+            world.js.shut_down()
+        elif turns == 2 and meanwhile:
+            world.request("$JS.API." + meanwhile)
+        world.turns(1)
+        turns += 1
+
+    told = [json.loads(one.payload) for one in answers]
+    if meanwhile == "shut down":
+        assert told == []
+    elif meanwhile:
+        assert told[0]["error"]["err_code"] == 10059
+    else:
+        assert (told[0]["num_pending"], told[0]["config"]["filter_subject"]) == (20, "s.*.x")
+        assert turns >= 4
