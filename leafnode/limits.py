@@ -325,7 +325,6 @@ SCHEDULE_LOOK_NS: Final = 60 * NS_PER_S  # ours: a wall clock that was moved is 
 SCHEDULES_STALE_MAX: Final = 64  # ours: times of schedules that were replaced, beside as many again
 TTLS_STALE_MAX: Final = 4096  # ours: of messages that are gone, beside twice those that are there
 TTLS_BEFORE_LOOK: Final = 256  # messages with a TTL from one look at how many there are to the next
-SCHEDULES_ENDED_MAX: Final = 1024  # ours: a stream's notes of schedules that messages ended
 SCHEDULE_RETRY_NS: Final = 50 * NS_PER_MS  # ours: after the store refused a scheduled message
 STREAM_SOURCES_MAX: Final = 256  # ours: each has a reader of its own
 ORIGIN_WAIT_NS: Final = 30 * NS_PER_S  # for an origin's answer; nats-server srcConsumerWaitTime

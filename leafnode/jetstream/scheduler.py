@@ -112,6 +112,7 @@ class Scheduler:
         if generation != self._generation:
             return
         for msg in page:
+            self._ended.note(msg.seq)
             self._note(msg)
         if page:
             again = partial(self._read_page, generation, page[-1].seq + 1)
