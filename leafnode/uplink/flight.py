@@ -83,6 +83,7 @@ class Flight:
         self._retry_pause_ns = limits.UPLINK_REFUSED_NS
         self._retry_alarm = Alarm(parts.clock, self._retry_refused)
         self._ack_alarm = Alarm(parts.clock, self._ack_overdue)
+        self._soon = Alarm(parts.clock, self.pump)
         self.has_progress = False  # the hub acknowledged something
         self._heard_ns = 0  # when the hub last acknowledged anything
         self._untaken: dict[bytes, int] = {}  # subject that nobody took -> since when
@@ -130,6 +131,7 @@ class Flight:
             self._parts.counters.cuts += 1
         self.is_on = self.is_refused = False
         self._ack_alarm.cancel()
+        self._soon.cancel()
         self._retry_alarm.cancel()
         self._parts.local.rest()
         for entry in self.window:
@@ -157,7 +159,10 @@ class Flight:
         """Send what is in the window, then ask for as much as it still takes."""
         unsent = self.window.unsent() if self._may_send() else []
         self._settle(wants=bool(unsent or self._parts.lag.behind))
-        for entry in unsent:
+        for count, entry in enumerate(unsent):
+            if count == limits.UPLINK_SENDS_PER_TURN:
+                self._pump_soon()
+                return
             if self._is_held(entry):
                 return  # nothing more is pulled: it would come back every ack wait
             self._send(entry)
@@ -201,8 +206,12 @@ class Flight:
         if self.window.offer(entry) is Offer.STORED:
             self._parts.counters.skipped += 1
             self._parts.local.ack(entry)
-        if self._may_send():
-            self.pump()
+        self._pump_soon()
+
+    def _pump_soon(self) -> None:
+        """Once for all that comes in this turn: messages of a pull, PubAcks of a read."""
+        if self._may_send() and not self._soon.is_set:
+            self._soon.set(0)
 
     def pulled(self, *, too_large: bool) -> None:
         """A pull request ended; with `too_large` the next message does not fit into the window."""
@@ -290,7 +299,7 @@ class Flight:
             self._retry_refused()
         elif self._may_send():
             self._parts.trouble.is_over()
-            self.pump()
+            self._pump_soon()
 
     def _ack_overdue(self) -> None:
         """A slow link may hold much; what counts is that acknowledgements come."""

@@ -146,7 +146,16 @@ class Window:
 
     def unsent(self) -> list[Entry]:
         """Return what was not sent in this flight and not refused, in order."""
-        return [entry for entry in self if entry.is_unsent] if self._unsent else []
+        found: list[Entry] = []
+        if self._unsent:
+            # They are the newest, but for a few: the rest of the window need not be looked at.
+            for entry in reversed(self._entries.values()):
+                if entry.is_unsent:
+                    found.append(entry)
+                    if len(found) == self._unsent:
+                        break
+            found.reverse()
+        return found
 
     @property
     def has_unsent(self) -> bool:
@@ -225,7 +234,10 @@ class Window:
     def _raise_floor(self) -> None:
         """All that was offered below the first open message is done; the highest of it counts."""
         first_open = next(iter(self._entries), self._seen + 1)
-        for seq in sorted(seq for seq in self._done_above if seq < first_open):
+        done = [seq for seq in self._done_above if seq < first_open]
+        if len(done) > 1:  # mostly it is one: the hub answers in order
+            done.sort()
+        for seq in done:
             hub_seq = self._done_above.pop(seq)
             if seq > self._floor:
                 self._floor = seq

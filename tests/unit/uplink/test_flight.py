@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.options import UplinkStream
@@ -93,3 +95,46 @@ def test_a_refused_message_waits_for_the_send_window_too() -> None:
     other.landed(10)
     world.clock.advance(NS_PER_S)
     assert world.hub.payloads() == [b"1"]
+
+
+def test_what_comes_in_one_turn_is_sent_in_one_step() -> None:
+    world = World()
+    world.start()
+    world.link_down()
+    world.store(*numbers(1, 200))
+    steps = 0
+    settle = world.uplink._gate.settle
+
+    def counting(*words: Any, **more: Any) -> None:
+        nonlocal steps
+        steps += 1
+        settle(*words, **more)
+
+    world.uplink._gate.settle = counting  # type: ignore[method-assign]
+    world.link_up()
+    world.clock.advance(NS_PER_S)
+
+    assert world.hub.payloads() == numbers(1, 200)
+    assert steps < 100  # each message and each PubAck had two of its own, 800
+
+
+def test_of_one_stream_so_many_are_sent_in_a_turn_and_no_more() -> None:
+    world = World()
+    world.start()
+    world.link_down()
+    world.store(*numbers(1, 200))
+    world.hub.loses_acks = True
+    soon, sent = world.uplink._flight._soon, []
+    pump = soon._callback
+
+    def counting() -> None:
+        before = world.status.in_flight
+        pump()
+        sent.append(world.status.in_flight - before)
+
+    soon._callback = counting
+    world.link_up()
+    world.clock.advance(NS_PER_S)
+
+    assert sum(sent) > 0
+    assert world.status.in_flight - sum(sent) == limits.UPLINK_SENDS_PER_TURN
