@@ -36,21 +36,24 @@ class Token(NamedTuple):
     offset: int
 
 
+# Go's unicode.IsSpace; Python's \s has four control characters more.
+_BLANK: Final = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _SPACES: Final = re.compile(r"[ \t]*")
-_BLANKS: Final = re.compile(r"\s*")
+_BLANKS: Final = re.compile(f"[{_BLANK}]*")
 _TO_LINE_END: Final = re.compile(r"[^\r\n]*")
-_LINE_END: Final = re.compile(r"[\r\n]")
-# A blank, a comma, a semicolon or a closing mark ends a bare value; `nats://h:1` and `a#b` are one.
-_BARE: Final = re.compile(r"(?:\\.|[^ \t\r\n,;\]}\\])+")
-_BARE_KEY: Final = re.compile(r"[^\s:=]+")
-_BARE_PATH: Final = re.compile(r"[^ \t\r\n;,}\]{\[(]+")
+_LAST_BRACE: Final = re.compile(rf"}}[{_BLANK}]*\Z")
+# A blank, a comma, a semicolon, a closing mark or a quote ends a bare value; `nats://h:1` is one.
+_BARE: Final = re.compile(r"(?:\\.|[^ \t\r\n,;\]}'\\])*", re.DOTALL)
+_BARE_KEY: Final = re.compile(f"[^:={_BLANK}]+")
+_BARE_PATH: Final = re.compile(r"[^ \t\r\n;}']+")
+_NO_PATH: Final = re.compile(r"[\d\-\\\[{(]")
 _QUOTE_OR_ESCAPE: Final = re.compile(r"[\"\\]")
-_INTEGER: Final = re.compile(r"(-?[0-9]+)(?:([kmgtpe])(b|ib?)?)?", re.ASCII | re.IGNORECASE)
-_FLOAT: Final = re.compile(r"-?[0-9]+\.[0-9]+", re.ASCII)
-# What Go takes for a number: its digits are all that Unicode has, and then only these ten count.
-_NUMBER: Final = re.compile(r"-?\d+(\.\d+|[kmgtpe](b|ib?)?)?", re.IGNORECASE)
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
-_BLOCK_END: Final = re.compile(r"\n\)(?=\r?\n|\r?\Z)")
+# What Go takes for a digit is all that Unicode has; then only these ten count.
+_INTEGER: Final = re.compile(r"(-?\d+)(?:([kKmMgGtTpPeE])([bBiI]*))?")
+_FLOAT: Final = re.compile(r"-?\d+\.\d+")
+_ADDRESS: Final = re.compile(r"-?\d+\.\d+\.[\d.:-]*")
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_BLOCK_END: Final = re.compile(r"\n\)(?=\n|\Z)")
 _ESCAPE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|.|\Z)", re.DOTALL)
 _ESCAPES: Final = {"t": b"\t", "n": b"\n", "r": b"\r", '"': b'"', "\\": b"\\"}
 _BOOLEANS: Final = {
@@ -61,6 +64,13 @@ _BOOLEANS: Final = {
     "no": False,
     "off": False,
 }
+_UNITS: Final = ("", "b", "i", "ib")
+_ENDS_NUMBER: Final = frozenset(" \t\r\n,;}")  # what text goes on with is no end of it
+_ENDS_VALUE: Final = _ENDS_NUMBER | frozenset("]#/")
+_QUOTES_NEEDED: Final = (
+    'put quotes around it: it begins like a number, with "-" or ".", and is none'
+)
+_NO_DIGITS: Final = "expected a number with digits from 0 to 9"
 _POWERS: Final = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6}
 # A bare bcrypt hash begins like a variable. nats-server knows $2a$ alone; others are as common.
 _BCRYPT: Final = ("$2a$", "$2b$", "$2y$")
@@ -73,17 +83,17 @@ class Lexer:
     def __init__(self, text: str, file: str) -> None:
         self.text = text
         self.file = file
-        self.pos = 1 if text.startswith("\ufeff") else 0
+        self.pos = 0
         self._line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
+        if text.startswith("\ufeff"):
+            raise self.error(0, "a byte order mark: save the file as UTF-8 without one")
         if "\0" in text:
             raise self.error(text.index("\0"), "a NUL byte does not belong into a configuration")
 
     def place(self, offset: int) -> tuple[int, int]:
         """Return line and column of an offset, both counted from 1."""
         line = bisect_right(self._line_starts, offset)
-        column = offset - self._line_starts[line - 1] + 1
-        bom = 1 if line == 1 and self.text.startswith("\ufeff") else 0
-        return line, max(1, column - bom)
+        return line, offset - self._line_starts[line - 1] + 1
 
     def error(self, offset: int, problem: str) -> ConfigError:
         return ConfigError(self.file, *self.place(offset), "", problem)
@@ -95,18 +105,22 @@ class Lexer:
         """Return the next character, empty at the end."""
         return self.text[self.pos : self.pos + 1]
 
-    def skip_blanks(self) -> None:
-        self._skip(_BLANKS)
+    def skip_spaces(self) -> None:
+        """Skip what stands between words of one line."""
+        self._skip(_SPACES)
 
-    def skip_comments(self) -> bool:
-        """Skip blanks, line ends and comments; return whether a line ended."""
-        start = self.pos
-        while True:
+    def skip_comment(self) -> bool:
+        """Skip a comment that is next, up to its line's end."""
+        if not self.text.startswith(("#", "//"), self.pos):
+            return False
+        self._skip(_TO_LINE_END)
+        return True
+
+    def skip_comments(self) -> None:
+        """Skip blanks, line ends and comments."""
+        self._skip(_BLANKS)
+        while self.skip_comment():
             self._skip(_BLANKS)
-            if not self.text.startswith(("#", "//"), self.pos):
-                break
-            self._skip(_TO_LINE_END)
-        return _LINE_END.search(self.text, start, self.pos) is not None
 
     def take(self, mark: str) -> bool:
         """Take the mark if it is next."""
@@ -115,15 +129,17 @@ class Lexer:
         self.pos += 1
         return True
 
-    def take_last(self, mark: str) -> bool:
-        """Take the mark if it is next, and nothing but blanks behind it."""
-        if self.peek() != mark or self.text[self.pos + 1 :].strip():
+    def take_last_brace(self) -> bool:
+        """Take a closing brace that is next and the last of the text."""
+        if _LAST_BRACE.match(self.text, self.pos) is None:
             return False
         self.pos += 1
         return True
 
-    def key(self) -> Token:
-        """Take a key; what separates it from its value is left."""
+    def key(self, *, in_map: bool) -> Token:
+        """Take a key; what separates it from its value is left. `in_map`: inside a block, where
+        `,` and `;` belong to it, as there.
+        """
         start = self.pos
         quote = self.peek()
         if quote and quote in "'\"":
@@ -132,7 +148,7 @@ class Lexer:
         if match is None:
             raise self.error(start, f"expected a key, got {self._shown()}")
         key = match.group()
-        if odd := next((c for c in key if c in "{}[],;()\"'"), None):
+        if odd := next((c for c in key if c in "{}[]" or (c in ",;" and not in_map)), None):
             where = start + key.index(odd)
             if odd in "{[" and where > start:
                 raise self.error(where, f'put a space or ":" between the key and "{odd}"')
@@ -156,8 +172,12 @@ class Lexer:
         self._skip(_BLANKS if in_map else _SPACES)
         return True
 
-    def value(self) -> Token:
-        """Take a scalar or a variable, or the mark that opens a block or an array."""
+    def value(self, *, in_array: bool = False) -> Token:
+        """Take a scalar or a variable, or the mark that opens a block or an array.
+
+        `in_array`: a closing bracket ends a number, too. On nats-server the text "2]" is the last
+        value of `[1, 2]`, and the array goes on.
+        """
         start = self.pos
         first = self.peek()
         if first == "{":
@@ -170,11 +190,20 @@ class Lexer:
             return Token(Kind.SCALAR, self._block_string(), start)
         if first and first in "'\"":
             return Token(Kind.SCALAR, self._quoted(first), start)
-        match = _BARE.match(self.text, self.pos)
-        if match is None:
+        if first in {".", "-"} or first.isdecimal():
+            return Token(Kind.SCALAR, self._numeric(start, in_array=in_array), start)
+        word, quote_ends = self._bare(start)
+        if not word and not quote_ends:
             raise self.error(start, f"expected a value, got {self._shown()}")
-        self.pos = match.end()
-        return self._bare(match.group(), start)
+        if in_array and word[:1] == "/":
+            raise self.error(start, 'put quotes around a value of an array that begins with "/"')
+        if "\\" in word:
+            return Token(Kind.SCALAR, self._unescaped(word, start), start)
+        if quote_ends:
+            return Token(Kind.SCALAR, word, start)
+        if word[0] == "$" and not word.startswith(_BCRYPT):
+            return Token(Kind.VARIABLE, word[1:], start)
+        return Token(Kind.SCALAR, _BOOLEANS.get(word.lower(), word), start)
 
     def include_path(self) -> Token:
         """Take the path behind `include`, quoted or bare. Nothing in it is an escape."""
@@ -184,47 +213,75 @@ class Lexer:
         if quote and quote in "'\"":
             return Token(Kind.SCALAR, self._until(quote), start)
         match = _BARE_PATH.match(self.text, self.pos)
-        if match is None:
+        if match is None or _NO_PATH.match(self.text, self.pos):
             raise self.error(start, f"expected a file to include, got {self._shown()}")
         self.pos = match.end()
+        self.take("'")  # as behind a bare value
         return Token(Kind.SCALAR, match.group(), start)
 
     def is_include(self, key: Token) -> bool:
         """Say whether the key just taken is the word `include`, and not an option of that name."""
         bare = self.text[key.offset : self.pos]
-        return bare.lower() == "include" and self.peek() in (" ", "\t")
+        return bare.lower() == "include" and self.peek() not in {"", ":", "="}
 
-    def _bare(self, word: str, start: int) -> Token:
-        if "'" in word:
-            where = start + word.index("'")
-            raise self.error(where, "a quote inside a bare value: put the whole value in quotes")
-        if "\\" in word:
-            return Token(Kind.SCALAR, self._unescaped(word, start), start)
-        if word[0] == "$" and not word.startswith(_BCRYPT):
-            return Token(Kind.VARIABLE, word[1:], start)
-        if word[0] == "-" or word[0].isdecimal():
-            return Token(Kind.SCALAR, self._number(word, start), start)
-        return Token(Kind.SCALAR, _BOOLEANS.get(word.lower(), word), start)
+    def _bare(self, start: int) -> tuple[str, bool]:
+        """Take the bare text from there on, and say whether a quote ends it."""
+        match = _BARE.match(self.text, start)
+        assert match is not None, "the pattern matches the empty string"
+        self.pos = match.end()
+        if not self.take("'"):
+            return match.group(), False
+        if not self.at_end() and self.peek() not in _ENDS_VALUE:
+            problem = "a quote inside a bare value: put the whole value in quotes"
+            raise self.error(match.end(), problem)
+        return match.group(), True
 
-    def _number(self, word: str, start: int) -> str | int | float | datetime:
-        """Return what a word that begins with a digit is; an address or a duration stays text."""
-        if match := _INTEGER.fullmatch(word):
+    def _numeric(self, start: int, *, in_array: bool) -> str | int | float | datetime:
+        """Take what begins like a number; an address or a duration is text."""
+        if match := _ADDRESS.match(self.text, start):
+            return self._complete(match).group()
+        if match := _FLOAT.match(self.text, start):
+            return self._float(self._complete(match).group(), start)
+        if match := _DATE.match(self.text, start):
+            return self._date(self._complete(match).group(), start)
+        match = _INTEGER.match(self.text, start)
+        if match is None:
+            raise self.error(start, _QUOTES_NEEDED)
+        end = match.end()
+        after, has_suffix = self.text[end : end + 1], match.group(2) is not None
+        if match.group(1)[0] == "-" and not has_suffix:
+            return self._integer(self._complete(match), start)
+        if not after or after in _ENDS_NUMBER or (in_array and after == "]"):
+            self.pos = end
             return self._integer(match, start)
-        if _FLOAT.fullmatch(word):
-            number = float(word)
-            if number in (float("inf"), float("-inf")):
-                raise self.error(start, "the number is too large")
-            return number
-        if _DATE.fullmatch(word):
-            return self._date(word, start)
-        if _NUMBER.fullmatch(word):
-            raise self.error(
-                start, f"expected a number with digits from 0 to 9, got {quoted(word)}"
-            )
-        return word
+        if after in "-." and not has_suffix:
+            raise self.error(start, _QUOTES_NEEDED)
+        # The one behind digits belongs to the text, whatever it is: `1]` and `1'` are as there.
+        begin = end if has_suffix else end + 1
+        rest, _ = self._bare(begin)
+        return self.text[start:begin] + self._unescaped(rest, begin)
+
+    def _complete(self, match: re.Match[str]) -> re.Match[str]:
+        """Take it; it is an error if it is only the beginning of a word."""
+        self.pos = match.end()
+        if not self.at_end() and self.peek() not in _ENDS_VALUE:
+            raise self.error(match.start(), _QUOTES_NEEDED)
+        return match
+
+    def _float(self, word: str, start: int) -> float:
+        if not word.isascii():
+            raise self.error(start, _NO_DIGITS)
+        number = float(word)
+        if number in (float("inf"), float("-inf")):
+            raise self.error(start, "the number is too large")
+        return number
 
     def _integer(self, match: re.Match[str], start: int) -> int:
         digits, power, unit = match.groups()
+        if not digits.isascii():
+            raise self.error(start, _NO_DIGITS)
+        if unit and unit.lower() not in _UNITS:
+            raise self.error(start, "expected a size like 1K, 1KB, 1Ki or 1KiB")
         # K is 1000, and KB, Ki and KiB are 1024: measured for every suffix from k to e.
         factor = (1024 if unit else 1000) ** _POWERS[power.lower()] if power else 1
         significant = digits.lstrip("-0") or "0"  # int() refuses thousands of digits, even zeros

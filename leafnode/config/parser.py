@@ -9,7 +9,7 @@ from __future__ import annotations
 import os.path
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from leafnode import limits
 from leafnode.config.lexer import Kind, Lexer, Token
@@ -58,8 +58,22 @@ class Tree:
     warnings: tuple[str, ...]
 
 
+class _Within(NamedTuple):
+    """What a value stands in: what closes it, and which marks end one value of it, as there."""
+
+    closing: str
+    ends: str
+    wanted: str
+
+
+_FILE: Final = _Within("", ",;}", 'a line end, "," or ";"')
+_BRACES: Final = _Within("}", ",;", 'a line end, "," or "}"')  # of the file itself
+_BLOCK: Final = _Within("}", ",;/", 'a line end, "," or "}"')
+_ARRAY: Final = _Within("]", ",/", 'a line end, "," or "]"')
+
 # nats-server takes one behind a value, or as the last of the file.
 _ONE_TOO_MANY: Final = 'a "}" that closes nothing is passed over'
+_SLASH: Final = 'a "/" that begins no comment is passed over'
 _NO_END: Final = 'the block has no closing "}"'
 
 
@@ -112,83 +126,99 @@ class _Parser:
 
     def document(self) -> Node:
         lexer = self._lexer
+        self._deeper(0)
+        entries: dict[str, Node] = {}
+        self._scopes.append(entries)
         lexer.skip_comments()
-        if not lexer.take("{"):
-            return self._map(0, closing="")
-        # JSON: the whole file is one block.
-        root = self._map(lexer.pos - 1, closing="}")
-        lexer.skip_comments()
-        while lexer.take("}"):
-            self._warn(lexer.pos - 1, _ONE_TOO_MANY)
+        while not lexer.at_end():
+            if lexer.take("{"):
+                self._braces(entries)
+            elif entries and lexer.take_last_brace():
+                self._warn(lexer.pos - 1, _ONE_TOO_MANY)
+            else:
+                self._entry(entries, _FILE)
+                self._end_of_value(_FILE)
             lexer.skip_comments()
-        if not lexer.at_end():
-            raise lexer.error(lexer.pos, "expected nothing behind the outermost block")
-        return root
+        self._scopes.pop()
+        self._depth -= 1
+        return self._node(entries, 0, size=1 + sum(node.size for node in entries.values()))
 
     def from_environment(self, names: tuple[str, ...]) -> Node:
         """Parse the text as one value. `names` are the variables being resolved."""
         lexer = self._lexer
-        lexer.skip_blanks()  # not comments: "#1" is a value here, as it is behind a key
-        if lexer.at_end():
-            return self._node("", 0)
-        node = self._value(lexer.value(), 0, key="", names=names)
+        lexer.skip_spaces()  # not comments: "#1" is a value here, as it is behind a key
+        if self._has_no_value(_FILE, is_marked=True):
+            node = self._node("", 0)
+        else:
+            node = self._value(lexer.value(), 0, key="", names=names)
+        self._end_of_value(_FILE)
         lexer.skip_comments()
         if not lexer.at_end():
             raise lexer.error(lexer.pos, "expected one value")
         return node
 
-    def _map(self, start: int, *, closing: str) -> Node:
+    def _braces(self, entries: dict[str, Node]) -> None:
+        """Take what stands in braces without a key: entries of the file, as in JSON. Braces may
+        stand in braces, and the end of the file ends them all behind the end of a value.
+        """
+        lexer = self._lexer
+        opening = lexer.pos - 1
+        level = 1
+        while level:
+            lexer.skip_comments()
+            if lexer.at_end():
+                self._warn(opening, _NO_END)
+                return
+            if lexer.take("{"):
+                level += 1
+                continue
+            if lexer.take("}"):
+                level -= 1
+                ended = not level or self._end_of_braces()
+            else:
+                self._entry(entries, _BRACES)
+                ended = self._end_of_value(_BRACES)
+            if not ended and lexer.at_end():
+                raise lexer.error(opening, _NO_END)
+
+    def _map(self, start: int) -> Node:
         """Take what stands between the braces, the closing one too."""
         lexer = self._lexer
         self._deeper(start)
         entries: dict[str, Node] = {}
         self._scopes.append(entries)
-        while True:
-            lexer.skip_comments()
-            if closing and lexer.take(closing):
-                break
+        lexer.skip_comments()
+        while not lexer.take("}"):
             if lexer.at_end():
-                if closing and not (entries and self._is_outermost):
-                    raise lexer.error(start, _NO_END)
-                if closing:  # as there, behind a value that has an end of its own
-                    self._warn(start, _NO_END)
-                break
-            if entries and not closing and lexer.take_last("}"):
-                self._warn(lexer.pos - 1, _ONE_TOO_MANY)
-                continue
-            self._entry(entries, in_map=bool(closing))
-            if not self._end_of_value(closing) and closing and lexer.at_end():
                 raise lexer.error(start, _NO_END)
+            self._entry(entries, _BLOCK)
+            self._end_of_value(_BLOCK)
+            lexer.skip_comments()
         self._scopes.pop()
         self._depth -= 1
         return self._node(entries, start, size=1 + sum(node.size for node in entries.values()))
 
-    def _entry(self, entries: dict[str, Node], *, in_map: bool) -> None:
+    def _entry(self, entries: dict[str, Node], within: _Within) -> None:
         lexer = self._lexer
-        key = lexer.key()
+        key = lexer.key(in_map=within is _BLOCK)
         if lexer.is_include(key):
             for name, included in self._include().items():
                 self._put(entries, name, included)
             return
-        is_marked = lexer.separator(in_map=in_map)
+        is_marked = lexer.separator(in_map=within is _BLOCK)
         name = str(key.value)
-        if self._has_no_value(in_map=in_map, is_marked=is_marked):
+        if self._has_no_value(within, is_marked=is_marked):
             node = self._node("", key.offset)
         else:
             node = self._value(lexer.value(), key.offset, key=name, names=())
         self._put(entries, name, node)
 
-    @property
-    def _is_outermost(self) -> bool:
-        """Whether the block that is read is the file itself, in braces or not."""
-        return len(self._scopes) == 1
-
-    def _has_no_value(self, *, in_map: bool, is_marked: bool) -> bool:
+    def _has_no_value(self, within: _Within, *, is_marked: bool) -> bool:
         """Say whether what ends a value comes at once: that is an empty text, as there."""
         lexer = self._lexer
-        if lexer.at_end():
-            return is_marked and not in_map
-        return lexer.peek() in ",;" or (is_marked and self._is_outermost and lexer.peek() == "}")
+        if within is _BLOCK:
+            return lexer.peek() == ";"
+        return is_marked if lexer.at_end() else lexer.peek() in ",;}"
 
     def _put(self, entries: dict[str, Node], key: str, node: Node) -> None:
         """Enter the value; the last one of a key stands, as it does on nats-server."""
@@ -215,35 +245,52 @@ class _Parser:
             if lexer.at_end():
                 raise lexer.error(start, 'the array has no closing "]"')
             offset = lexer.pos
-            items.append(self._value(lexer.value(), offset, key="", names=()))
-            self._end_of_value("]")
+            items.append(self._value(lexer.value(in_array=True), offset, key="", names=()))
+            self._end_of_value(_ARRAY)
         self._depth -= 1
         return self._node(items, start, size=1 + sum(node.size for node in items))
 
-    def _end_of_value(self, closing: str) -> bool:
-        """Take one separator: line end, comma, outside arrays a semicolon. Leave the closing mark;
-        out of blocks it is a separator, too. Says whether there was one.
+    def _end_of_value(self, within: _Within) -> bool:
+        """Take what ends a value: the line's end or one of the marks; a closing one is left.
+
+        Say whether there was one. A mark on the next line would be a value of its own.
         """
         lexer = self._lexer
-        line_ended = lexer.skip_comments()
-        if lexer.take(",") or (closing != "]" and lexer.take(";")) or line_ended:
-            return True
-        if lexer.at_end():
-            return False
-        if not closing and lexer.take("}"):
-            self._warn(lexer.pos - 1, _ONE_TOO_MANY)
-            return True
-        if not closing or lexer.peek() != closing:
-            wanted = f'a line end, "," or "{closing}"' if closing else 'a line end, "," or ";"'
-            raise lexer.error(
-                lexer.pos, f"expected {wanted} after the value, got {quoted(lexer.peek())}"
-            )
-        return False
+        while True:
+            lexer.skip_spaces()
+            if lexer.skip_comment():
+                continue
+            if lexer.at_end() or lexer.peek() == within.closing:
+                return False
+            if lexer.take("\n") or lexer.take("\r"):
+                return True
+            mark = lexer.peek()
+            if mark != "/" and mark not in within.ends:
+                problem = f"expected {within.wanted} after the value, got {quoted(mark)}"
+                raise lexer.error(lexer.pos, problem)
+            lexer.take(mark)
+            if mark in "/}":
+                self._warn(lexer.pos - 1, _SLASH if mark == "/" else _ONE_TOO_MANY)
+            if mark in within.ends:
+                return True
+
+    def _end_of_braces(self) -> bool:
+        """Take what stands behind the end of braces that lie in braces, as an end of a value."""
+        lexer = self._lexer
+        while True:
+            lexer.skip_spaces()
+            if lexer.skip_comment() or lexer.take(",") or lexer.take(";"):
+                return True
+            if lexer.at_end() or lexer.peek() == "}":
+                return False
+            if not (lexer.take("\n") or lexer.take("\r") or lexer.take("/")):
+                problem = f'expected "," or "}}" behind the braces, got {quoted(lexer.peek())}'
+                raise lexer.error(lexer.pos, problem)
 
     def _value(self, token: Token, offset: int, *, key: str, names: tuple[str, ...]) -> Node:
         """Return the node of the value that begins with `token`; its place is that of `offset`."""
         if token.kind is Kind.MAP:
-            node = self._map(token.offset, closing="}")
+            node = self._map(token.offset)
         elif token.kind is Kind.ARRAY:
             node = self._array(token.offset)
         elif token.kind is Kind.VARIABLE:

@@ -83,12 +83,8 @@ def test_quotes_make_a_string_of_anything(text: str) -> None:
     [
         "2s",
         "1h30m",
-        "1.5s",
-        "5.",
-        "-x",
         "1_000",
         "0x10",
-        "1e3",
         "3kk",
         "1.2.3.4",
         "1.2.3.4:4222",
@@ -112,6 +108,60 @@ def test_a_bare_word_is_a_string_up_to_a_blank_or_a_separator(text: str) -> None
     assert value_of(text + " rest") == text
     assert value_of(text + ",rest") == text
     assert value_of(text + "]") == text
+
+
+@pytest.mark.parametrize(
+    "text", ["1e3", "-1.2.3.4:5", "1kbx", "-1e-3", "1m30s", "-1k2", "5#x", "5/x", "5:6"]
+)
+def test_a_word_of_digits_and_letters_is_a_string(text: str) -> None:
+    assert value_of(text) == text
+    assert value_of(text + "]") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1]", "1]"), ("5]6", "5]6"), ("1']", "1'"), ("1\\\\n", "1\\\n"), ("1k]", "1k")],
+)
+def test_the_mark_right_behind_digits_belongs_to_the_text(text: str, value: str) -> None:
+    assert value_of(text) == value
+
+
+@pytest.mark.parametrize(("text", "value"), [("1]", 1), ("-1]", -1), ("1k]", 1000), ("1.5]", 1.5)])
+def test_but_in_an_array_it_closes_the_array(text: str, value: object) -> None:
+    assert Lexer(text, "x").value(in_array=True).value == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1.5s",
+        "5.",
+        "-x",
+        "-",
+        "-5x",
+        "./x",
+        ".5",
+        "2024-01",
+        "2024-01-31",
+        "1-2",
+        "1.2.3.4a",
+        "-1.x",
+    ],
+)
+def test_what_begins_like_a_number_and_is_none_needs_quotes(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"x\.conf:1:1: put quotes around it"):
+        value_of(text)
+
+
+def test_a_path_in_an_array_needs_quotes() -> None:
+    with pytest.raises(ConfigError, match="put quotes around a value of an array that begins with"):
+        Lexer("/bin/sh", "x").value(in_array=True)
+
+
+@pytest.mark.parametrize("text", ["1kbb", "2Mii", "3gbi"])
+def test_a_size_of_no_unit_is_refused_where_nats_server_drops_the_entry(text: str) -> None:
+    with pytest.raises(ConfigError, match="expected a size like"):
+        value_of(text)
 
 
 def test_a_date_in_zulu_form_is_a_date() -> None:
@@ -159,10 +209,17 @@ def test_a_string_without_its_closing_quote_is_refused(text: str) -> None:
         value_of(text)
 
 
-@pytest.mark.parametrize("text", ["it's", "foo'"])
+@pytest.mark.parametrize("text", ["it's", "foo'x", "a'(", "$A'b"])
 def test_a_quote_inside_a_bare_word_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="a quote inside a bare value"):
         value_of(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("foo'", "foo"), ("true' ", "true"), ("$A'", "$A"), (r"a\tb';", "a\tb")]
+)
+def test_a_quote_behind_a_bare_word_ends_it_as_text(text: str, value: str) -> None:
+    assert value_of(text) == value
 
 
 @pytest.mark.parametrize(
@@ -171,14 +228,14 @@ def test_a_quote_inside_a_bare_word_is_refused(text: str) -> None:
         ("(\n  abc\n)", "\n  abc\n"),
         ("( abc\n)\n", " abc\n"),
         ("(\na ) b\n )\n)\n", "\na ) b\n )\n"),
-        ("(\r\na\r\n)\r\n", "\r\na\r\n"),
+        ("(\r\na\r\n)\n", "\r\na\r\n"),
     ],
 )
 def test_a_block_string_ends_at_a_closing_mark_alone_on_a_line(text: str, value: str) -> None:
     assert value_of(text) == value
 
 
-@pytest.mark.parametrize("text", ["(abc)", "(\nabc\n) x", "("])
+@pytest.mark.parametrize("text", ["(abc)", "(\nabc\n) x", "(", "(\na\n)\r\n"])
 def test_a_block_string_without_that_line_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="the block string"):
         value_of(text)
@@ -198,24 +255,34 @@ def test_a_bare_bcrypt_hash_is_a_string(text: str) -> None:
     [("name: x", "name"), ("name=x", "name"), ('"a b" x', "a b"), ("'a:b' x", "a:b")],
 )
 def test_a_key_ends_at_a_blank_a_separator_or_its_quote(text: str, key: str) -> None:
-    assert Lexer(text, "x").key().value == key
+    assert Lexer(text, "x").key(in_map=False).value == key
 
 
 def test_a_quoted_key_knows_no_escapes() -> None:
-    assert Lexer(r'"a\x41": 1', "x").key().value == r"a\x41"
+    assert Lexer(r'"a\x41": 1', "x").key(in_map=False).value == r"a\x41"
 
 
 @pytest.mark.parametrize(
-    "text", [": 1", "}", ",a: 1", ";a: 1", "a]: 1", "/x 1", "(a) 1", "a'b 1", ""]
+    ("text", "in_map"),
+    [
+        *((text, in_map) for text in (": 1", "}", "a]: 1", "/x 1", "") for in_map in (True, False)),
+        (",a: 1", False),
+        ("a;b: 1", False),
+    ],
 )
-def test_what_cannot_be_a_key_is_refused(text: str) -> None:
+def test_what_cannot_be_a_key_is_refused(text: str, in_map: bool) -> None:
     with pytest.raises(ConfigError, match="expected a key"):
-        Lexer(text, "x").key()
+        Lexer(text, "x").key(in_map=in_map)
+
+
+@pytest.mark.parametrize("text", [",a", ";a", "a,b", "(a)", "a'b"])
+def test_other_marks_inside_a_key_of_a_block_belong_to_it(text: str) -> None:
+    assert Lexer(text + ": 1", "x").key(in_map=True).value == text
 
 
 def test_a_brace_right_behind_a_key_is_refused_with_the_remedy() -> None:
     with pytest.raises(ConfigError, match=r'^x:1:10: put a space or ":" between the key and "\{"$'):
-        Lexer("jetstream{", "x").key()
+        Lexer("jetstream{", "x").key(in_map=False)
 
 
 def test_a_nul_byte_is_refused() -> None:
@@ -223,29 +290,37 @@ def test_a_nul_byte_is_refused() -> None:
         Lexer("a\nb\0", "x")
 
 
-def test_places_count_from_one_and_ignore_the_byte_order_mark() -> None:
-    lexer = Lexer("\ufeffab\ncd\r\né", "x")
+def test_a_byte_order_mark_is_refused() -> None:
+    with pytest.raises(ConfigError, match="x:1:1: a byte order mark: save the file as UTF-8 with"):
+        Lexer("\ufeffa: b", "x")
 
-    assert lexer.place(1) == (1, 1)
-    assert lexer.place(2) == (1, 2)
-    assert lexer.place(4) == (2, 1)
-    assert lexer.place(8) == (3, 1)
-    assert lexer.place(9) == (3, 2)
+
+def test_places_count_from_one() -> None:
+    lexer = Lexer("ab\ncd\r\né", "x")
+
+    assert lexer.place(0) == (1, 1)
+    assert lexer.place(1) == (1, 2)
+    assert lexer.place(3) == (2, 1)
+    assert lexer.place(7) == (3, 1)
+    assert lexer.place(8) == (3, 2)
 
 
 @pytest.mark.parametrize(
-    ("text", "rest", "line_ended"),
+    ("text", "rest"),
     [
-        ("  x", "x", False),
-        ("# a\nx", "x", True),
-        ("// a\r\n\t# b\nx", "x", True),
-        ("# last", "", False),
-        ("/x", "/x", False),
-        ("\rx", "x", True),
+        ("  x", "x"),
+        ("# a\nx", "x"),
+        ("// a\r\n\t# b\nx", "x"),
+        ("# last", ""),
+        ("/x", "/x"),
+        ("\rx", "x"),
+        ("\u2028\x85x", "x"),
+        ("\x1cx", "\x1cx"),  # a blank of Python, not of Go
     ],
 )
-def test_comments_run_to_the_end_of_the_line(text: str, rest: str, line_ended: bool) -> None:
+def test_comments_run_to_the_end_of_the_line(text: str, rest: str) -> None:
     lexer = Lexer(text, "x")
 
-    assert lexer.skip_comments() is line_ended
+    lexer.skip_comments()
+
     assert text[lexer.pos :] == rest

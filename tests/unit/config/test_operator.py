@@ -37,7 +37,7 @@ def refused(text: str) -> str:
 
 def test_an_operator_is_a_jwt_or_a_file_or_several() -> None:
     assert operator(OPERATOR).operators == (REALM.operator_jwt(),)
-    assert operator("operator: ./op.jwt").operators == ("./op.jwt",)
+    assert operator("operator: './op.jwt'").operators == ("./op.jwt",)
     assert operator("operators: [a.jwt, b.jwt]").operators == ("a.jwt", "b.jwt")
 
 
@@ -53,7 +53,7 @@ def test_an_operator_is_a_jwt_or_a_file_or_several() -> None:
         ('"URL(\\"https://h/\\")"', ResolverOptions("url", url="https://h/")),
         ("{type: memory}", ResolverOptions()),
         (
-            "{type: full, dir: ./jwt, allow_delete: true, hard_delete: true, interval: '2m', "
+            "{type: full, dir: './jwt', allow_delete: true, hard_delete: true, interval: '2m', "
             "limit: 5, timeout: '1s'}",
             ResolverOptions(
                 "full",
@@ -66,7 +66,7 @@ def test_an_operator_is_a_jwt_or_a_file_or_several() -> None:
             ),
         ),
         (
-            "{type: cache, dir: ./jwt, ttl: '1h'}",
+            "{type: cache, dir: './jwt', ttl: '1h'}",
             ResolverOptions("cache", "./jwt", ttl_ns=3600 * NS_PER_S),
         ),
     ],
@@ -148,7 +148,7 @@ def test_a_resolver_alone_is_no_operator_mode() -> None:
     for text in ("resolver: MEMORY", "resolver: URL(http://h/)", preload):
         assert options(text).operator is None
     assert operator(f"{OPERATOR}resolver_pinned_accounts: []").pinned_accounts == ()
-    assert refused("resolver: {type: full, dir: ./jwt}") == "no operator key found"
+    assert refused("resolver: {type: full, dir: './jwt'}") == "no operator key found"
 
 
 def test_the_tls_of_a_resolver_is_that_of_a_client() -> None:
