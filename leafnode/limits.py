@@ -55,6 +55,7 @@ TARGET_WORK: Final = 16  # each subscription that it is built for
 LINK_WORK: Final = 48  # a leaf link that is told of a subject's interest
 # What is beyond these takes several turns, a message at a time: no route is kept for it.
 RECEIVERS_MAX: Final = TURN_WORK // RUN_WORK  # of one subject; building for more takes 4 ms
+FOUND_MAX: Final = TURN_WORK // FOUND_WORK  # the same, with all members of its queue groups
 WALK_NODES_MAX: Final = 4096  # of patterns that one look-up visits, 2 ms
 BACKLOG_MAX: Final = 64  # such messages of the server that wait in an account
 BACKLOG_BYTES_MAX: Final = 16 * MIB  # the same
@@ -212,6 +213,7 @@ LEAF_CONTROL_LINE_BYTES: Final = 16 * MAX_CONTROL_LINE_BYTES
 LEAF_DIAL_TIMEOUT_NS: Final = 1 * NS_PER_S
 LEAF_FIRST_INFO_TIMEOUT_NS: Final = 1 * NS_PER_S
 LEAF_CONNECT_INFO_TIMEOUT_NS: Final = 2 * NS_PER_S
+AUTHORITIES_MAX: Final = 4096  # ours: that a hub names as trusted; 64 KiB have room for 1,000
 LEAF_TLS_TIMEOUT_NS: Final = 2 * NS_PER_S
 LEAF_FIRST_PING_NS: Final = 1 * NS_PER_S  # plus up to 20 %; then every ping_interval
 LEAF_RECONNECT_NS: Final = 1 * NS_PER_S

@@ -6,11 +6,11 @@ read. Truth: nats-server server/client.go processMsgResults, processMsgResults f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import DELIVERY_WORK, FOUND_WORK, GROUP_WORK, WALK_WORK, WORK_BYTES
+from leafnode.limits import DELIVERY_WORK, GROUP_WORK, MEMBER_WORK, WALK_WORK, WORK_BYTES
 from leafnode.routing import parked
-from leafnode.routing.groups import pick
+from leafnode.routing.groups import pick, receivers
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import is_listed, may_deliver
 from leafnode.routing.route import call, count_out
@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from leafnode.routing.account import Account
+    from leafnode.routing.groups import Verdicts
     from leafnode.routing.peer import Outbox, Peer
     from leafnode.routing.route import Message
     from leafnode.routing.sublist import Match
     from leafnode.routing.subscription import Subscription
+
+
+_SUBS_A_STEP: Final = 256
 
 
 class Handout:
@@ -90,6 +94,12 @@ class Handout:
         for link, queues in self.links.values():
             self.to_link(link, queues)
         return self.received
+
+    def receivers(self, members: list[Subscription], verdicts: Verdicts) -> list[Subscription]:
+        """Return who of some members of a group it may be given to."""
+        if self._message.passed:  # see `to_plain`
+            members = [sub for sub in members if sub.shadow is None]
+        return receivers(members, self._origin, self._subject, verdicts)
 
     @property
     def work(self) -> int:
@@ -194,27 +204,33 @@ def spread(
 def hand_out(
     account: Account, subject: bytes, handouts: Sequence[Handout], outbox: Outbox
 ) -> Generator[None, None, None]:
-    """Find who is to get messages, and have each of these given to them, in steps."""
+    """Find who is to get messages, of one sender, and have each of these given to them, in steps.
+
+    Of a queue group those are kept who may receive: among these the first that is asked may.
+    """
+    verdicts: Verdicts = {}
     works = [(handout, handout.work) for handout in handouts]
     groups: dict[bytes, list[Subscription]] = {}
     for subs in account.sublist.walk(subject):
         outbox.work_left -= WALK_WORK if subs else WALK_WORK * PAUSE_NODES
         yield
-        for sub in list(subs):
-            if sub.queue:
-                outbox.work_left -= FOUND_WORK
-                members = groups.get(sub.queue)
-                if members is None:
+        there = list(subs)
+        for first in range(0, len(there), _SUBS_A_STEP):
+            some = there[first : first + _SUBS_A_STEP]
+            members = [sub for sub in some if sub.queue]
+            outbox.work_left -= MEMBER_WORK * len(members)
+            for sub in handouts[0].receivers(members, verdicts):
+                if sub.queue not in groups:
                     outbox.work_left -= GROUP_WORK
-                    groups[sub.queue] = [sub]
-                else:
-                    members.append(sub)
-                yield
-            else:
-                for handout, work in works:
-                    outbox.work_left -= work
-                    handout.to_plain(sub)
-                    yield
+                    groups[sub.queue] = []
+                groups[sub.queue].append(sub)
+            yield
+            for sub in some:
+                if not sub.queue:
+                    for handout, work in works:
+                        outbox.work_left -= work
+                        handout.to_plain(sub)
+                        yield
     account.sublist.turn += 1
     turn = account.sublist.turn
     for queue, members in groups.items():

@@ -12,10 +12,13 @@ from leafnode.limits import MEMBER_WORK
 from leafnode.routing.permissions import is_over, may_deliver
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from leafnode.routing.peer import Peer
     from leafnode.routing.sublist import Group
     from leafnode.routing.subscription import Subscription
 
+Verdicts = dict[object, bool]  # by peer; through an import by both
 _TRIES: Final = 8  # so many members are asked one by one; where none may receive, all are
 
 
@@ -56,13 +59,19 @@ def pick(
 
 
 def _receivers(group: Group, origin: Peer, subject: bytes) -> list[Subscription]:
-    """Return who of many may receive. What a peer may, all of its subscriptions in the group may
-    that see the subject under the same name, here or through one import: 65,536 of one that is
-    denied the subject took 40 ms, one by one.
+    """Return who of many may receive."""
+    return receivers(group.members, origin, subject, {})
+
+
+def receivers(
+    members: Iterable[Subscription], origin: Peer, subject: bytes, verdicts: Verdicts
+) -> list[Subscription]:
+    """Return who of some members of a group may receive. What a peer may, all of its subscriptions
+    in the group may that see the subject under the same name, here or through one import: 65,536
+    of one that is denied the subject took 40 ms, one by one. `verdicts` keeps that for others.
     """
-    verdicts: dict[object, bool] = {}  # by peer; through an import by both
     found: list[Subscription] = []
-    for sub in group.members:
+    for sub in members:
         peer = sub.peer
         if is_over(sub):
             continue

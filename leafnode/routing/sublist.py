@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import (
+    FOUND_MAX,
     FOUND_WORK,
     MATCHES_ALL_BYTES_MAX,
     MATCHES_BYTES_MAX,
@@ -399,9 +400,8 @@ class Sublist(Share):
         return found
 
     def walk(self, subject: bytes) -> Iterator[Iterable[Subscription]]:
-        """Yield what matches a literal subject, a node at a time, and nothing now and then.
-
-        Whatever else happens between two of them, of what stays all is among them, and once.
+        """Yield what matches a literal subject, a node at a time, and nothing now and then. Of what
+        stays, whatever else happens in between, all is among it, and once.
         """
         if is_routable(subject):
             yield from walk(self._root, subject)
@@ -467,8 +467,8 @@ class Sublist(Share):
             self._payer.work_left -= WALK_WORK * walked
 
     def _narrow(self, found: list[Subscription]) -> tuple[list[Subscription], list[Group]] | None:
-        """Split many subscriptions: of a large group one gets the message. None: too many do."""
-        if not self._queued:
+        """Split many subscriptions: of a large group one gets the message. None: too much work."""
+        if not self._queued or len(found) > FOUND_MAX:
             return None
         turn = self.turn
         plain, groups = self._split(found, RECEIVERS_MAX)

@@ -120,7 +120,7 @@ def _chosen(request: bytes, version: int, choices: list[_Choice]) -> ssl.SSLCont
     try:
         trusted = set(authorities(request, tls13=version >= ssl.TLSVersion.TLSv1_3))
     except ValueError:
-        trusted = set()  # OpenSSL ends the handshake of who sends such
+        trusted = set()  # OpenSSL ends the handshake of who sends such, unless they are too many
     for choice in choices:
         if not trusted or choice.issuers & trusted:
             return choice.context

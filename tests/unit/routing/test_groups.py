@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.limits import MEMBER_WORK
-from leafnode.routing import groups
+from leafnode.routing import groups, sublist
 from leafnode.routing.account import Account
 from leafnode.routing.groups import pick
 from leafnode.routing.imports import StreamImports
@@ -187,3 +187,58 @@ def test_of_many_members_one_that_ended_says_nothing_of_the_others() -> None:
     chosen = {pick(group, world.system, b"a") for _ in range(40)}
 
     assert chosen == {reader.subs[b"19"]}
+
+
+@pytest.mark.parametrize("by_import", [False, True])
+def test_of_a_group_of_very_many_one_that_may_gets_each_message_and_no_turn_is_long(
+    monkeypatch: pytest.MonkeyPatch, *, by_import: bool
+) -> None:
+    many = 3000
+    monkeypatch.setattr(sublist, "FOUND_MAX", many)
+    monkeypatch.setattr(sublist, "RECEIVERS_MAX", 10)
+    world = account()
+    importer = Account("I", world.system.outbox)
+    StreamImports(importer, [stream_import(world, b"a.>", b"a.>")]).start()
+    there = importer if by_import else world
+    publisher, denied, readers = FakePeer(world, 1), FakePeer(there, 2), []
+    denied.permissions = Permissions(Rules(), Rules(deny=(b"a.b",)))
+    for number in range(many - 2):
+        denied.subscribe(b"a.*", b"%d" % number, b"q")
+    assert not world.sublist.match(b"a.b").is_wide
+    for cid in (3, 4, 5):
+        readers.append(FakePeer(there, cid))
+        readers[-1].subscribe(b"a.*", b"1", b"q")
+    assert world.sublist.match(b"a.b").is_wide
+
+    publisher.lane.feed(b"PUB a.b 0\r\n\r\n" * 300)
+    starved, turns = True, 0
+    while starved:
+        publisher.outbox.work_left, turns = 2000, turns + 1
+        publisher.lane.next_line()
+        starved = publisher.lane.starved
+        assert publisher.outbox.work_left > -2000
+
+    assert denied.got() == b""
+    counts = [reader.got().count(b"MSG a.b 1 0") for reader in readers]
+    assert sum(counts) == 300
+    assert min(counts) > 50
+    assert turns > 300
+
+
+def test_who_asks_a_group_of_very_many_that_nobody_may_serve_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sublist, "FOUND_MAX", 100)
+    monkeypatch.setattr(sublist, "RECEIVERS_MAX", 10)
+    world = account()
+    publisher, denied = FakePeer(world, 1), FakePeer(world, 2)
+    publisher.no_responders = True
+    publisher.subscribe(b"r", b"9")
+    denied.permissions = Permissions(Rules(), Rules(deny=(b"a.b",)))
+    for number in range(101):
+        denied.subscribe(b"a.*", b"%d" % number, b"q")
+
+    publisher.says(b"PUB a.b r 0\r\n\r\n")
+
+    assert b"503" in publisher.got()
+    assert denied.got() == b""

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leafnode.limits import AUTHORITIES_MAX
 from leafnode.tls.certificate_request import authorities
 
 NAMES = [b"\x30\x03one", b"\x30\x03two"]
@@ -44,6 +45,23 @@ def test_what_is_cut_off_is_a_valueerror(tls13: bool) -> None:
     for size in range(len(whole)):
         with pytest.raises(ValueError, match="cut off"):
             authorities(whole[:size], tls13=tls13)
+
+
+@pytest.mark.parametrize("tls13", [False, True])
+def test_more_authorities_than_anybody_trusts_are_a_valueerror(tls13: bool) -> None:
+    build = of_13 if tls13 else of_12
+    most = [b"%d" % (number % 10) for number in range(AUTHORITIES_MAX)]
+
+    assert authorities(build(most), tls13=tls13) == most
+    with pytest.raises(ValueError, match="too many"):
+        authorities(build([*most, b"1"]), tls13=tls13)
+
+
+def test_very_many_other_extensions_are_a_valueerror() -> None:
+    extensions = b"\0\x0d\0\0" * (AUTHORITIES_MAX + 1)
+
+    with pytest.raises(ValueError, match="too many"):
+        authorities(message(b"\0" + len(extensions).to_bytes(2, "big") + extensions), tls13=True)
 
 
 @given(data=st.binary(max_size=200), tls13=st.booleans())
