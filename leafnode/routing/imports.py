@@ -114,12 +114,13 @@ StreamsPlan = Plan[StreamImport, StreamImport]
 class StreamImports:
     """All stream imports of one account, and the shadows they made."""
 
-    __slots__ = ("_account", "_imports", "_index")
+    __slots__ = ("_account", "_exporters", "_imports", "_index")
 
     def __init__(self, account: Account, imports: Iterable[StreamImport] = ()) -> None:
         self._account = account
         self._imports = list(imports)
         self._index: Crossings | None = None  # of their local subjects, where they are many
+        self._exporters: set[Account] | None = None  # theirs, once somebody asks
 
     def start(self) -> None:
         """Make the shadows of what the account is subscribed to already, and of what comes."""
@@ -161,7 +162,7 @@ class StreamImports:
         Through what is gone nothing comes from now on; its shadows are taken out in turns of
         their own where they are many, as those of new ones are made.
         """
-        self._imports, self._index = plan.all, None
+        self._imports, self._index, self._exporters = plan.all, None, None
         for one in plan.gone:
             one.is_over = True
         for exporter in {one.exporter for one in plan.gone}:
@@ -171,7 +172,9 @@ class StreamImports:
 
     def spoil(self) -> None:
         """Have everything decided anew that may lead to a shadow."""
-        for exporter in {one.exporter for one in self._imports}:
+        if self._exporters is None:
+            self._exporters = {one.exporter for one in self._imports}
+        for exporter in self._exporters:
             exporter.sublist.spoil(b">")
 
     def follow(self, sub: Subscription) -> None:
