@@ -334,6 +334,10 @@ class HttpSession:
 
     def _overdue(self) -> None:
         self._deadline = None
+        if self._transport is not None and self._transport.has_unread():  # it may be whole by that
+            watch_ns = limits.UNREAD_WATCH_NS
+            self._deadline = self._server.clock.call_later(watch_ns, self._overdue)
+            return
         if self._http.their_state is not h11.IDLE or self._answered == 0:
             self._server.counters.overdue += 1
         self._close()

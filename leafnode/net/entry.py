@@ -24,6 +24,7 @@ from leafnode.limits import (
     HANDSHAKE_RETRY_NS,
     HANDSHAKES_MAX,
     PROXY_TIMEOUT_NS,
+    UNREAD_WATCH_NS,
 )
 from leafnode.net.proxy import ProxyError, read_header
 from leafnode.net.tcp import TLS_FAILED, TcpConnection
@@ -415,7 +416,9 @@ class Entry:
 
     def _on_time(self) -> None:
         self._timer = None
-        if self._state is State.SILENT:
+        if self._wire.has_unread():  # what is due may be in it
+            self._arm(UNREAD_WATCH_NS)
+        elif self._state is State.SILENT:
             self._greet()
             if self._state is State.SILENT:
                 self._await_bytes()

@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from leafnode.crowd import Crowd
-from leafnode.limits import AUTH_LOG_NS, CROWD_PATIENCE_NS, WEBSOCKET_ENTRIES_MAX
+from leafnode.limits import (
+    AUTH_LOG_NS,
+    CROWD_PATIENCE_NS,
+    UNREAD_WATCH_NS,
+    WEBSOCKET_ENTRIES_MAX,
+)
 from leafnode.net.websocket_handshake import Handshake, HandshakeRules, Refusal
 from leafnode.net.websocket_stream import WebSocketStream, WebSocketTerms
 
@@ -142,6 +147,9 @@ class WebSocketConnection(WebSocketStream):
 
     def _overdue(self) -> None:
         self._timer = None
+        if self._wire.has_unread():  # what is due may be in it
+            self._timer = self._port.turn.clock.call_later(UNREAD_WATCH_NS, self._overdue)
+            return
         self._port.overdue += 1
         self.end_handshake(HANDSHAKE_TIMEOUT)
 

@@ -61,6 +61,7 @@ class MemoryTransport:
         self.paused = False
         self.closed = False
         self.aborted = False
+        self.unread = False
 
     def write(self, chunks: list[bytes]) -> None:
         if not self.closed:
@@ -68,6 +69,9 @@ class MemoryTransport:
 
     def pending_bytes(self) -> int:
         return self.pending
+
+    def has_unread(self) -> bool:
+        return self.unread
 
     def pause_reading(self) -> None:
         self.paused = True

@@ -350,6 +350,20 @@ def test_the_deadline_is_absolute_whatever_drips_in() -> None:
     assert world.clock.pending() == 0
 
 
+def test_whose_request_waits_to_be_read_is_not_late() -> None:
+    world = World()
+    world.session.received(GET[:10])
+    world.transport.unread = True
+
+    world.clock.advance(2 * limits.HTTP_DEADLINE_NS)
+    assert not world.transport.closed
+    world.transport.unread = False
+    world.clock.advance(limits.UNREAD_WATCH_NS)
+
+    assert world.transport.closed
+    assert world.server.counters.overdue == 1
+
+
 def test_an_answer_starts_the_deadline_anew() -> None:
     world = World()
 

@@ -18,8 +18,10 @@ from cryptography.hazmat.primitives import serialization
 from leafnode.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from leafnode.config.listener_options import CertificatePair, ListenerTls
 from leafnode.limits import CROWD_PATIENCE_NS, ENTRIES_PER_TURN, ENTRY_HELLO_BYTES_MAX
+from leafnode.net.backlog import WriteRules
 from leafnode.net.entry import Entrance, Entry
 from leafnode.net.listener import ANY_PORT, Listener
+from leafnode.net.tcp import TcpConnection
 from leafnode.net.tls_context import ServerTls
 from leafnode.net.turn import Turn
 from tests.sim.certificates import LOCALHOST, Authority
@@ -27,7 +29,7 @@ from tests.sim.clock import FakeClock, SlowClock
 from tests.sim.sessions import RecordingSession
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from leafnode.net.transport import Transport
 
@@ -209,6 +211,61 @@ async def test_a_peer_that_waits_is_cut_at_the_timeout_of_tls(authority: Authori
         # What it said after the cut makes a reset of the end: INFO could be lost with it.
         assert await client.end() == b""
         assert here.entrance.counters.overdue == 1
+
+
+class Reluctant(Turn):
+    """Has no time for any read before it is told to."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.is_full = True
+        self.kept: list[Callable[[], None]] = []
+
+    def wait_unread(self, read: Callable[[], None], cost_ns: int) -> None:
+        del cost_ns
+        self.kept.append(read)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "options", "said"),
+    [
+        (True, {}, b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n"),
+        (False, {}, b"\x16"),
+        (False, {"handshake_first": True, "fallback_ns": 50 * NS_PER_MS}, b"\x16"),
+    ],
+)
+@pytest.mark.real_loop
+async def test_whose_bytes_wait_to_be_read_is_not_late(
+    authority: Authority, proxy: bool, options: dict[str, object], said: bytes
+) -> None:
+    clock = FakeClock()
+    turn = Reluctant(clock)
+    entrance = Entrance(clock, tls=server_tls(authority, **options), proxy=proxy)
+    guests, others, wires = [Greeter(), Greeter()], [], []
+    for guest in guests:
+        here, other = socket.socketpair()
+        here.setblocking(False)
+        session = entrance.session(guest)
+        wires.append(TcpConnection(turn, session, here, write_rules=WriteRules()))
+        wires[-1].begin()
+        others.append(other)
+    others[0].send(said)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert turn.kept
+
+    clock.advance(2 * entrance.budget_ns)
+    assert entrance.counters.overdue == 1  # who said nothing
+    assert guests[1].transport is None or guests[1].lost_reasons
+    if options:
+        assert guests[0].transport is None  # no INFO before TLS
+
+    turn.kept.pop()()
+    assert (len(entrance.open), entrance.counters.failed) == (1, 0)
+    for wire, other in zip(wires, others, strict=True):
+        wire.abort()
+        other.close()
+    clock.turn()
 
 
 @pytest.mark.real_loop

@@ -16,6 +16,7 @@ from leafnode.crowd import Crowd
 from leafnode.limits import (
     CROWD_PATIENCE_NS,
     READ_CHUNK_BYTES,
+    UNREAD_WATCH_NS,
     WEBSOCKET_CLOSE_NS,
     WEBSOCKET_HANDSHAKE_NS,
 )
@@ -449,6 +450,23 @@ def test_a_handshake_that_does_not_come_is_cut_and_one_that_is_wrong_is_told() -
     assert silent.raw.ended
     assert (world.port.refused, world.port.overdue) == (1, 1)
     assert world.server.registry.total == 0
+
+
+def test_whose_handshake_waits_to_be_read_is_not_late_until_it_was() -> None:
+    world = World()
+    waits, late = world.dial(), world.dial()
+    for browser in (waits, late):
+        browser.end.other.unread = True
+
+    world.clock.advance(2 * WEBSOCKET_HANDSHAKE_NS)
+    for browser in (waits, late):
+        browser.end.other.unread = False
+    assert waits.says(request()).startswith(b"HTTP/1.1 101")
+    world.clock.advance(UNREAD_WATCH_NS)
+
+    assert not waits.raw.ended
+    assert late.raw.ended
+    assert world.port.overdue == 1
 
 
 def test_bytes_before_the_answer_end_the_connection() -> None:
