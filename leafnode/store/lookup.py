@@ -126,8 +126,14 @@ def num_subjects(
     index: StreamIndex, patterns: Sequence[bytes], from_seq: int, upto_seq: int
 ) -> int:
     """Return how many subjects that match any pattern have a message in this range."""
-    found = list(index.subjects.matching(patterns))
-    return sum(1 for subject in found if _is_within(index, subject, from_seq, upto_seq))
+    count = 0
+    for subject in list(index.subjects.matching(patterns)):
+        newest = last_seq(index, subject) if subject.last_stale else subject.last_seq
+        if newest <= upto_seq:
+            count += newest >= from_seq
+        else:
+            count += _is_within(index, subject, from_seq, upto_seq)
+    return count
 
 
 def deleted(index: StreamIndex, first_seq: int, max_seqs: int, upto_seq: int) -> list[int]:
@@ -199,9 +205,7 @@ def time_at(index: StreamIndex, seq: int) -> int | None:
 
 
 def _is_within(index: StreamIndex, subject: Subject, from_seq: int, upto_seq: int) -> bool:
-    newest = last_seq(index, subject)
-    if newest <= upto_seq:
-        return newest >= from_seq
+    """Say whether a subject whose newest message is beyond this range has one in it."""
     oldest = first_seq(index, subject)
     if oldest >= from_seq:
         return oldest <= upto_seq

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
 from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
@@ -17,6 +16,7 @@ from leafnode.errors import StoreError
 from leafnode.protocol.subject import is_literal
 from leafnode.slices import in_slices
 from leafnode.store.api import SEQ_MAX, StoredMsg, StreamState, SubjectState
+from leafnode.store.matched import Matched, Seqs
 from leafnode.store.newest import Newest
 from leafnode.store.sizes import message_bytes
 from leafnode.store.subjects import Patterns
@@ -40,8 +40,8 @@ class MemoryStream:
         self._call_later = call_later or never
         self._messages: dict[int, StoredMsg] = {}
         self._seqs = array("q")  # ascending; of some messages that are gone, too
-        # Ordered, because the oldest goes first and a plain dict is slow to find it then.
-        self._subjects: dict[bytes, OrderedDict[int, None]] = {}
+        self._subjects: dict[bytes, Seqs] = {}
+        self._matched = Matched(self._subjects)
         self._newest = Newest()
         self._first_seq = first_seq
         self._last_seq = first_seq - 1
@@ -60,7 +60,7 @@ class MemoryStream:
         message = StoredMsg(seq, subject, ts_ns, header_size, body)
         self._messages[seq] = message
         self._seqs.append(seq)
-        self._subjects.setdefault(subject, OrderedDict())[seq] = None
+        (self._subjects.get(subject) or self._matched.add(subject))[seq] = None
         self._bytes += _size(message)
         return seq
 
@@ -144,23 +144,18 @@ class MemoryStream:
 
     def subjects(self, *patterns: bytes) -> Iterable[tuple[bytes, SubjectState]]:
         found: list[tuple[bytes, SubjectState]] = []
-        for subject in sorted(self._matching(patterns)):
+        for subject in sorted(self._matched.of(patterns)):
             state = self.subject_state(subject)
             assert state is not None
             found.append((subject, state))
         return found
 
     def prepare(self, *patterns: bytes) -> Iterator[None]:
-        del patterns  # each is held against all names, as they are asked for
-        return iter(())
+        return self._matched.prepare(patterns)
 
     def names(self, *patterns: bytes) -> Iterator[bytes]:
         held = self._subjects
-        if not patterns or b">" in patterns:
-            found = iter(list(held))
-        else:
-            wanted = Patterns(patterns)
-            found = wanted.among(dict(held) if wanted.is_wild else held)
+        found = list(self._matched.of(patterns))
         return (name for name in found if name in held)
 
     def msgs_of(self, subject: bytes) -> int:
@@ -171,7 +166,7 @@ class MemoryStream:
 
     def oldest(self, pattern: bytes, start_seq: int) -> int:
         best = self._last_seq + 1
-        for subject in self._matching([pattern]):
+        for subject in self._matched.of([pattern]):
             best = min(best, next(iter(self._subjects[subject])))
             if best < start_seq:
                 break
@@ -195,25 +190,35 @@ class MemoryStream:
         return 0
 
     def last_seqs(self, *patterns: bytes) -> list[int]:
-        return [next(reversed(self._subjects[name])) for name in self._matching(patterns)]
+        return [next(reversed(self._subjects[name])) for name in self._matched.of(patterns)]
 
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
         if start_seq <= self._first_seq:
             return self._total(patterns)
-        seqs, wanted = self._seqs, _wanted(patterns)
+        seqs, wanted = self._seqs, self._counts(patterns)
         first, middle = bisect_left(seqs, self._first_seq), bisect_left(seqs, start_seq)
         if len(seqs) - middle <= middle - first:
             return self._count(seqs[middle:], wanted)
         return self._total(patterns) - self._count(seqs[first:middle], wanted)
 
     def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> int:
-        found = map(self._subjects.__getitem__, self._matching(patterns))
-        return sum(1 for seqs in found if first_seq <= _upto(seqs, last_seq))
+        count, first_seq = 0, max(1, first_seq)
+        for seqs in map(self._subjects.__getitem__, self._matched.of(patterns)):
+            newest = next(reversed(seqs))
+            if newest > last_seq:
+                newest = _upto(seqs, last_seq)
+            count += newest >= first_seq
+        return count
 
     def _total(self, patterns: Sequence[bytes]) -> int:
         if not patterns or b">" in patterns:
             return len(self._messages)
-        return sum(map(len, map(self._subjects.__getitem__, self._matching(patterns))))
+        return sum(map(len, map(self._subjects.__getitem__, self._matched.of(patterns))))
+
+    def _counts(self, patterns: Sequence[bytes]) -> Callable[[bytes], bool] | None:
+        if not patterns or b">" in patterns:
+            return None
+        return self._matched.of(patterns).__contains__
 
     def _count(self, seqs: Sequence[int], wanted: Callable[[bytes], bool] | None) -> int:
         messages = self._messages
@@ -326,7 +331,7 @@ class MemoryStream:
                 done(message)
                 return
         newest = [  # it is far from there: fewer are looked at by subject
-            _upto(self._subjects[subject], upto_seq) for subject in self._matching([pattern])
+            _upto(self._subjects[subject], upto_seq) for subject in self._matched.of([pattern])
         ]
         done(self._messages.get(max(newest, default=0)))
 
@@ -334,6 +339,7 @@ class MemoryStream:
         """Be empty from now on; what was held goes in these steps, a message in each."""
         messages, subjects = self._messages, self._subjects
         self._messages, self._subjects, self._seqs, self._bytes = {}, {}, array("q"), 0
+        self._matched = Matched(self._subjects)
         self._settle()
         return _newest_first(messages, subjects)
 
@@ -346,7 +352,7 @@ class MemoryStream:
         seqs = self._subjects[message.subject]
         del seqs[seq]
         if not seqs:
-            del self._subjects[message.subject]
+            self._matched.drop(message.subject)
         self._bytes -= _size(message)
         return True
 
@@ -366,11 +372,6 @@ class MemoryStream:
             if seq in self._messages:
                 yield seq
 
-    def _matching(self, patterns: Sequence[bytes]) -> Iterable[bytes]:
-        if not patterns or b">" in patterns:
-            return self._subjects
-        return list(Patterns(patterns).among(self._subjects))
-
 
 def _wanted(patterns: Sequence[bytes]) -> Callable[[bytes], bool] | None:
     """Return what says whether any pattern stands for a subject; None: they stand for all."""
@@ -381,9 +382,7 @@ def _wanted(patterns: Sequence[bytes]) -> Callable[[bytes], bool] | None:
     return Patterns(patterns).include
 
 
-def _newest_first(
-    messages: dict[int, StoredMsg], subjects: dict[bytes, OrderedDict[int, None]]
-) -> Iterator[None]:
+def _newest_first(messages: dict[int, StoredMsg], subjects: dict[bytes, Seqs]) -> Iterator[None]:
     while messages:
         _, message = messages.popitem()
         seqs = subjects[message.subject]
@@ -393,7 +392,7 @@ def _newest_first(
         yield
 
 
-def _upto(seqs: OrderedDict[int, None], upto_seq: int) -> int:
+def _upto(seqs: Seqs, upto_seq: int) -> int:
     """Return the newest of these that is not beyond that one, 0 where there is none."""
     return next((seq for seq in reversed(seqs) if seq <= upto_seq), 0)
 

@@ -208,13 +208,14 @@ def test_a_missing_consumer_is_404() -> None:
     assert world.error("CONSUMER.INFO.T.X")[1] == 10059
 
 
+@pytest.mark.parametrize("storage", ["file", "memory"])
 @pytest.mark.parametrize("meanwhile", ["", "STREAM.DELETE.S", "shut down"])
 def test_filters_are_matched_against_very_many_subjects_in_turns(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: str, storage: str
 ) -> None:
     monkeypatch.setattr(limits, "MATCHED_PER_STEP", 4)
     world = RealWorld(tmp_path / "store")
-    world.create_stream()
+    world.create_stream(storage=storage)
     for number in range(20):
         world.put(f"s.{number}.x")
     config = {"durable_name": "C", "ack_policy": "explicit", "filter_subject": "s.*.x"}
