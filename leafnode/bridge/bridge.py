@@ -59,9 +59,10 @@ class Bridge:
             max_payload_bytes,
             permissions,
             self.devices,
-            PortTurns(clock),
-            PortTurns(clock, port_bounds.SERIAL_BURST_NS),
+            turns := PortTurns(clock),
+            bursts := PortTurns(clock, port_bounds.SERIAL_BURST_NS),
         )
+        self._turns = turns, bursts
         self.hotplug = Hotplug(self._came, clock)
         self.account = account
         self._control: PortControl | None = None
@@ -79,6 +80,11 @@ class Bridge:
     def replies_refused(self) -> int:
         """How many requests to ports had a reply that is no inbox."""
         return 0 if self._control is None else self._control.replies_refused
+
+    @property
+    def deferred(self) -> int:
+        """How often the frames of a port, or what they publish, waited for another turn."""
+        return sum(turns.deferred for turns in self._turns)
 
     def _runner(self, port: SerialPort) -> PortRunner:
         return PortRunner(port, self._seams, inbox=f"_INBOX.{nuid(self._random)}".encode())

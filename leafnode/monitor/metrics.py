@@ -256,8 +256,9 @@ def _own(
     _object(out, "leafnode", {k: value for k, value in own.items() if k != "version"})
     failed = own["store"].get("failed", "")
     out.add("leafnode_store_is_failed", int(bool(failed)))
-    out.add("leafnode_uplinks_refused", uplinkz["replies_refused"])
+    out.add("leafnode_uplink_replies_refused", uplinkz["replies_refused"])
     out.add("leafnode_serial_replies_refused", serialz["replies_refused"])
+    out.add("leafnode_serial_turns_deferred", serialz["turns_deferred"])
     for row in uplinkz["streams"]:
         labels = {"uplink": row["uplink"], "stream": row["stream"]}
         out.add("leafnode_uplink_info", 1, labels | {"state": row["state"]})

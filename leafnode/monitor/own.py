@@ -58,6 +58,7 @@ def serialz(views: Views, clock: Clock) -> dict[str, object]:
         "devices": [_device_row(device, clock) for device in views.devices()],
         "hotplug": _hotplug(views.hotplug()),
         "replies_refused": views.ports_refused(),
+        "turns_deferred": views.ports_deferred(),
     }
 
 

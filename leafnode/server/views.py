@@ -82,6 +82,7 @@ def views_of(server: Server, http: HostPort) -> Views:
         devices=lambda: features.bridge.devices.devices() if features.bridge else [],
         uplinks_refused=lambda: features.uplinks.replies_refused if features.uplinks else 0,
         ports_refused=lambda: features.bridge.replies_refused if features.bridge else 0,
+        ports_deferred=lambda: features.bridge.deferred if features.bridge else 0,
         hotplug=lambda: features.bridge.hotplug.told if features.bridge else None,
     )
 
@@ -246,6 +247,8 @@ def _net_faults(server: Server) -> NetFaults:
         faults=server.turn.faults,
         accept_pauses=server.listeners.pauses,
         accepts_held=server.listeners.held,
+        turns_yielded=server.turn.yields,
+        reads_deferred=server.turn.deferred,
         entries_refused=entries.evicted,
         entries_failed=entries.failed,
         entries_overdue=entries.overdue,

@@ -332,6 +332,8 @@ def own() -> OwnCounters:
             faults=5,
             accept_pauses=6,
             accepts_held=56,
+            turns_yielded=59,
+            reads_deferred=60,
             entries_refused=40,
             entries_failed=41,
             entries_overdue=42,

@@ -38,6 +38,8 @@ def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
             "faults": 5,
             "accept_pauses": 6,
             "accepts_held": 56,
+            "turns_yielded": 59,
+            "reads_deferred": 60,
             "entries_refused": 40,
             "entries_failed": 41,
             "entries_overdue": 42,
@@ -168,9 +170,10 @@ def test_a_bus_shows_its_counts_and_its_slaves() -> None:
 
 
 def test_requests_that_were_not_answered_are_counted() -> None:
-    facts = views(ports_refused=lambda: 3, uplinks_refused=lambda: 4)
+    facts = views(ports_refused=lambda: 3, uplinks_refused=lambda: 4, ports_deferred=lambda: 5)
 
     assert serialz(facts, FakeClock())["replies_refused"] == 3
+    assert serialz(facts, FakeClock())["turns_deferred"] == 5
     assert uplinkz(facts, FakeClock())["replies_refused"] == 4
 
 

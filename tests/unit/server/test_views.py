@@ -71,6 +71,20 @@ async def test_a_server_without_jetstream_has_nothing_to_count_there() -> None:
     assert finish(views.own()).jetstream is None
 
 
+async def test_who_waited_for_another_turn_is_counted() -> None:
+    chance = random.Random(1)
+    server = Server(Options(), Seams(SystemClock(), chance, chance.randbytes))
+    views = views_of(server, HostPort("", 0))
+
+    server.turn.wait_for(lambda: None)
+    for _ in range(2):
+        server.turn.wait_unread(lambda: None, 0)
+
+    net = finish(views.own()).net
+    assert (net.turns_yielded, net.reads_deferred) == (1, 2)
+    assert views.ports_deferred() == 0
+
+
 @pytest.mark.real_loop
 async def test_logins_of_the_websocket_listener_s_own_count_and_end_with_the_server_s() -> None:
     chance = random.Random(1)
