@@ -352,6 +352,7 @@ PURGE_TURN_PLACES: Final = 4  # segments that a purge reads into memory in a tur
 ERRANDS_MAX: Final = 256  # purges and roll-ups of a stream that take several turns; each has a note
 PURGE_TURN_MSGS: Final = 1024  # removed one by one by purges, limits and ages in a turn; 17 us each
 ACKED_TURN_MSGS: Final = 8192  # that one acknowledgement covers, in a turn; 1 us each
+EXPIRED_TURN: Final = 8192  # ack waits of a consumer that end together, in a turn; 0.5 us each
 DELIVER_RETRY_NS: Final = 50 * NS_PER_MS  # ours: after the store refused a read; doubles
 DELIVER_RETRY_MAX_NS: Final = 5 * NS_PER_S
 SNAPSHOT_CHUNK_BYTES: Final = 128 * KIB  # jetstream_api.go defaultSnapshotChunkSize

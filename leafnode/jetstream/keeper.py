@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from leafnode import limits
 from leafnode.errors import StoreError, StoreFull
 from leafnode.jetstream import consumer_state, wire
-from leafnode.jetstream.consumer_state import ConsumerState
 
 if TYPE_CHECKING:
     from leafnode.clock import Timer
@@ -54,14 +53,14 @@ class Keeper:
         """Return the position for the store."""
         consumer = self._consumer
         clock, pending = consumer.context.clock, consumer.pending
-        to_wall = clock.wall_ns() - clock.monotonic_ns()
-        state = ConsumerState(
-            *pending.kept(),
-            [(seq, cseq, at + to_wall) for seq, cseq, at in pending.entries()],
+        delivered, floor = pending.kept()
+        return consumer_state.encode_columns(
+            (*delivered, *floor),
+            pending.columns(),
+            clock.wall_ns() - clock.monotonic_ns(),
             pending.kept_counts(),
-            list(consumer.cursor.listed),
+            consumer.cursor.listed,
         )
-        return consumer_state.encode(state)
 
     def restore(self, data: bytes) -> None:
         """Go on where the stored position was; overdue messages are redelivered at once. It may be

@@ -183,13 +183,18 @@ class Pending:
         return next(iter(self._queue), None)
 
     def expire(self, now_ns: int) -> list[int]:
-        """Queue every message whose ack wait has passed, in stream order, and return them."""
-        expired = []
+        """Queue messages whose ack wait has passed, in stream order, and return them: EXPIRED_TURN
+        of them, the others when it is called again.
+        """
+        expired: list[int] = []
         soonest: int | None = None
         for seq, (_, deadline_ns) in self._entries.items():
             if seq in self._queue:
                 continue
             if deadline_ns <= now_ns:
+                if len(expired) == limits.EXPIRED_TURN:
+                    soonest = now_ns
+                    break
                 expired.append(seq)
             elif soonest is None or deadline_ns < soonest:
                 soonest = deadline_ns
@@ -317,13 +322,15 @@ class Pending:
             last, _ = entries[purged[-1]]
             if last > self.floor.consumer_seq:
                 self.floor = self.floor._replace(consumer_seq=last)
-        if len(purged) == len(entries):
-            entries.clear()
-            self.counts.clear()
-            self._queue.clear()
+        if 2 * len(purged) > len(entries):
+            self._entries = OrderedDict(islice(entries.items(), len(purged), None))
         else:
-            for seq in purged:
-                self._forget(seq)
+            for _ in purged:
+                entries.popitem(last=False)
+        for others in (self._queue, self.counts):
+            if others:
+                for seq in purged:
+                    others.pop(seq, None)
         if self.floor.stream_seq < first_seq - 1:
             self.floor = self.floor._replace(stream_seq=first_seq - 1)
         if self.delivered.stream_seq < first_seq - 1:
@@ -383,9 +390,16 @@ class Pending:
             self.floor._replace(stream_seq=min(self.floor.stream_seq, given)),
         )
 
+    def columns(self) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
+        """Return stream sequences, consumer sequences and deadlines of what is pending."""
+        if not self._entries:
+            return (), (), ()
+        places, deadlines = zip(*self._entries.values(), strict=True)
+        return list(self._entries), places, deadlines
+
     def entries(self) -> list[tuple[int, int, int]]:
         """Return (stream sequence, consumer sequence, deadline) of what is pending."""
-        return [(seq, *entry) for seq, entry in self._entries.items()]
+        return list(zip(*self.columns(), strict=True))
 
     def kept_counts(self) -> dict[int, int]:
         """Return `counts`, and with a count of 0 what was given up."""

@@ -426,3 +426,39 @@ def test_another_ack_wait_holds_for_what_is_out_already() -> None:
 
     assert pending.next_deadline_ns() == 20
     assert (pending.expire(20), pending.expire(70)) == ([1], [2])
+
+
+def test_very_many_that_expire_together_are_queued_in_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "EXPIRED_TURN", 3)
+    pending = Pending(1, ack_wait_ns=WAIT_NS)
+    pending.deliver_run(range(1, 8), 0)
+
+    found = []
+    while (due_ns := pending.next_deadline_ns()) is not None and due_ns <= WAIT_NS:
+        found.append(pending.expire(WAIT_NS))
+
+    assert found == [[1, 2, 3], [4, 5, 6], [7]]
+    assert pending.queued == 7
+
+
+@pytest.mark.parametrize("first_seq", [1, 2, 4, 6, 9])
+def test_what_a_purge_leaves_is_the_same_from_either_end(first_seq: int) -> None:
+    pending = Pending(1, ack_wait_ns=WAIT_NS)
+    pending.deliver_run(range(1, 9), 0)
+    for seq in (1, 5, 7):
+        pending.nak(seq, 0)
+    for seq in (2, 7):
+        pending.redeliver(seq, 0)
+
+    assert pending.purge(first_seq) == (first_seq > 1)
+
+    left = [seq for seq in range(1, 9) if seq >= first_seq]
+    assert pending.seqs() == left
+    assert [seq for seq, _, _ in pending.entries()] == left
+    assert (pending.queued, pending.redelivered) == (
+        len({1, 5} & set(left)),
+        len({2, 7} & set(left)),
+    )
+    assert pending.floor.consumer_seq == (10 if not left else max(0, first_seq - 1))
