@@ -2,8 +2,8 @@
 
 Run as a file by an interpreter that knows nothing of leafnode, so it imports none of it; `pipe` has
 the other end. The limits are for functions that are broken; what one that is hostile may reach is
-Landlock's matter, and without that it has the rights of the service's user. Truth: setrlimit(2),
-prctl(2), landlock(7); docs/serial/exec.md.
+Landlock's matter, and that of the filter in `calls`; without both it has the rights of the
+service's user. Truth: setrlimit(2), prctl(2), landlock(7); docs/serial/exec.md.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 _SIZE = struct.Struct(">I")
 _HEAD = struct.Struct(">cI")
@@ -110,6 +111,18 @@ def _allow(call: Callable[..., int], rules: int, path: str, rights: int) -> None
         os.close(fd)
 
 
+def call_filter() -> Callable[[], bool]:
+    """Return what refuses the calls that `calls` lists, whatever the kernel has of Landlock.
+
+    That module is beside this file, which can be read until then; leafnode is not imported for it.
+    """
+    with contextlib.suppress(ImportError, OSError):
+        module = _module("leafnode_exec_calls", __file__.removesuffix("child.py") + "calls.py")
+        found: Callable[[], bool] = module.filter_calls
+        return found
+    return bool
+
+
 def pipes() -> tuple[int, int]:
     """Return descriptors of the two pipes; what a function reads and prints is nobody's."""
     source, sink = os.dup(0), os.dup(1)
@@ -124,11 +137,7 @@ def load(target: str) -> Callable[[bytes], Any]:
     """Return the function that `path.py:name` or `module:name` means. Raises whatever it raises."""
     where, _, name = target.rpartition(":")
     if where.endswith(".py"):
-        spec = importlib.util.spec_from_file_location("leafnode_exec", where)
-        if spec is None or spec.loader is None:
-            raise ImportError(f"{where} is no Python file")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = _module("leafnode_exec", where)
     else:
         module = importlib.import_module(where)
     function = getattr(module, name, None)
@@ -136,6 +145,17 @@ def load(target: str) -> Callable[[bytes], Any]:
         raise ImportError(f"there is no function {name} in {where}")  # noqa: TRY004 -- of a module
     found: Callable[[bytes], Any] = function
     return found
+
+
+def _module(name: str, where: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, where)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{where} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    # A dataclass looks its annotations up there.
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def answer(function: Callable[[bytes], Any], frame: bytes, most: int) -> tuple[bytes, bytes]:
@@ -183,7 +203,7 @@ def _raised(err: BaseException, function: Callable[[bytes], Any]) -> str:
     return f"{kind}: {err}" if type(err) is TypeError else kind
 
 
-def serve(source: int, sink: int, target: str, most: int, cpu_s: int, landlock: int) -> int:
+def serve(source: int, sink: int, target: str, most: int, cpu_s: int, shut_in_by: bytes) -> int:
     """Answer frames until there are no more. Returns the exit status."""
     reader = os.fdopen(source, "rb")
     try:
@@ -191,7 +211,7 @@ def serve(source: int, sink: int, target: str, most: int, cpu_s: int, landlock: 
     except Exception as err:  # noqa: BLE001 -- boundary: whatever a user's module raises
         _write(sink, b"L", f"{type(err).__name__}: {err}"[:500].encode("utf-8", "replace"))
         return 1
-    _write(sink, b"R", b"%d" % landlock)
+    _write(sink, b"R", shut_in_by)
     while len(head := reader.read(_SIZE.size)) == _SIZE.size:
         frame = reader.read(_SIZE.unpack(head)[0])
         found = answer(function, frame, most)
@@ -215,8 +235,10 @@ def main(words: list[str]) -> int:
     source, sink = pipes()
     confine(memory_bytes, cpu_s, parent)
     where = target.rpartition(":")[0]
+    filter_calls = call_filter()
     landlock = shut_in(where if where.endswith(".py") else None)
-    return serve(source, sink, target, most, cpu_s, landlock)
+    shut_in_by = b"%d %d" % (landlock, filter_calls())
+    return serve(source, sink, target, most, cpu_s, shut_in_by)
 
 
 if __name__ == "__main__":

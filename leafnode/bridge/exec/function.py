@@ -90,7 +90,8 @@ class Function:
         self._timer: Timer | None = None
         self._pause_ns = port_bounds.EXEC_RESTART_NS
         self._wanted = False
-        self._landlock: int | None = None  # its version; 0: the kernel has none
+        # Landlock's version, and whether calls are filtered; 0 and False: the kernel has none.
+        self._shut_in: tuple[int, bool] | None = None
         self._starts = self._failures = self._errors = 0
         self._log = Seldom(clock, limits.BRIDGE_LOG_INTERVAL_NS)
 
@@ -109,7 +110,8 @@ class Function:
             "failures": self._failures,
             "errors": self._errors,
             "queued": len(self._queue),
-            "landlock": self._landlock or 0,
+            "landlock": self._shut_in[0] if self._shut_in else 0,
+            "seccomp": int(self._shut_in is not None and self._shut_in[1]),
         }
 
     def begin(self) -> None:
@@ -177,9 +179,9 @@ class Function:
         """Take one answer. Raises PipeError where none is due, or another one."""
         match self._state, answer.kind:
             case State.STARTING, pipe.READY:
+                self._note_shut_in(answer.body)
                 self._state = State.READY
                 self._set_timer(None)
-                self._note_landlock(answer.body)
                 if self.last_error:
                     log.info("The function works again: port=%s", self._port)
                 self.last_error = ""
@@ -198,12 +200,17 @@ class Function:
             case _:
                 raise pipe.PipeError("it wrote what nobody asked for")
 
-    def _note_landlock(self, body: bytes) -> None:
+    def _note_shut_in(self, body: bytes) -> None:
         """Say once how far the function is shut in: it depends on the kernel."""
-        version = int(body) if body.isdigit() and len(body) < 4 else 0
-        if version != self._landlock:
-            self._landlock = version
-            what = f"Landlock {version}" if version else "limits alone, the kernel has no Landlock"
+        words = body.split(b" ")
+        if len(body) > len(b"255 1") or len(words) != 2 or not all(map(bytes.isdigit, words)):
+            raise pipe.PipeError("it wrote what is no answer")
+        shut_in = int(words[0]), words[1] == b"1"
+        if shut_in != self._shut_in:
+            self._shut_in = shut_in
+            by = [f"Landlock {shut_in[0]}"] if shut_in[0] else []
+            by += ["a filter of calls"] if shut_in[1] else []
+            what = " and ".join(by) or "limits alone, the kernel has neither Landlock nor seccomp"
             log.info("A function is shut in by %s: port=%s", what, self._port)
 
     def _outcome(self, answer: pipe.Answer) -> Outcome:

@@ -14,7 +14,9 @@ from leafnode.errors import LeafnodeError
 
 _SIZE: Final = struct.Struct(">I")
 _HEAD: Final = struct.Struct(">cI")  # the kind, and the size of what follows
-READY: Final = b"R"  # the function was found; the body is the version of Landlock, 0 for none
+# The function was found; the body is the version of Landlock, 0 for none, and 1 where calls are
+# filtered.
+READY: Final = b"R"
 FIELDS: Final = b"F"  # a JSON object
 BYTES: Final = b"B"  # a payload as it is
 NOTHING: Final = b"N"  # the frame says nothing

@@ -103,7 +103,7 @@ def test_what_a_function_returns_or_raises_is_the_answer(
     tmp_path: Path, body: str, answer: Answer
 ) -> None:
     with Child(function_file(tmp_path, f"def decode(frame):\n    {body}\n")) as one:
-        assert one.first == Answer(pipe.READY, b"%d" % landlock())
+        assert one.first == Answer(pipe.READY, b"%d 1" % landlock())
         assert one.ask(b"215") == answer
 
 
@@ -214,7 +214,7 @@ def test_it_reaches_nothing_but_python_and_its_own_file(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         source = f"""
-            import os, socket, subprocess
+            import os, resource, socket
             def attempt(what):
                 try:
                     what()
@@ -231,6 +231,15 @@ def test_it_reaches_nothing_but_python_and_its_own_file(tmp_path: Path) -> None:
                     "kill": attempt(lambda: os.kill(os.getppid(), 0)),
                     "tcp": attempt(lambda: socket.create_connection(("127.0.0.1", {port}))),
                     "remove": attempt(lambda: os.unlink({str(secret)!r})),
+                    "mode": attempt(lambda: os.chmod({str(secret)!r}, 0o666)),
+                    "fast open": attempt(
+                        lambda: socket.socket().sendto(b"x", 1 << 29, ("127.0.0.1", {port}))
+                    ),
+                    "mptcp": attempt(lambda: socket.socket(2, 1, 262)),
+                    "udp": attempt(lambda: socket.socket(2, 2)),
+                    "path": attempt(lambda: socket.socket(1, 1)),
+                    "limits": attempt(lambda: resource.prlimit(os.getppid(), 7, (8, 8))),
+                    "niceness": attempt(lambda: os.setpriority(0, os.getppid(), 19)),
                 }}
         """
         with Child(function_file(tmp_path, source)) as one:
@@ -246,8 +255,9 @@ def test_it_reaches_nothing_but_python_and_its_own_file(tmp_path: Path) -> None:
 
 def test_libraries_and_modules_are_loaded_all_the_same(tmp_path: Path) -> None:
     source = """
-        import datetime, decimal, hashlib, random, ssl, zoneinfo, ctypes, msgspec
+        import asyncio, datetime, decimal, hashlib, random, ssl, zoneinfo, ctypes, msgspec
         def decode(frame):
+            asyncio.run(asyncio.sleep(0))
             assert random.SystemRandom().random() < 1
             return {"sum": hashlib.sha256(frame).hexdigest()[:8], "m": msgspec.json.decode(b"[1]")}
     """
@@ -266,12 +276,31 @@ def test_it_cannot_raise_its_limits(tmp_path: Path) -> None:
         assert one.ask(b"x") == Answer(pipe.FIELDS, b'{"hard":[134217728,60,0,0,0]}')
 
 
+def test_the_limits_alone_keep_a_user_from_processes_and_threads(tmp_path: Path) -> None:
+    program = f"""
+import importlib.util, os, threading
+spec = importlib.util.spec_from_file_location("child", {child.__file__!r})
+child = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(child)
+child.confine(1 << 27, 60, os.getppid())
+if os.geteuid() == 0:
+    os.setuid(65534)  # no such limit is root's
+for begin in (os.fork, threading.Thread(target=print).start):
+    try:
+        begin()
+        print("it did")
+    except (OSError, RuntimeError):
+        print("no")
+"""
+    run = subprocess.run([*PYTHON, "-c", program], capture_output=True, check=True)
+
+    assert run.stdout.split() == [b"no", b"no"]
+
+
 def test_it_starts_neither_processes_nor_threads(tmp_path: Path) -> None:
     source = """
         import os, threading
         def decode(frame):
-            if os.geteuid() == 0:
-                os.setuid(65534)  # no such limit is root's
             for begin in (os.fork, threading.Thread(target=print).start):
                 try:
                     begin()

@@ -114,7 +114,7 @@ class World:
         if not self.processes:
             self.function.begin()
         self.process.began(self.process.pipes)
-        self.process.say(pipe.READY)
+        self.process.say(pipe.READY, b"6 1")
         await self.turns()
 
 
@@ -294,7 +294,7 @@ def test_one_whose_cpu_time_is_used_up_is_started_at_once_and_costs_nothing() ->
         b"garbage",
         struct.pack(">cI", pipe.FIELDS, 3) + b"[1]",
         struct.pack(">cI", pipe.FIELDS, 6) + b'{"a":{',
-        struct.pack(">cI", pipe.READY, 0),
+        struct.pack(">cI", pipe.READY, 3) + b"6 1",
         struct.pack(">cI", pipe.BYTES, 1 << 31),
     ],
 )
@@ -388,11 +388,16 @@ def test_a_frame_larger_than_the_pipe_is_written_as_it_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "version", "said"),
-    [(b"6", 6, "Landlock 6"), (b"0", 0, "limits alone"), (b"", 0, "limits alone")],
+    ("body", "counts", "said"),
+    [
+        (b"6 1", (6, 1), "by Landlock 6 and a filter of calls:"),
+        (b"6 0", (6, 0), "by Landlock 6:"),
+        (b"0 1", (0, 1), "by a filter of calls:"),
+        (b"0 0", (0, 0), "by limits alone, the kernel has neither Landlock nor seccomp:"),
+    ],
 )
 def test_how_far_it_is_shut_in_is_shown_and_said_once(
-    caplog: pytest.LogCaptureFixture, body: bytes, version: int, said: str
+    caplog: pytest.LogCaptureFixture, body: bytes, counts: tuple[int, int], said: str
 ) -> None:
     caplog.set_level(logging.INFO, "leafnode")
 
@@ -403,10 +408,23 @@ def test_how_far_it_is_shut_in_is_shown_and_said_once(
             world.process.began(world.process.pipes)
             world.process.say(pipe.READY, body)
             await world.turns()
-            assert world.count("landlock") == version
+            assert (world.count("landlock"), world.count("seccomp")) == counts
             world.process.die()
             world.clock.advance(port_bounds.EXEC_RESTART_NS)
 
     tell(story)
 
     assert caplog.text.count(said) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"6", b"6 1 1", b"x 1", b"-1 1", b"1000000 1"])
+def test_one_that_says_no_such_thing_of_itself_is_killed(body: bytes) -> None:
+    async def story(world: World) -> None:
+        world.function.begin()
+        world.process.began(world.process.pipes)
+        world.process.say(pipe.READY, body)
+        await world.turns()
+        assert world.process.killed == 1
+        assert (world.count("failures"), world.count("running")) == (1, 0)
+
+    tell(story)
