@@ -47,7 +47,7 @@ class Ended:
                 continue
             seq = int(record.name[len(PREFIX) :])
             if record.state:
-                _add(self._blocks, seq, int.from_bytes(record.state, "little"))
+                _add(self._blocks, seq, int.from_bytes(record.state[: SPAN // 8], "little"))
             else:
                 self._old.append(seq)
                 _add(self._blocks, seq - seq % SPAN, 1 << seq % SPAN)

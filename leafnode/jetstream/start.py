@@ -67,13 +67,14 @@ def _nearest(store: StreamStore, filters: list[bytes], start: int) -> int:
         return min((first for first in firsts if start <= first < last), default=start)
     which = PatternSet(filters).which
     begins: dict[int | None, int] = {}
-    earlier: set[int | None] = set()  # filters that begin before `start`
-    for name, found in store.subjects(*filters):
+    earlier: set[int | None] = set()  # filters that begin before `start`: mostly all, and soon
+    for name in store.names(*filters):
         one = which(name)
-        begins[one] = min(found.first_seq, begins.get(one, found.first_seq))
+        if one in earlier:
+            continue
+        begins[one] = min(store.oldest(name, start), begins.get(one, last))
         if begins[one] < start:
             earlier.add(one)
             if len(earlier) == len(filters):
                 return start
-    nearest = min((first for first in begins.values() if start <= first < last), default=last)
-    return nearest if start < nearest < last else start
+    return min((first for first in begins.values() if start <= first < last), default=start)

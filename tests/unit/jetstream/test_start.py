@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,11 +11,6 @@ from leafnode.jetstream.start import start_of
 from leafnode.protocol.subject import matches
 from leafnode.store.memory import MemoryStore
 from tests.unit.jetstream.fake_store import FakeStore, FakeStream
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from leafnode.store.api import SubjectState
 
 
 def stream(*subjects: bytes, first_seq: int = 1) -> FakeStream:
@@ -86,24 +79,24 @@ def test_a_start_time_with_filters_is_what_all_subjects_say(
     assert start_of(store, config) == (nearest, [])
 
 
-@pytest.mark.parametrize(("time", "asked"), [(9999, 0), (1350, 13)])
+@pytest.mark.parametrize(("time", "asked"), [(9999, 0), (650, 5)])
 def test_a_start_time_asks_no_more_subjects_than_it_needs(
     monkeypatch: pytest.MonkeyPatch, time: int, asked: int
 ) -> None:
-    """The last of the five filters begins with the 13th name in order."""
+    """Each of the five filters has a subject that begins before: the first of each is enough."""
     names = [b"%c.%d" % (letter, number) for number in range(3) for letter in b"abcde"]
     store = MemoryStore().create_stream("$G", "S", b"", 0, 1)
     for number, name in enumerate(names, 1):
         store.append(name, 0, b"x", 100 * number)
     seen: list[bytes] = []
-    find = store.subjects
+    find = store.oldest
 
-    def one_by_one(*patterns: bytes) -> Iterator[tuple[bytes, SubjectState]]:
-        for name, state in find(*patterns):
-            seen.append(name)
-            yield name, state
+    def oldest(pattern: bytes, start_seq: int) -> int:
+        seen.append(pattern)
+        return find(pattern, start_seq)
 
-    monkeypatch.setattr(store, "subjects", one_by_one)
+    monkeypatch.setattr(store, "oldest", oldest)
+    monkeypatch.setattr(store, "subjects", None)  # all of them, in order: 390 ms of 200,000
     config = ConsumerConfig(
         deliver_policy="by_start_time",
         opt_start_time=time,
@@ -112,7 +105,7 @@ def test_a_start_time_asks_no_more_subjects_than_it_needs(
 
     start_of(store, config)
 
-    assert seen == sorted(names)[:asked]
+    assert seen == names[:asked]
 
 
 def test_a_start_time_with_few_filters_lists_no_subjects(monkeypatch: pytest.MonkeyPatch) -> None:
