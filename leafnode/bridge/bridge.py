@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from leafnode import limits
@@ -49,13 +50,12 @@ class Bridge:
         open_serial: OpenSerial | None = None,
     ) -> None:
         opens = open_serial or Opener(clock)
-        boot = nuid(random)
         self.devices = Devices(clock)
         self._seams = BridgeSeams(
             account,
             clock,
             opens,
-            boot,
+            "",
             max_payload_bytes,
             permissions,
             self.devices,
@@ -87,7 +87,9 @@ class Bridge:
         return sum(turns.deferred for turns in self._turns)
 
     def _runner(self, port: SerialPort) -> PortRunner:
-        return PortRunner(port, self._seams, inbox=f"_INBOX.{nuid(self._random)}".encode())
+        # An id of its own: an entry that changed counts its readings from 1 again.
+        seams = replace(self._seams, boot=nuid(self._random))
+        return PortRunner(port, seams, inbox=f"_INBOX.{nuid(self._random)}".encode())
 
     async def run(self) -> None:
         """Serve all ports until cancelled. A port that fails disturbs no other."""

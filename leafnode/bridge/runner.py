@@ -51,8 +51,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class BridgeSeams:
-    """What every port works with. `boot` is unique for this start of the gateway; `permissions`
-    returns what the account allows who has no permissions of its own, None: everything.
+    """What every port works with. `boot` is unique for this runner; `permissions` returns what the
+    account allows who has no permissions of its own, None: everything.
     """
 
     account: Account
@@ -67,7 +67,7 @@ class BridgeSeams:
 
 
 class PortRunner:
-    """One port of the configuration, for as long as the gateway runs."""
+    """One port of the configuration, for as long as its entry stays as it is."""
 
     def __init__(self, options: SerialPort, seams: BridgeSeams, *, inbox: bytes) -> None:
         self._options = options

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from leafnode.config.serial_stage_options import FramingOptions
 
 if TYPE_CHECKING:
-    # Besides the options: a msg_id prefix that is unique for the port and this start of the
-    # gateway, and the time of day in milliseconds.
+    # Besides the options: a msg_id prefix that no other framing has, and the time of day in
+    # milliseconds.
     Make = Callable[[SerialPort, bytes, Callable[[], int]], Framing]
 
 SPLITTERS: Final[dict[str, Callable[[FramingOptions], Splitter]]] = {

@@ -22,7 +22,7 @@ _POLL_ANSWER_MS: Final = 1000  # what does not answer within this time, or until
 class Frames:
     """Half of a Framing: all but `opened`, `receive` and `next_event`.
 
-    `msg_id_prefix` is unique for this start of the gateway: with the count behind it, a reading
+    `msg_id_prefix` is unique for this instance: with the count behind it, a reading
     that is published twice carries the same id twice.
     """
 

@@ -44,7 +44,7 @@ _BARE_HELLOS: Final = 3  # in a row, of a board without checksums where one with
 class TextLinkFraming:
     """Implements Framing, and BoardChannel for what goes to the board.
 
-    `msg_id_prefix` is unique for this start of the gateway; `name` is the board's until it says
+    `msg_id_prefix` is unique for this instance; `name` is the board's until it says
     hello.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
 from leafnode.bridge.bridge import Bridge
@@ -16,7 +16,11 @@ from tests.unit.bridge.fake_stream import FakeStream, new_account
 from tests.unit.bridge.world import FakeLine, FakePort
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     import pytest
+
+    from leafnode.bridge.status import PortStatus
 
 LINES = FramingOptions(keep_first=True)
 PORT = SerialPort(device="/dev/ttyUSB0", name="scale", subject="s.{port}", framing=LINES)
@@ -142,12 +146,66 @@ async def test_a_port_that_does_not_end_is_waited_for_until_the_deadline_and_sai
         running.cancel()
 
 
-def test_frames_and_what_they_publish_count_where_they_wait_for_a_turn() -> None:
-    bridge = Bridge(SerialOptions(ports=()), new_account(), FakeClock(), random.Random(1))
-    seams = bridge._seams
-    assert seams.turns is not None
-    assert seams.bursts is not None
+class Reloaded:
+    """A bridge of one port, whose entry a test changes."""
 
-    seams.turns.deferred, seams.bursts.deferred = 2, 3
+    def __init__(self, port: SerialPort = PORT) -> None:
+        self.account, self.clock, self.line = new_account(), FakeClock(), FakeLine()
+        self.port = port
+        self.bridge = Bridge(
+            SerialOptions(ports=(port,)),
+            self.account,
+            self.clock,
+            random.Random(1),
+            open_serial=self.line.open,
+        )
 
-    assert bridge.deferred == 5
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                self.clock.advance(0)
+                await asyncio.sleep(0)
+
+    async def says(self, first: int, count: int) -> None:
+        """Let the device say so many numbers, and wait until they are read."""
+        await self.until(lambda: self.status.open)
+        assert self.line.device is not None
+        lines = [b"%d\n" % number for number in range(first, first + count)]
+        self.line.device.sendall(b"".join(lines))
+        await self.until(lambda: self.status.frames == count)
+
+    async def reload(self, **changes: Any) -> None:
+        self.port = replace(self.port, **changes)
+        await self.bridge.change(SerialOptions(ports=(self.port,)))
+
+    @property
+    def status(self) -> PortStatus:
+        return self.bridge.status()[0]
+
+    def run(self, story: Callable[[], Coroutine[object, object, None]]) -> None:
+        async def main() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(self.bridge.run())
+                await story()
+                running.cancel()
+
+        asyncio.run(main())
+        assert self.line.device is not None
+        self.line.device.close()
+
+
+def test_readings_after_a_reload_that_changed_the_entry_are_new_ones() -> None:
+    one = Reloaded()
+    stream = FakeStream(one.account, b"s.>")
+    stream.commits_at_once = True
+
+    async def story() -> None:
+        await one.says(0, 100)
+        await one.reload(baud=9600)
+        await one.says(100, 130)
+        await one.until(lambda: one.status.stored == 130)
+
+    one.run(story)
+
+    assert one.status.duplicates == 0
+    assert stream.payloads == [b"%d" % number for number in range(230)]
