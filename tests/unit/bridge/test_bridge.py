@@ -146,6 +146,17 @@ async def test_a_port_that_does_not_end_is_waited_for_until_the_deadline_and_sai
         running.cancel()
 
 
+def test_frames_and_what_they_publish_count_where_they_wait_for_a_turn() -> None:
+    bridge = Bridge(SerialOptions(ports=()), new_account(), FakeClock(), random.Random(1))
+    seams = bridge._seams
+    assert seams.turns is not None
+    assert seams.bursts is not None
+
+    seams.turns.deferred, seams.bursts.deferred = 2, 3
+
+    assert bridge.deferred == 5
+
+
 class Reloaded:
     """A bridge of one port, whose entry a test changes."""
 
