@@ -17,6 +17,7 @@ from leafnode.limits import (
     WALK_WORK,
 )
 from leafnode.metrics import Traffic
+from leafnode.routing.acks import publish_acks
 from leafnode.routing.deliver import (
     Handout,
     deliver,
@@ -360,6 +361,10 @@ class Account:
         """
         message = Message(subject, b"", header_size, body, announced=True)
         deliver(self, self.system, message, once=subject.startswith(_INBOX))
+
+    def publish_acks(self, subjects: Sequence[bytes], body: bytes) -> None:
+        """Route acknowledgements of the server itself, in order, those of one consumer at once."""
+        publish_acks(self, subjects, body)
 
     def publish_replies(self, replies: list[tuple[bytes, bytes]]) -> None:
         """Route many (subject, body) messages of the server to inboxes, in order."""

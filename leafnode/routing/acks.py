@@ -8,6 +8,7 @@ Truth: any traffic must give what the lane gives message by message (tests/unit/
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import ACKS_AT_ONCE_BYTES, HANDLER_RUN_MAX, HANDLER_WORK
@@ -52,14 +53,49 @@ def take_acks(
     numbers = _usual(numbers)
     if not numbers or not _may_all(account, origin, prefix, numbers):
         return 0, pos
+    taken = _give(account, origin, sub, numbers, data[line_end + 1 : end - 2])
+    return taken, pos + sum(map(len, numbers[:taken])) + taken * len(behind + start)
+
+
+def publish_acks(account: Account, subjects: Sequence[bytes], body: bytes) -> None:
+    """Publish acknowledgements of the server itself: what one consumer takes at once, together."""
+    at = 0
+    while at < len(subjects):
+        taken = _publish_row(account, subjects[at : at + HANDLER_RUN_MAX], body)
+        if not taken:
+            break
+        at += taken
+    for subject in subjects[at:]:
+        account.publish(subject, body)
+
+
+def _publish_row(account: Account, subjects: Sequence[bytes], body: bytes) -> int:
+    """Give those from the first on that one consumer takes at once to it; return how many."""
+    parts = subjects[0].rsplit(b".", _NUMBERS)
+    prefix, origin = parts[0] + b".", account.system
+    sub = _taker(account, parts)
+    if sub is None or sub.bulk is None or not may_deliver(sub, subjects[0], origin):
+        return 0
+    row = takewhile(lambda subject: subject.startswith(prefix), subjects)
+    numbers = _usual([subject[len(prefix) :] for subject in row])
+    if not numbers or not _may_all(account, origin, prefix, numbers):
+        return 0
+    return _give(account, origin, sub, numbers, body)
+
+
+def _give(
+    account: Account, origin: Peer, sub: Subscription, numbers: list[bytes], body: bytes
+) -> int:
+    """Let the consumer take these; return how many it took."""
+    assert sub.bulk is not None, "whoever calls has looked"
     try:
-        taken = sub.bulk(numbers, data[line_end + 1 : end - 2])
+        taken = sub.bulk(numbers, body)
     except Exception as err:  # noqa: BLE001 -- boundary: background job, told to the owner
         account.on_fault(sub.subject, err)
         taken = len(numbers)
     sub.delivered += taken
     origin.outbox.work_left -= HANDLER_WORK * taken
-    return taken, pos + sum(map(len, numbers[:taken])) + taken * len(behind + start)
+    return taken
 
 
 def _taker(account: Account, parts: Sequence[bytes]) -> Subscription | None:

@@ -63,12 +63,15 @@ class LocalStream:
         self._pull = 0  # number of the newest pull request
         self._wanted = 0  # messages of it still to come; 0: none is open
         self._pull_alarm = Alarm(clock, self._pull_lost)
+        self._acks: list[bytes] = []  # of one turn: what leaves the window at most
+        self._ack_alarm = Alarm(clock, self._acknowledge)
         self.taken: Callable[[Entry, int], None] = lambda _entry, _pending: None
         self.ended: Callable[[Pulled], None] = lambda _pulled: None
         mailbox.on(b"m", self._status)
         mailbox.on_message = self._message
 
     def close(self) -> None:
+        self._acknowledge()
         self._wanted = 0
         self._pull_alarm.cancel()
 
@@ -100,6 +103,7 @@ class LocalStream:
 
     def look(self, then: Callable[[LocalState | Failure], None]) -> None:
         """Say where the stream and the consumer are now."""
+        self._acknowledge()
 
         def looked_up(stream: StreamInfo | Failure) -> None:
             if isinstance(stream, Failure):
@@ -117,6 +121,7 @@ class LocalStream:
     def pull(self, budget: Budget) -> None:
         """Ask for messages; size 0 asks for any size. Only one request is open at a time."""
         assert not self.is_pulling, "the last pull request is still open"
+        self._acknowledge()  # or what was redelivered would come
         self._pull += 1
         self._wanted = budget.msgs
         request: dict[str, int] = {"batch": budget.msgs, "expires": limits.UPLINK_PULL_EXPIRES_NS}
@@ -140,7 +145,15 @@ class LocalStream:
         self._ask(f"STREAM.MSG.GET.{self._stream}", request, found)
 
     def ack(self, entry: Entry) -> None:
-        self._account.publish(entry.ack, b"+ACK")
+        """Acknowledge it here, with all others of this turn."""
+        self._acks.append(entry.ack)
+        if not self._ack_alarm.is_set:
+            self._ack_alarm.set(0)
+
+    def _acknowledge(self) -> None:
+        self._ack_alarm.cancel()
+        acks, self._acks = self._acks, []
+        self._account.publish_acks(acks, b"+ACK")
 
     def _ask_stream(self, then: Callable[[StreamInfo | Failure], None]) -> None:
         self._ask(

@@ -165,3 +165,34 @@ def test_a_fault_of_who_takes_them_is_told_to_the_accounts_owner() -> None:
     assert server.client.says(ack(1) + ack(2) + b"PING\r\n") == [b"PING"]
 
     assert faults == [PREFIX + b"*.*.*.*.*"]
+
+
+def told(server: Server, numbers: list[bytes]) -> list[bytes]:
+    """Let the server itself acknowledge these; return what was seen of it."""
+    server.account.publish_acks(numbers, b"+ACK")
+    assert {(reply, body) for _, reply, body in server.seen} <= {(b"", b"+ACK")}
+    return [subject for subject, _, _ in server.seen]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([b"C", b"D", b"E"]), st.one_of(NUMBERS, st.just(b"1.9.9.9.0")))
+    ),
+    st.integers(0, 9),
+)
+def test_the_servers_own_give_the_same_with_and_without(
+    acks: list[tuple[bytes, bytes]], most: int
+) -> None:
+    subjects = [b"$JS.ACK.S.%b.%b" % one for one in acks if b"*" not in one[1]]
+    together, apart = Server(bulk=True, most=most), Server(bulk=False)
+
+    assert told(together, subjects) == told(apart, subjects)
+    assert [sub.delivered for sub in together.subs] == [sub.delivered for sub in apart.subs]
+
+
+def test_the_servers_own_are_taken_in_few_pieces() -> None:
+    server = Server(bulk=True)
+    subjects = [b"%b1.%d.1.1.0" % (PREFIX, number) for number in range(100)]
+
+    assert told(server, subjects) == subjects
+    assert server.runs == [HANDLER_RUN_MAX, 100 - HANDLER_RUN_MAX]

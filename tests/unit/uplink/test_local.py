@@ -113,6 +113,30 @@ def test_an_ack_goes_where_the_message_says() -> None:
     world.local.pull(Budget(1, 1000))
 
     world.local.ack(world.entries[0][0])
+    world.clock.advance(0)
 
     assert world.jetstream.acks == [1]
     assert world.jetstream.consumers["up"].pending == {}
+
+
+def test_acks_of_a_turn_go_together_and_before_the_next_look_pull_or_end() -> None:
+    for step in (
+        lambda world: world.clock.advance(0),
+        lambda world: world.local.look(lambda _: None),
+        lambda world: world.local.pull(Budget(1, 1000)),
+        lambda world: world.local.close(),
+    ):
+        world = World()
+        world.open()
+        for payload in (b"1", b"2", b"3"):
+            world.jetstream.store(payload)
+        world.local.pull(Budget(3, 1000))
+        for entry, _ in world.entries:
+            world.local.ack(entry)
+        assert world.jetstream.acks == []
+
+        step(world)
+
+        assert world.jetstream.acks == [1, 2, 3]
+        world.clock.advance(NS_PER_S)
+        assert world.jetstream.acks == [1, 2, 3]
