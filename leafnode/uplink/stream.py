@@ -93,6 +93,10 @@ def _dead_letters(shared: Shared, mailbox: Mailbox) -> DeadLetters | None:
     return DeadLetters(name, mailbox, shared.clock) if name else None
 
 
+def _not_asked(why: Failure | str) -> str:
+    return f"the hub could not be asked where to go on: {why}"
+
+
 class StreamUplink:
     """Publishes one local stream upstream, in order, and acknowledges it here."""
 
@@ -335,26 +339,24 @@ class StreamUplink:
         if not self._options.hub_stream or not self._options.domain or upstream is None:
             self._fly(Position(floor=lag.acked_seq), Protection.WINDOW)
             return
+        if not self._link.lets_out(self._question.encode()):
+            problem = f"its permissions deny {self._question} to this leaf"
+            self._fly_blind(Position(floor=lag.acked_seq), _not_asked(problem))
+            return
         self._interview.begin(Resume(upstream, lag.acked_seq), origin, self._answered)
 
     def _ask_failed(self, failure: Failure) -> None:
-        self._trouble.say(self._not_asked(failure))
+        self._trouble.say(_not_asked(failure))
         if failure is SILENCE:
             self._link.doubt()
-
-    def _not_asked(self, failure: Failure) -> str:
-        why = str(failure)
-        if not self._link.lets_out(self._question.encode()):
-            why = f"its permissions deny {self._question} to this leaf"
-        return f"the hub could not be asked where to go on: {why}"
 
     def _answered(self, resume: Resume | Failure) -> None:
         unknown = Position(floor=self._lag.acked_seq)
         if isinstance(resume, Failure):
             if resume is SILENCE and self._question in self._shared.answered:
-                self._cut(self._not_asked(resume))  # it may be asked, so it will answer again
+                self._cut(_not_asked(resume))  # it may be asked, so it will answer again
             else:
-                self._fly_blind(unknown, self._not_asked(resume))
+                self._fly_blind(unknown, _not_asked(resume))
             return
         self._shared.answered.add(self._question)
         position = resume.position()

@@ -164,16 +164,23 @@ async def test_an_uplink_to_what_is_not_there(names: str, words: str, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("rights", "words"),
+    ("rights", "state", "words"),
     [
         (
             'subscribe { deny: "_INBOX.>" }',
-            "is blocked: the hub's permissions let this leaf hear no answer",
+            "blocked",
+            "the hub's permissions let this leaf hear no answer",
         ),
-        ('publish { deny: "$JS.hub.API.>" }', "its permissions deny $JS.hub.API.STREAM.MSG.GET"),
+        (
+            'publish { deny: "$JS.hub.API.>" }',
+            "running",
+            "its permissions deny $JS.hub.API.STREAM.MSG.GET.AGG to this leaf",
+        ),
     ],
 )
-async def test_an_uplink_whose_right_was_taken(rights: str, words: str, tmp_path: Path) -> None:
+async def test_an_uplink_whose_right_was_taken(
+    rights: str, state: str, words: str, tmp_path: Path
+) -> None:
     with running_hub(tmp_path / "hub", LEAF_USER.replace("RIGHTS", "")) as hub:
         url = hub.leaf_url.replace("://", "://leaf:p@")
         config = gateway_config(hub).replace(hub.leaf_url, url)
@@ -183,15 +190,21 @@ async def test_an_uplink_whose_right_was_taken(rights: str, words: str, tmp_path
             async with jetstream_of(gateway.client_url) as js:
                 await js.add_stream(StreamConfig(name="EV", subjects=["ev.>"]))
 
-            def state() -> str:
-                row = gateway.get("uplinkz")["streams"][0]
-                return f"{row['state']} {row['protection']}"
+            def row() -> dict[str, Any]:
+                found: dict[str, Any] = gateway.get("uplinkz")["streams"][0]
+                return found
 
-            await until(lambda: state() == "running asked", timeout_s=PATIENCE_S)
+            await until(lambda: row()["protection"] == "asked", timeout_s=PATIENCE_S)
             hub.stop()
             hub.config = LEAF_USER.replace("RIGHTS", f", permissions {{ {rights} }}")
             hub.start()
-            await until(lambda: words in outside(gateway), timeout_s=PATIENCE_S)
+            await until(lambda: words in row()["last_error"], timeout_s=PATIENCE_S)
+            assert row()["state"] == state
+            assert gateway.log.count(words) == 1
+            if state == "blocked":
+                await until(lambda: words in outside(gateway), timeout_s=PATIENCE_S)
+            else:  # it goes on as well as it can
+                assert row()["protection"] == "only the hub's duplicate window protects"
 
 
 async def test_a_full_backlog(tmp_path: Path) -> None:

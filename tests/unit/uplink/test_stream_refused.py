@@ -5,13 +5,15 @@ Truth: docs/uplink.md, "When something is in the way".
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.options import UplinkStream
-from leafnode.uplink.status import State
-from tests.sim.uplink_world import OUTAGE_NS, World
+from leafnode.uplink.status import Protection, State
+from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World
 
 
 def test_a_gap_holds_back_up_to_where_everything_is_said_to_be_at_the_hub() -> None:
@@ -197,19 +199,36 @@ def test_answers_that_the_hub_lets_nobody_hear_are_told_at_once_and_logged_once(
     assert (world.status.last_error, world.status.former_error) == ("", told)
 
 
-def test_a_question_that_the_hub_forbids_is_named_so() -> None:
+def test_a_question_that_the_hub_forbids_is_named_so_and_not_waited_for() -> None:
     world = World()
     world.hub.down()
     world.hub.denies_api = True
     world.hub.up()
+    world.store(b"1")
 
     world.start()
 
-    assert world.status.state is State.ASKING
+    assert (world.status.state, world.status.protection) == (State.RUNNING, Protection.WINDOW)
+    assert world.hub.payloads() == [b"1"]
+    assert world.hub.questions == []
     assert world.status.last_error == (
         "the hub could not be asked where to go on: "
         "its permissions deny $JS.hub.API.STREAM.MSG.GET.AGG to this leaf"
     )
+    assert world.status.problem == ""  # it works as well as it can
+
+
+def test_newest_first_waits_where_the_hub_forbids_the_question() -> None:
+    world = World(replace(OPTIONS, newest_first=True))
+    world.hub.down()
+    world.hub.denies_api = True
+    world.hub.up()
+    world.store(b"1")
+
+    world.start()
+
+    assert world.hub.payloads() == []
+    assert "its permissions deny" in world.status.problem
 
 
 def test_what_waits_in_a_stream_whose_consumer_cannot_be_made_is_its_lag() -> None:
