@@ -47,11 +47,9 @@ class SystemClock:
 
         self._running_loop = asyncio.get_running_loop
 
-    def monotonic_ns(self) -> int:
-        return time.monotonic_ns()  # noqa: TID251 -- the one place
-
-    def wall_ns(self) -> int:
-        return time.time_ns()  # noqa: TID251 -- the one place
+    # The functions themselves: each read of a connection asks, and a call between costs as much.
+    monotonic_ns = staticmethod(time.monotonic_ns)  # noqa: TID251 -- the one place
+    wall_ns = staticmethod(time.time_ns)  # noqa: TID251 -- the one place
 
     def call_later(self, delay_ns: int, callback: Callable[[], None]) -> Timer:
         return self._running_loop().call_later(max(0, delay_ns) / NS_PER_S, callback)

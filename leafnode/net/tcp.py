@@ -137,12 +137,15 @@ class TcpConnection:
             self._turn.wait_unread(self._read_later, self._cost_ns)
 
     def _timed(self, read: Callable[[], None]) -> None:
-        """Count the time that it takes to this turn of the loop, and as what this one costs."""
-        turn = self._turn
-        began_ns = turn.clock.monotonic_ns()
+        """Count the time that it takes to this turn of the loop, and as what this one costs.
+
+        One read that the machine interrupted makes nobody dear: several have to cost so much.
+        """
+        turn, cost_ns = self._turn, self._cost_ns or 2 * limits.UNKNOWN_COST_NS
+        began_ns = turn.begin()
         read()
-        spent_ns = min(turn.spend_since(began_ns), limits.TURN_NS)
-        self._cost_ns = (spent_ns + (self._cost_ns or 2 * limits.UNKNOWN_COST_NS)) // 2
+        spent_ns = min(turn.spend_since(began_ns), limits.TURN_NS, 2 * cost_ns)
+        self._cost_ns = (spent_ns + cost_ns) // 2
 
     def _read_later(self) -> None:
         """Read what had to wait for a turn of the loop with time for it."""
@@ -183,16 +186,11 @@ class TcpConnection:
             self._end_of_peer()
 
     def _take_full(self, data: bytes) -> None:
-        """Take a read behind which there is more; read more at once where that was done soon, since
-        a turn costs 30 us beside its messages.
-        """
-        clock, began_ns = self._turn.clock, self._turn.clock.monotonic_ns()
+        """Take a read behind which there is more."""
         self._take(data)
-        took_ns = (clock.monotonic_ns() - began_ns) * limits.READ_CHUNK_BYTES // len(data)
-        is_quick = took_ns < limits.READ_QUICK_NS and self._tls is None
-        self._read_bytes = limits.READ_BULK_BYTES if is_quick else limits.READ_CHUNK_BYTES
-        if is_quick:
-            self._turn.keep_freed_memory()
+        is_plain = self._tls is None
+        next_bytes = self._turn.next_read_bytes(len(data)) if is_plain else limits.READ_CHUNK_BYTES
+        self._read_bytes = next_bytes
 
     def _take(self, data: bytes) -> None:
         tls = self._tls

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final
 from leafnode.limits import (
     ENDING_WORK,
     FREED_MEMORY_KEPT_BYTES,
+    READ_BULK_BYTES,
     READ_CHUNK_BYTES,
+    READ_QUICK_NS,
     TURN_NS,
 )
 from leafnode.net.unread import Unread
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Clock
     from leafnode.net.transport import Session, Transport
-    from leafnode.routing.peer import Moment, Peer
+    from leafnode.routing.peer import Peer
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +76,19 @@ class Turn:
         self._endings: deque[Callable[[], None]] = deque()  # one or two for each connection
         self._is_end_due = False
 
+    def begin(self) -> int:
+        """Read the clocks, once for all that comes of what begins; return monotonic time."""
+        now_ns = self.clock.monotonic_ns()
+        self.outbox.now = now_ns, self.clock.wall_ns()
+        return now_ns
+
     def read(self, session: Session, data: bytes) -> bool:
-        """Let the session take one read, then write what it caused. False: close the connection."""
+        """Let the session take one read, then write what it caused. False: close the connection.
+
+        It is of the time at which what it is a part of began, see `begin`.
+        """
         outbox = self.outbox
-        outbox.begin_read(self._now())
+        outbox.begin_read()
         try:
             session.received(data)
         except Exception:  # boundary: connection
@@ -92,17 +103,40 @@ class Turn:
         """Do what another thread handed over, then write what it caused: in this turn of the loop,
         not in one of its own.
         """
-        now = self._now()
-        self.outbox.begin_turn(now)
+        began_ns = self.begin()
+        self.outbox.begin_turn()
         try:
             job()
         finally:
             self.outbox.flush()
-            self.spend_since(now[0])
+            self.spend_since(began_ns)
+
+    def next_read_bytes(self, size: int) -> int:
+        """Return how much may be read next after a read of `size`, behind which there is more.
+
+        More at once where that was done soon, since a turn costs 30 us beside its messages.
+        """
+        took_ns = self.clock.monotonic_ns() - self.outbox.now[0]
+        if took_ns * READ_CHUNK_BYTES >= READ_QUICK_NS * size:
+            return READ_CHUNK_BYTES
+        self._keep_freed_memory()
+        return READ_BULK_BYTES
+
+    def _keep_freed_memory(self) -> None:
+        """See to it that what one turn frees is there in the next.
+
+        glibc gives the end of its heap back to the kernel from 128 KiB on: 3 calls of brk and 40
+        page faults a turn of large reads, as much as everything else in it. Once a block of its own
+        mapping was freed, it waits for twice that block's size (mallopt(3), M_MMAP_THRESHOLD).
+        """
+        if not self._keeps_freed_memory:
+            self._keeps_freed_memory = True
+            bytearray(FREED_MEMORY_KEPT_BYTES // 2)
 
     def connect(self, session: Session, transport: Transport) -> bool:
         """Tell the session of its connection. False: close the connection."""
-        self.outbox.begin_turn(self._now())
+        self.begin()
+        self.outbox.begin_turn()
         try:
             session.connected(transport)
         except Exception:  # boundary: connection
@@ -225,26 +259,12 @@ class Turn:
             if endings:
                 self.clock.call_later(0, self._end_some)
 
-    def keep_freed_memory(self) -> None:
-        """See to it that what one turn frees is there in the next.
-
-        glibc gives the end of its heap back to the kernel from 128 KiB on: 3 calls of brk and 40
-        page faults a turn of large reads, as much as everything else in it. Once a block of its own
-        mapping was freed, it waits for twice that block's size (mallopt(3), M_MMAP_THRESHOLD).
-        """
-        if not self._keeps_freed_memory:
-            self._keeps_freed_memory = True
-            bytearray(FREED_MEMORY_KEPT_BYTES // 2)
-
-    def _now(self) -> Moment:
-        """Read the clocks, once for all that this turn does."""
-        return self.clock.monotonic_ns(), self.clock.wall_ns()
-
     def _wake(self) -> None:
         self.clock.call_later(0, self._flush)
 
     def _flush(self) -> None:
-        self.outbox.begin_turn(self._now())
+        self.begin()
+        self.outbox.begin_turn()
         self.outbox.flush()
 
     def _flush_failed(self, peer: Peer, err: Exception) -> None:

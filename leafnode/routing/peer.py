@@ -125,21 +125,19 @@ class Outbox:
         self.aside: Final = Aside(self)
         self.left: Final = Left(self)
         self.dirty: list[Peer] = []
-        self.now: Moment = (0, 0)  # when this turn began
+        self.now: Moment = (0, 0)  # when this turn began; set by whoever begins it
         self.scheduled = False  # a flush comes by itself
         self.work_left = TURN_WORK  # what may still be caused in this turn, see limits.TURN_WORK
         self.coding_left = CODED_TURN_BYTES  # that this flush may still encrypt or pack
         # Set by a flush that left a peer far behind: who caused it by a read pauses, see net.
         self.stalled = False
 
-    def begin_turn(self, now: Moment) -> None:
-        """Note when a turn begins, which flushes at its end."""
-        self.now = now
+    def begin_turn(self) -> None:
+        """Begin a turn that flushes at its end."""
         self.scheduled = True
 
-    def begin_read(self, now: Moment) -> None:
+    def begin_read(self) -> None:
         """Begin a turn with a read. What others left to write must not wait for it."""
-        self.now = now
         if self.dirty:
             self.flush()
         self.stalled = False

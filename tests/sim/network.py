@@ -153,7 +153,9 @@ class MemoryTransport:
             return
         if self._turn is None:
             self.session.received(data)
-        elif not self._turn.read(self.session, data):
+            return
+        self._turn.begin()
+        if not self._turn.read(self.session, data):
             self.abort()
 
     def hang_up(self) -> None:

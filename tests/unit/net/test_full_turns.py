@@ -171,6 +171,69 @@ async def test_who_is_cut_while_it_waits_is_not_read() -> None:
     await crowd.end()
 
 
+class Asked(Turn):
+    """Notes what reads of whoever has to wait cost."""
+
+    def __init__(self, clock: CountedClock) -> None:
+        super().__init__(clock)
+        self.costs_ns: list[int] = []
+
+    def wait_unread(self, read: Callable[[], None], cost_ns: int) -> None:
+        self.costs_ns.append(cost_ns)
+        super().wait_unread(read, cost_ns)
+
+
+async def cost_after(*spent_ns: int) -> int:
+    """What one is believed to cost after reads that took so long."""
+    clock = CountedClock()
+    turn, session = Asked(clock), Costly(clock, 0)
+    here, other = socket.socketpair()
+    here.setblocking(False)
+    wire = TcpConnection(turn, session, here, write_rules=WriteRules())
+    wire.begin()
+    for number, session.cost_ns in enumerate(spent_ns, 1):
+        other.send(b"x")
+        await session.bytes(number)
+        for _ in range(3):  # rounds of the loop, the next of which has time for it again
+            await asyncio.sleep(0)
+    turn.is_full = True
+    other.send(b"x")
+    await session.bytes(len(spent_ns) + 1)
+    wire.abort()
+    await session.end()
+    other.close()
+    return turn.costs_ns[-1]
+
+
+@pytest.mark.real_loop
+async def test_one_read_that_took_long_makes_nobody_dear_and_many_do() -> None:
+    little_ns = TURN_NS // 200
+    cheap = [little_ns] * 20
+
+    assert await cost_after(*cheap) < 2 * little_ns
+    assert await cost_after(*cheap, TURN_NS) < 4 * little_ns
+    assert await cost_after(*cheap, *[TURN_NS] * 20) > TURN_NS // 2
+
+
+@pytest.mark.real_loop
+async def test_a_read_is_of_the_time_at_which_it_began() -> None:
+    clock = CountedClock()
+    turn, session = Turn(clock), RecordingSession()
+    here, other = socket.socketpair()
+    here.setblocking(False)
+    wire = TcpConnection(turn, session, here, write_rules=WriteRules())
+    wire.begin()
+
+    clock.now_ns = 7
+    other.send(b"x")
+    await session.bytes(1)
+
+    assert turn.outbox.now[0] == 7
+    wire.abort()
+    await session.end()
+    other.close()
+
+
 def filled() -> tuple[FakeClock, Turn, Callable[[str], Callable[[], None]], list[str]]:
     """A turn that is full, and what takes a whole one and notes its name."""
     clock = FakeClock()
