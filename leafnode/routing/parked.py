@@ -50,7 +50,7 @@ def begin(peer: Peer, steps: Steps, bodies: Sequence[bytes] = (), copied: int = 
     else:
         peer.parked.append(one)
     if peer.closing:
-        leave(peer)
+        peer.outbox.left.add_one(peer, one)
 
 
 def go_on(peer: Peer) -> bool:
@@ -142,6 +142,21 @@ class Left:
     @property
     def is_full(self) -> bool:
         return self.held_bytes >= LEFT_BYTES_MAX
+
+    def add_one(self, peer: Peer, one: Parked) -> None:
+        """Take also this, its last one. Of thousands that hold the same only the last two are
+        looked at.
+        """
+        known = self._peers.get(peer)
+        if known is None or peer.parked is None:
+            self.add(peer)
+            return
+        before = peer.parked[-2].bodies if len(peer.parked) > 1 else ()
+        size = LEFT_BYTES
+        if [*map(id, one.bodies)] != [*map(id, before)]:
+            size += sum(map(len, one.bodies)) + one.copied
+        self._peers[peer] = known + size
+        self.held_bytes += size
 
     def add(self, peer: Peer) -> None:
         """Take the steps of a peer that takes none itself any more; or count anew what they hold.

@@ -259,8 +259,12 @@ class Accounts:
             return prepared[1]
         self.forget_prepared()
         draft = self._draft_of(wanted)
-        for _ in self._fill(draft):
-            pass
+        try:
+            for _ in self._fill(draft):
+                pass
+        except BaseException:
+            draft.give_up()
+            raise
         return draft
 
     def _draft_of(self, wanted: Mapping[str, AccountOptions | None]) -> _Draft:

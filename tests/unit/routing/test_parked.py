@@ -185,6 +185,8 @@ def test_what_a_peer_left_counts_a_body_once_and_one_copy_of_it_at_a_time() -> N
     assert left.held_bytes == 11 * LEFT_BYTES + 2200
     peer.closing = True
     parked.begin(peer, world.steps("a", TURN_WORK), (bytes(3),), 3)
+    assert left.held_bytes == 12 * LEFT_BYTES + 2200 + 2 * 3
+    parked.leave(peer)
     assert left.held_bytes == 12 * LEFT_BYTES + 2203
     while world.later:
         world.turn()

@@ -31,6 +31,8 @@ from tests.sim.clients import ClientWorld, SimClient
 from tests.sim.imports import Slices
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from leafnode.config.options import Options
 
 USERS = """
@@ -539,6 +541,26 @@ async def test_services_that_were_prepared_in_vain_leave_no_subscriptions(
     assert sublist.count == 0
     accounts.update(after)
     assert sublist.count == IMPORTS_MANY
+
+
+def test_an_update_that_cannot_be_leaves_no_subscriptions(monkeypatch: pytest.MonkeyPatch) -> None:
+    accounts = ClientWorld().server.account_set
+    exporter, before, after = many_services()
+    accounts.update(exporter, before)
+    sublist = accounts.account("I").sublist
+    build = accounts._build_wiring
+
+    def fail(draft: object, name: str) -> Iterator[None]:
+        if name == "Z":
+            assert sublist.count == IMPORTS_MANY
+            raise RuntimeError
+        return build(draft, name)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(accounts, "_build_wiring", fail)
+    with pytest.raises(RuntimeError):
+        accounts.update(after, AccountOptions("Z"))
+
+    assert sublist.count == 0
 
 
 def test_what_an_update_replaces_is_freed_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
