@@ -63,6 +63,7 @@ LEFT_BYTES_MAX: Final = 32 * MIB  # of such messages, of connections that are go
 LEFT_BYTES: Final = 4 * KIB  # what each of these counts for beside its message
 GROUP_TARGETS_MAX: Final = 256  # of a larger queue group one member is chosen message by message
 SERVICE_WORK: Final = 192  # a request or an answer that goes to another account
+RELAYS_MAX: Final = TURN_WORK // SERVICE_WORK  # that one message goes through in a turn
 OVERLAP_WORK: Final = 16  # a stream import that a subscription is held against
 SHADOW_WORK: Final = 128  # its shadow that comes or goes
 INTAKE_WAITING_MAX: Final = 16  # of one stream, who waits until all of that is made for it

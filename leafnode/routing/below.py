@@ -14,7 +14,7 @@ from leafnode.routing.budget import Share
 
 if TYPE_CHECKING:
     from leafnode.routing.budget import Budget
-    from leafnode.routing.sublist import Match
+    from leafnode.routing.match import Match
 
 _ENTRY_BYTES: Final = 340  # with its key and its place in a table
 _SUB_BYTES: Final = 8  # each in a list

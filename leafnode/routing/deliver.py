@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 from leafnode.limits import DELIVERY_WORK, GROUP_WORK, MEMBER_WORK, WALK_WORK, WORK_BYTES
 from leafnode.routing import parked
 from leafnode.routing.groups import pick, receivers
+from leafnode.routing.match import Group
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import is_listed, may_deliver
 from leafnode.routing.route import call, count_out
-from leafnode.routing.sublist import Group
 from leafnode.routing.subscription import Delivery
 from leafnode.routing.trie import PAUSE_NODES
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from leafnode.routing.account import Account
     from leafnode.routing.groups import Verdicts
+    from leafnode.routing.match import Match
     from leafnode.routing.peer import Outbox, Peer
     from leafnode.routing.route import Message
-    from leafnode.routing.sublist import Match
     from leafnode.routing.subscription import Subscription
 
 

@@ -31,9 +31,9 @@ from leafnode.routing.tracing import any_asks, asks
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
+    from leafnode.routing.match import Group
     from leafnode.routing.peer import Peer
     from leafnode.routing.route import Route, Target
-    from leafnode.routing.sublist import Group
     from leafnode.routing.subscription import Subscription
 
 # Larger payloads stay shared between targets instead of being copied into one buffer for each.

@@ -14,8 +14,8 @@ from leafnode.routing.permissions import is_over, may_deliver
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from leafnode.routing.match import Group
     from leafnode.routing.peer import Peer
-    from leafnode.routing.sublist import Group
     from leafnode.routing.subscription import Subscription
 
 Verdicts = dict[object, bool]  # by peer; through an import by both

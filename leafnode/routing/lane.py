@@ -32,9 +32,9 @@ from leafnode.routing.route_cache import RouteCache
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
+    from leafnode.routing.match import Group
     from leafnode.routing.peer import Peer
     from leafnode.routing.route import Route
-    from leafnode.routing.sublist import Group
     from leafnode.routing.subscription import Subscription
 
 # The ends of control lines that were seen, up to this size: no int() and no check of digits again.

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from leafnode.routing.account import Account
+    from leafnode.routing.match import Group
     from leafnode.routing.peer import Peer
     from leafnode.routing.route import Route
-    from leafnode.routing.sublist import Group
     from leafnode.routing.subscription import Subscription
 
 # Where a read holds fewer bytes or larger messages, the lane is as fast.

@@ -18,7 +18,8 @@ from leafnode.routing.route import Message, count_run
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
-    from leafnode.routing.sublist import Match, Sublist
+    from leafnode.routing.match import Match
+    from leafnode.routing.sublist import Sublist
     from leafnode.routing.subscription import Subscription
 
 

@@ -19,9 +19,9 @@ from leafnode.routing.permissions import is_listed, is_reserved, may_deliver
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
+    from leafnode.routing.match import Group, Match
     from leafnode.routing.peer import Peer
     from leafnode.routing.service_export import Passed
-    from leafnode.routing.sublist import Group, Match
     from leafnode.routing.subscription import Delivery, Subscription
     from leafnode.routing.tracing import Trace
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import ROUTES_BYTES_MAX
 from leafnode.routing.budget import Share, SharedLists
-from leafnode.routing.sublist import WIDE, size_of_match
+from leafnode.routing.match import WIDE, size_of_match
 
 if TYPE_CHECKING:
     from leafnode.routing.budget import Budget

@@ -19,6 +19,7 @@ from leafnode.limits import (
     MATCHES_ALL_BYTES_MAX,
     MATCHES_BYTES_MAX,
     RECEIVERS_MAX,
+    RELAYS_MAX,
     SEEN_SUBJECTS,
     WALK_NODES_MAX,
     WALK_WORK,
@@ -26,6 +27,7 @@ from leafnode.limits import (
 from leafnode.protocol.subject import is_literal, is_routable
 from leafnode.routing.below import Below
 from leafnode.routing.budget import Budget, Share, SharedLists
+from leafnode.routing.match import SUB_BYTES, WIDE, Group, Match, size_of_match
 from leafnode.routing.trie import NO_SUBS, Node, walk, with_one, without
 
 if TYPE_CHECKING:
@@ -36,11 +38,6 @@ if TYPE_CHECKING:
     from leafnode.routing.trie import Members
 
 _SPOILED = -1
-# A result with so many plain subscriptions shares the list with the others that have the same.
-WIDE: Final = 16
-_MATCH_BYTES: Final = 340  # with its lists and its place in a table
-_GROUP_BYTES: Final = 180
-_SUB_BYTES: Final = 8  # each in a list
 _FOUND_FREE: Final = 16  # in what is counted for their deliveries
 _ACK_PREFIX: Final = b"$JS.ACK."  # numbers end such a subject: none comes twice
 _ACK_NUMBERS: Final = 5
@@ -48,52 +45,6 @@ _ALL: Final = 1 << 62  # of a look-up that is not cut
 
 _SEEN_MASK = SEEN_SUBJECTS - 1
 _SEEN_BITS = SEEN_SUBJECTS.bit_length() - 1
-
-
-class Group:
-    """The members of one queue group that match one subject. `turn` picks the next, for all
-    publishers.
-    """
-
-    __slots__ = ("members", "queue", "turn")
-
-    def __init__(self, queue: bytes, members: list[Subscription], turn: int) -> None:
-        self.queue = queue
-        self.members = members
-        self.turn = turn
-
-
-class Match:
-    """What one subject leads to. Current while its generation is the sublist's; never changed.
-
-    `is_wide`: to more than one turn is for, or only a walk of so many nodes tells. Then it says
-    nothing more; `Sublist.walk` finds who gets a message.
-    """
-
-    __slots__ = ("generation", "groups", "is_wide", "plain")
-
-    def __init__(
-        self,
-        generation: int,
-        plain: list[Subscription],
-        groups: list[Group],
-        *,
-        is_wide: bool = False,
-    ) -> None:
-        self.generation = generation
-        self.plain = plain
-        self.groups = groups
-        self.is_wide = is_wide
-
-
-def size_of_match(match: Match) -> int:
-    """Return what a result takes in memory, without its subject and a list that it may share."""
-    size = _MATCH_BYTES
-    if len(match.plain) < WIDE:
-        size += _SUB_BYTES * len(match.plain)
-    for group in match.groups:
-        size += _GROUP_BYTES + _SUB_BYTES * len(group.members)
-    return size
 
 
 class Sublist(Share):
@@ -105,6 +56,7 @@ class Sublist(Share):
         "_literals",
         "_payer",
         "_queued",
+        "_relays",
         "_root",
         "_seen",
         "_wide",
@@ -124,6 +76,7 @@ class Sublist(Share):
         self._literals: dict[bytes, Members] = {}
         self._root = Node()
         self._queued = 0  # subscriptions with a queue
+        self._relays = 0  # those that send on to another account
         self._cache: dict[bytes, Match] = {}
         self._below = Below(budget)  # see `find_below`
         self._wide: SharedLists[Subscription] = SharedLists()  # long ones of several results
@@ -184,6 +137,7 @@ class Sublist(Share):
                 node = node.child(token) or node.grow(token)
             node.subs = [sub] if node.subs is NO_SUBS else with_one(node.subs, sub)
         self._queued += bool(sub.queue)
+        self._relays += sub.relay is not None
         self.inserts += 1
         if self._cache or self._below.known:
             self._spoil(subject, literal=literal)
@@ -197,8 +151,8 @@ class Sublist(Share):
             return False
         if literal and not members:
             del self._literals[sub.subject]
-        if sub.queue:
-            self._queued -= 1
+        self._queued -= bool(sub.queue)
+        self._relays -= sub.relay is not None
         self.removes += 1
         if self._cache or self._below.known:
             self._spoil(sub.subject, literal=literal)
@@ -235,7 +189,7 @@ class Sublist(Share):
                 match.generation = _SPOILED
                 size = size_of_match(match) + len(subject)
                 if len(match.plain) >= WIDE:
-                    size += _SUB_BYTES * self._wide.release(match.plain)
+                    size += SUB_BYTES * self._wide.release(match.plain)
                 self.hold(-size)
             return
         if self._below.known:
@@ -266,14 +220,14 @@ class Sublist(Share):
         plain = match.plain
         size = size_of_match(match) + len(subject)
         # Where even this one is too large it is held beyond the bound, alone: a SUB must find it.
-        if not self.make_room(size + _SUB_BYTES * len(plain)):
+        if not self.make_room(size + SUB_BYTES * len(plain)):
             self.empty()
             if self._most_bytes < 0:
                 match.generation = _SPOILED
                 return match
         if len(plain) >= WIDE:
             match.plain = self._wide.alike(plain)
-            size += _SUB_BYTES * self._wide.use(match.plain)
+            size += SUB_BYTES * self._wide.use(match.plain)
         match.generation = self.generation
         self._cache[subject] = match
         self.hold(size)
@@ -332,7 +286,7 @@ class Sublist(Share):
             walked += max(0, len(level) - 1)
         found += [sub for node in level for sub in node.subs]
         self._pay(walked, len(found))
-        if walked > WALK_NODES_MAX or len(found) > RECEIVERS_MAX:
+        if walked > WALK_NODES_MAX or len(found) > RECEIVERS_MAX or self._is_relayed(found):
             return None  # a closer look says how wide it is
         return Match(self.generation, *self._split(found))
 
@@ -455,7 +409,7 @@ class Sublist(Share):
             found += literal
         if walked or len(found) > _FOUND_FREE:
             self._pay(walked, len(found))
-            if len(found) > RECEIVERS_MAX and most < _ALL:
+            if most < _ALL and (len(found) > RELAYS_MAX or len(found) > RECEIVERS_MAX):
                 return self._narrow(found)
         return self._split(found) if self._queued else (found, [])
 
@@ -468,6 +422,10 @@ class Sublist(Share):
 
     def _narrow(self, found: list[Subscription]) -> tuple[list[Subscription], list[Group]] | None:
         """Split many subscriptions: of a large group one gets the message. None: too much work."""
+        if self._is_relayed(found):
+            return None
+        if len(found) <= RECEIVERS_MAX:
+            return self._split(found) if self._queued else (found, [])
         if not self._queued or len(found) > FOUND_MAX:
             return None
         turn = self.turn
@@ -476,6 +434,14 @@ class Sublist(Share):
             return plain, groups
         self.turn = turn
         return None
+
+    def _is_relayed(self, found: list[Subscription]) -> bool:
+        """Say whether more of them send on to other accounts than one turn is for: 2,000 took 43
+        ms.
+        """
+        if self._relays <= RELAYS_MAX:
+            return False
+        return len([sub for sub in found if sub.relay is not None]) > RELAYS_MAX
 
     def _split(
         self, found: list[Subscription], most: int = _ALL

@@ -13,7 +13,7 @@ from tests.unit.routing.test_services import Pair
 if TYPE_CHECKING:
     import pytest
 
-    from leafnode.routing.sublist import Match
+    from leafnode.routing.match import Match
 
 
 def test_a_ranking_names_who_has_most_whatever_was_added_and_taken() -> None:

@@ -25,10 +25,10 @@ from leafnode.routing import sublist as sublist_module
 from leafnode.routing.account import Account
 from leafnode.routing.deliver import deliver, spread
 from leafnode.routing.imports import StreamImport, StreamImports
+from leafnode.routing.match import Group
 from leafnode.routing.peer import Kind, Outbox
 from leafnode.routing.permissions import Permissions, Rules
 from leafnode.routing.route import Message
-from leafnode.routing.sublist import Group
 from leafnode.routing.subscription import Subscription
 from tests.oracle.matcher import matches
 from tests.sim.peers import FakePeer, account

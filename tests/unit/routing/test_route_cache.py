@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.limits import MAX_CONTROL_LINE_BYTES, ROUTES_ALL_BYTES_MAX, ROUTES_BYTES_MAX
-from leafnode.routing.sublist import WIDE
+from leafnode.routing.match import WIDE
 from tests.sim.peers import FakePeer, account
 
 if TYPE_CHECKING:

@@ -15,6 +15,8 @@ from leafnode.limits import (
     PENDING_RESPONSES_EXPORT_MAX,
     PENDING_RESPONSES_MAX,
     PENDING_RESPONSES_REQUESTER_MAX,
+    RELAYS_MAX,
+    TURN_WORK,
 )
 from leafnode.protocol.header import build
 from leafnode.routing import awaited, parked, sublist
@@ -383,6 +385,38 @@ def test_imports_that_were_planned_and_given_up_leave_nothing(steps: int) -> Non
 
     assert account.sublist.count == before
     assert pair.ask()
+
+
+@pytest.mark.parametrize("count", [RELAYS_MAX, RELAYS_MAX + 1, 3 * RELAYS_MAX])
+def test_a_request_that_goes_through_very_many_imports_takes_several_turns(count: int) -> None:
+    world = World()
+    for number in range(count):
+        world.import_("I", world.export(f"E{number % 7}", b"q"))
+    responders = [FakePeer(world.account(f"E{number}"), 10 + number) for number in range(7)]
+    for responder in responders:
+        responder.subscribe(b"q", b"1")
+    requester = FakePeer(world.account("I"), 1)
+    requester.no_responders = True
+    requester.subscribe(b"inbox.*", b"1")
+    sublist = world.account("I").sublist
+    assert sublist.match(b"q").is_wide is (count > RELAYS_MAX)
+
+    requester.lane.feed(b"PUB q inbox.1 0\r\n\r\n")
+    starved = True
+    while starved:
+        world.outbox.work_left = TURN_WORK
+        requester.lane.next_line()
+        assert world.outbox.work_left > -TURN_WORK
+        starved = requester.lane.starved
+    served = [responder.got().count(b"MSG q 1 ") for responder in responders]
+    assert sum(served) == count
+
+    for responder in responders:
+        world.account(responder.account.name).remove(responder.subs.pop(b"1"))
+    requester.says(b"PUB q inbox.1 0\r\n\r\n")
+    assert b"503" in requester.got()
+    world.services["I"].replace_imports(())
+    assert not sublist.match(b"q").is_wide
 
 
 def test_of_a_message_to_many_imports_one_copy_is_made_at_a_time(

@@ -19,8 +19,9 @@ from leafnode.limits import (
     SEEN_SUBJECTS,
     WALK_WORK,
 )
+from leafnode.routing.match import WIDE, size_of_match
 from leafnode.routing.peer import Kind, Outbox, Peer
-from leafnode.routing.sublist import WIDE, Sublist, size_of_match
+from leafnode.routing.sublist import Sublist
 from leafnode.routing.subscription import Subscription
 from tests.oracle import matcher
 
