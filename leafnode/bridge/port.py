@@ -73,6 +73,7 @@ class OpenPort(Protocol):
 
 
 if TYPE_CHECKING:
+    # Opens one. Blocks. Raises OSError; whatever else it raises ends this attempt, too.
     OpenSerial = Callable[[SerialPort], OpenPort]
 
 

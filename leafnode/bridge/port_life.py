@@ -85,7 +85,7 @@ class PortLife:
             port = None
             try:
                 port = await self._open()
-            except (OSError, ValueError) as err:
+            except Exception as err:  # noqa: BLE001 -- boundary: serial port
                 self._counters.open_failures += 1
                 trouble = Trouble.ABSENT
                 if not isinstance(err, FileNotFoundError):  # it is there, and will not
@@ -248,7 +248,8 @@ class PortLife:
         self.last_error = str(err)
         if self._said is not trouble:
             self._said = trouble
-            log.warning("%s: port=%s reason=%s", what, self._options.name, err)
+            bug = None if isinstance(err, OSError) else err
+            log.warning("%s: port=%s reason=%s", what, self._options.name, err, exc_info=bug)
 
     async def _pause(self, delay_ns: int) -> bool:
         """Wait for so long, or until woken; say whether it was woken."""

@@ -296,7 +296,7 @@ class PortRunner:
         except Exception as err:  # boundary: serial port
             if self.life.lose(err):
                 self._set_reading(on=False)
-            else:
+            elif not isinstance(err, OSError):  # one that is going fails once more
                 log.exception("Serial port failed: port=%s", self._options.name)
 
     def _readable(self) -> None:

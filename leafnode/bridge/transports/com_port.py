@@ -26,7 +26,7 @@ _FLOW_NAMES: Final = {number: name for name, number in telnet.FLOWS.items()}
 
 
 class Line(Protocol):
-    """A serial line. Setting what it cannot do raises OSError or ValueError and changes nothing."""
+    """A serial line. Setting what it cannot do raises OSError and changes nothing."""
 
     baud: int
     data_bits: int
@@ -159,5 +159,5 @@ def _attempt(change: Callable[[], None]) -> None:
     """Do it, or leave it: the client hears how the line is."""
     try:
         change()
-    except (OSError, ValueError):
+    except OSError:
         return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from leafnode.bridge import uucp_lock
 from leafnode.bridge.names import resolve
 from leafnode.bridge.sysfs import Machine
+from leafnode.bridge.transports.driver import port_errors
 from leafnode.bridge.transports.rfc2217 import open_com_port
 from leafnode.bridge.transports.rts import RtsPort
 from leafnode.bridge.transports.tcp import open_socket
@@ -40,10 +41,11 @@ class Opener:
         self._lock_directory = lock_directory
 
     def __call__(self, options: SerialPort) -> OpenPort:
-        """Open the port. Blocks. Raises OSError, as pyserial's errors are, or ValueError.
+        """Open the port. Blocks. Raises OSError; FileNotFoundError: it is not there yet."""
+        with port_errors():
+            return self._open(options)
 
-        FileNotFoundError: the device is not there yet.
-        """
+    def _open(self, options: SerialPort) -> OpenPort:
         name = device_name.parse(options.device)
         if name.kind is Kind.SOCKET:
             return open_socket(name)

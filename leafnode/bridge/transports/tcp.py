@@ -36,7 +36,11 @@ def connect(name: DeviceName) -> socket.socket:
         number = err.errno if err.errno is not None else errno.ETIMEDOUT
         reason = err.strerror or str(err)
         raise OSError(number, f"{name.host} port {name.port}: {reason}") from err
-    as_a_line(sock)
+    try:
+        as_a_line(sock)
+    except BaseException:
+        sock.close()
+        raise
     return sock
 
 

@@ -19,6 +19,7 @@ from serial.rs485 import RS485Settings
 
 from leafnode import limits
 from leafnode.bridge.port import LineErrors, PortGone
+from leafnode.bridge.transports.driver import port_errors
 from leafnode.clock import NS_PER_MS
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ _PARITIES: Final = {
     "space": serial.PARITY_SPACE,
 }
 
+
+_GONE: Final = frozenset({errno.EIO, errno.ENODEV, errno.ENXIO})  # unplugged meanwhile
 
 # struct serial_icounter_struct: cts, dsr, rng, dcd, rx, tx, frame, overrun, parity, brk,
 # buf_overrun, and nine that are reserved.
@@ -62,21 +65,21 @@ class TtyPort:
         self.path = path
         self._options = options
         self._lock = lock
-        self._serial = _closed_port(options)
-        self._serial.port = path
-        try:
+        with port_errors():
+            self._serial = _closed_port(options)
+            self._serial.port = path
             self._serial.open()
-        except termios.error as err:  # not an OSError: unplugged between open and tcsetattr
-            raise PortGone(*err.args) from err
         self._fd = self._serial.fileno()
-        try:
-            self._claim()
-        except BaseException:
-            self.close()
-            raise
         self._line_errors = LineErrors()
-        self._counted_at_first = self._counted() or (0, 0, 0, 0)
-        self.is_low_latency = options.low_latency and self._make_fast()
+        try:
+            with port_errors():
+                self._claim()
+            self._counted_at_first = self._counted() or (0, 0, 0, 0)
+            self.is_low_latency = options.low_latency and self._make_fast()
+        except BaseException:
+            with suppress(OSError):
+                self.close()
+            raise
 
     def describe(self) -> str:
         options = self._options
@@ -134,9 +137,12 @@ class TtyPort:
         # close() waits up to 30 s for unsent bytes (closing_wait), which a gone device never takes.
         with suppress(termios.error):
             termios.tcflush(self._fd, termios.TCOFLUSH)
-        self._serial.close()
-        if self._lock is not None:
-            self._lock.release()
+        try:
+            with port_errors():
+                self._serial.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
 
     @property
     def line(self) -> serial.Serial:
@@ -144,14 +150,16 @@ class TtyPort:
         return self._serial
 
     def set_baud(self, baud: int) -> None:
-        """Go on at another speed. Raises OSError or ValueError."""
-        self._serial.baudrate = baud
+        """Go on at another speed. Raises OSError."""
+        with port_errors():
+            self._serial.baudrate = baud
 
     # --- what a soft RS-485 switch needs
 
     def set_rts(self, *, on: bool) -> None:
         """Move the line. Raises OSError where there is none."""
-        self._serial.rts = on
+        with port_errors():
+            self._serial.rts = on
 
     def unsent_bytes(self) -> int:
         """How many bytes the driver has not sent, as far as it knows."""
@@ -182,8 +190,11 @@ class TtyPort:
 
     def _set_rs485(self, options: Rs485Options) -> None:
         try:
-            self._serial.rs485_mode = _settings(options)
-        except (OSError, ValueError) as err:
+            with port_errors():
+                self._serial.rs485_mode = _settings(options)
+        except OSError as err:
+            if err.errno in _GONE:
+                raise
             # Every later setting of this object would fail likewise: it is closed, and never used.
             reason = (
                 f"the driver of {self.path} has no RS-485 mode: use rs485 mode rts, "
@@ -194,8 +205,9 @@ class TtyPort:
     def _make_fast(self) -> bool:
         """Ask the driver to hand on every byte at once; say whether it has that."""
         try:
-            self._serial.set_low_latency_mode(True)
-        except (OSError, ValueError):
+            with port_errors():
+                self._serial.set_low_latency_mode(True)
+        except OSError:
             return False
         return True
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-import termios
 from typing import TYPE_CHECKING, Final, cast
 
 import serial
 
 from leafnode.bridge.transports.com_port import ComPortServer
+from leafnode.bridge.transports.driver import port_errors
 from leafnode.bridge.transports.tcp import as_a_line
 from leafnode.bridge.transports.telnet import TelnetError, escaped
 from leafnode.cli.ports.errors import PortError
@@ -39,7 +39,6 @@ _PARITIES: Final = {
     serial.PARITY_SPACE: "space",
 }
 _WORDS: Final = {name: letter for letter, name in _PARITIES.items()}
-_REFUSALS: Final = (OSError, ValueError, termios.error)  # which is no OSError
 _IN_USE: Final = b"the port is in use\r\n"
 
 
@@ -67,7 +66,7 @@ class TtyLine:
 
     def reset(self) -> None:
         """As it was when it was opened: the next client sets what it needs."""
-        with contextlib.suppress(*_REFUSALS):
+        with contextlib.suppress(OSError), port_errors():
             self._port.apply_settings(self._at_first)
             self.sends_break = False
 
@@ -139,17 +138,18 @@ class TtyLine:
         self._change("break_condition", value)
 
     def _change(self, attribute: str, value: object) -> None:
-        """Set it; a device that refuses has it as before. Raises OSError or ValueError."""
+        """Set it; a device that refuses has it as before. Raises OSError."""
         before = getattr(self._port, attribute)
         try:
-            setattr(self._port, attribute, value)
-        except _REFUSALS as err:
-            with contextlib.suppress(*_REFUSALS):
+            with port_errors():
+                setattr(self._port, attribute, value)
+        except OSError:
+            with contextlib.suppress(OSError), port_errors():
                 setattr(self._port, attribute, before)
-            raise OSError(*err.args) from err
+            raise
 
     def purge(self, *, received: bool, unsent: bool) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), port_errors():
             if received:
                 self._port.reset_input_buffer()
             if unsent:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import termios
 from typing import TYPE_CHECKING
+
+import pytest
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from tests.unit.bridge.world import FakePort, World, line_port, run
 
 if TYPE_CHECKING:
-    import pytest
-
     from leafnode.config.serial_options import SerialPort
 
 
@@ -38,6 +39,25 @@ def test_a_device_that_is_not_there_is_looked_for_more_often_than_one_that_refus
         "FileNotFoundError": limits.PORT_POLL_NS,
         "PermissionError": limits.PORT_REOPEN_MAX_NS,
     }
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [termios.error(22, "Invalid argument"), OverflowError("too large"), ZeroDivisionError()],
+)
+def test_whatever_opening_raises_ends_this_attempt_alone(refusal: Exception) -> None:
+    world = World(line_port())
+    world.line.refusal = refusal
+
+    async def story(world: World) -> None:
+        await world.until(lambda: world.runner.status().open_failures == 1)
+        assert world.runner.status().last_error == str(refusal)
+        world.line.refusal = None
+        await world.until(lambda: world.clock.pending() == 1)
+        world.clock.advance(limits.PORT_REOPEN_NS)
+        await world.opened()
+
+    run(world, story)
 
 
 def test_a_device_that_is_lost_again_and_again_is_back_within_the_same_bound() -> None:

@@ -228,6 +228,25 @@ def test_a_bug_ends_one_opening_is_logged_with_its_traceback_and_the_port_comes_
     assert world.stream.payloads == [b"b"]
 
 
+def test_a_port_that_is_lost_already_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(line_port())
+
+    def gone() -> None:
+        raise OSError(5, "Input/output error")
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.runner._guard(gone)
+        world.runner._guard(gone)  # a write behind the read that found it lost
+        await world.until(lambda: world.runner.status().last_error != "")
+
+    run(world, story)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "Serial port lost: port=scale reason=[Errno 5] Input/output error"
+    ]
+
+
 def test_stopping_closes_the_port_and_leaves_no_timer() -> None:
     world = World(line_port())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import serial
 
 from leafnode import limits
 from leafnode.bridge.port import LineErrors, PortGone
@@ -180,6 +182,49 @@ def test_a_driver_without_rs485_is_refused_with_advice_and_the_device_is_free_ag
     port.close()
 
 
+def test_a_line_that_cannot_be_set_beside_rs485_is_refused_and_not_raised_as_termios_does(
+    cable: Cable,
+) -> None:
+    before = descriptors()
+
+    # pyserial sets the line again: a pseudo-terminal without parity answers EINVAL then.
+    with pytest.raises(OSError, match=r"no RS-485 mode: use rs485 mode rts, or adapter"):
+        cable.open(baud=9600, parity="even", rs485=Rs485Options("kernel"))
+
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENODEV, errno.ENXIO])
+def test_one_that_goes_while_rs485_is_set_is_said_to_be_gone(
+    cable: Cable, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    before = descriptors()
+    opened = serial.Serial.open
+
+    def set_line(*_: object) -> None:
+        raise termios.error(number, os.strerror(number))
+
+    def then_it_goes(port: serial.Serial) -> None:
+        opened(port)
+        monkeypatch.setattr(termios, "tcsetattr", set_line)
+
+    monkeypatch.setattr(serial.Serial, "open", then_it_goes)
+
+    with pytest.raises(OSError, match=os.strerror(number)):
+        cable.open(parity="even", rs485=Rs485Options("kernel"))
+
+    assert descriptors() == before
+
+
+def test_a_speed_beyond_the_drivers_is_an_error_of_the_port(cable: Cable) -> None:
+    port = cable.open()
+
+    with pytest.raises(OSError, match=r"."):
+        port.set_baud(2**31)
+
+    port.close()
+
+
 class Driver:
     """Takes the ioctls that no pseudo-terminal has, and keeps what was set."""
 
@@ -307,7 +352,7 @@ def test_what_is_no_terminal_is_an_os_error_and_leaks_nothing() -> None:
 
 
 def test_an_impossible_baud_rate_is_refused(cable: Cable) -> None:
-    with pytest.raises(ValueError, match="baud"):
+    with pytest.raises(OSError, match="baud"):
         cable.open(baud=-1)
 
 

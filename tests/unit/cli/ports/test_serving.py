@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import termios
 import threading
 import tty
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pytest
 import serial
 
 from leafnode.bridge.transports.rfc2217 import open_com_port
+from leafnode.bridge.transports.telnet import escaped
 from leafnode.bridge.transports.tty import TtyPort
 from leafnode.cli.ports import serving
 from leafnode.cli.ports.errors import PortError
@@ -161,6 +163,35 @@ def test_a_client_that_is_none_is_ended_and_the_next_is_served(served: Served, w
 
     with served.connect() as client:
         assert client.recv(3) != b""
+
+
+@pytest.mark.parametrize("speed", [2**31, 2**32 - 1])
+def test_a_speed_that_no_driver_has_is_answered_with_the_one_that_there_is(
+    served: Served, speed: int
+) -> None:
+    command = bytes([255, 250, 44, 1]) + escaped(speed.to_bytes(4, "big")) + bytes([255, 240])
+    answer = bytes([255, 250, 44, 101]) + (115_200).to_bytes(4, "big") + bytes([255, 240])
+    got = b""
+
+    with served.connect() as client:
+        client.sendall(command)
+        while answer not in got:
+            data = client.recv(4096)
+            assert data, "it ended"
+            got += data
+
+    assert served.error is None
+
+
+def test_a_purge_of_a_tty_that_is_gone_is_no_end_of_the_converter(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise termios.error(5, "Input/output error")
+
+    monkeypatch.setattr(termios, "tcflush", gone)
+
+    TtyLine(served.port.line).purge(received=True, unsent=True)
 
 
 def test_a_device_that_is_unplugged_ends_it(served: Served) -> None:
