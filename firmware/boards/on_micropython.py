@@ -43,10 +43,18 @@ def one_wire(board: "Any") -> "Any":
 
 
 def analog(board: "Any") -> "Callable[[], int]":
+    """Return a function that is 65535 at 3.3 V, which is where the sensors take full scale."""
     import machine
 
-    read_u16: "Callable[[], int]" = machine.ADC(machine.Pin(board.ANALOG)).read_u16
-    return read_u16
+    pin = machine.Pin(board.ANALOG)
+    attenuation = getattr(machine.ADC, "ATTN_11DB", None)
+    if attenuation is None:
+        read_u16: "Callable[[], int]" = machine.ADC(pin).read_u16
+        return read_u16
+    # ESP32: as it is at the start it ends at about 1.1 V, and its scale is the chip's own. What it
+    # makes of that in microvolts is calibrated in the factory.
+    adc = machine.ADC(pin, atten=attenuation)
+    return lambda: min(65535, adc.read_uv() * 13107 // 660000)
 
 
 def contact(board: "Any") -> "Callable[[], int]":

@@ -59,6 +59,9 @@ class UsbHal(StreamHal):
         _set_interrupt_byte(-1)
         super().__init__(sys.stdin.buffer, sys.stdout.buffer)
 
+    def _quiet(self) -> None:
+        self._interrupt.quiet(ticks_ms())
+
     def _ends_program(self, byte: int) -> bool:
         if not self._interrupt.take(byte):
             return False

@@ -53,10 +53,15 @@ class StreamHal:
                     raise KeyboardInterrupt  # what follows is for the REPL: it is not read here
         except OSError:
             pass  # nobody has the other side of the terminal open: the link's timers notice
+        if not size:
+            self._quiet()
         return bytes(memoryview(self._buffer)[:size])
 
     def _ends_program(self, _byte: int) -> bool:
         return False
+
+    def _quiet(self) -> None:
+        """Nothing had come until now."""
 
     def write(self, data: memoryview) -> int:
         size = 0
@@ -71,7 +76,10 @@ class StreamHal:
     def wait(self, timeout_ms: int) -> None:
         if timeout_ms <= 0:
             return
+        was_quiet = not self._readable.poll(0)
         ready = self._readable.poll(timeout_ms)
+        if was_quiet:  # what came has come just now
+            self._quiet()
         if ready and not ready[0][1] & select.POLLIN:
             sleep_ms(min(timeout_ms, _DOWN_WAIT_MS))
 

@@ -55,6 +55,24 @@ class ADC:
         return 14025  # 0.706 V: 27 degrees on an RP2040
 
 
+class Esp32Adc(ADC):
+    """Its input is cut off where its attenuation ends. Truth: ports/esp32/machine_adc.c."""
+
+    ATTN_0DB = 0
+    ATTN_11DB = 3
+    millivolts = 600
+
+    def __init__(self, pin, *, atten=ATTN_0DB):
+        ADC.__init__(self, pin)
+        self._full = 3100 if atten == Esp32Adc.ATTN_11DB else 1100
+
+    def read_u16(self):
+        return min(self.millivolts, self._full) * 65535 // self._full
+
+    def read_uv(self):
+        return min(self.millivolts, self._full) * 1000
+
+
 class OneWire:
     def __init__(self, pin):
         opened.append(("onewire", pin.number))

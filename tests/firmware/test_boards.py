@@ -4,6 +4,7 @@ Runs on CPython and MicroPython.
 """
 
 from boards import esp32_s3, on_micropython, pico, pico_w, samd21, wired
+from sensors.analog import Analog, CurrentLoop
 
 from leafnode import __version__
 from leafnode.link import const
@@ -60,6 +61,23 @@ def test_the_chips_temperature_is_the_datasheets():
     paper_machine.install()
     assert on_micropython.cpu(esp32_s3)() == 41
     assert on_micropython.cpu(pico)() == 26.9
+
+
+def test_an_analog_input_says_its_voltage_on_each_kind_of_converter():
+    paper_machine.install()
+    import machine
+
+    assert Analog(on_micropython.analog(pico)).value() == 0.706
+    machine.ADC = paper_machine.Esp32Adc
+    try:
+        for millivolts, value in ((0, 0.0), (600, 0.6), (1650, 1.65), (3000, 3.0)):
+            machine.ADC.millivolts = millivolts
+            assert abs(Analog(on_micropython.analog(esp32_s3)).value() - value) < 0.001
+        machine.ADC.millivolts = 600
+        loop = CurrentLoop(on_micropython.analog(esp32_s3), 0, 100)
+        assert abs(loop.milliamperes() - 4) < 0.01
+    finally:
+        machine.ADC = paper_machine.ADC
 
 
 def test_a_closed_contact_is_1():

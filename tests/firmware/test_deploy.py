@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import subprocess
+import time
 import tty
 from pathlib import Path
 
@@ -74,7 +75,10 @@ def test_a_board_that_was_filled_measures_and_can_be_filled_again(board, capsys)
     gateway = serve_until(board, 5, "press-4")
     assert gateway.payloads()[0] == b'{"n":1,"v":26.9}'
 
-    # The node has the port to itself, and Ctrl-C is a byte of its frames: it is ended all the same.
+    # The node has the port to itself, and Ctrl-C is a byte of its frames: it is ended all the same,
+    # also where somebody else wrote what is no frame, as ModemManager does.
+    os.write(board.slave, b"AT\r")
+    time.sleep(1)
     assert deploy(board, "--name", "press-5", "--interval", "20ms", "--compiled") == 0
 
     serve_until(board, 5, "press-5")

@@ -30,6 +30,40 @@ def test_in_the_middle_of_a_frame_nothing_ends_a_program():
     assert ends_at(b"\r\r\x03") == 0
 
 
+def ends_after(before, silences, data):
+    """Return whether a program ends by bytes, looks that found nothing at these times, bytes."""
+    interrupt = Interrupt()
+    assert not any(interrupt.take(byte) for byte in before)
+    for now_ms in silences:
+        interrupt.quiet(now_ms)
+    return any(interrupt.take(byte) for byte in data)
+
+
+def test_behind_a_silence_stray_bytes_are_no_frame():
+    for stray in (b"\r", b"AT\r", b"S\r\n", b"\x01\x03\x00\x00\x00\x01\x84\x0a", b"\x07\r\x03\x03"):
+        for data in (b"\r\x03", b"\x03\x03"):
+            assert ends_after(stray, (1000, 1500), data), (stray, data)
+            assert ends_after(stray, (0x3FFFFF00, 0xF4), data)  # MicroPython's ticks wrap at 2^30
+
+
+def test_a_person_may_press_ctrl_c_slowly():
+    assert ends_after(b"\x03", (0, 2000), b"\x03")
+
+
+def test_a_frame_that_comes_in_parts_ends_no_program():
+    for silences in ((), (1000,), (1000, 1499), (1000, 1200, 1499)):
+        assert not ends_after(b"\x07\r\x01", silences, b"\x03\x03"), silences
+
+
+def test_silence_is_counted_from_the_last_byte():
+    interrupt = Interrupt()
+    for now_ms in range(0, 2000, 400):
+        interrupt.quiet(now_ms)
+        interrupt.take(7)
+
+    assert not any(interrupt.take(byte) for byte in b"\x03\x03")
+
+
 def test_no_frame_of_a_gateway_ends_a_program():
     for kind in range(1, 32):
         if kind == const.PUB:
