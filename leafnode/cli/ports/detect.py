@@ -35,13 +35,15 @@ if TYPE_CHECKING:
 
 SPEEDS: Final = (9600, 115_200, 19_200, 38_400, 57_600, 4800, 2400, 1200, 230_400, 460_800, 921_600)
 _BYTES_ENOUGH: Final = 2048
-# What makes devices talk that do not by themselves: an empty line, SICS, SCPI, MH-Z19, Modbus.
+# What makes devices talk that do not by themselves: an empty line, this project's text dialect,
+# SICS, SCPI, MH-Z19, Modbus.
 QUESTIONS: Final = (
     b"\r\n",
+    b"hello?\r\n",
     b"S\r\n",
     b"*IDN?\n",
     bytes([0xFF, 1, 0x86, 0, 0, 0, 0, 0, 0x79]),
-    bytes([1, 3, 0, 0, 0, 1, 0x84, 0x0A]),
+    sniff.MODBUS_QUESTION,
 )
 
 Listen = Callable[[int, bytes], bytes]
@@ -95,19 +97,25 @@ def search(
 ) -> tuple[list[Guess], int]:
     """Return the explanations, the best first, and how many bytes were heard at all.
 
-    The first that is sure ends the search.
+    The first that is sure ends the search. Who talks without a question is asked none; one that
+    answers may have said only that it did not understand, so the others follow.
     """
     found: list[Guess] = []
     heard = 0
     for baud in speeds:
+        guesses = []
+        was_silent = True
         for question in (b"", *(QUESTIONS if active else ())):
             data = listen(baud, question)
             heard += len(data)
             tell(baud, len(data))
-            guess = sniff.judge(baud, data)
+            guess = sniff.judge(baud, data, asked=question if was_silent else b"")
+            was_silent = was_silent and not (data and not question)
             if guess is not None:
-                found.append(guess)
-                break
+                guesses.append(guess)
+                if guess.is_sure or not question:
+                    break
+        found += sorted(guesses, key=lambda guess: -guess.score)[:1]
         if found and found[-1].is_sure:
             break
     return sorted(found, key=lambda guess: -guess.score), heard

@@ -14,6 +14,7 @@ from itertools import pairwise
 from operator import xor
 from typing import TYPE_CHECKING, Final
 
+from leafnode.bridge.framing.text_lines import Line, parse
 from leafnode.link.gateway import GatewaySession
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _ENOUGH_BYTES: Final = 4
 _SCORE_CHECKED: Final = 90  # one frame whose check holds, at least
 _SCORE_TEXT: Final = 80  # lines of nothing but printable characters, at most
 _HARD: Final = 60  # below this it is noise
+TEXT_LINK: Final = ("a board, in this project's text dialect", "framing: text_link")
 # Lines that say what they are, by the whole line.
 _TEXTS: Final = (
     (
@@ -60,10 +62,27 @@ class Guess:
         return self.score >= _SCORE_CHECKED + 2
 
 
-def judge(baud: int, data: bytes) -> Guess | None:
-    """Return the best explanation of what was heard at this speed; None: noise, or too little."""
+# What `port detect` asks a Modbus bus for: register 0 of slave 1. Its answer is known as a whole.
+MODBUS_QUESTION: Final = bytes([1, 3, 0, 0, 0, 1, 0x84, 0x0A])
+_MODBUS_ANSWERS: Final = ((b"\1\3\2", 7), (b"\1\x83", 5))  # how the value begins; or a refusal
+_MODBUS_ENTRY: Final = (
+    "modbus { slaves [ { name: slave1, address: 1, groups [ { name: registers, every: 1s, "
+    "registers [ { name: register0, address: 0 } ] } ] } ] }"
+)
+
+
+def judge(baud: int, data: bytes, *, asked: bytes = b"") -> Guess | None:
+    """Return the best explanation of what was heard at this speed; None: noise, or too little.
+
+    `asked`: what a line that had been silent was asked, so that what came begins with its answer.
+    """
+    if asked and data.startswith(asked):
+        data = data[len(asked) :]  # an adapter that hands back what was sent
     if len(data) < _ENOUGH_BYTES:
         return None
+    if asked == MODBUS_QUESTION and _is_modbus_answer(data):
+        what = "Modbus RTU, slave 1 answers"
+        return Guess(baud, "8N1", what, _MODBUS_ENTRY, _SCORE_CHECKED + 5, 1, data)
     found = []
     for parity, seen in _readings(data):
         for what, options, count_frames in _FRAMES:
@@ -71,7 +90,7 @@ def judge(baud: int, data: bytes) -> Guess | None:
             if count:
                 score = min(_SCORE_CHECKED + count, 99)
                 found.append(Guess(baud, parity, what, options, score, count, seen[:64]))
-        found += _as_text(baud, parity, seen)
+        found += _as_text(baud, parity, seen, is_answer=bool(asked))
     return max(found, key=lambda guess: guess.score, default=None)
 
 
@@ -88,28 +107,37 @@ def _readings(data: bytes) -> list[tuple[str, bytes]]:
     return found
 
 
-def _as_text(baud: int, parity: str, data: bytes) -> list[Guess]:
+def _as_text(baud: int, parity: str, data: bytes, *, is_answer: bool) -> list[Guess]:
     printable = sum(32 <= byte < 127 or byte in b"\r\n\t" for byte in data)
-    # The first and the last line are parts of one.
-    rows = [row for row in re.split(rb"[\r\n]+", data)[1:-1] if row]
+    # The first and the last line are parts of one, unless somebody was waited for.
+    rows = [row for row in re.split(rb"[\r\n]+", data)[0 if is_answer else 1 : -1] if row]
     score = _SCORE_TEXT * printable // len(data)
     if not rows:
         score -= 25
     if score < _HARD:
         return []
-    kind, options = _kind_of(rows)
+    kind, options = _kind_of(rows, is_answer=is_answer)
     bonus = 8 if kind != "lines of text" else 0
     sample = rows[0] if rows else data[:64]
     return [Guess(baud, parity, kind, options, score + bonus, len(rows), sample[:64])]
 
 
-def _kind_of(rows: list[bytes]) -> tuple[str, str]:
+def _kind_of(rows: list[bytes], *, is_answer: bool) -> tuple[str, str]:
     if rows and all(map(_is_json, rows)):
         return "lines of JSON", "framing: line, codec: json"
+    if _is_text_link(rows, is_answer=is_answer):
+        return TEXT_LINK
     for pattern, what, options in _TEXTS:
         if rows and all(map(pattern.fullmatch, rows)):
             return what, options or _columns(rows[0])
     return "lines of text", "framing: line, codec: text"
+
+
+def _is_text_link(rows: list[bytes], *, is_answer: bool) -> bool:
+    """Whether all are lines of the text dialect; `hello` and `log` are words of others, too."""
+    lines = [line for line in map(parse, rows) if isinstance(line, Line)]
+    is_plain = is_answer or any(line.verb not in {b"hello", b"log"} for line in lines)
+    return bool(rows) and len(lines) == len(rows) and is_plain
 
 
 def _columns(row: bytes) -> str:
@@ -194,6 +222,19 @@ def _link(data: bytes) -> int:
     return session.counters.frames
 
 
+def _text_link(data: bytes) -> int:
+    """Count lines of this project's text dialect whose checksum holds."""
+    lines = (parse(row) for row in re.split(rb"[\r\n]+", data))
+    return sum(isinstance(line, Line) and line.is_checked for line in lines)
+
+
+def _is_modbus_answer(data: bytes) -> bool:
+    is_right = _crc_modbus(data[:-2]) == int.from_bytes(data[-2:], "little")
+    return is_right and any(
+        data.startswith(head) and len(data) == size for head, size in _MODBUS_ANSWERS
+    )
+
+
 def _slice(data: bytes, start: int, size: int) -> bytes:
     """Return so many bytes, or none when there are fewer."""
     frame = data[start : start + size]
@@ -230,4 +271,5 @@ _FRAMES: Final[tuple[tuple[str, str, Callable[[bytes], int]], ...]] = (
         _modbus,
     ),
     ("this project's device link", "framing: link", _link),
+    (*TEXT_LINK, _text_link),
 )

@@ -65,7 +65,12 @@ def test_a_device_that_must_be_asked_is_asked_only_where_that_is_wanted() -> Non
     found, _ = search((9600,), device.listen, active=True, tell=quiet)
 
     assert found[0].what == "NMEA 0183"
-    assert device.heard[1:] == [(9600, b""), (9600, b"\r\n"), (9600, b"S\r\n")]
+    assert device.heard[1:] == [
+        (9600, b""),
+        (9600, b"\r\n"),
+        (9600, b"hello?\r\n"),
+        (9600, b"S\r\n"),
+    ]
 
 
 def test_a_silent_device_is_asked_every_question_at_every_speed() -> None:
@@ -75,6 +80,58 @@ def test_a_silent_device_is_asked_every_question_at_every_speed() -> None:
 
     assert (found, heard) == ([], 0)
     assert len(device.heard) == 2 * (1 + len(QUESTIONS))
+
+
+class Polled:
+    """A device that says nothing unless it is asked, at one speed."""
+
+    def __init__(self, answers: dict[bytes, bytes]) -> None:
+        self.answers = answers
+        self.heard: list[bytes] = []
+
+    def listen(self, baud: int, question: bytes) -> bytes:
+        self.heard.append(question)
+        return self.answers.get(question, b"") if baud == 9600 else b""
+
+
+@pytest.mark.parametrize(
+    ("answers", "what"),
+    [
+        ({QUESTIONS[-1]: bytes.fromhex("01 03 02 00 07 f9 86")}, "Modbus RTU, slave 1 answers"),
+        ({QUESTIONS[-1]: bytes.fromhex("01 83 02 c0 f1")}, "Modbus RTU, slave 1 answers"),
+        (
+            {QUESTIONS[-1]: QUESTIONS[-1] + bytes.fromhex("01 03 02 00 07 f9 86")},  # an echo
+            "Modbus RTU, slave 1 answers",
+        ),
+        (
+            {b"\r\n": b"ES\r\n", b"hello?\r\n": b"ES\r\n", b"S\r\n": b"S S      1.234 kg\r\n"},
+            "a scale (SICS)",
+        ),
+        ({b"S\r\n": b"S D      1.234 kg\r\n"}, "a scale (SICS)"),
+        ({b"hello?\r\n": b"hello uno 77\r\n"}, "a board, in this project's text dialect"),
+        ({b"hello?\r\n": b"hello uno 77*16\n"}, "a board, in this project's text dialect"),
+        ({b"*IDN?\n": b"ACME,DMM7,1234,1.0\n"}, "lines of text"),
+    ],
+)
+def test_an_answer_is_judged_by_its_question(answers: dict[bytes, bytes], what: str) -> None:
+    found, _ = search((1200, 9600), Polled(answers).listen, active=True, tell=quiet)
+
+    assert [(guess.baud, guess.what) for guess in found] == [(9600, what)]
+
+
+def test_half_an_answer_of_a_slave_is_none() -> None:
+    for answer in ("01 03 02 00 07 f9 87", "02 03 02 00 07 bd 86", "01 03 02 00 07 f9 86 00"):
+        polled = Polled({QUESTIONS[-1]: bytes.fromhex(answer)})
+        assert search((9600,), polled.listen, active=True, tell=quiet)[0] == []
+
+
+def test_on_a_line_that_talks_the_first_piece_is_no_answer() -> None:
+    """It may be the end of a line, so a scale is not known by it."""
+    device = Polled({b"": b"\x80\x81", b"S\r\n": b"S S      1.234 kg\r\n"})
+
+    found, _ = search((9600,), device.listen, active=True, tell=quiet)
+
+    assert found == []
 
 
 def test_what_was_found_is_an_entry_of_a_port() -> None:
@@ -94,6 +151,7 @@ def test_what_was_found_is_an_entry_of_a_port() -> None:
     [
         *{options for _, options, _ in sniff._FRAMES},
         *{options for _, _, options in sniff._TEXTS if options},
+        sniff._MODBUS_ENTRY,
         *(sniff._columns(row) for row in (b"1,2", b"1;2;3")),
         "framing: line, codec: json",
         "framing: line, codec: text",

@@ -66,6 +66,8 @@ def link() -> bytes:
         (with_modbus_crc(bytes([1, 3, 4, 0, 1, 2, 3])) * 2, "Modbus RTU, somebody else polls",
          "framing: idle, check: crc16_modbus, codec: raw"),
         (link(), "this project's device link", "framing: link"),
+        (b"\r\n#12 pt temp 21.5*10\r\n", "a board, in this project's text dialect",
+         "framing: text_link"),
     ],
 )  # fmt: skip
 def test_a_frame_whose_check_holds_is_known_within_noise(
@@ -94,6 +96,8 @@ def test_a_check_that_does_not_hold_makes_no_frame() -> None:
         (b"S S     100.00 g", "a scale (SICS)"),
         (b"temp=21.5 hum: 40", "lines of name and value"),
         (b"hello world", "lines of text"),
+        (b"#12 pt temp 21.5", "a board, in this project's text dialect"),
+        (b"it is 21.5", "lines of text"),
     ],
 )
 def test_lines_say_what_they_are(row: bytes, what: str) -> None:
