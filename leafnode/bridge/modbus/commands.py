@@ -13,7 +13,7 @@ import msgspec
 
 from leafnode.bridge.commands import CommandQueue, Order, Refused
 from leafnode.bridge.modbus.jobs import Job, fields_of_blocks, reading_job
-from leafnode.bridge.modbus.values import BadValue, registers_of
+from leafnode.bridge.modbus.values import BadValue, registers_of, written
 from leafnode.bridge.reading import SlaveAnswer
 
 if TYPE_CHECKING:
@@ -142,4 +142,5 @@ class BusCommands:
             )
             return Job(slave, [(request, f"{register.table} {register.address}")], number=number)
 
-        return _Work(make, lambda _: msgspec.json.encode({register.name: value}))
+        said = msgspec.json.encode({register.name: written(write, value, words)})
+        return _Work(make, lambda _: said)

@@ -85,6 +85,21 @@ def registers_of(write: Write, value: object) -> list[int]:
     return [word for one in value for word in _words(write, one)]
 
 
+def written(write: Write, value: object, words: Sequence[int]) -> object:
+    """Return the value that these registers say, which is what a slave that was told `value` has:
+    a number is rounded to the steps of its register.
+    """
+    register = write.register
+    if register.table in BIT_TABLES or register.type == "string":
+        return value
+    size = len(words) // write.count
+    numbers = [
+        fields_of(register, words[at : at + size])[register.name]
+        for at in range(0, len(words), size)
+    ]
+    return numbers if write.count > 1 else numbers[0]
+
+
 def _words(write: Write, value: object) -> list[int]:
     register = write.register
     if register.table in BIT_TABLES:

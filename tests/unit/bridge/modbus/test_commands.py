@@ -98,6 +98,16 @@ def test_a_value_is_written_once(
     assert world.slaves.registers[register[:3]] == register[3]
 
 
+def test_the_answer_is_the_value_that_the_register_has() -> None:
+    async def story(world: Drive) -> None:
+        assert (await world.asks(b"drive.speed", b"12.34")).payload == b'{"speed":12.3}'
+        assert (await world.asks(b"drive.rates", b"[1.4, 4]")).payload == b'{"rates":[1,4]}'
+
+    world = play(story)
+
+    assert world.slaves.registers[(1, "holding", 0)] == 123
+
+
 def test_all_slaves_are_told_and_nobody_answers() -> None:
     async def story(world: Drive) -> None:
         assert (await world.asks(b"all.stop", b"false")).payload == b'{"stop":false}'

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from leafnode.bridge.modbus.values import BadValue, fields_of, registers_of
+from leafnode.bridge.modbus.values import BadValue, fields_of, registers_of, written
 from leafnode.config.modbus_options import Register, Write
 
 
@@ -111,6 +111,39 @@ def test_what_is_written_is_what_is_read(
 
     assert len(words) == size
     assert fields_of(register, words) == {"v": given}
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "given", "is_there"),
+    [
+        ("u16", 1, 1.5, 2),
+        ("u16", 1, 2.5, 2),
+        ("u16", 1, 1e-9, 0),
+        ("i16", 0.1, 12.34, 12.3),
+        ("i32", 0.5, -3.3, -3.5),
+        ("f32", 1, 0.1, 0.1),
+        ("f32", 1, 1.23456789, 1.2345679),
+        ("f64", 1, 1.23456789, 1.23456789),
+    ],
+)
+def test_what_was_written_is_told_as_the_register_has_it(
+    kind: str, scale: float, given: float, is_there: float
+) -> None:
+    size = {"16": 1, "32": 2, "64": 4}[kind[1:]]
+    write = Write(Register("v", "holding", 0, kind, size, scale=scale))
+    words = registers_of(write, given)
+
+    assert written(write, given, words) == is_there
+    assert fields_of(write.register, words) == {"v": is_there}
+
+
+def test_several_numbers_a_text_and_bits_are_told_as_they_were_written() -> None:
+    several = Write(Register("v", "holding", 0, "u16"), count=2)
+    assert written(several, [1.4, 2], registers_of(several, [1.4, 2])) == [1, 2]
+    text = Write(Register("v", "holding", 0, "string", 2))
+    assert written(text, "ab ", registers_of(text, "ab ")) == "ab "
+    coils = Write(Register("v", "coil", 0, "bit"), count=2)
+    assert written(coils, [True, False], [1, 0]) == [True, False]
 
 
 def test_a_scaled_value_is_written_as_the_slave_has_it() -> None:
