@@ -6,6 +6,7 @@ a wheel puts it. The link's files are the package's own. Truth: firmware/README.
 
 from __future__ import annotations
 
+import ast
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -67,6 +68,15 @@ def load_boards(directory: Path) -> dict[str, Board]:
         name: _board(name, entry, table["groups"], directory)
         for name, entry in table["boards"].items()
     }
+
+
+def sensor_names(directory: Path) -> tuple[str, ...]:
+    """Return the sensors that settings may name: NAMES of the firmware's boards/wired.py."""
+    for node in ast.parse((directory / "boards/wired.py").read_text()).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id="NAMES")]):
+                return tuple(ast.literal_eval(node.value))
+    raise NoFirmware(f"boards/wired.py of {directory} names no sensors")
 
 
 def board_named(boards: dict[str, Board], name: str) -> Board:

@@ -18,13 +18,14 @@ from leafnode.cli.device.boards import (
     board_named,
     firmware_directory,
     load_boards,
+    sensor_names,
 )
 from leafnode.cli.device.borrowing import borrowed
 from leafnode.cli.device.bundle import build
 from leafnode.cli.device.compiled import CannotCompile, compiler
-from leafnode.cli.device.plan import Copy, checked_name, plan
+from leafnode.cli.device.plan import Copy, checked_name, checked_sensors, plan
 from leafnode.cli.nats import place
-from leafnode.clock import SystemClock
+from leafnode.clock import NS_PER_S, SystemClock
 from leafnode.errors import LeafnodeError
 from leafnode.go_time import parse_duration
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from leafnode.cli.device.boards import Board
 
 _NS_PER_MS: Final = 1_000_000
+# A node compares times that wrap, right up to half of 2^29 ms (link/ticks.py).
+_INTERVAL_MAX_NS: Final = 72 * 3600 * NS_PER_S
 _ENOUGH_MS: Final = 100  # a clock that is off by less is not set a second time
 
 
@@ -146,11 +149,13 @@ def _settings(
         interval_ns = parse_duration(interval)
         if interval_ns is None or interval_ns < _NS_PER_MS:
             raise Deploying(f"--interval {interval}: expected a time such as 500ms or 10s")
+        if interval_ns > _INTERVAL_MAX_NS:
+            raise Deploying(f"--interval {interval}: at most 72h")
         found["NODE_INTERVAL_MS"] = interval_ns // _NS_PER_MS
     if line is not None:
         found["NODE_LINE"] = line
     if sensors is not None:
-        found["NODE_SENSORS"] = sensors
+        found["NODE_SENSORS"] = checked_sensors(sensors, sensor_names(firmware_directory()))
     return found
 
 

@@ -81,9 +81,11 @@ def monitor_command(
     server = place.find(**where)
     path = log or (options.log_file if options is not None else "")
     tail = watch.LogTail(Path(path), name) if path else None
-    subjects = list(subject) or _subjects(options, name)
+    ports = options.serial.ports if options is not None and options.serial is not None else ()
+    whose = watch.Whose(name, ports)
+    subjects = list(subject) or _subjects(options, whose)
     left = count
-    for seen in watch.watch(server, SystemRandom(), subjects, name, tail):
+    for seen in watch.watch(server, SystemRandom(), subjects, whose, tail):
         if seen.subject:
             shown.say(f"{shown.printable(seen.subject)}  {shown.printable(seen.text)}")
         else:
@@ -101,15 +103,13 @@ def _load(config: str | None) -> Options | None:
     return load(config, os.environ)
 
 
-def _subjects(options: Options | None, name: str) -> list[str]:
+def _subjects(options: Options | None, whose: watch.Whose) -> list[str]:
     """Return where the device's readings can come: without a configuration, everywhere."""
     if options is None:
         return [">"]
-    ports = options.serial.ports if options.serial is not None else ()
-    found = watch.subjects_of(name, ports)
-    if not found:
+    if not whose.subjects:
         raise LeafnodeError("the configuration has no serial port with framing: link")
-    return found
+    return whose.subjects
 
 
 def _who(said: Said) -> str:

@@ -15,7 +15,7 @@ from leafnode.errors import LeafnodeError
 from leafnode.link.subject import is_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from leafnode.cli.device.boards import Board
 
@@ -80,6 +80,17 @@ def checked_name(name: str) -> str:
     if not name.isascii() or not is_name(name.encode()):
         raise BadSetting(f"{name!r}: a name is 1 to 32 letters, digits, - and _")
     return name
+
+
+def checked_sensors(text: str, known: Sequence[str]) -> str:
+    """Return what NODE_SENSORS may say: names that a board knows. Raises BadSetting."""
+    names = text.split()
+    for name in names:
+        if name not in known:
+            raise BadSetting(f"{name!r}: no such sensor; there are {' '.join(known)}")
+    if not names:
+        raise BadSetting(f"no sensor; there are {' '.join(known)}")
+    return " ".join(names)
 
 
 def stale(copies: list[Copy]) -> list[str]:

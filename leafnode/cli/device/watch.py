@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.cli.nats.client import Client
 from leafnode.protocol import header
+from leafnode.protocol.subject import matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,29 +42,47 @@ class Seen:
     seq: int = 0
 
 
-def subjects_of(device: str, ports: Sequence[SerialPort]) -> list[str]:
-    """Return the subjects on which a device's readings can come, by a configuration."""
-    found = []
-    for port in ports:
-        if port.framing.type not in _OF_DEVICES:
-            continue
-        subject = port.subject.replace("{port}", port.name).replace("{device}", device)
-        tokens = subject.split(".")
-        wide = [("*" if "{" in token else token) for token in tokens]
-        if "{name}" in tokens[-1]:
-            wide[-1] = ">"
-        found.append(".".join(wide))
-    return sorted(set(found))
+class Whose:
+    """Tells one device's readings from others'. `ports`: those of a configuration, if there is one.
 
+    A numbered reading has the device in its id. One of a text board without a number has the port
+    there: it is known by its subject, or by a device that is called like the port.
+    """
 
-def seen_of(device: str, message: Message) -> Seen | None:
-    """Return a device's reading, or None for a message of somebody else."""
-    name = header.get(message.header, _MSG_ID) if message.header else None
-    words = name.decode(errors="replace").rsplit(".", 2) if name is not None else []
-    if len(words) != 3 or words[0] != device or not (words[1] + words[2]).isdecimal():
+    def __init__(self, device: str, ports: Sequence[SerialPort] = ()) -> None:
+        self.device = device
+        own = [port for port in ports if port.framing.type in _OF_DEVICES]
+        self.subjects = sorted({_pattern(port, device) for port in own})
+        self._plain = {
+            port.name: _pattern(port, device).encode()
+            for port in own
+            if port.framing.type == "text_link"
+            and ("{device}" in port.subject or port.name == device)
+        }
+
+    def seen(self, message: Message) -> Seen | None:
+        """Return the device's reading, or None for a message of somebody else."""
+        name = header.get(message.header, _MSG_ID) if message.header else None
+        words = name.decode(errors="replace").rsplit(".", 2) if name is not None else []
+        text = message.payload.decode(errors="backslashreplace")
+        if len(words) != 3:
+            return None
+        if words[0] == self.device and (words[1] + words[2]).isdecimal():
+            return Seen(text, message.subject, int(words[1]), int(words[2]))
+        pattern = self._plain.get(words[0].partition(".")[0])
+        if pattern is not None and matches(pattern, message.subject.encode()):
+            return Seen(text, message.subject)
         return None
-    text = message.payload.decode(errors="backslashreplace")
-    return Seen(text, message.subject, int(words[1]), int(words[2]))
+
+
+def _pattern(port: SerialPort, device: str) -> str:
+    """Return the subjects on which a device's readings come from a port."""
+    subject = port.subject.replace("{port}", port.name).replace("{device}", device)
+    tokens = subject.split(".")
+    wide = [("*" if "{" in token else token) for token in tokens]
+    if "{name}" in tokens[-1]:
+        wide[-1] = ">"
+    return ".".join(wide)
 
 
 class LogTail:
@@ -99,7 +118,7 @@ class LogTail:
 
 
 def watch(
-    place: Place, random: Random, subjects: list[str], device: str, tail: LogTail | None
+    place: Place, random: Random, subjects: list[str], whose: Whose, tail: LogTail | None
 ) -> Iterator[Seen]:
     """Yield what a device says, for ever. Raises LeafnodeError and OSError."""
     with Client(place, random, name="leafnode device monitor") as client:
@@ -108,6 +127,6 @@ def watch(
         while True:
             yield from tail.read() if tail is not None else ()
             message = client.next(_TURN_SECONDS)
-            seen = seen_of(device, message) if message is not None else None
+            seen = whose.seen(message) if message is not None else None
             if seen is not None:
                 yield seen

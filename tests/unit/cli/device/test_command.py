@@ -49,6 +49,11 @@ def test_no_command_is_answered_with_the_list_and_status_1(
         (["deploy", "pico", "--name", "a.b"], "'a.b': a name is 1 to 32 letters, digits, - and _"),
         (["deploy", "pico", "--interval", "5"],
          "--interval 5: expected a time such as 500ms or 10s"),
+        (["deploy", "pico", "--interval", "100h"], "--interval 100h: at most 72h"),
+        (["deploy", "pico", "--sensors", "bme280 bme208"], "'bme208': no such sensor; there are "
+         "analog bme280 contact cpu ds18b20 loop pulses scd4x sds011"),
+        (["deploy", "pico", "--sensors", " "], "no sensor; there are "
+         "analog bme280 contact cpu ds18b20 loop pulses scd4x sds011"),
         (["deploy", "pico", "-p", "y", "-s", "nats://127.0.0.1:1"],
          "no server at 127.0.0.1:1: Connection refused"),
         (["monitor", "a b"], "'a b': a name is 1 to 32 letters, digits, - and _"),

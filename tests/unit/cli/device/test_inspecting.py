@@ -117,7 +117,7 @@ def test_monitor_knows_the_server_its_log_and_the_subjects_by_the_configuration(
     assert run(["monitor", "n1", "-c", str(config)], "leafnode") == 0
 
     place, _, subjects, device, tail = watched.asked
-    assert (place, subjects, device) == (Place("127.0.0.1", 4333), ["f.n1.>"], "n1")
+    assert (place, subjects, device.device) == (Place("127.0.0.1", 4333), ["f.n1.>"], "n1")
     assert tail is not None
 
 

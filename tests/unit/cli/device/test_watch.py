@@ -7,12 +7,13 @@ the real one.
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from leafnode.cli.device.watch import LogTail, Seen, seen_of, subjects_of, watch
+from leafnode.cli.device.watch import LogTail, Seen, Whose, watch
 from leafnode.cli.nats.errors import NatsError
 from leafnode.cli.nats.place import Place
 from leafnode.cli.nats.reader import Message
@@ -25,16 +26,16 @@ def message(msg_id: str, payload: bytes = b"1") -> Message:
 
 
 def test_a_reading_is_the_devices_by_its_id() -> None:
-    assert seen_of("a", message("a.7.12")) == Seen("1", "s.t", 7, 12)
-    assert seen_of("a", message("b.7.12")) is None
-    assert seen_of("a", message("a.b.7.12")) is None
-    assert seen_of("a", message("a.x.12")) is None
-    assert seen_of("a", Message("s.t", b"", b"1")) is None
-    assert seen_of("a", Message("s.t", b"NATS/1.0\r\nOther: 1\r\n\r\n", b"1")) is None
+    assert Whose("a").seen(message("a.7.12")) == Seen("1", "s.t", 7, 12)
+    assert Whose("a").seen(message("b.7.12")) is None
+    assert Whose("a").seen(message("a.b.7.12")) is None
+    assert Whose("a").seen(message("a.x.12")) is None
+    assert Whose("a").seen(Message("s.t", b"", b"1")) is None
+    assert Whose("a").seen(Message("s.t", b"NATS/1.0\r\nOther: 1\r\n\r\n", b"1")) is None
 
 
 def test_a_payload_that_is_no_text_is_shown_as_bytes() -> None:
-    assert seen_of("a", message("a.7.12", b"\xff1")) == Seen("\\xff1", "s.t", 7, 12)
+    assert Whose("a").seen(message("a.7.12", b"\xff1")) == Seen("\\xff1", "s.t", 7, 12)
 
 
 def port(subject: str, framing: str = "link") -> SerialPort:
@@ -49,7 +50,22 @@ def test_subjects_come_from_the_ports_with_the_link() -> None:
         port("y.{name}.raw"),
     ]
 
-    assert subjects_of("n1", ports) == ["f.n1.>", "f.p1.n1", "y.*.raw"]
+    assert Whose("n1", ports).subjects == ["f.n1.>", "f.p1.n1", "y.*.raw"]
+
+
+def test_a_text_boards_reading_without_a_number_is_known_by_its_subject() -> None:
+    def plain(subject: str, msg_id: str = "p1.x7.3") -> Message:
+        return replace(message(msg_id), subject=subject)
+
+    whose = Whose("uno", [port("f.{port}.{device}.{name}", "text_link")])
+
+    assert whose.seen(plain("f.p1.uno.temp")) == Seen("1", "f.p1.uno.temp")
+    assert whose.seen(plain("f.p1.uno.temp", "p1.x7.h2.3")) == Seen("1", "f.p1.uno.temp")
+    assert whose.seen(plain("f.p1.due.temp")) is None
+    assert whose.seen(plain("f.p1.uno.temp", "p2.x7.3")) is None  # another port's
+    assert Whose("uno", [port("f.{port}.{device}")]).seen(plain("f.p1.uno")) is None  # no text
+    assert Whose("uno", [port("f.{port}", "text_link")]).seen(plain("f.p1")) is None
+    assert Whose("p1", [port("f.{port}", "text_link")]).seen(plain("f.p1")) == Seen("1", "f.p1")
 
 
 def test_log_lines_of_the_device_are_followed_from_now_on(tmp_path: Path) -> None:
@@ -135,7 +151,7 @@ def test_what_a_device_says_is_told_until_the_server_closes(serve, tmp_path: Pat
     tail = LogTail(path, "a")
     path.write_text("port=p device=a text=hello\n")
 
-    seen = watch(server.place, Random(1), ["s.>"], "a", tail)
+    seen = watch(server.place, Random(1), ["s.>"], Whose("a"), tail)
 
     assert [next(seen), next(seen)] == [Seen("hello"), Seen("21.5", "s.t", 7, 12)]
     with pytest.raises(NatsError, match="closed the connection"):
