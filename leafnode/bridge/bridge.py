@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode import limits
@@ -109,7 +110,8 @@ class Bridge:
         """Serve these ports from now on; those whose options are the same are not disturbed."""
         self._allow(options.control)
         ended = [port for port in self._runners if port not in options.ports]
-        tasks = [task for port in ended if (task := self._running.pop(port, None)) is not None]
+        ending = {port: task for port in ended if (task := self._running.pop(port, None))}
+        tasks = ending.values()
         for task in tasks:
             task.cancel()
         if tasks:
@@ -119,9 +121,18 @@ class Bridge:
                 log.error("A serial port did not end in time: port=%s", task.get_name())
         before = self._runners
         self._runners = {port: before.get(port) or self._runner(port) for port in options.ports}
+        for port, task in ending.items():
+            if task.done():
+                self._hand_on(before[port])
+            else:
+                task.add_done_callback(partial(self._hand_on, before[port]))
         for port in self._runners:
             if port not in self._running:
                 self._begin(port)
+
+    def _hand_on(self, ended: PortRunner, _: object = None) -> None:
+        """What a port had not stored is published by the one that has its name now."""
+        (self.port(ended.name) or ended).inherit(ended.left)
 
     def _begin(self, port: SerialPort) -> None:
         assert self._ports is not None, "ports are served while it runs"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from leafnode.clock import NS_PER_MS, NS_PER_S
-from leafnode.limits import KIB
+from leafnode.limits import KIB, MIB
 
 PORT_CONNECT_NS: Final = 5 * NS_PER_S  # to a socket:// or rfc2217://
 COM_PORT_TIMEOUT_NS: Final = 3 * NS_PER_S  # for an answer of an rfc2217 server while it is opened
@@ -21,6 +21,8 @@ UEVENT_FIELDS_MAX: Final = 64  # as many variables as the kernel makes
 SERIAL_TURN_NS: Final = 2 * NS_PER_MS  # of all ports' frames in a turn; one begun is done
 SERIAL_BURST_NS: Final = 4 * NS_PER_MS  # of what all ports publish in a turn
 READINGS_BURST_MIN: Final = 32  # that one port publishes in its turn, however slow the machine is
+READINGS_LEFT_MAX: Final = 4096  # of entries that reloads changed; the queue of one fits
+READINGS_LEFT_BYTES: Final = 4 * MIB
 PORT_LEND_MAX_NS: Final = 24 * 3600 * NS_PER_S
 PORT_MONITORS_MAX: Final = 4  # of one port
 PORT_MONITOR_NS: Final = 30 * NS_PER_S  # a monitor that does not ask again is forgotten

@@ -79,6 +79,15 @@ class PortLog:
             )
         )
 
+    def lost(self, count: int) -> None:
+        """The port is configured no longer, and so many of its readings were not stored."""
+        if count:
+            log.warning(
+                "Readings that were not stored went with their port: port=%s count=%d",
+                self._port,
+                count,
+            )
+
     def paused(self, what: str, queued: int) -> None:
         """The port is not read: its readings wait for something."""
         self._pause.call(

@@ -43,12 +43,26 @@ POISON_ERR_CODES: Final = frozenset({10054, 10097})
 
 
 class Publication(NamedTuple):
-    """A reading as the stream gets it. `body` is header block and payload."""
+    """A reading as the stream gets it. `body` is header block and payload.
+
+    `is_kept`: its device keeps it, and says it again to whoever opens the port next. Of a reading's
+    messages all are kept, the last one has the receipt.
+    """
 
     subject: bytes
     header_size: int
     body: bytes
     receipt: Receipt | None
+    is_kept: bool = False
+
+
+class Left(NamedTuple):
+    """What a port that ended had not stored, and no device keeps; in order. `stream`: its option,
+    "" where any stream's answer counts.
+    """
+
+    publications: list[Publication]
+    stream: str
 
 
 class State(Enum):
@@ -90,7 +104,8 @@ class Publisher:
     """The queue of one port between the wire and the COMMIT.
 
     `resolved` is called in the order of the readings, once each, with the receipt of a reading that
-    is stored or given up. `progressed` is called after a run of those.
+    is stored or given up. `progressed` is called after a run of those. What it takes over from an
+    entry before it has a queue of its own, and goes first as long as a stream answers for that.
     """
 
     def __init__(  # noqa: PLR0913 -- keyword-only, the composition of one port
@@ -106,8 +121,11 @@ class Publisher:
         stream: str = "",
         turns: PortTurns | None = None,
     ) -> None:
-        self.queued_bytes = 0
-        self.last_error = ""
+        self.takes_all = False  # the port ends: what was read already is taken beyond the bound
+        self._queued_bytes = 0
+        self._last_error = ""
+        self._is_heard = True  # a stream answered the last try, if only with an error
+        self._former: Publisher | None = None
         self._account = account
         self._clock = clock
         self._port = port
@@ -134,22 +152,83 @@ class Publisher:
 
     @property
     def queued(self) -> int:
-        return len(self._entries)
+        return len(self._entries) + (0 if self._former is None else self._former.queued)
+
+    @property
+    def queued_bytes(self) -> int:
+        return self._queued_bytes + (0 if self._former is None else self._former.queued_bytes)
+
+    @property
+    def last_error(self) -> str:
+        return self._last_error or ("" if self._former is None else self._former.last_error)
 
     @property
     def has_room(self) -> bool:
-        return (
+        return self.takes_all or (
             len(self._entries) < limits.READINGS_UNCOMMITTED_MAX
-            and self.queued_bytes < limits.READINGS_UNCOMMITTED_BYTES
+            and self._queued_bytes < limits.READINGS_UNCOMMITTED_BYTES
         )
+
+    @property
+    def holds_up(self) -> bool:
+        """Whether something waits for a stream that is there: what is newer goes behind it."""
+        return bool(self._entries) and self._is_heard
 
     def start(self) -> None:
         """Subscribe to the answers."""
         assert self._subscription is None, "started twice"
         self._subscription = self._account.subscribe(self._inbox + b".*", self._answered)
 
-    def stop(self) -> None:
-        """Forget everything: what is not stored is not acknowledged to anybody either."""
+    def take_over(self, left: Left) -> None:
+        """Publish what the entry before this one left, as that one said; the oldest beyond the
+        bound is given up.
+        """
+        if self._former is None:
+            self._former = Publisher(
+                self._account,
+                self._clock,
+                port=self._port,
+                inbox=self._inbox + b".former",
+                counters=self._counters,
+                resolved=lambda _: None,
+                progressed=lambda: None,
+                stream=self._stream if left.stream == self._stream else "",
+                turns=self._turns,
+            )
+            self._former.start()
+        for publication in left.publications:
+            self._former._append(publication)
+        self._former._bound()
+        self._former.pump()
+
+    def _bound(self) -> None:
+        """Give up the oldest of what reloads left."""
+        while (
+            len(self._entries) > port_bounds.READINGS_LEFT_MAX
+            or self._queued_bytes > port_bounds.READINGS_LEFT_BYTES
+        ):
+            entry = self._entries.popleft()
+            del self._by_token[entry.token]
+            self._in_flight -= entry.state is State.IN_FLIGHT
+            self._queued_bytes -= len(entry.publication.body)
+            self._count_poison("too many readings wait that reloads left")
+
+    def stop(self) -> Left:
+        """Forget everything: what is not stored is not acknowledged to anybody either.
+
+        Returns what nobody else has.
+        """
+        left = [
+            entry.publication
+            for entry in self._entries
+            if entry.state is not State.RESOLVED and not entry.publication.is_kept
+        ]
+        stream = self._stream
+        if self._former is not None:
+            older, its_stream = self._former.stop()
+            left = older + left
+            stream = stream if its_stream == stream else ""
+            self._former = None
         if self._subscription is not None:
             self._account.unsubscribe(self._subscription)
             self._subscription = None
@@ -157,8 +236,9 @@ class Publisher:
         self._turns.forget(self._turn)
         self._entries.clear()
         self._by_token.clear()
-        self.queued_bytes = 0
+        self._queued_bytes = 0
         self._in_flight = 0
+        return Left(left, stream)
 
     def offer(self, publication: Publication) -> None:
         """Queue one reading. The caller has asked for room, and calls `pump` after the last one."""
@@ -190,7 +270,12 @@ class Publisher:
 
         The `last` one of a port does not wait for its turn.
         """
+        if last and self._former is not None:
+            self._former.pump(last=True)
         if self._publishing or self._timer is not None or (self._waits and not last):
+            return
+        if self._entries and not last and self._former is not None and self._former.holds_up:
+            self._set_timer(limits.READING_RETRY_NS)
             return
         began_ns = self._turns.begin()
         if self._entries and not last and self._turns.is_full(began_ns):
@@ -214,7 +299,7 @@ class Publisher:
         entry = _Entry(b"%d" % self._count, publication)
         self._entries.append(entry)
         self._by_token[entry.token] = entry
-        self.queued_bytes += len(publication.body)
+        self._queued_bytes += len(publication.body)
         return entry
 
     def _publish_burst(self, began_ns: int) -> None:
@@ -240,11 +325,12 @@ class Publisher:
         entry.attempts += 1
         self._counters.retried += entry.attempts > 1
         self._in_flight += 1
-        subject, header_size, body, _ = entry.publication
+        subject, header_size, body = entry.publication[:3]
         reply = self._inbox + b"." + entry.token
         if self._account.publish(subject, body, header_size=header_size, reply=reply):
             return True
         if entry.state is State.IN_FLIGHT:
+            self._is_heard = False
             self._refuse(entry, f"no stream captures {subject.decode(errors='replace')}")
         return False
 
@@ -268,6 +354,7 @@ class Publisher:
             return  # of a subscriber that answers what it hears; the stream's word may still come
         if self._stream and ack.stream != self._stream:
             return
+        self._is_heard = True
         if ack.error is not None and ack.error.err_code in POISON_ERR_CODES:
             self._count_poison(ack.error.description)
             self._resolve(entry)
@@ -293,14 +380,14 @@ class Publisher:
 
     def _note_refusal(self, reason: str) -> None:
         self._counters.refused += 1
-        if not self.last_error:
+        if not self._last_error:
             log.warning(
                 "Readings cannot be stored: port=%s reason=%s queued=%d",
                 self._port,
                 reason,
                 len(self._entries),
             )
-        self._refusal = self.last_error = reason
+        self._refusal = self._last_error = reason
 
     def _settle(self) -> None:
         """Hand over what is resolved at the head, then decide when the next burst goes."""
@@ -308,7 +395,7 @@ class Publisher:
         while self._entries and self._entries[0].state is State.RESOLVED:
             entry = self._entries.popleft()
             del self._by_token[entry.token]
-            self.queued_bytes -= len(entry.publication.body)
+            self._queued_bytes -= len(entry.publication.body)
             popped = True
             self._resolved(entry.publication.receipt)
         if not self._in_flight:
@@ -337,8 +424,8 @@ class Publisher:
     def _recovered(self) -> None:
         self._burst_max = limits.READINGS_BURST_MAX
         self._retry_ns = limits.READING_RETRY_NS
-        if self.last_error:
-            self.last_error = ""
+        if self._last_error:
+            self._last_error = ""
             log.info("Readings are stored again: port=%s queued=%d", self._port, len(self._entries))
 
     def _set_timer(self, delay_ns: int | None) -> None:
@@ -357,6 +444,7 @@ class Publisher:
             if entry.state is State.IN_FLIGHT:
                 entry.state = State.WAITING
         self._in_flight = 0
+        self._is_heard = False
         self._note_refusal("no answer from a stream")
         self._settle()
 

@@ -25,7 +25,7 @@ from leafnode.bridge.modbus.master import ModbusFraming
 from leafnode.bridge.output import PortOutput
 from leafnode.bridge.port_life import PortLife
 from leafnode.bridge.port_log import PortLog
-from leafnode.bridge.publisher import Publisher
+from leafnode.bridge.publisher import Left, Publisher
 from leafnode.bridge.reading import DeviceHello, DeviceLog, Reading, SlaveAnswer, SlaveNews
 from leafnode.bridge.resume import Resume
 from leafnode.bridge.status import PortCounters, PortStatus
@@ -108,6 +108,7 @@ class PortRunner:
         self._deferred = False  # frames wait for another turn
         self._rested: asyncio.Event | None = None  # no longer, at the port's end
         self._ended = False
+        self.left = Left([], "")  # once it has ended
         self._paused = False
         self._last_byte_ns = self._clock.monotonic_ns()
         self._reopened = False  # the framing has not heard of it yet
@@ -178,8 +179,10 @@ class PortRunner:
         finally:
             self._devices.leave(self)
             try:
+                # What was read is nowhere else. Each turn takes one frame of it at least.
+                self._publisher.takes_all = True
+                self._guard(self._work)
                 if self._deferred:
-                    # What was read is nowhere else. Each turn takes one frame of it at least.
                     self._rested = asyncio.Event()
                     await self._rested.wait()
             finally:
@@ -191,11 +194,18 @@ class PortRunner:
         self._resume.stop()
         self._mapper.stop()
         self._publisher.pump(last=True)
-        self._publisher.stop()
+        self.left = self._publisher.stop()
         if self._board is not None:
             self._board.end()
         if self._commands is not None:
             self._commands.end()
+
+    def inherit(self, left: Left) -> None:
+        """Publish what was read under the entry that this one replaces."""
+        if left.publications and not self._ended:
+            self._publisher.take_over(left)
+        else:
+            self._log.lost(len(left.publications))
 
     def status(self) -> PortStatus:
         """Return how the port is now."""

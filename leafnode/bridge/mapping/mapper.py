@@ -149,6 +149,9 @@ class Mapper:
         if self._receipt is None:
             self._end_windows()
         self._set_timer(None)
+        for message in self._waiting:
+            if not message.is_kept and self._publisher.has_room:
+                self._publisher.offer(message)
         self._waiting.clear()
         if self._windows is not None:
             self._windows.end()

@@ -131,7 +131,9 @@ def _measured_ns(reading: Reading, wall_ns: int) -> int:
 def with_receipt(messages: list[Publication], receipt: Receipt | None) -> list[Publication]:
     """Return the messages of a reading; the last one carries its receipt."""
     if messages and receipt is not None:
-        messages[-1] = messages[-1]._replace(receipt=receipt)
+        if len(messages) > 1:
+            messages = [message._replace(is_kept=True) for message in messages]
+        messages[-1] = messages[-1]._replace(receipt=receipt, is_kept=True)
     return messages
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from leafnode import limits
 from leafnode.bridge.bridge import Bridge
 from leafnode.config.serial_options import SerialOptions, SerialPort
-from leafnode.config.serial_stage_options import FramingOptions
+from leafnode.config.serial_stage_options import FramingOptions, MappingOptions
 from tests.sim.clock import FakeClock
-from tests.unit.bridge.fake_stream import FakeStream, new_account
+from tests.unit.bridge.fake_stream import NO_SPACE, FakeStream, new_account
 from tests.unit.bridge.world import FakeLine, FakePort
 
 if TYPE_CHECKING:
@@ -220,3 +220,107 @@ def test_readings_after_a_reload_that_changed_the_entry_are_new_ones() -> None:
 
     assert one.status.duplicates == 0
     assert stream.payloads == [b"%d" % number for number in range(230)]
+
+
+def test_readings_that_wait_for_a_stream_are_published_by_the_entry_that_replaces_theirs() -> None:
+    one = Reloaded()
+    count = limits.READINGS_UNCOMMITTED_MAX + 50  # the last ones wait in the framing
+
+    async def story() -> None:
+        await one.until(lambda: one.status.open)
+        assert one.line.device is not None
+        one.line.device.sendall(b"".join(b"%d\n" % number for number in range(count)))
+        await one.until(lambda: one.status.bytes_in >= 4 * count - 200 and one.status.paused)
+        await one.reload(mapping=MappingOptions(headers=(("X", "y"),)))
+        waiting = one.status.queued
+        assert waiting > limits.READINGS_UNCOMMITTED_MAX
+        assert "no stream captures s.scale" in one.status.last_error
+        stream = FakeStream(one.account, b"s.>")
+        stream.commits_at_once = True
+        one.clock.advance(limits.READING_RETRY_MAX_NS)
+        await one.says(count, 10)
+        await one.until(lambda: one.status.stored == waiting + 10)
+        read = [*range(waiting), *range(count, count + 10)]
+        assert stream.payloads == [b"%d" % number for number in read]
+        assert [b"X: y" in block for block in stream.headers] == [False] * waiting + [True] * 10
+        assert one.status.queued == 0
+        assert one.status.last_error == ""
+
+    one.run(story)
+
+
+def test_new_readings_do_not_wait_behind_those_that_no_stream_captures() -> None:
+    one = Reloaded()
+    stream = FakeStream(one.account, b"t.>")
+    stream.commits_at_once = True
+
+    async def story() -> None:
+        await one.says(0, 5)
+        await one.until(lambda: one.status.last_error != "")
+        await one.reload(subject="t.{port}")
+        await one.says(5, 5)
+        await one.until(lambda: one.status.stored == 5)
+        assert stream.payloads == [b"5", b"6", b"7", b"8", b"9"]
+        assert (one.status.queued, one.status.queued_bytes > 0) == (5, True)
+        assert one.status.last_error == "no stream captures s.scale"
+        before = FakeStream(one.account, b"s.>")
+        before.commits_at_once = True
+        one.clock.advance(limits.READING_RETRY_MAX_NS)
+        await one.until(lambda: one.status.queued == 0)
+        assert before.payloads == [b"0", b"1", b"2", b"3", b"4"]
+
+    one.run(story)
+
+
+def test_new_readings_wait_behind_those_whose_stream_is_there_and_takes_none() -> None:
+    one = Reloaded()
+    stream = FakeStream(one.account, b"s.>")
+    stream.refusal = NO_SPACE
+
+    async def story() -> None:
+        for first in (0, 5, 10):  # also behind those of two entries before
+            await one.says(first, 5)
+            await one.reload(baud=9600 + first)
+        await one.says(15, 5)
+        await one.until(lambda: one.status.queued == 20)
+        stream.refusal, stream.commits_at_once = None, True
+        for _ in range(40):
+            one.clock.advance(limits.READING_RETRY_MAX_NS // 10)
+            await asyncio.sleep(0)
+        await one.until(lambda: one.status.queued == 0)
+
+    one.run(story)
+
+    assert stream.payloads == [b"%d" % number for number in range(20)]
+
+
+def test_what_is_being_stored_at_a_reload_is_stored_once() -> None:
+    one = Reloaded()
+    stream = FakeStream(one.account, b"s.>")
+
+    async def story() -> None:
+        await one.says(0, 5)
+        await one.until(lambda: stream.staged == 5)
+        await one.reload(baud=9600)
+        stream.commits_at_once = True
+        stream.commit()
+        await one.says(5, 5)
+        await one.until(lambda: one.status.queued == 0)
+
+    one.run(story)
+
+    assert stream.payloads == [b"%d" % number for number in range(10)]
+
+
+def test_what_goes_with_a_port_that_is_configured_no_longer_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    one = Reloaded()
+
+    async def story() -> None:
+        await one.says(0, 5)
+        await one.bridge.change(SerialOptions(ports=()))
+
+    one.run(story)
+
+    assert "went with their port: port=scale count=5" in caplog.text

@@ -15,8 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode import limits
-from leafnode.bridge.port_bounds import READINGS_BURST_MIN, SERIAL_BURST_NS
-from leafnode.bridge.publisher import Publication, Publisher
+from leafnode.bridge.port_bounds import (
+    READINGS_BURST_MIN,
+    READINGS_LEFT_BYTES,
+    READINGS_LEFT_MAX,
+    SERIAL_BURST_NS,
+)
+from leafnode.bridge.publisher import Left, Publication, Publisher
 from leafnode.bridge.reading import Receipt
 from leafnode.bridge.status import PortCounters
 from leafnode.bridge.turns import PortTurns
@@ -467,6 +472,61 @@ def test_dropped_readings_are_logged_once_per_interval_and_counted(
         "Reading dropped: port=scale reason=is not UTF-8 times=1",
         "Reading dropped: port=scale reason=is not UTF-8 times=100",
     ]
+
+
+def left(first: int, count: int) -> Left:
+    block = header.build([(b"Nats-Msg-Id", b"a")])
+    made = [
+        Publication(b"s.a", len(block), block + b"%d" % number, None)
+        for number in range(first, first + count)
+    ]
+    return Left(made, "")
+
+
+def test_what_a_device_keeps_is_not_left_to_anybody() -> None:
+    world = World()
+    [kept] = left(1, 1).publications
+
+    world.publisher.offer(kept._replace(is_kept=True))
+    world.publisher.offer_all(left(2, 2).publications)
+    world.publisher.pass_over(Receipt(7, 9))
+
+    assert world.publisher.stop().publications == left(2, 2).publications
+
+
+def test_of_what_reloads_left_the_oldest_beyond_the_bound_is_given_up_and_counted() -> None:
+    world = World()
+
+    world.publisher.take_over(left(0, READINGS_LEFT_MAX))
+    assert world.counters.poison == 0
+    world.publisher.take_over(left(READINGS_LEFT_MAX, 3))
+
+    assert world.counters.poison == 3
+    assert world.publisher.queued == READINGS_LEFT_MAX
+    assert world.publisher.stop().publications == left(3, READINGS_LEFT_MAX).publications
+
+
+def test_what_reloads_left_is_bounded_in_bytes_too() -> None:
+    world = World()
+    half = left(0, 1).publications[0]._replace(body=bytes(READINGS_LEFT_BYTES // 2), header_size=0)
+
+    world.publisher.take_over(Left([half, half], ""))
+    assert world.counters.poison == 0
+    world.publisher.take_over(left(1, 1))
+
+    assert (world.counters.poison, world.publisher.queued) == (1, 2)
+
+
+@pytest.mark.parametrize(("stream", "counts"), [("S", True), ("T", False), ("", True)])
+def test_the_stream_that_was_named_before_counts_unless_another_is_named_now(
+    stream: str, counts: bool
+) -> None:
+    world = World(stream=stream)
+    FakeStream(world.account, b"s.>", "S").commits_at_once = True
+
+    world.publisher.take_over(left(0, 1)._replace(stream=stream))
+
+    assert (world.publisher.queued == 0) is counts
 
 
 def test_stop_leaves_no_timer_and_no_subscription() -> None:
