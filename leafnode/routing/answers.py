@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # Of every client, some with an own name behind it; and of a service import of another server,
 # which no client can name (permissions.RESERVED_REPLIES).
 _INBOXES: Final = (b"_INBOX.", b"_INBOX_", b"_R_.")
+_STEPS_MAX: Final = 64
 _GATEWAY: Final = b"_GR_."  # `_GR_.<cluster>.<server>.<reply>`: asked in another cluster
 
 
@@ -27,13 +28,16 @@ def is_inbox(reply: bytes) -> bool:
 
 
 def where_it_arrives(account: Account, reply: bytes) -> bytes:
-    """Return the reply of who asked: service imports send an answer on in the asker's account."""
-    while account.services is not None:
-        response = account.services.responses.get(reply)
+    """Return the reply of who asked: service imports send an answer on in the asker's account.
+
+    Nothing for one that does not arrive within as many steps as imports may follow each other.
+    """
+    for _ in range(_STEPS_MAX):
+        response = account.services.responses.get(reply) if account.services is not None else None
         if response is None:
-            break
+            return reply
         account, reply = response.importer.account, response.to
-    return reply
+    return b""
 
 
 class Replies:

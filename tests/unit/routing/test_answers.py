@@ -49,3 +49,14 @@ def test_an_answer_to_a_service_import_arrives_where_its_asker_said(reply: bytes
     assert where_it_arrives(account, seen) == reply
     checked = Replies(logging.getLogger("leafnode.test"), "commands", account).checked(seen)
     assert checked == (seen if reply == b"_INBOX.1" else b"")
+
+
+def test_an_answer_that_would_go_round_and_round_goes_nowhere() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    seen = pair.ask(b"PUB q _INBOX.1 1\r\nq\r\n")
+    account = pair.world.account("E")
+    response = pair.world.services["E"].responses[seen]
+    response.to, response.importer = seen, response.responders  # no client can make it so
+
+    assert where_it_arrives(account, seen) == b""
