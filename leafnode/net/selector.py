@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MS_PER_S: Final = 1000
+# Of nearly all that is heard of, without a call for each.
+_USUAL: Final = {
+    getattr(select, "EPOLLIN", 0): selectors.EVENT_READ,
+    getattr(select, "EPOLLOUT", 0): selectors.EVENT_WRITE,
+}
 
 
 class FewAtOnce(selectors.BaseSelector):
@@ -62,7 +67,7 @@ class FewAtOnce(selectors.BaseSelector):
             return []
         keys = self._keys
         return [
-            (key, _events_of(mask) & key.events)
+            (key, (_USUAL.get(mask) or _events_of(mask)) & key.events)
             for fd, mask in ready
             if (key := keys.get(fd)) is not None
         ]

@@ -126,26 +126,25 @@ class TcpConnection:
     # --- reading
 
     def _readable(self) -> None:
-        self._now_or_later(self._read)
+        turn = self._turn
+        if turn.is_full:
+            self._put_aside()
+        else:  # as `_timed`, which would be one call more for each read
+            began_ns = turn.begin()
+            self._read()
+            self._cost_ns = turn.spend_since(began_ns, self._cost_ns)
 
-    def _now_or_later(self, read: Callable[[], None]) -> None:
-        """Read in this turn of the loop if it has time for it; who is held back reads later."""
-        if not self._turn.is_full:
-            self._timed(read)
-        elif not self._held:
+    def _put_aside(self) -> None:
+        """Read in a turn of the loop that has time for it; who is held back reads later anyway."""
+        if not self._held:
             self._hold(_HELD_BY_OTHERS)
             self._turn.wait_unread(self._read_later, self._cost_ns)
 
     def _timed(self, read: Callable[[], None]) -> None:
-        """Count the time that it takes to this turn of the loop, and as what this one costs.
-
-        One read that the machine interrupted makes nobody dear: several have to cost so much.
-        """
-        turn, cost_ns = self._turn, self._cost_ns or 2 * limits.UNKNOWN_COST_NS
-        began_ns = turn.begin()
+        """Count the time that it takes to this turn of the loop, and as what this one costs."""
+        began_ns = self._turn.begin()
         read()
-        spent_ns = min(turn.spend_since(began_ns), limits.TURN_NS, 2 * cost_ns)
-        self._cost_ns = (spent_ns + cost_ns) // 2
+        self._cost_ns = self._turn.spend_since(began_ns, self._cost_ns)
 
     def _read_later(self) -> None:
         """Read what had to wait for a turn of the loop with time for it."""
@@ -176,21 +175,16 @@ class TcpConnection:
         except OSError as err:
             self._finish(f"{READ_ERROR}: {err}")
             return
-        if len(data) == size:
-            self._take_full(data)
+        if data and self._tls is None:
+            self._deliver(data)
+            if len(data) == size:  # there is more behind it
+                self._read_bytes = self._turn.next_read_bytes(size)
         elif data:
             self._take(data)
         elif self._tls is not None and not self._tls.established:
             self._tls_failed(ConnectionResetError("the connection ended within the TLS handshake"))
         else:
             self._end_of_peer()
-
-    def _take_full(self, data: bytes) -> None:
-        """Take a read behind which there is more."""
-        self._take(data)
-        is_plain = self._tls is None
-        next_bytes = self._turn.next_read_bytes(len(data)) if is_plain else limits.READ_CHUNK_BYTES
-        self._read_bytes = next_bytes
 
     def _take(self, data: bytes) -> None:
         tls = self._tls
@@ -286,7 +280,10 @@ class TcpConnection:
         self.abort()
 
     def _go_on(self) -> None:
-        self._now_or_later(self._read_decrypted)
+        if self._turn.is_full:
+            self._put_aside()
+        else:
+            self._timed(self._read_decrypted)
 
     def _read_decrypted(self) -> None:
         """Deliver what is decrypted by now, one read of the session after the other."""

@@ -17,6 +17,7 @@ from leafnode.limits import (
     READ_CHUNK_BYTES,
     READ_QUICK_NS,
     TURN_NS,
+    UNKNOWN_COST_NS,
 )
 from leafnode.net.unread import Unread
 from leafnode.routing.peer import Outbox
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
 
 log = logging.getLogger(__name__)
+
+# Once so much is used up the next round begins anew. Earlier would be a timer for few reads, and a
+# timer is a round of the loop of its own; what an earlier round used up is missing in a later one.
+_RENEWED_NS: Final = TURN_NS // 2
+_UNKNOWN_NS: Final = 2 * UNKNOWN_COST_NS
 
 
 class Turn:
@@ -161,19 +167,22 @@ class Turn:
         self.stalls += stalled
         return stalled
 
-    def spend_since(self, began_ns: int) -> int:
+    def spend_since(self, began_ns: int, cost_ns: int = 0) -> int:
         """Count what was done since then to this turn of the loop, which all connections share.
 
         Each read has its own bound (`TURN_WORK`), but a thousand of them in one turn were seconds.
-        Return how long that was.
+        Return what that costs, where it was believed to cost `cost_ns` before (0: nobody knows):
+        half of it is this time. One that the machine interrupted makes nobody dear, several do.
         """
         spent_ns = self.clock.monotonic_ns() - began_ns
-        self._spent_ns += spent_ns
-        self.is_full = self._spent_ns >= TURN_NS
-        if self._spent_ns >= TURN_NS // 4 and not self._is_renewal_due:
-            self._is_renewal_due = True
-            self.clock.call_later(0, self._renew)
-        return spent_ns
+        self._spent_ns = all_ns = self._spent_ns + spent_ns
+        if all_ns >= _RENEWED_NS:
+            self.is_full = all_ns >= TURN_NS
+            if not self._is_renewal_due:
+                self._is_renewal_due = True
+                self.clock.call_later(0, self._renew)
+        believed_ns = cost_ns or _UNKNOWN_NS
+        return (min(spent_ns, 2 * believed_ns, TURN_NS) + believed_ns) // 2
 
     def _renew(self) -> None:
         self._is_renewal_due = self.is_full = False

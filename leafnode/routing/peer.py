@@ -141,7 +141,7 @@ class Outbox:
         if self.dirty:
             self.flush()
         self.stalled = False
-        self.renew_work()
+        self.work_left, self.coding_left = TURN_WORK, CODED_TURN_BYTES
         self.scheduled = True
 
     def renew_work(self) -> None:
