@@ -19,7 +19,7 @@ import nats
 import nats.errors
 import pytest
 
-from tests.interop.gateway import Gateway
+from tests.interop.gateway import Gateway, running_gateway
 from tests.interop.test_bridge_pty import Cable
 
 if TYPE_CHECKING:
@@ -255,3 +255,48 @@ def test_a_restart_in_the_middle_of_a_command_is_told_and_its_answer_is_nobody_e
 
     assert heard.count(b"MSG _INBOX.x") == (0 if is_killed else 1)
     assert (b"Nats-Service-Error-Code: 503" in heard) is not is_killed
+
+
+def test_who_may_send_one_command_cannot_have_its_answer_sent_as_another(tmp_path: Path) -> None:
+    """By the reply: in the device's own account, and through service imports of another."""
+    cable = Cable(tmp_path / "scale")
+    scale = Scale(cable)
+    users = """{ user: boss, password: p }
+        { user: weigher, password: p, permissions { publish { allow: "cmd.scale.weigh" } } }"""
+    imports = """users [ { user: till, password: p, permissions { publish { allow: "weigh" } } } ]
+        imports [ { service: { account: PLANT, subject: "cmd.scale.weigh" }, to: weigh }
+                  { service: { account: PLANT, subject: "cmd.scale.zero" }, to: zero } ]"""
+    config = f"""
+jetstream {{ store_dir: "{{dir}}/js" }}
+accounts {{
+  PLANT {{ jetstream: enabled, users [ {users} ]
+    exports [ {{ service: "cmd.scale.weigh" }}, {{ service: "cmd.scale.zero" }} ] }}
+  SHOP {{ {imports} }}
+}}
+serial {{ {CONFIG.partition("serial {")[2]}"""
+    config = config.replace("COMMANDS", f"{WEIGH}, {ZERO}")
+
+    async def story() -> None:
+        boss, weigher, till = [await user(gateway, name) for name in ("boss", "weigher", "till")]
+        await weigher.publish("cmd.scale.weigh", b"", reply="cmd.scale.zero")
+        await till.publish("weigh", b"", reply="zero")
+        await weigher.flush()
+        await till.flush()
+        for one in (weigher, till):  # what they may, they may
+            subject = "weigh" if one is till else "cmd.scale.weigh"
+            assert (await one.request(subject, b"", timeout=10)).data == b"S S 1.5 g"
+        assert (await boss.request("cmd.scale.zero", b"", timeout=10)).data == b"Z A"
+        for one in (boss, weigher, till):
+            await one.close()
+
+    with running_gateway(
+        tmp_path / "gateway", config.replace("{dir}/scale", str(cable.path))
+    ) as gateway:
+        asyncio.run(story())
+        port = gateway.get("serialz")["ports"][0]
+    scale.stopped.set()
+    scale.join()
+    cable.unplug()
+
+    assert sorted(scale.heard) == [b"SI"] * 4 + [b"Z"]
+    assert port["commands_replies_refused"] == 2
