@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import socket
 import termios
 import threading
@@ -21,6 +23,7 @@ from leafnode.cli.ports.serving import PortServer, TtyLine
 from leafnode.clock import SystemClock
 from leafnode.config.device_name import parse
 from leafnode.config.serial_options import SerialPort
+from tests.sim.clock import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -122,6 +125,129 @@ def test_our_client_opens_what_our_server_serves(served: Served) -> None:
     assert TtyLine(served.port.line).baud == 9600
     port.close()
     served.until(lambda: any("is gone" in line for line in served.told))
+
+
+def command(number: int, *value: int) -> bytes:
+    return bytes([255, 250, 44, number, *value, 255, 240])
+
+
+def by_hand() -> Served:
+    """A server that nobody runs, with a clock that a test moves: it is stepped."""
+    one = Served()
+    one._over.set()
+    one._thread.join()
+    one.server._clock = FakeClock()
+    return one
+
+
+def test_a_purge_throws_away_what_the_device_said_before_it(served: Served) -> None:
+    with served.connect() as client:
+        client.sendall(command(8))
+        served.until(lambda: served.server._telnet.is_suspended)
+        os.write(served.device, b"stale")
+        client.sendall(command(12, 1) + command(9))
+        served.until(lambda: not served.server._telnet.is_suspended)
+        os.write(served.device, b"fresh")
+        got = b""
+        while not got.endswith(b"fresh"):
+            got += client.recv(4096)
+
+    assert command(112, 1) in got
+    assert b"stale" not in got
+
+
+def test_a_purge_throws_away_what_waits_for_the_client_but_not_half_a_byte() -> None:
+    one = by_hand()
+    with one.connect() as client:
+        one.server.step(1000)
+        one.server.step(0)
+        one.server._to_client += b"\xffstale"
+        one.server._half = True
+
+        one.server._purged(received=True, unsent=False)
+
+        one.server.step(0)
+        assert client.recv(4096).endswith(b"\xff")
+        assert not one.server._half
+    one.close()
+
+
+def test_a_purge_throws_away_what_was_written_before_it_and_not_what_comes_behind() -> None:
+    one = by_hand()
+    with one.connect() as client:
+        one.server.step(1000)
+        client.sendall(b"old" + command(12, 2) + b"new\xff\xff")
+
+        one.server.step(1000)
+
+        assert os.read(one.device, 100) == b"new\xff"
+    one.close()
+
+
+def test_what_a_client_wrote_before_it_went_in_order_is_written(served: Served) -> None:
+    every = bytes(range(255)) * 240
+
+    with served.connect() as client:
+
+        def write() -> None:
+            client.sendall(every)
+            client.shutdown(socket.SHUT_WR)
+
+        writing = threading.Thread(target=write)
+        writing.start()
+        assert read_all(lambda: os.read(served.device, 500), len(every)) == every
+        writing.join(20)
+
+    served.until(lambda: served.told[-1].endswith("is gone: it went"))
+
+
+def test_a_client_that_goes_is_noticed_though_the_tty_takes_nothing() -> None:
+    one = by_hand()
+    server, clock = one.server, one.server._clock
+    assert isinstance(clock, FakeClock)
+    with one.connect() as client:
+        server.step(1000)
+        client.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while client.send(bytes(4096)):  # until nobody between takes any more
+                server.step(0)
+    server.step(1000)
+    assert server._is_going
+    clock.advance(serving._DRAIN_NS - 1)
+    server.step(0)
+    assert server._client is not None
+
+    clock.advance(1)
+    server.step(0)
+
+    assert server._client is None
+    assert one.told[-1].endswith("the tty takes nothing of what it wrote")
+    with one.connect() as client:
+        server.step(1000)
+        assert client.recv(3) == b"\xff\xfb\x00"
+    one.close()
+
+
+def test_a_client_that_takes_no_answers_is_read_no_longer() -> None:
+    one = by_hand()
+    with one.connect() as client:
+        one.server.step(1000)
+        one.server._owed += bytes(serving._OWED_MAX)
+        assert not one.server._client_events() & select.POLLIN
+        client.close()
+        one.server.step(1000)  # but that it has gone is seen
+        assert one.server._is_going
+    one.close()
+
+
+def test_the_line_is_as_it_was_for_the_next_client_also_where_a_part_of_it_fails() -> None:
+    port = OldPort()
+    line = TtyLine(port)  # type: ignore[arg-type]
+    line.baud, line.dtr, line.rts = 300, False, False
+
+    line.reset()
+
+    assert (line.baud, line.dtr, line.rts, line.sends_break) == (9600, True, True, False)
 
 
 def test_a_second_client_is_told_that_the_port_is_in_use(served: Served) -> None:
@@ -247,15 +373,19 @@ class OldPort:
     """A pyserial port whose driver refuses a speed."""
 
     baudrate: Any = 9600
+    dtr: Any = True
+    rts: Any = True
+    break_condition: Any = False
 
     def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)  # as pyserial: remembered, then refused
         if value == 77:
-            super().__setattr__(name, value)  # as pyserial: remembered, then refused
             raise OSError(22, "Invalid argument")
-        super().__setattr__(name, value)
+        if name == "break_condition":
+            raise termios.error(5, "Input/output error")
 
     def get_settings(self) -> dict[str, Any]:
-        return {}
+        return {"baudrate": self.baudrate}
 
 
 def test_a_speed_that_the_driver_refuses_leaves_the_one_before() -> None:
