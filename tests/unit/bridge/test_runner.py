@@ -398,6 +398,38 @@ def sent_to_a_gateway_that_died(board: DeviceSession) -> None:
     assert board.counters.acked == 0
 
 
+def test_a_board_that_waits_for_the_streams_word_costs_no_turns_of_the_loop() -> None:
+    world = World(replace(link_port(), stream="S"))
+    asked: list[Delivery] = []
+    world.account.subscribe(b"$JS.API.STREAM.MSG.GET.S", asked.append)
+    sends = 0
+
+    async def story(world: World) -> None:
+        nonlocal sends
+        await world.opened()
+        board = DeviceSession("node1", 77)
+        hello = board.data_to_send(0)
+        framing = world.runner._framing
+        assert isinstance(framing, LinkFraming)
+        to_send = framing.data_to_send
+
+        def counting(now_ms: int) -> bytes:
+            nonlocal sends
+            sends += 1
+            return to_send(now_ms)
+
+        framing.data_to_send = counting  # type: ignore[method-assign]
+        world.say(hello + hello)  # the second one waits until the stream has answered the first
+        await world.until(lambda: bool(asked))
+        await world.turns(5)
+        sends = 0
+        await world.turns(200)
+
+    run(world, story)
+
+    assert sends < 5
+
+
 def test_after_a_long_outage_a_board_is_not_asked_for_what_is_stored_already() -> None:
     world = World(replace(link_port(), stream="S"))
     block = b"NATS/1.0\r\nNats-Msg-Id: node1.77.2\r\n\r\n"
