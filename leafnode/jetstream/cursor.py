@@ -164,7 +164,7 @@ class Cursor:
             return
         self._reading = True
         self._asked = True
-        self._is_doubtful |= self._store.is_removing()
+        self._is_doubtful |= self._store.is_removing(self._read_seq)
         try:
             self._store.read(
                 self._read_seq,

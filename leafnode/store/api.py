@@ -179,8 +179,10 @@ class StreamStore(Protocol):
         """The subject of a staged message, or None where there is none. Raises as `remove` does."""
         ...
 
-    def is_removing(self) -> bool:
-        """Whether a removal is staged that reads do not know of yet."""
+    def is_removing(self, from_seq: int = 0) -> bool:
+        """Whether a removal is staged that reads do not know of yet: False only where none is of
+        messages from there on.
+        """
         ...
 
     def size_of(self, seq: int) -> int:

@@ -135,7 +135,7 @@ class MemoryStream:
         message = self._messages.get(seq)
         return message.subject if message is not None else None
 
-    def is_removing(self) -> bool:
+    def is_removing(self, from_seq: int = 0) -> bool:  # noqa: ARG002
         return False
 
     def size_of(self, seq: int) -> int:

@@ -53,6 +53,7 @@ class SqliteStream:
         self._committed_seq = index.last_seq
         self._committed_first = index.first_seq
         self._removed_staged: set[int] = set()  # readers still get these
+        self._removed_upto = 0  # none of those, ever, was beyond this one
         self._newest_removed: set[int] = set()  # those of them that were their subjects' newest
         self._forget_due = False
         self._floor_is_behind = False  # removals were staged that a crash would undo
@@ -102,6 +103,7 @@ class SqliteStream:
         removal = self.index.remove(seqs) if len(seqs) != 1 else self.index.remove_one(seqs[0])
         if removal.count:
             self._removed_staged.update(removal.seqs)
+            self._removed_upto = max(self._removed_upto, *removal.seqs)
             self._newest_removed.update(removal.newest)
             self._note(self._change(), removal)
         return removal.count
@@ -159,8 +161,9 @@ class SqliteStream:
         self._check_intact()
         return lookup.subject_of(self.index, seq)
 
-    def is_removing(self) -> bool:
-        return bool(self._removed_staged) or self._committed_first < self.index.first_seq
+    def is_removing(self, from_seq: int = 0) -> bool:
+        front = self._committed_first < self.index.first_seq > from_seq
+        return front or (bool(self._removed_staged) and self._removed_upto >= from_seq)
 
     def size_of(self, seq: int) -> int:
         self._check_intact()

@@ -650,11 +650,13 @@ def test_a_removal_is_known_to_reads_when_it_is_on_disk(tmp_path: Path) -> None:
 
     found = [stream.is_removing()]
     stream.remove([2])
-    found.append(stream.is_removing())
+    found.append(stream.is_removing(2))
+    assert not stream.is_removing(3)
     world.settle()
     found.append(stream.is_removing())
     stream.remove_below(2)
-    found.append(stream.is_removing())
+    found.append(stream.is_removing(2))
+    assert not stream.is_removing(3)
     world.settle()
     found.append(stream.is_removing())
 

@@ -138,7 +138,8 @@ class FakeStream:
         msg = self.msgs.get(seq)
         return msg.subject if msg is not None else None
 
-    def is_removing(self) -> bool:
+    def is_removing(self, from_seq: int = 0) -> bool:
+        del from_seq
         return False
 
     def size_of(self, seq: int) -> int:
