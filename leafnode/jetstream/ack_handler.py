@@ -92,9 +92,10 @@ class AckHandler:
             self._take_all(seq, consumer_seq)
         self._note_time()
 
-    def purged(self, first_seq: int) -> None:
+    def purged(self, first_seq: int, *, moves: bool) -> None:
         """The stream begins at `first_seq`: what was pending before it counts as acknowledged."""
-        if self._consumer.pending.purge(first_seq):
+        pending = self._consumer.pending
+        if (pending.purge if moves else pending.drop)(first_seq):
             self._acked = True
             self._note_time()
 

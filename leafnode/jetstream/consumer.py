@@ -224,10 +224,13 @@ class Consumer:
     def reset(self, seq: int) -> None:
         """Deliver again from this sequence on, as if nothing had been delivered yet."""
         self.acks.forget_rest()
+        is_new = seq != self.pending.delivered.stream_seq + 1 or len(self.pending) > 0
+        self.cursor.list_again(self.pending.seqs())
         self.pending.reset(seq)
-        self.cursor.listed.clear()
-        self.cursor.reset(seq)
-        self.count_anew()
+        if is_new:  # else it stays where it is, with what waits
+            self.cursor.reset(seq)
+        if is_new and self.config.ack_policy not in {"all", "flow_control"}:
+            self.count_anew()
         self.delivered_ts_ns = 0
         self.acks.acked_ts_ns = 0
         self.context.clock.call_later(0, self.pump)
@@ -430,9 +433,9 @@ class Consumer:
         self.keeper.touch()
         self.context.clock.call_later(0, self.pump)
 
-    def purged(self, first_seq: int) -> None:
-        """The stream's messages start at `first_seq` now, as far as this consumer is concerned."""
-        self.acks.purged(first_seq)
+    def purged(self, first_seq: int, *, moves: bool) -> None:
+        """The stream's messages start at `first_seq`. With `moves` so does it, as for a purge."""
+        self.acks.purged(first_seq, moves=moves)
         self.cursor.reset(self.pending.delivered.stream_seq + 1)
         self.keeper.touch()
 

@@ -148,13 +148,16 @@ class Cursor:
         does not count any more, so it is not delivered either. Raises StoreError.
         """
         while True:
-            if not self._page:
+            page, first_seq = self._page, self._store.first_seq()
+            while page and page[0].seq < first_seq:  # limits took it
+                page.popleft()
+            if not page:
                 self._fill()
-            if not self._page or not self._is_doubtful:
-                return self._page
+            if not page or not self._is_doubtful:
+                return page
             self._is_doubtful = self._reading  # what comes may hold some, too
             subject_of = self._store.subject_of
-            self._page = deque(msg for msg in self._page if subject_of(msg.seq) is not None)
+            self._page = deque(msg for msg in page if subject_of(msg.seq) is not None)
             if self._page:
                 return self._page
 
@@ -275,7 +278,16 @@ class Cursor:
         while self.listed and self.listed[0] < next_seq:
             self.listed.popleft()
         after_listed = self.listed[-1] + 1 if self.listed else 0
-        self._read_seq = max(next_seq, self._store.state().first_seq, after_listed)
+        self._read_seq = max(next_seq, self._store.first_seq(), after_listed)
+
+    def list_again(self, seqs: Sequence[int]) -> None:
+        """These were delivered, and come again: first, while others are listed. nats-server leaves
+        those out.
+        """
+        if self.listed:
+            again = sorted({*seqs, *self.listed})
+            self.listed.clear()
+            self.listed.extend(again)
 
     def _drop_unwanted(self) -> None:
         """What was to be delivered first is not when the filters do not match it any more."""

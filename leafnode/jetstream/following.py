@@ -54,14 +54,16 @@ class Following:
         consumers: Iterable[Consumer],
         first_seq: int,
         *,
+        moves: bool = True,
         look: bool = False,
         done: Done | None = None,
     ) -> None:
-        """Let consumers begin at `first_seq`, and with `look` forget what else is gone of what they
+        """Let consumers begin at `first_seq`, or without `moves` only forget what is out before it,
+        and with `look` forget what else is gone of what they
         have out, where they were not there yet; then call `done`. What fits into a turn is done
         now.
         """
-        self._add(self._steps(tuple(consumers), first_seq, look=look), done)
+        self._add(self._steps(tuple(consumers), first_seq, moves=moves, look=look), done)
 
     def rolled_back(self) -> None:
         """The store went back to what is on disk. Stages nothing."""
@@ -91,14 +93,14 @@ class Following:
             self._add((step for one in consumers for step in self._look(one)), None)
 
     def _steps(
-        self, consumers: Sequence[Consumer], first_seq: int, *, look: bool
+        self, consumers: Sequence[Consumer], first_seq: int, *, moves: bool, look: bool
     ) -> Iterator[bool]:
         for consumer in consumers:
             if consumer.closed:
                 continue
             is_behind = consumer.pending.floor.stream_seq < first_seq
             out = len(consumer.pending)
-            consumer.purged(first_seq)
+            consumer.purged(first_seq, moves=moves)
             yield from repeat(_GO_ON, 1 + (out - len(consumer.pending)) // _DROPPED_PER_STEP)
             if look and is_behind:  # nats-server looks no further either where it is not
                 yield from self._look(consumer)

@@ -75,7 +75,7 @@ class Keeper:
         entries = [(seq, cseq, min(at + from_wall, latest)) for seq, cseq, at in state.entries]
         pending.restore(state.delivered, state.floor, entries, state.counts)
         if store.damage() is None:
-            pending.purge(store.state().first_seq)
+            pending.drop(store.first_seq())
         consumer.cursor.listed.extend(state.listed)
         consumer.cursor.reset(pending.delivered.stream_seq + 1)
 

@@ -314,23 +314,7 @@ class Pending:
         """The stream starts at `first_seq` now: nothing before it is delivered or redelivered.
         Return whether anything was pending there.
         """
-        for seq in [seq for seq in self.given_up if seq < first_seq]:
-            del self.given_up[seq]
-        entries = self._entries
-        purged = list(takewhile(first_seq.__gt__, entries))
-        if purged:
-            last, _ = entries[purged[-1]]
-            if last > self.floor.consumer_seq:
-                self.floor = self.floor._replace(consumer_seq=last)
-        if 2 * len(purged) > len(entries):
-            self._entries = OrderedDict(islice(entries.items(), len(purged), None))
-        else:
-            for _ in purged:
-                entries.popitem(last=False)
-        for others in (self._queue, self.counts):
-            if others:
-                for seq in purged:
-                    others.pop(seq, None)
+        purged = self._drop_front(first_seq)
         if self.floor.stream_seq < first_seq - 1:
             self.floor = self.floor._replace(stream_seq=first_seq - 1)
         if self.delivered.stream_seq < first_seq - 1:
@@ -338,7 +322,38 @@ class Pending:
         self._given_seq = max(self._given_seq, first_seq - 1)
         if not self._entries:
             self.floor = self.delivered
-        return bool(purged)
+        return purged
+
+    def drop(self, first_seq: int) -> bool:
+        """Limits took what was before `first_seq`: what is pending there counts as acknowledged,
+        and the position stays. Return whether anything was.
+        """
+        self._forget_given_up(first_seq)
+        return bool(self.ack_run(list(takewhile(first_seq.__gt__, self._entries))))
+
+    def _forget_given_up(self, first_seq: int) -> None:
+        for seq in [seq for seq in self.given_up if seq < first_seq]:
+            del self.given_up[seq]
+
+    def _drop_front(self, first_seq: int) -> bool:
+        self._forget_given_up(first_seq)
+        entries = self._entries
+        gone = list(takewhile(first_seq.__gt__, entries))
+        if not gone:
+            return False
+        last, _ = entries[gone[-1]]
+        if last > self.floor.consumer_seq:
+            self.floor = self.floor._replace(consumer_seq=last)
+        if 2 * len(gone) > len(entries):
+            self._entries = OrderedDict(islice(entries.items(), len(gone), None))
+        else:
+            for _ in gone:
+                entries.popitem(last=False)
+        for others in (self._queue, self.counts):
+            if others:
+                for seq in gone:
+                    others.pop(seq, None)
+        return True
 
     def seqs(self) -> list[int]:
         """Return what is pending, ascending."""

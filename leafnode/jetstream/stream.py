@@ -417,7 +417,7 @@ class Stream:
 
         def follow(error: StoreError | None) -> None:
             if error is None:
-                self.following.start(consumers, first_seq)
+                self.following.start(consumers, first_seq, moves=False)
 
         self.root.after_commit(follow)
 

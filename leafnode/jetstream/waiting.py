@@ -50,7 +50,7 @@ class Waiting:
         self._uncounted = 0  # messages that wait and do not count
         self._last_only_to = 0  # once they are looked for: up to there each subject's newest counts
         self._deleted = 0  # since then, and did not count
-        self._gone: set[int] = set()  # of those that are listed, and uncounted
+        self._gone: set[int] = set()  # removed up to the last one that is listed
 
     @property
     def left(self) -> int:
@@ -65,18 +65,17 @@ class Waiting:
         """It was the turn of this one, which is listed and was removed."""
         if seq in self._gone:
             self._gone.discard(seq)
-            self._uncounted -= 1
         else:
             self._left -= 1
 
     def count(self, next_seq: int) -> int:
         """Return how many messages that match wait from `next_seq` on. Raises StoreError."""
         store = self._store
-        last, first = store.last_seq(), store.state().first_seq
+        last, first = store.last_seq(), store.first_seq()
         if self._last_only_to:
             self._leave_out(next_seq)
         elif next_seq > self._counted_last:  # all that was counted is done with
-            self._uncounted = 0
+            self._uncounted, self._gone = 0, set()
             self._is_known = False
         if not self._is_known or first > max(next_seq, self._counted_first):
             self._left = self._all(next_seq) - self._uncounted
@@ -98,13 +97,12 @@ class Waiting:
             with suppress(StoreBusy):  # else it counts as if it had not been there
                 # Where another one counts instead of it, one is subtracted all the same.
                 self._deleted += self._store.num_subjects([subject], next_seq, self._last_only_to)
-        elif self._listed and seq <= self._listed[-1]:
-            pass  # those that are listed count until it is their turn
         elif self._is_known and seq <= self._counted_last:
             self._left -= 1
+            if self._listed and seq <= self._listed[-1]:  # though it be one that does not come
+                self._gone.add(seq)
             if seq <= max(next_seq, self._counted_first):  # it may have been the stream's first
-                first = self._store.state().first_seq
-                self._counted_first = max(self._counted_first, first)
+                self._counted_first = max(self._counted_first, self._store.first_seq())
 
     def count_last(self, upto_seq: int) -> None:
         """Of what is there up to this sequence count each subject's newest message only, as
@@ -125,9 +123,13 @@ class Waiting:
         self.recount()
 
     def _all(self, next_seq: int) -> int:
-        listed = self._listed
+        """Count what is there, less what was removed of or among those that are listed."""
+        listed, subject_of = self._listed, self._store.subject_of
         start = max(next_seq, listed[-1] + 1) if listed else next_seq
-        return len(listed) + self._store.num_pending(self.filters, start)
+        if self._gone:  # that may have been undone, or it is behind the position
+            gone = (seq for seq in self._gone if seq >= next_seq)
+            self._gone = {seq for seq in gone if subject_of(seq) is None}
+        return len(listed) - len(self._gone) + self._store.num_pending(self.filters, start)
 
     def _leave_out(self, next_seq: int) -> None:
         """Find how many of what waits do not count."""
@@ -136,10 +138,10 @@ class Waiting:
         if next_seq > upto:
             self._uncounted = self._last_only_to = 0
             return
+        self._gone = self._removed_of_listed()
         waiting = self._all(next_seq) - store.num_pending(self.filters, max(next_seq, upto + 1))
         counted = store.num_subjects(self.filters, next_seq, upto)
         self._uncounted = waiting - counted + self._deleted
-        self._gone = self._removed_of_listed()
         self._last_only_to = 0
 
     def _removed_of_listed(self) -> set[int]:

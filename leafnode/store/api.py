@@ -159,6 +159,10 @@ class StreamStore(Protocol):
         """
         ...
 
+    def first_seq(self) -> int:
+        """The oldest staged sequence, or the next one where there is none."""
+        ...
+
     def last_seq(self) -> int:
         """The newest staged sequence."""
         ...

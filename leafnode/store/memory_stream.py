@@ -116,6 +116,9 @@ class MemoryStream:
             num_deleted=self._last_seq - self._first_seq + 1 - len(self._messages),
         )
 
+    def first_seq(self) -> int:
+        return self._first_seq
+
     def last_seq(self) -> int:
         return self._last_seq
 

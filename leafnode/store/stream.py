@@ -21,7 +21,6 @@ from leafnode.store.sizes import message_bytes
 from leafnode.store.tail import Tail
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from leafnode.store.api import ConsumerRecord, StoredMsg, StreamState, SubjectState
@@ -140,6 +139,9 @@ class SqliteStream:
 
     def state(self) -> StreamState:
         return self.index.state(with_times=self._damage is None)
+
+    def first_seq(self) -> int:
+        return self.index.first_seq
 
     def last_seq(self) -> int:
         return self.index.last_seq
@@ -380,7 +382,7 @@ class SqliteStream:
         subjects = self.index.subjects
         known = subjects.put(subjects.next_sid, name)
         row = (self.id, known.sid, name)
-        batch.add(self.id, partial(_insert_subject, row))
+        batch.add(self.id, partial(writes.insert_subject, row))
         return known
 
     def _note(self, change: StreamChange, removal: Removal, sealed: Segment | None = None) -> None:
@@ -492,7 +494,3 @@ class SqliteStream:
 
 def _first(seqs: Sequence[int]) -> int:
     return seqs[0] if seqs else 0
-
-
-def _insert_subject(row: tuple[int, int, bytes], conn: sqlite3.Connection) -> None:
-    writes.insert_subjects(conn, [row])

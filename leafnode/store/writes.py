@@ -116,6 +116,11 @@ def insert_rows(conn: sqlite3.Connection, stream_id: int, no: int, rows: Sequenc
             done += count
 
 
+def insert_subject(row: tuple[int, int, bytes], conn: sqlite3.Connection) -> None:
+    """Write one: see `insert_subjects`."""
+    insert_subjects(conn, [row])
+
+
 def insert_subjects(conn: sqlite3.Connection, subjects: Sequence[tuple[int, int, bytes]]) -> None:
     conn.executemany(INSERT_SUBJECT, [(*row, row_checksum(*row)) for row in subjects])
 

@@ -115,6 +115,9 @@ class FakeStream:
             span - len(seqs),
         )
 
+    def first_seq(self) -> int:
+        return min(self.msgs, default=self.newest + 1)
+
     def last_seq(self) -> int:
         return self.newest
 

@@ -659,3 +659,14 @@ def test_tighter_limits_of_the_stream_reach_what_is_out(policy: str) -> None:
     world.clock.advance(S)
 
     assert numbers(world.info()) == (5, 3, 2, 0, 0)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_limits_move_no_position_of_who_is_behind_them(restarts: bool) -> None:
+    world = world_with(5)
+    world.api("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.>"], "max_msgs": 2})
+    world.clock.advance(S)
+    if restarts:
+        world.restart()
+
+    assert numbers(world.info()) == (0, 0, 0, 0, 2)

@@ -291,3 +291,23 @@ def test_listed_messages_that_new_filters_do_not_match_are_dropped() -> None:
     reader.cursor.reset(1, [b"s.1"])
 
     assert reader.all() == [2, 6]
+
+
+def test_what_limits_took_of_the_front_is_not_delivered_from_what_was_read_ahead() -> None:
+    reader = Reader(6)
+    assert reader.cursor.peek() is not None
+    reader.store.remove_below(4)
+
+    assert reader.cursor.num_pending(1) == 3
+    assert reader.all() == [4, 5, 6]
+    assert reader.cursor.left == 0
+
+
+def test_what_comes_again_comes_first_while_others_are_listed() -> None:
+    reader = Reader(6, listed=[4, 5])
+    reader.cursor.list_again([1, 2])
+    assert reader.all() == [1, 2, 4, 5, 6]
+
+    reader.cursor.list_again([1, 2])
+
+    assert reader.all() == []

@@ -146,3 +146,46 @@ def test_who_has_nothing_to_deliver_does_not_count(monkeypatch: pytest.MonkeyPat
     world.settle()
 
     assert consumer.outlet.is_used()
+
+
+def test_a_consumer_that_starts_over_where_it_is_counts_and_delivers_as_before(
+    tmp_path: Path,
+) -> None:
+    world = lasts(tmp_path, "aabbc")
+    for seq in (3, 4):  # one that does not come, one that does: each subtracts one
+        world.api("STREAM.MSG.DELETE.S", {"seq": seq})
+    assert world.info()["num_pending"] == 1
+
+    assert world.api("CONSUMER.RESET.S.C")["reset_seq"] == 2
+
+    assert world.info()["num_pending"] == 1
+    got = told(world.fetch({"batch": 10, "no_wait": True}))
+    assert got == [(b"s.a", 0), (b"s.c", 0)]
+
+
+def test_a_consumer_that_starts_over_delivers_the_last_of_each_again(tmp_path: Path) -> None:
+    world = lasts(tmp_path, "aabbcc")
+    assert len(told(world.fetch({"batch": 2, "no_wait": True}))) == 2
+
+    world.api("CONSUMER.RESET.S.C")
+
+    assert world.info()["num_pending"] == 3
+    got = told(world.fetch({"batch": 10, "no_wait": True}))
+    assert got == [(b"s.a", 2), (b"s.b", 1), (b"s.c", 0)]
+
+
+def test_limits_take_what_was_read_ahead() -> None:
+    world = World()
+    world.create_stream(max_msgs=4)
+    for number in range(4):
+        world.publish(f"s.{number}")
+    world.create_consumer(max_ack_pending=1)
+    got = world.fetch({"batch": 9, "expires": NS_PER_S})
+    world.settle()
+    for number in (4, 5):
+        world.publish(f"s.{number}")
+    while len(got) < 5:
+        world.publish(got[-1].reply.decode(), b"+ACK")
+        world.settle()
+
+    assert told(got) == [(b"s.0", 3), (b"s.2", 3), (b"s.3", 2), (b"s.4", 1), (b"s.5", 0)]

@@ -462,3 +462,17 @@ def test_what_a_purge_leaves_is_the_same_from_either_end(first_seq: int) -> None
         len({2, 7} & set(left)),
     )
     assert pending.floor.consumer_seq == (10 if not left else max(0, first_seq - 1))
+
+
+def test_what_limits_take_counts_as_acknowledged_and_moves_no_position() -> None:
+    pending = Pending(1, ack_wait_ns=WAIT_NS)
+    pending.deliver_run(range(1, 4), 0)
+    pending.give_up(1)
+
+    assert pending.drop(3)
+
+    assert (pending.delivered, pending.seqs(), pending.redelivered) == (Position(3, 3), [3], 0)
+    assert pending.drop(9)
+    assert (pending.delivered, pending.floor) == (Position(3, 3), Position(3, 3))
+    assert not pending.drop(99)
+    assert pending.delivered == Position(3, 3)

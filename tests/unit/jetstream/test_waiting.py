@@ -155,6 +155,36 @@ def test_one_that_is_removed_is_no_reason_to_ask_the_store(
     assert counted.count == 49
 
 
+def test_one_that_is_removed_before_the_last_listed_is_subtracted_at_once() -> None:
+    counted = Counted(6)  # 5 and 6 are the last of their subjects
+    counted.listed.extend([5, 6])
+    assert counted.count == 2
+
+    counted.delete(5)
+    assert counted.count == 1
+    counted.delete(2)  # does not come, and counts on nats-server
+    assert counted.count == 0
+    counted.waiting.recount()
+    assert counted.count == 0
+    assert counted.listed.popleft() == 5
+    counted.waiting.skip(5)
+    assert counted.count == 0
+    counted.put()
+    assert counted.count == 1
+
+
+def test_one_whose_removal_was_undone_counts_again() -> None:
+    counted = Counted(6)
+    counted.listed.extend([5, 6])
+    assert counted.count == 2
+    counted.waiting.removed(5, b"s.0", 1)  # and it is there
+    assert counted.waiting.left == 1
+
+    counted.waiting.recount()
+
+    assert counted.count == 2
+
+
 class Model:
     """One number, as nats-server has it, that may be below 0."""
 
