@@ -62,14 +62,16 @@ def new_outbound(
 
 
 def _note_late(client: ClientHandler, registry: Registry, late: Late) -> None:
-    """Say and count that a client does not read in time, and end it where that is over.
+    """Say and count that a client does not read in time, and end it where that is over; say that
+    it does again.
 
     What is pending is remembered with it. Who has not logged in is not told of, as there.
     """
     if client.is_gone:
         return  # it ends already, and does not take its last bytes
     if client.identity is not None:
-        registry.note_late(client)
+        if not late.is_recovered:
+            registry.note_late(client)
         log.info("%s - %s", label(client), late.text)
     if late.is_over:
         client.close(SLOW_DEADLINE)

@@ -455,7 +455,7 @@ class Link:
         if self.over or self.transport is None:
             return
         if self.linked_ns:
-            self.slow += 1
+            self.slow += not late.is_recovered
             log.info("%s - lid:%d - %s", self.transport.peer, self.peer.cid, late.text)
         if late.is_over:
             self.drop(f"the {self._session.other} does not read: {SLOW_DEADLINE}", SLOW_DEADLINE)

@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from leafnode.clock import NS_PER_S
 from leafnode.go_time import format_duration
 from leafnode.limits import READ_CHUNK_BYTES, WRITE_CHUNKS_MAX, WRITE_DEADLINE_NS, WRITE_TURN_BYTES
 
@@ -67,32 +68,49 @@ class WriteRules:
 
 
 class Late(NamedTuple):
-    """What was to be taken within the write deadline, and was not, or not all of it."""
+    """What was to be taken within the write deadline, and was not, or not all of it; or, of who was
+    late before, that it was.
+    """
 
     deadline_ns: int
     chunks: int
     size: int  # in bytes
     is_over: bool  # the connection is cut for it
     is_again: bool  # so it was at the deadline before
+    took_ns: int = 0  # all was taken within that time: no longer late
+
+    @property
+    def is_recovered(self) -> bool:
+        return self.took_ns > 0
 
     @property
     def text(self) -> str:
         """What the log says of it, in nats-server's words."""
-        return (
-            f"Slow Consumer {'State' if self.is_again else 'Detected'}: WriteDeadline of "
-            f"{format_duration(self.deadline_ns)} exceeded with {self.chunks} chunks of "
-            f"{self.size} total bytes."
+        waited = f"with {self.chunks} chunks of {self.size} total bytes."
+        if self.is_recovered:
+            return f"Slow Consumer Recovered: Flush took {self.took_ns / NS_PER_S:.3f}s {waited}"
+        state, deadline = (
+            "State" if self.is_again else "Detected",
+            format_duration(self.deadline_ns),
         )
+        return f"Slow Consumer {state}: WriteDeadline of {deadline} exceeded {waited}"
 
 
 class Backlog:
-    """Bytes in order. The owner asks `late` when its deadline comes."""
+    """Bytes in order, written one after the other: what waits when one is over is the next.
+
+    The owner asks `late` when a deadline comes, and `renew` once all of a write `is_taken`.
+    """
 
     __slots__ = (
         "_chunks",
+        "_clock",
         "_head_sent",
         "_mark_bytes",
         "_mark_chunks",
+        "_marked_ns",
+        "_on_deadline",
+        "_rules",
         "_sent_bytes",
         "_sent_chunks",
         "_taken_before",
@@ -102,7 +120,10 @@ class Backlog:
         "size",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock, rules: WriteRules, on_deadline: Callable[[], None]) -> None:
+        self._clock = clock
+        self._rules = rules
+        self._on_deadline = on_deadline
         self.size = 0
         self.deadline: Timer | None = None
         self._chunks: deque[bytes | bytearray] = deque()
@@ -111,16 +132,15 @@ class Backlog:
         self._taken_before = 0  # the same, at the mark
         self._mark_bytes = 0  # what `_taken_bytes` must have reached when the deadline comes
         self._mark_chunks = 0  # of these bytes
+        self._marked_ns = 0
         self._was_late = False
         # Of the write that began it, what the kernel took at once: it is part of what is written.
         self._sent_bytes = self._sent_chunks = 0
 
     def keep(self, chunks: list[bytes], sent: int) -> None:
-        """Add chunks, but for the `sent` bytes at their start."""
+        """Add chunks, but for the `sent` bytes at their start, which the kernel took at once."""
         kept = self._chunks
-        begins = (
-            self.deadline is None
-        )  # else what the kernel took at once is of no write that waits
+        begins = not self.size  # else the kernel was not asked
         if begins:
             self._sent_bytes, self._sent_chunks = sent, 0
         for chunk in chunks:
@@ -137,6 +157,10 @@ class Backlog:
                 tail += rest
             else:
                 kept.append(rest if len(rest) >= JOIN_BELOW_BYTES else bytearray(rest))
+        if begins:
+            self.mark()
+        if self.deadline is None:
+            self.watch()
 
     def send_to(self, sock: socket.socket) -> None:
         """Let the kernel take what it can of a turn's share. Raises OSError."""
@@ -161,22 +185,46 @@ class Backlog:
         self._head_sent = sent
 
     def mark(self) -> None:
-        """From here on, all that waits now must be taken before `late` is asked."""
+        """From here on, all that waits now must be taken within the deadline: it is one write."""
+        self._marked_ns = self._clock.monotonic_ns()
         self._taken_before = self._taken_bytes - self._sent_bytes
         self._mark_bytes = self._taken_bytes + self.size
         self._mark_chunks = len(self._chunks) + self._sent_chunks
         self._sent_bytes = self._sent_chunks = 0
 
-    def watch(self, clock: Clock, rules: WriteRules, on_deadline: Callable[[], None]) -> None:
-        """Have `on_deadline` ask whether what waits now was taken by the kernel in time."""
-        self.mark()
-        self.deadline = clock.call_later(rules.deadline_ns, on_deadline)
+    @property
+    def is_taken(self) -> bool:
+        """Whether all that waited at the mark was taken."""
+        return self._taken_bytes >= self._mark_bytes
 
-    def late(self, rules: WriteRules) -> Late | None:
-        """Return what waited at `mark` where something of it still waits, and what that means."""
-        was_late, self._was_late = self._was_late, self._taken_bytes < self._mark_bytes
-        if not self._was_late:
+    def renew(self) -> Late | None:
+        """Begin the next write: what waited at the mark was taken. Return that it was, of who was
+        late before.
+        """
+        took_ns = max(1, self._clock.monotonic_ns() - self._marked_ns)
+        size = self._mark_bytes - self._taken_before
+        news = Late(0, self._mark_chunks, size, is_over=False, is_again=True, took_ns=took_ns)
+        was_late, self._was_late = self._was_late, False
+        self.mark()
+        return news if was_late else None
+
+    def watch(self) -> None:
+        """Have the owner ask whether what waited at the mark was taken by the kernel in time."""
+        left_ns = self._marked_ns + self._rules.deadline_ns - self._clock.monotonic_ns()
+        self.deadline = self._clock.call_later(max(0, left_ns), self._on_deadline)
+
+    def late(self) -> Late | None:
+        """Return what waited at `mark` where its time is over and something of it still waits.
+
+        What waits now has another deadline, unless that is the end.
+        """
+        rules = self._rules
+        if self.is_taken or self._clock.monotonic_ns() - self._marked_ns < rules.deadline_ns:
             return None
+        was_late, self._was_late = self._was_late, True
         size = self._mark_bytes - self._taken_before
         is_over = not rules.retries or self._taken_bytes == self._taken_before
-        return Late(rules.deadline_ns, self._mark_chunks, size, is_over, was_late)
+        late = Late(rules.deadline_ns, self._mark_chunks, size, is_over, was_late)
+        if not is_over:
+            self.mark()
+        return late

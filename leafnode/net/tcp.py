@@ -110,10 +110,7 @@ class TcpConnection:
             self._loop.call_soon(self._go_on)
 
     def become(self, session: Session, data: bytes, *, is_new: bool = False) -> None:
-        """Go on with another session, from these bytes of the wire.
-
-        `is_new`: it does not know of the connection yet.
-        """
+        """Go on with another session, from these bytes; `is_new`: it knows of no connection yet."""
         assert self._begun, "a connection that begins belongs to its first session"
         if self._session is None:
             return
@@ -383,10 +380,10 @@ class TcpConnection:
                 return
             self._loop.add_writer(sock.fileno(), self._writable)
         if backlog is None:
-            backlog = self._backlog = Backlog()
+            backlog = self._backlog = Backlog(
+                self._turn.clock, self._write_rules, self._on_deadline
+            )
         backlog.keep(chunks, sent)
-        if backlog.deadline is None:
-            backlog.watch(self._turn.clock, self._write_rules, self._on_deadline)
 
     def _writable(self) -> None:
         sock, backlog = self._sock, self._backlog
@@ -397,7 +394,9 @@ class TcpConnection:
         except OSError as err:
             self._finish(f"{WRITE_ERROR}: {err}")
             return
-        if not backlog.size:
+        if backlog.is_taken:
+            self._tell(backlog.renew())
+        if not backlog.size and self._sock is not None:
             self._loop.remove_writer(sock.fileno())
             if self._held & _HELD_BY_END:
                 self._finish("")
@@ -407,16 +406,21 @@ class TcpConnection:
         if backlog is None:
             return
         backlog.deadline = None
-        late = backlog.late(self._write_rules)
-        if late is not None and self.on_late is not None:
-            self.on_late(late)
+        late = backlog.late()
+        self._tell(late)
         if late is not None and late.is_over:
             self._reason = SLOW_DEADLINE
             self.abort()
-        elif backlog.size:
-            backlog.watch(self._turn.clock, self._write_rules, self._on_deadline)
-        else:
+        elif late is not None:
+            self._writable()  # there may be room, and too little for the kernel to say so
+        if backlog.size and self._sock is not None:
+            backlog.watch()
+        elif not backlog.size:
             self._backlog = None
+
+    def _tell(self, late: Late | None) -> None:
+        if late is not None and self.on_late is not None:
+            self.on_late(late)
 
     # --- the end
 

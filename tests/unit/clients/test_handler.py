@@ -147,6 +147,7 @@ def test_who_does_not_read_in_time_is_told_of_counted_and_remembered_with_what_w
 
     transport.on_late(Late(NS_PER_S, 2, 1020, is_over=False, is_again=False))
     seen = registry.slow_deadline, registry.slow_consumers, handler.is_gone
+    transport.on_late(Late(0, 2, 1020, is_over=False, is_again=True, took_ns=NS_PER_S // 2))
     transport.on_late(Late(NS_PER_S, 2, 1020, is_over=True, is_again=True))
     transport.on_late(Late(NS_PER_S, 2, 1020, is_over=True, is_again=True))
 
@@ -158,6 +159,8 @@ def test_who_does_not_read_in_time_is_told_of_counted_and_remembered_with_what_w
     said = "- Slow Consumer {}: WriteDeadline of 1s exceeded with 2 chunks of 1020 total bytes."
     assert caplog.text.count(said.format("Detected")) == 1
     assert caplog.text.count(said.format("State")) == 1
+    took = "- Slow Consumer Recovered: Flush took 0.500s with 2 chunks of 1020 total bytes."
+    assert caplog.text.count(took) == 1
 
 
 def test_who_has_not_logged_in_and_does_not_read_is_cut_without_a_word(

@@ -60,6 +60,7 @@ def test_each_write_deadline_that_a_link_misses_is_told_and_counted_and_the_last
     assert transport.on_late is not None
 
     transport.on_late(Late(NS_PER_S, 2, 30, is_over=False, is_again=False))
+    transport.on_late(Late(0, 2, 30, is_over=False, is_again=True, took_ns=NS_PER_S // 2))
     seen = link.slow, link.over
     for _ in range(2):
         transport.on_late(Late(NS_PER_S, 1, 20, is_over=True, is_again=True))
@@ -73,6 +74,7 @@ def test_each_write_deadline_that_a_link_misses_is_told_and_counted_and_the_last
     rest = ": WriteDeadline of 1s exceeded with"
     assert caplog.text.count(f"{said}Detected{rest} 2 chunks of 30 total bytes.") == 1
     assert caplog.text.count(f"{said}State{rest} 1 chunks of 20 total bytes.") == 1
+    assert caplog.text.count(f"{said}Recovered: Flush took 0.500s with 2 chunks") == 1
 
 
 def test_what_a_message_leads_to_is_decided_anew_when_a_link_is_over() -> None:

@@ -38,6 +38,11 @@ class Kernel:
         return self.sendmsg([data])
 
 
+def new_backlog(rules: WriteRules | None = None) -> tuple[FakeClock, Backlog]:
+    clock = FakeClock()
+    return clock, Backlog(clock, rules or WriteRules(NS_PER_S), lambda: None)
+
+
 def sock(kernel: Kernel) -> socket.socket:
     return kernel  # type: ignore[return-value]
 
@@ -53,7 +58,7 @@ def test_what_is_taken_is_the_start_of_what_was_written(
     whole = b"".join(chunks)
     sent = min(sent, len(whole) - 1)
     kernel = Kernel(*sizes)
-    backlog = Backlog()
+    _, backlog = new_backlog()
     for chunk in chunks:
         backlog.keep([chunk], min(sent, len(chunk)))
         sent -= min(sent, len(chunk))
@@ -70,7 +75,7 @@ def test_what_is_taken_is_the_start_of_what_was_written(
 @pytest.mark.parametrize("sizes", [[100_000], [2000] * 50, [2000, 1] * 50])
 def test_one_call_gets_no_more_than_the_share_of_a_turn(sizes: list[int]) -> None:
     kernel = Kernel(1000, 10**9, 10**9)
-    backlog = Backlog()
+    _, backlog = new_backlog()
     whole = b"".join(bytes([number]) * size for number, size in enumerate(sizes))
     for number, size in enumerate(sizes):
         backlog.keep([bytes([number]) * size], 0)
@@ -85,24 +90,26 @@ def test_one_call_gets_no_more_than_the_share_of_a_turn(sizes: list[int]) -> Non
     assert kernel.most_chunks <= WRITE_CHUNKS_MAX
 
 
-def test_what_was_taken_at_once_while_another_write_waits_is_no_part_of_that() -> None:
-    clock = FakeClock()
-    backlog = Backlog()
-    rules = WriteRules(NS_PER_S, retries=True)
+def test_what_was_taken_at_once_is_part_of_its_write_and_of_none_before() -> None:
+    clock, backlog = new_backlog(WriteRules(NS_PER_S, retries=True))
     backlog.keep([b"x" * 2000], 0)
-    backlog.watch(clock, rules, lambda: None)
     backlog.send_to(sock(Kernel(2000)))
+    assert backlog.is_taken
+    assert backlog.renew() is None
 
+    clock.advance(NS_PER_S // 2)
     backlog.keep([b"y" * 2000] * 6, 5 * 2000)
-    backlog.mark()
-    late = backlog.late(rules)
+    clock.advance(NS_PER_S // 2)
+    assert backlog.late() is None  # it is the second write's time that counts
+    clock.advance(NS_PER_S // 2)
+    late = backlog.late()
 
     assert late is not None
-    assert (late.chunks, late.size) == (1, 2000)
+    assert (late.chunks, late.size) == (6, 6 * 2000)
 
 
 def test_small_chunks_share_a_buffer() -> None:
-    backlog = Backlog()
+    _, backlog = new_backlog()
     for _ in range(10_000):
         backlog.keep([b"x"], 0)
 
@@ -111,30 +118,53 @@ def test_small_chunks_share_a_buffer() -> None:
 
 
 def test_what_waited_at_the_mark_is_overdue_until_it_is_taken() -> None:
-    backlog = Backlog()
+    clock, backlog = new_backlog()
     backlog.keep([b"abc"], 0)
-    backlog.mark()
     backlog.keep([b"def"], 0)
-    assert backlog.late(WriteRules()) is not None
+    clock.advance(NS_PER_S - 1)
+    assert backlog.late() is None
+    clock.advance(1)
+    assert backlog.late() is not None
 
     backlog.send_to(sock(Kernel(3)))
 
-    assert backlog.late(WriteRules()) is None
+    assert backlog.is_taken
+    assert backlog.late() is None
+
+
+def test_what_waits_when_a_write_is_over_has_a_deadline_of_its_own_from_then_on() -> None:
+    clock, backlog = new_backlog()
+    backlog.keep([b"abc"], 0)
+    backlog.keep([b"def"], 0)
+    clock.advance(NS_PER_S * 9 // 10)
+    backlog.send_to(sock(Kernel(3)))
+    assert backlog.is_taken
+    backlog.renew()
+
+    clock.advance(NS_PER_S - 1)
+    assert backlog.late() is None
+    clock.advance(1)
+    late = backlog.late()
+
+    assert late is not None
+    assert late.size == 3
 
 
 @pytest.mark.parametrize("retries", [False, True])
 def test_who_is_late_is_told_of_and_cut_unless_a_part_is_enough(retries: bool) -> None:
-    backlog, rules = Backlog(), WriteRules(3 * NS_PER_S // 2, retries=retries)
+    clock, backlog = new_backlog(WriteRules(3 * NS_PER_S // 2, retries=retries))
     texts, ends = [], []
     backlog.keep([bytes(2000), bytes(2000)], 0)
     for taken in (1, 3999, 0):
-        backlog.mark()
         backlog.keep([bytes(2000)], 0)
         backlog.send_to(sock(Kernel(taken)))
-        late = backlog.late(rules)
+        clock.advance(3 * NS_PER_S // 2)
+        late = backlog.late()
         assert late is not None
+        assert not late.is_recovered
         texts.append(late.text)
         ends.append(late.is_over)
+        backlog.mark()
 
     said = "Slow Consumer {}: WriteDeadline of 1.5s exceeded with {} chunks of {} total bytes."
     assert texts == [
@@ -143,14 +173,32 @@ def test_who_is_late_is_told_of_and_cut_unless_a_part_is_enough(retries: bool) -
         said.format("State", 2, 4000),
     ]
     assert ends == [not retries, not retries, True]
-    backlog.mark()
-    backlog.send_to(sock(Kernel(6000)))
-    assert backlog.late(rules) is None
-    backlog.keep([b"x"], 0)
-    backlog.mark()
-    late = backlog.late(rules)
+
+
+def test_who_was_late_and_takes_all_of_a_write_has_recovered() -> None:
+    clock, backlog = new_backlog(WriteRules(NS_PER_S, retries=True))
+    backlog.keep([bytes(2000), bytes(2000)], 0)
+    backlog.send_to(sock(Kernel(1)))
+    clock.advance(NS_PER_S)
+    late = backlog.late()
     assert late is not None
-    assert not late.is_again
+    assert not late.is_over
+
+    clock.advance(NS_PER_S // 4)
+    backlog.send_to(sock(Kernel(3999)))
+    assert backlog.is_taken
+    news = backlog.renew()
+
+    assert news is not None
+    assert news.is_recovered
+    assert (
+        news.text == "Slow Consumer Recovered: Flush took 0.250s with 2 chunks of 3999 total bytes."
+    )
+    backlog.keep([b"x"], 0)
+    clock.advance(NS_PER_S)
+    again = backlog.late()
+    assert again is not None
+    assert not again.is_again
 
 
 def test_a_kernel_that_takes_nothing_is_no_error() -> None:
