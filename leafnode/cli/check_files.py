@@ -31,7 +31,7 @@ def check_files(options: Options) -> None:
         try:
             server_context(tls)
         except TlsError as err:
-            raise FileProblemError(_placed(tls.where, str(err))) from err
+            raise _problem(tls.where, err) from err
     _check_remotes(options)
 
 
@@ -44,14 +44,15 @@ def _check_operator(options: Options) -> None:
     try:
         check_operator(options)
     except AuthError as err:
-        raise FileProblemError(_placed(options.config_file, str(err))) from err
+        where = operator.where or options.config_file
+        raise _problem(where, err, todo="with: nsc describe operator --raw") from err
     if operator.resolver_tls is not None:
         from leafnode.auth.url_resolver import tls_context
 
         try:
             tls_context(operator)
         except AuthError as err:
-            raise FileProblemError(_placed(operator.resolver_tls.where, str(err))) from err
+            raise _problem(operator.resolver_tls.where, err) from err
 
 
 def _check_remotes(options: Options) -> None:
@@ -66,8 +67,15 @@ def _check_remotes(options: Options) -> None:
                 dialer_context(remote.tls)
         except (AuthError, TlsError) as err:
             where = remote.tls.where if remote.tls is not None else options.config_file
-            raise FileProblemError(_placed(where, str(err))) from err
+            raise _problem(where, err) from err
 
 
-def _placed(where: str, problem: str) -> str:
-    return f"{where}: {problem}" if where else problem
+def _problem(
+    where: str, err: LeafnodeError, *, todo: str = "or name another file"
+) -> FileProblemError:
+    """Return where and what; of a file that is missing what to do, too."""
+    cause: BaseException | None = err
+    while cause is not None and not isinstance(cause, FileNotFoundError):
+        cause = cause.__cause__
+    problem = f"{err}; put it there, {todo}" if cause is not None else str(err)
+    return FileProblemError(f"{where}: {problem}" if where else problem)

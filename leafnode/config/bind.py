@@ -121,7 +121,7 @@ def bind(tree: Tree, *, default_host: str = convert.LOOPBACK) -> Options:
     monitoring.fold_http(values)
     _fold_trace(values)
     _fold_jetstream(given, values)
-    operator_mode.fold_operator(values)
+    operator_mode.fold_operator(values, given)
     _fold_payload(values)
     warnings = tree.warnings + tuple(top.notes.warnings)
     deprecated = list(top.notes.deprecated)

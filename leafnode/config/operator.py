@@ -36,10 +36,11 @@ _FIELDS: Final = {
 }
 
 
-def fold_operator(values: dict[str, Any]) -> None:
+def fold_operator(values: dict[str, Any], given: Given) -> None:
     """Put what belongs to operator mode together, if there is somebody to trust."""
     found = {name: values.pop(field) for field, name in _FIELDS.items() if field in values}
-    options = OperatorOptions(**found)
+    where = given.places["operators"].where if "operators" in found else ""
+    options = OperatorOptions(**found, where=where)
     # As on nats-server a resolver alone, and what is preloaded into it, is of no effect.
     if options.operators or options.trusted_keys or options.default_sentinel or _keeps(options):
         values["operator"] = options

@@ -150,6 +150,7 @@ class OperatorOptions:
     preload: tuple[tuple[str, str], ...] = ()
     pinned_accounts: tuple[str, ...] = ()
     default_sentinel: str = field(default="", repr=False)
+    where: str = field(default="", compare=False)  # file:line:column of `operators`
 
 
 @dataclass(frozen=True, slots=True)

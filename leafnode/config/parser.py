@@ -312,8 +312,11 @@ class _Parser:
             raise self._lexer.error(token.offset, f"the variable {shown} refers to itself")
         text = self._shared.env.get(name)
         if text is None:
-            hint = "put a value that begins with $ in quotes"
-            raise self._lexer.error(token.offset, f"the variable {shown} is not defined; {hint}")
+            raise self._lexer.error(
+                token.offset,
+                f"the variable {shown} is not defined: set it in the environment or above in this "
+                "file; a text that begins with $ needs quotes",
+            )
         if _NO_UNICODE.search(text):
             raise self._lexer.error(
                 token.offset, f"the environment's value of the variable {shown} is not UTF-8"

@@ -245,6 +245,16 @@ def test_a_variable_that_is_not_defined_before_its_use_is_an_error(text: str) ->
         tree(text)
 
 
+def test_who_reads_of_an_undefined_variable_learns_what_to_do() -> None:
+    with pytest.raises(ConfigError) as caught:
+        tree("NAME: $EDGE")
+
+    assert str(caught.value) == (
+        "x.conf:1:7: the variable $EDGE is not defined: set it in the environment or above in this "
+        "file; a text that begins with $ needs quotes"
+    )
+
+
 def test_an_undefined_variable_behind_a_secret_key_is_not_named() -> None:
     with pytest.raises(ConfigError) as caught:
         tree("authorization { Password: $ecr3t }")
