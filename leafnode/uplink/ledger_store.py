@@ -151,6 +151,9 @@ def encode(page: Page) -> bytes:
 def decode(body: bytes) -> Page:
     """Read one day; what is not one was written by somebody else and counts nothing."""
     try:
-        return msgspec.json.decode(body, type=dict[str, Line])
-    except (msgspec.DecodeError, RecursionError):
+        page = msgspec.json.decode(body, type=dict[str, Line])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
+    if any(min(line.messages, line.sent, line.received) < 0 for line in page.values()):
+        return {}
+    return page

@@ -112,4 +112,6 @@ def test_without_a_bucket_the_ledger_is_in_memory_and_says_so() -> None:
 def test_what_is_no_page_counts_nothing() -> None:
     assert decode(b"not json") == {}
     assert decode(b'{"ev": 5}') == {}
+    assert decode(b'{"\xff\xfe": {"sent": 1}}') == {}
+    assert decode(b'{"ev": {"sent": 7}, "al": {"sent": -5}}') == {}
     assert decode(encode({"ev": Line(1, 2, 3)})) == {"ev": Line(1, 2, 3)}
