@@ -70,6 +70,7 @@ class Gate:
         self._alarm = Alarm(clock, self._wake)
         self.ledger = Ledger(budget.ledger_tokens)
         self._is_ledger_read = False
+        self._is_metered = False  # streams that are not urgent had to wait when last asked
         self._in_flight = 0  # bytes
         self._due_ns = 0
         self._turn = 0
@@ -148,10 +149,15 @@ class Gate:
         self._wake()
 
     def _reason(self, slot: Slot, size: int) -> Hold | None:
-        if any(one.wants and one.priority < slot.priority for one in self._slots):
+        before = [one for one in self._slots if one.wants and one.priority < slot.priority]
+        if slot.is_urgent:
+            # Who waits for a window, the cap or company lets an urgent stream pass.
+            if any(one.is_urgent for one in before) or (before and self._metered() is None):
+                return Hold("a more urgent stream goes first")
+        elif before:
             return Hold("a more urgent stream goes first")
-        if not slot.is_urgent:
-            metered = self._window_reason() or self._cap_reason() or self._batch_reason()
+        else:
+            metered = self._metered()
             if metered is not None:
                 return metered
         if self._in_flight and self._in_flight + size > self._flow.limit:
@@ -161,6 +167,14 @@ class Gate:
             if wait_ns:
                 return Hold("max_rate", wait_ns)
         return None
+
+    def _metered(self) -> Hold | None:
+        """Say why streams that are not urgent wait, if they do; urgent ones hear when it begins."""
+        held = self._window_reason() or self._cap_reason() or self._batch_reason()
+        was_metered, self._is_metered = self._is_metered, held is not None
+        if held is not None and not was_metered:
+            self._set_alarm(0)
+        return held
 
     def _window_reason(self) -> Hold | None:
         wait_ns = self._schedule.wait_ns(self._clock.wall_ns())

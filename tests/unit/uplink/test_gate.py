@@ -98,6 +98,51 @@ def test_outside_of_the_send_windows_only_urgent_streams_send() -> None:
     assert door.gate.hold(bulk, 100) is None
 
 
+def test_an_urgent_stream_passes_one_of_better_priority_that_a_window_holds() -> None:
+    door = Door(send_windows=((120, 240),))
+    readings, alarms = door.slot(1), door.slot(5, urgent=True)
+    assert door.gate.hold(readings, 100) is not None
+
+    assert door.gate.hold(alarms, 100) is None
+    door.clock.advance(7200 * NS_PER_S)
+
+    assert door.gate.hold(readings, 100) is None
+    assert door.gate.hold(alarms, 100) == Hold("a more urgent stream goes first")
+
+
+def test_an_urgent_stream_passes_one_that_the_cap_holds_and_one_that_coalesces() -> None:
+    capped = Door(monthly_cap_bytes=500)
+    readings, alarms = capped.slot(1), capped.slot(5, urgent=True)
+    capped.send(readings, 500)
+    assert capped.gate.hold(alarms, 100) is None
+
+    gathering = Door(coalesce_ns=30 * NS_PER_S, coalesce_bytes=1000)
+    readings, alarms = gathering.slot(1), gathering.slot(5, urgent=True)
+    assert gathering.gate.hold(readings, 100) is not None
+    assert gathering.gate.hold(alarms, 100) is None
+
+
+def test_an_urgent_stream_waits_for_a_more_urgent_one_outside_of_the_windows_too() -> None:
+    door = Door(send_windows=((120, 240),))
+    door.slot(0, urgent=True)
+    alarms = door.slot(5, urgent=True)
+
+    assert door.gate.hold(alarms, 100) == Hold("a more urgent stream goes first")
+
+
+def test_an_urgent_stream_that_waited_hears_at_once_that_the_cap_holds_the_other() -> None:
+    door = Door(monthly_cap_bytes=500)
+    readings, alarms = door.slot(1), door.slot(5, urgent=True)
+    assert door.gate.hold(alarms, 100) == Hold("a more urgent stream goes first")
+    door.send(readings, 500)
+    assert door.gate.hold(readings, 100) is not None
+
+    door.clock.advance(0)
+
+    assert alarms in door.woken
+    assert door.gate.hold(alarms, 100) is None
+
+
 def test_a_clock_that_is_set_opens_a_window_within_a_minute() -> None:
     door = Door(send_windows=((120, 240),))
     bulk = door.slot()
