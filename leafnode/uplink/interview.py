@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Clock
     from leafnode.routing.account import Account
+    from leafnode.uplink.answers import HubMessage
     from leafnode.uplink.mailbox import Letter, Mailbox
     from leafnode.uplink.onward import Origin
     from leafnode.uplink.resume import Resume
@@ -83,7 +84,13 @@ class Interview:
         for hub_seq in sorted(self._probed):
             self._ask(b"s%d" % hub_seq, {"seq": hub_seq})
 
-    def _ask(self, topic: bytes, request: dict[str, str] | dict[str, int]) -> None:
+        for index, first, subject in resume.open_walks:
+            self._ask_next(index, first, subject)
+
+    def _ask_next(self, index: int, first: int, subject: str) -> None:
+        self._ask(b"w%d-%d" % (index, first), {"seq": first, "next_by_subj": subject})
+
+    def _ask(self, topic: bytes, request: dict[str, str | int]) -> None:
         inbox = self._mailbox.address(b"h", b"%d.%b" % (self._round, topic))
         body = msgspec.json.encode(request)
         if not self._account.publish(self._subject, body, reply=inbox):
@@ -105,7 +112,9 @@ class Interview:
         if isinstance(message, Failure):
             self._fail(message)
             return
-        if not topic[1:].isdigit() or len(topic) > MAX_SEQ_DIGITS:
+        index, _, first = topic[1:].partition(b"-")
+        is_walk = topic.startswith(b"w")
+        if not index.isdigit() or first.isdigit() != is_walk or len(topic) > 2 * MAX_SEQ_DIGITS:
             return
         self._silent = 0
         self._alarm.set(limits.UPLINK_ASK_NS)
@@ -114,6 +123,8 @@ class Interview:
             resume.answer(int(topic[1:]), message)
             if resume.stage != stage and not resume.done:
                 self._ask_again()
+        elif is_walk:
+            self._walked(resume, int(index), int(first), message)
         else:
             resume.look(int(topic[1:]), message)
             self._probed.discard(int(topic[1:]))
@@ -122,3 +133,10 @@ class Interview:
         if self._resume is resume and resume.done:
             self.cancel()
             self._done(resume)
+
+    def _walked(self, resume: Resume, index: int, first: int, message: HubMessage | None) -> None:
+        before = resume.open_walks
+        resume.walk(index, first, message)
+        for step in resume.open_walks:
+            if step not in before:
+                self._ask_next(*step)

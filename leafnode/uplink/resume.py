@@ -48,7 +48,11 @@ class Resume:
         self._acked = acked
         self._open: dict[int, str] = dict(enumerate(subjects))
         self._last: list[HubMessage] = []
+        self._subjects = list(subjects)
         self._probes: set[int] = set()
+        self._walks: dict[int, int] = {}  # question -> from where its subject is looked for
+        self._walk_end = 0
+        self._steps = 0
         self._present: set[int] = set()
         self._end = 0  # where the hub's stream ends, if it has nothing of this one
         self.stage = 0  # counts: there is something new to ask
@@ -66,8 +70,13 @@ class Resume:
         return sorted(self._probes)
 
     @property
+    def open_walks(self) -> list[tuple[int, int, str]]:
+        """(index, first sequence of the hub's stream, subject): the next message is asked for."""
+        return [(index, first, self._subjects[index]) for index, first in self._walks.items()]
+
+    @property
     def done(self) -> bool:
-        return not self._open and not self._probes
+        return not self._open and not self._probes and not self._walks
 
     def answer(self, index: int, message: HubMessage | None) -> None:
         """Take the answer to one question; the second answer to the same one changes nothing."""
@@ -93,6 +102,22 @@ class Resume:
         self._probes.discard(hub_seq)
         if message is not None and message.seq is not None:
             self._present.add(message.seq)
+
+    def walk(self, index: int, first: int, message: HubMessage | None) -> None:
+        """Take the first message under a subject from a sequence of the hub's stream on."""
+        if self._walks.get(index) != first:
+            return
+        if message is None or message.hub_seq >= self._walk_end:
+            del self._walks[index]
+            return
+        self._steps += 1
+        if message.hub_seq < first or self._steps > limits.UPLINK_PROBES_MAX:
+            self.unverified = True
+            self._walks.clear()
+            return
+        if message.seq is not None:
+            self._present.add(message.seq)
+        self._walks[index] = message.hub_seq + 1
 
     def position(self) -> Position:
         """Return what the answers say. Call it when `done`."""
@@ -129,7 +154,9 @@ class Resume:
             return
         between = range(last.in_flight.hub_seq + 1, last.hub_seq)
         if len(between) > limits.UPLINK_PROBES_MAX:
-            self.unverified = True
+            # Others publish into that stream: only what is under our subjects is looked at.
+            self._walks = dict.fromkeys(range(len(self._subjects)), between.start)
+            self._walk_end = between.stop
         else:
             self._probes = set(between)
-            self.stage += 1
+        self.stage += 1

@@ -26,6 +26,7 @@ class Protection(StrEnum):
     """What keeps messages from being stored twice at the hub."""
 
     ASKED = "asked"
+    PARTLY = "asked, but there was too much to look up: some messages are sent again"
     WINDOW = "only the hub's duplicate window protects"
     UNKNOWN = ""  # not asked yet
 

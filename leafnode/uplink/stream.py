@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_ASKED: Final = frozenset({Protection.ASKED, Protection.PARTLY})
 _AILING: Final = frozenset({State.OPENING, State.REFUSED, State.BLOCKED})
 
 
@@ -370,13 +371,15 @@ class StreamUplink:
             )
             self._fly_blind(unknown, problem)
         else:
-            problem = ""
+            problem, protection = "", Protection.ASKED
             in_order = not self._options.newest_first
             if in_order and position.last and position.last < self._lag.acked_seq:
                 problem = f"the hub lost messages: it ends at {position.last}"
             elif resume.unverified:
                 problem = "too much to look up at the hub: some messages are sent again"
-            self._fly(position, Protection.ASKED, problem)
+            if resume.unverified:
+                protection = Protection.PARTLY
+            self._fly(position, protection, problem)
 
     def _fly_blind(self, position: Position, problem: str) -> None:
         """Go on without the hub's word; newest first there is no going on without it."""
@@ -395,7 +398,7 @@ class StreamUplink:
         self._protection = protection
         self._trouble.begin_flight(problem)
         self._state = State.RUNNING
-        self._flight.begin(position, is_asked=protection is Protection.ASKED)
+        self._flight.begin(position, is_asked=protection in _ASKED)
 
     def _wake(self) -> None:
         self._flight.wake()

@@ -176,7 +176,11 @@ class FakeHub:
             return None
         if not api.endswith(f"STREAM.MSG.GET.{self.stream}".encode()):
             return {"error": {"code": 404, "err_code": 10059, "description": "stream not found"}}
-        if "seq" in request:
+        if "next_by_subj" in request:
+            pattern = request["next_by_subj"].encode()
+            later = ((seq, one) for seq, one in self.stored.items() if seq >= request["seq"])
+            seq = next((seq for seq, one in later if subject.matches(pattern, one.subject)), None)
+        elif "seq" in request:
             seq = request["seq"] if request["seq"] in self.stored else None
         else:
             pattern = request["last_by_subj"].encode()

@@ -67,15 +67,51 @@ def test_what_was_in_flight_before_the_last_message_is_looked_up() -> None:
     assert set(position.above) == {11, 13, 14}
 
 
-def test_too_much_to_look_up_counts_as_missing() -> None:
+def beyond() -> Resume:
+    """Too many sequences between for looking at each."""
+    resume = Resume(["edge.ev.>"], acked=10)
+    last = 102 + limits.UPLINK_PROBES_MAX
+    resume.answer(0, HubMessage(last, 14, InFlight(10, 100)))
+    return resume
+
+
+def test_as_many_sequences_as_may_be_are_looked_at_and_beyond_only_our_subjects() -> None:
     most = limits.UPLINK_PROBES_MAX
     resume = Resume(["edge.ev.>"], acked=10)
-    beyond = Resume(["edge.ev.>"], acked=10)
-
     resume.answer(0, HubMessage(101 + most, 14, InFlight(10, 100)))
-    beyond.answer(0, HubMessage(102 + most, 14, InFlight(10, 100)))
 
     assert len(resume.open_probes) == most
-    assert beyond.open_probes == []
-    assert beyond.unverified
-    assert set(beyond.position().above) == {14}
+    assert resume.open_walks == []
+    assert beyond().open_probes == []
+    assert beyond().open_walks == [(0, 101, "edge.ev.>")]
+
+
+def test_a_walk_finds_what_is_ours_among_the_messages_of_others() -> None:
+    resume = beyond()
+    resume.walk(0, 101, HubMessage(400, 11, None))
+    resume.walk(0, 101, HubMessage(400, 11, None))  # the answer to the question asked again
+    resume.walk(0, 401, HubMessage(900, None, None))
+    resume.walk(0, 901, HubMessage(905, 13, None))
+    assert not resume.done
+    resume.walk(0, 906, HubMessage(102 + limits.UPLINK_PROBES_MAX, 14, None))
+
+    assert resume.done
+    assert not resume.unverified
+    assert set(resume.position().above) == {11, 13, 14}
+
+
+def test_a_walk_ends_after_so_many_steps_and_at_an_answer_that_goes_back() -> None:
+    resume, back = beyond(), beyond()
+    ((_, first, _),) = resume.open_walks
+    resume._walk_end *= 3
+    for step in range(limits.UPLINK_PROBES_MAX):
+        resume.walk(0, first + step, HubMessage(first + step, None, None))
+    assert not resume.done
+    resume.walk(*resume.open_walks[0][:2], HubMessage(first + 2000, None, None))
+    back.walk(0, 101, HubMessage(50, 11, None))
+
+    assert resume.done
+    assert resume.unverified
+    assert back.done
+    assert back.unverified
+    assert set(back.position().above) == {14}

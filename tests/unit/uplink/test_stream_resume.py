@@ -131,6 +131,40 @@ def test_another_stream_under_the_same_prefix_does_not_hide_where_this_one_is() 
     assert world.hub.payloads() == [b"1", b"of another stream"]
 
 
+def _cut_among_others(others: int, *, subject: bytes = b"edge.zz") -> World:
+    """PubAcks are lost, others publish between ours, and the outage outlasts the window."""
+    world = World()
+    world.start()
+    world.hub.loses_acks = True
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    for _ in range(others):
+        world.hub.publish(subject, b"other")
+    world.store(b"2", b"3")
+    world.clock.advance(NS_PER_S)
+    world.link_down()
+    world.clock.advance(OUTAGE_NS)
+    world.hub.loses_acks = False
+    world.link_up()
+    world.clock.advance(OUTAGE_NS)
+    return world
+
+
+def test_however_much_others_publish_between_nothing_is_doubled() -> None:
+    world = _cut_among_others(2 * limits.UPLINK_PROBES_MAX)
+
+    assert [one for one in world.hub.payloads() if one != b"other"] == [b"1", b"2", b"3"]
+    assert world.status.protection is Protection.ASKED
+    assert world.status.last_error == ""
+
+
+def test_where_others_publish_too_much_under_our_subjects_the_state_says_so() -> None:
+    world = _cut_among_others(limits.UPLINK_PROBES_MAX + 1, subject=b"edge.ev.b")
+
+    assert world.status.protection is Protection.PARTLY
+    assert "too much to look up" in world.status.last_error
+
+
 def test_a_stream_made_anew_under_the_old_name_is_sent_from_its_first_message() -> None:
     world = World()
     world.start()
