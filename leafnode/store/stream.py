@@ -308,8 +308,9 @@ class SqliteStream:
         """Note that a batch with this change is on disk."""
         self._committed_seq = change.last_seq
         tail = self._tail
-        for rows in change.rows:
-            self._host.tails.add(tail, rows)
+        if not self._gone:
+            for rows in change.rows:
+                self._host.tails.add(tail, rows)
         if change.removed:
             tail.discard(change.removed)
             self._hot.discard(change.removed)
@@ -340,6 +341,7 @@ class SqliteStream:
     def detach(self) -> None:
         """Refuse all changes from now on: the stream was deleted, or never came to be."""
         self._gone = True
+        self._tail.rows.clear()
         self._hot.clear()
 
     def is_readable(self) -> bool:

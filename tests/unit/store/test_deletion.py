@@ -267,3 +267,15 @@ def test_nothing_is_begun_while_the_store_has_failed(tmp_path: Path) -> None:
     assert names(world) == ["S"]
     world.store.committer.failed = None
     world.close()
+
+
+def test_a_deleted_stream_keeps_no_newest_messages_in_memory(tmp_path: Path) -> None:
+    world = filled(open_store(tmp_path, TINY))
+    (stream,) = (one.store for one in world.store.streams())
+    stream.append(b"s.1", 0, b"still on its way", 1000)
+
+    world.store.delete_stream("A", "S")
+    world.settle()
+
+    assert not stream._tail.rows
+    world.close()
