@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from asyncio import CancelledError, Future
+from copy import copy
 from typing import TYPE_CHECKING, Final, Protocol
 
 from leafnode.auth.identity import LoginRefused, LoginsOverflowed, PeerFacts
@@ -281,7 +282,7 @@ class Login:
             client.go_on()
 
     def _note(self, refusal: LoginRefused) -> None:
-        self.refusal = refusal.with_traceback(None)  # its frames lead back to the client
+        self.refusal = copy(refusal)  # without its frames, which lead back to the client
         log.debug("Login refused: cid=%d reason=%s", self._client.peer.cid, refusal.reason)
 
     def _tell(self, refusal: LoginRefused) -> None:

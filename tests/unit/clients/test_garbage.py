@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from leafnode.config.options import Authorization, Options
+from dataclasses import replace
+
+from leafnode.auth.authenticator import Authenticator
+from leafnode.clients.handler import ClientHandler
+from leafnode.clients.renewal import renew_all
+from leafnode.config.options import Authorization, Options, User
 from tests.sim.clients import ClientWorld
 from tests.sim.garbage import left_by
 
@@ -31,3 +36,26 @@ def test_a_client_that_was_refused_leaves_no_cycles() -> None:
         world.settle()
 
     assert left_by(one) == []
+
+
+def test_a_client_that_a_reload_removed_leaves_no_cycles_and_holds_nobody_else() -> None:
+    options = Options(
+        authorization=Authorization(users=(User("a", "x"), User("b", "y"))), max_closed_clients=0
+    )
+    world = ClientWorld(options)
+    authenticator = world.server.seams.authenticator
+    assert isinstance(authenticator, Authenticator)
+
+    def one() -> None:
+        authenticator.apply(options)
+        stays = world.client(b'{"user":"a","pass":"x"}')
+        world.client(b'{"user":"b","pass":"y"}')
+        only_a = Authorization(users=(User("a", "x"),))
+        authenticator.apply(replace(options, authorization=only_a))
+        for _ in renew_all(list(world.server.registry.open.values()), ClientHandler.again):
+            pass
+        stays.end.close()
+        world.settle()
+
+    assert left_by(one) == []
+    assert world.server.registry.open == {}
