@@ -47,8 +47,9 @@ class WebSocketPort(WebSocketTerms):
     _logged_ns: int = 0
     _unlogged: int = 0
 
-    def session(self, guest: Session) -> WebSocketConnection:
-        return WebSocketConnection(self, guest)
+    def session(self, admit: Callable[[], Session]) -> WebSocketConnection:
+        """Return who does the handshake. `admit` makes who is served after it."""
+        return WebSocketConnection(self, admit)
 
     def note_refusal(self, peer: str, reason: str) -> None:
         """Count a request that failed; say it, at most once in a second."""
@@ -70,11 +71,12 @@ class WebSocketPort(WebSocketTerms):
 class WebSocketConnection(WebSocketStream):
     """Implements net.transport.Session below and net.transport.Transport above."""
 
-    __slots__ = ("_handshake", "_port")
+    __slots__ = ("_admit", "_handshake", "_port")
 
-    def __init__(self, port: WebSocketPort, guest: Session) -> None:
-        super().__init__(port, guest)
+    def __init__(self, port: WebSocketPort, admit: Callable[[], Session]) -> None:
+        super().__init__(port, None)
         self._port = port
+        self._admit = admit
         self._handshake: Handshake | None = Handshake(port.rules)
 
     # --- net.transport.Session
@@ -101,7 +103,7 @@ class WebSocketConnection(WebSocketStream):
 
     def lost(self, reason: str) -> None:
         guest, self._guest = self._guest, None
-        if guest is not None and self._handshake is None:
+        if guest is not None:
             guest.lost(self._reason or reason)  # it may still have something for its peer
         self._frames = None
         self._end_shaking()
@@ -120,22 +122,21 @@ class WebSocketConnection(WebSocketStream):
         self._end_shaking()
         if isinstance(answer, Refusal):
             self._port.note_refusal(self.peer, answer.reason)
-            self._guest = None
             self._wire.write([answer.answer])
             self._wire.close()
         elif answer.sent_early:
             self._port.note_refusal(self.peer, "client sent data before handshake is complete")
-            self._guest = None
             self._wire.abort()
         else:
             self._begin(answer)
 
     def _begin(self, upgrade: Upgrade) -> None:
-        guest = self._guest
-        assert guest is not None, "a connection that is lost reads nothing"
         if upgrade.is_leaf:
             assert self._port.leaf is not None, "else such a path is refused"
-            guest = self._guest = self._port.leaf(self._wire, upgrade.deflate)
+            guest = self._port.leaf(self._wire, upgrade.deflate)
+        else:
+            guest = self._admit()
+        self._guest = guest
         self._handshake = None
         self._open(deflates=upgrade.deflate, dials=False, masks=upgrade.masks)
         self.credentials = upgrade.credentials

@@ -97,7 +97,7 @@ class WebSocketStream(Layer):
         "_timer",
     )
 
-    def __init__(self, terms: WebSocketTerms, guest: Session) -> None:
+    def __init__(self, terms: WebSocketTerms, guest: Session | None) -> None:
         super().__init__(guest)
         self._terms = terms
         self._frames: Frames | None = None  # None before the handshake and after the end

@@ -59,7 +59,7 @@ async def bind_websocket(server: Server, websocket: Websocket) -> Listener:
     listener = await server.listeners.bind(
         HostPort(websocket.host, websocket.port),
         lambda: entrance.session(
-            leaf_port.below_websocket(server, port.session(ClientHandler(seams)))
+            leaf_port.below_websocket(server, port.session(lambda: ClientHandler(seams)))
         ),
         write_rules=server.write_rules,
         problem=FOR_WEBSOCKET,

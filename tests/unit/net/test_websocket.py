@@ -24,6 +24,7 @@ from leafnode.net.turn import Turn
 from leafnode.net.websocket import WebSocketPort
 from leafnode.net.websocket_handshake import HandshakeRules
 from tests.sim.clients import HOST, ClientWorld, RawClient
+from tests.sim.garbage import left_by
 from tests.sim.websocket import (
     BINARY,
     CLOSE,
@@ -61,7 +62,7 @@ class World(ClientWorld):
         )
         self.network.listen(
             server.turn,
-            lambda: self.port.session(ClientHandler(server.seams)),
+            lambda: self.port.session(lambda: ClientHandler(server.seams)),
             host=HOST,
             port=WS_PORT,
         )
@@ -552,3 +553,15 @@ def test_the_end_of_the_socket_is_the_end_of_the_client(authenticated: bool) -> 
     world.settle()
 
     assert world.server.registry.open == {}
+
+
+def test_who_never_says_what_it_wants_leaves_no_cycles() -> None:
+    world = World(Options(max_closed_clients=0))
+
+    def one() -> None:
+        browser = world.dial()
+        browser.says(b"GET / HTTP/1.1\r\n")
+        browser.end.close()
+        world.settle()
+
+    assert left_by(one) == []

@@ -45,7 +45,7 @@ class World:
 
     def listen(self) -> World:
         self.network.listen(
-            self.turn, lambda: self.port.session(RecordingSession()), host="hub", port=80
+            self.turn, lambda: self.port.session(RecordingSession), host="hub", port=80
         )
         return self
 
