@@ -11,9 +11,10 @@ RUNS ?= 2000
 EXAMPLES ?= 2000
 SEEDS ?= 2000
 LASTS ?= 60
+MINUTES ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test scenarios fmt lint types layers fw-test hw fw-measure firmware kill9 powercut bitflip failing model uplink-year serial-lab links bench suite suite-c package check clean
+.PHONY: help setup run demo test scenarios fmt lint types layers fw-test hw fw-measure firmware kill9 powercut bitflip failing model uplink-year serial-lab soak links bench suite suite-c package check clean
 
 help: ## print this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -94,6 +95,9 @@ uplink-year: $(VENV)/.dev ## SEEDS=2000 SEED=1: years of outages of an uplink, s
 
 serial-lab: $(VENV)/.dev ## LASTS=60 SEED=1: 24 sensors on bad cables at a real gateway, nothing wrong stored; a minute
 	@$(BIN)/python -m tests.faults.serial_lab --seconds $(LASTS) --seed $(SEED)
+
+soak: $(VENV)/.dev ## MINUTES=30 SEED=1: a gateway that everybody uses, then what it kept of that
+	@$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) --seed $(SEED)
 
 links: $(VENV)/.dev ## an edge behind a radio link that breaks, ours and nats-server's; root, /dev/net/tun; an hour
 	@$(BIN)/python -m tests.faults.links --seed $(SEED)
