@@ -40,12 +40,13 @@ def leafnode(views: Views, http: HttpFaults) -> Steps[dict[str, object]]:
     }
 
 
-def uplinkz(views: Views, clock: Clock) -> dict[str, object]:
+def uplinkz(views: Views, clock: Clock, account: str = "") -> dict[str, object]:
+    """Return the page; with an account only what that one may see: its own uplinks."""
     return {
         "server_id": views.facts.server_id,
         "now": format_time(clock.wall_ns()),
-        "uplinks": [asdict(budget) for budget in views.budgets()],
-        "streams": [uplink_row(status) for status in views.uplinks()],
+        "uplinks": [asdict(one) for one in views.budgets() if account in ("", one.account)],
+        "streams": [uplink_row(one) for one in views.uplinks() if account in ("", one.account)],
         "replies_refused": views.uplinks_refused(),
     }
 

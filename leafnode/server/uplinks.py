@@ -218,7 +218,8 @@ class Voice:
         monitor = self._server.features.monitor
         if monitor is None:
             return
-        answer = {"server": self._server.name} | uplinkz(monitor.views, self._server.clock)
+        page = uplinkz(monitor.views, self._server.clock, self.account.name)
+        answer = {"server": self._server.name, **page, "replies_refused": self.replies_refused}
         body = msgspec.json.encode(answer)
         for reply, _, _ in delivery.messages:
             if where := self._replies.checked(reply):

@@ -14,7 +14,7 @@ from leafnode.monitor.text import pretty
 from leafnode.monitor.views import HttpFaults, OwnCounters
 from leafnode.uplink.status import Protection, State
 from tests.sim.clock import WALL_START_NS, FakeClock
-from tests.sim.monitor import device, port, uplink, views
+from tests.sim.monitor import budget, device, port, uplink, views
 
 
 def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
@@ -205,3 +205,15 @@ def test_a_server_without_ports_shows_none() -> None:
     )
 
     assert (none["ports"], none["devices"], none["hotplug"]) == ([], [], None)
+
+
+def test_an_account_is_shown_its_own_uplinks() -> None:
+    facts = views(
+        uplinks=lambda: [uplink(account="A", stream="ONE"), uplink(account="B", stream="TWO")],
+        budgets=lambda: [budget(account="A", name="one"), budget(account="B", name="two")],
+    )
+
+    got: dict[str, Any] = uplinkz(facts, FakeClock(), "A")
+
+    assert [row["stream"] for row in got["streams"]] == ["ONE"]
+    assert [row["name"] for row in got["uplinks"]] == ["one"]

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from leafnode.clock import SystemClock
+from leafnode.config.account_options import AccountOptions
 from leafnode.config.options import (
     JetStreamOptions,
     LeafOptions,
@@ -124,6 +125,21 @@ async def test_a_change_is_said_and_whoever_asks_is_answered(tmp_path: Path) -> 
         assert uplinks is not None
         await world.reload()
         assert uplinks.replies_refused == 2
+
+
+@pytest.mark.real_loop
+async def test_whoever_asks_hears_of_no_other_account(tmp_path: Path) -> None:
+    of_a = replace(ONE, account="A", name="a")
+    of_b = UplinkOptions(streams=(UplinkStream("XY"),), account="B", name="b")
+    accounts = (AccountOptions("A"), AccountOptions("B"))
+    async with serving(replace(edge(tmp_path, of_a, of_b), accounts=accounts)) as world:
+        account = world.server.account("A")
+        account.subscribe(b"_INBOX.answer", world._note)
+        account.publish(b"$LEAFNODE.REQ.UPLINKZ", reply=b"_INBOX.answer")
+
+        ((_, answer),) = world.heard
+        assert [row["stream"] for row in answer["streams"]] == ["EV"]
+        assert [row["name"] for row in answer["uplinks"]] == ["a"]
 
 
 @pytest.mark.real_loop
