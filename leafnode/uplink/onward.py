@@ -18,8 +18,8 @@ MSG_ID: Final = b"Nats-Msg-Id"
 IN_FLIGHT: Final = b"Leafnode-In-Flight"
 
 # These told the local stream what to do, and it did. The hub would refuse the message for them
-# (10060, 10070, 10071, 10111, 10165, 10166, 10168, 10227) or take it for part of a batch that never
-# ends. They travel on as Leafnode-…, so that nothing a device wrote is lost.
+# (10060, 10070, 10071, 10111, 10165, 10166, 10168, 10188, 10212, 10227) or take it for part of a
+# batch that never ends. They travel on as Leafnode-…, so that nothing a device wrote is lost.
 _INSTRUCTIONS: Final = frozenset(
     {
         MSG_ID,
@@ -36,11 +36,13 @@ _INSTRUCTIONS: Final = frozenset(
         b"Nats-Batch-Sequence",
         b"Nats-Batch-Commit",
         b"Nats-Schedule",
+        b"Nats-Schedule-Next",
         b"Nats-Schedule-TTL",
         b"Nats-Schedule-Target",
         b"Nats-Schedule-Source",
         b"Nats-Schedule-Time-Zone",
         b"Nats-Schedule-Rollup",
+        b"Nats-Scheduler",
         b"Nats-Required-Api-Level",
     }
 )

@@ -32,7 +32,16 @@ def test_the_devices_own_id_is_kept_under_another_name_and_other_headers_as_they
 
 
 @pytest.mark.parametrize(
-    "name", [b"Expected-Stream", b"Expected-Last-Sequence", b"Rollup", b"TTL", b"Batch-Id"]
+    "name",
+    [
+        b"Expected-Stream",
+        b"Expected-Last-Sequence",
+        b"Rollup",
+        b"TTL",
+        b"Batch-Id",
+        b"Schedule-Next",
+        b"Scheduler",
+    ],
 )
 def test_what_instructed_the_local_stream_does_not_instruct_the_hubs(name: bytes) -> None:
     block = b"NATS/1.0\r\nNats-" + name + b": v\r\n\r\n"
