@@ -5,7 +5,8 @@ Knows neither ports nor subjects nor streams. Truth: docs/serial.md.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from enum import Enum, auto
+from typing import Final, NamedTuple, Protocol
 
 from leafnode.errors import LeafnodeError
 from leafnode.link import events
@@ -89,6 +90,13 @@ class SlaveAnswer(NamedTuple):
     reason: str
 
 
+class More(Enum):
+    """Nothing happened yet, and there is work left for which no bytes are needed."""
+
+    MORE = auto()
+
+
+MORE: Final = More.MORE
 # What a board wants besides: the link's words, whichever framing it speaks.
 BoardEvent = events.Subscribe | events.Unsubscribe | events.Request | events.Answer | events.Gone
 Event = Reading | DeviceHello | DeviceLog | SlaveNews | SlaveAnswer | BoardEvent
@@ -123,8 +131,10 @@ class Framing(Protocol):
         """
         ...
 
-    def next_event(self) -> Event | None:
-        """Return what happened next, or None when more bytes are needed."""
+    def next_event(self) -> Event | More | None:
+        """Return what happened next, MORE after a bounded amount of work without an event, or None
+        when more bytes are needed.
+        """
         ...
 
     def committed(self, receipt: Receipt) -> None:

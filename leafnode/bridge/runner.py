@@ -26,7 +26,7 @@ from leafnode.bridge.output import PortOutput
 from leafnode.bridge.port_life import PortLife
 from leafnode.bridge.port_log import PortLog
 from leafnode.bridge.publisher import Left, Publisher
-from leafnode.bridge.reading import DeviceHello, DeviceLog, Reading, SlaveAnswer, SlaveNews
+from leafnode.bridge.reading import MORE, DeviceHello, DeviceLog, Reading, SlaveAnswer, SlaveNews
 from leafnode.bridge.resume import Resume
 from leafnode.bridge.status import PortCounters, PortStatus
 from leafnode.bridge.taps import Taps
@@ -370,6 +370,8 @@ class PortRunner:
                 event = self._framing.next_event()
                 if event is None:
                     return True
+                if event is MORE:
+                    continue
                 try:
                     self._take(event)
                 except Exception:

@@ -1,7 +1,7 @@
 """Checks: whether a frame came as it was sent.
 
 A check is asked with the whole frame and the sizes of the marks at its ends. To add one that is a
-number: a function, a row in SUMS, a word in config/serial_check.py, a test, a row in
+number: a calculation, a row in SUMS, a word in config/serial_check.py, a test, a row in
 docs/serial/framing.md. Knows nothing of ports and framings.
 """
 
@@ -15,8 +15,7 @@ from leafnode.bridge.checks.nmea import NmeaCheck
 from leafnode.bridge.checks.place import PlacedCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from leafnode.bridge.checks.calculation import Calculation, Steps
     from leafnode.config.serial_stage_options import CheckOptions
 
 
@@ -30,6 +29,10 @@ class Check(Protocol):
         """
         ...
 
+    def steps(self, frame: bytes, head: int, tail: int) -> Steps[int]:
+        """Return the same as work that gives way after each FRAME_STEP_BYTES."""
+        ...
+
     @property
     def size(self) -> int:
         """Return how many bytes of a frame the value takes."""
@@ -40,7 +43,7 @@ class Check(Protocol):
         ...
 
 
-SUMS: Final[dict[str, tuple[Callable[[bytes], int], int]]] = {
+SUMS: Final[dict[str, tuple[Calculation, int]]] = {
     "xor8": (sums.xor8, 8),
     "sum8": (sums.sum8, 8),
     "sum16": (sums.sum16, 16),

@@ -14,9 +14,9 @@ import binascii
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from leafnode.bridge.checks.calculation import Calculation
 
+if TYPE_CHECKING:
     from leafnode.config.crc_catalog import CrcOptions
 
 _REVERSED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
@@ -25,62 +25,67 @@ _POLY_CRC32: Final = 0x04C11DB7
 _ONES32: Final = 0xFFFFFFFF
 
 
-def crc(options: CrcOptions) -> Callable[[bytes], int]:
-    """Return the function that calculates this CRC."""
+def crc(options: CrcOptions) -> Calculation:
+    """Return the calculation of this CRC."""
     if options.width == 16 and options.poly == _POLY_HQX:
         plain = _by_crc_hqx(options)
     elif options.width == 32 and options.poly == _POLY_CRC32:
         plain = _by_crc32(options)
     else:
         plain = _by_table(options)
-    xor_out = options.xor_out
+    finish, width, xor_out = plain.finish, options.width, options.xor_out
     if options.reflect_in == options.reflect_out:
-        return lambda data: plain(data) ^ xor_out
-    width = options.width
-    return lambda data: _reflected(plain(data), width) ^ xor_out
+        return plain._replace(finish=lambda value: finish(value) ^ xor_out)
+    return plain._replace(finish=lambda value: _reflected(finish(value), width) ^ xor_out)
 
 
 def _reflected(value: int, width: int) -> int:
     return int(f"{value:0{width}b}"[::-1], 2)
 
 
-def _by_crc_hqx(options: CrcOptions) -> Callable[[bytes], int]:
-    init = options.init
+def _by_crc_hqx(options: CrcOptions) -> Calculation:
     if not options.reflect_in:
-        return lambda data: binascii.crc_hqx(data, init)
-    return lambda data: _reflected(binascii.crc_hqx(data.translate(_REVERSED), init), 16)
+        return Calculation(options.init, lambda value, data: binascii.crc_hqx(data, value))
+    return Calculation(
+        options.init,
+        lambda value, data: binascii.crc_hqx(data.translate(_REVERSED), value),
+        lambda value: _reflected(value, 16),
+    )
 
 
-def _by_crc32(options: CrcOptions) -> Callable[[bytes], int]:
+def _by_crc32(options: CrcOptions) -> Calculation:
     # crc32 turns its start and its result over; both are turned back.
     start = _reflected(options.init, 32) ^ _ONES32
     if options.reflect_in:
-        return lambda data: binascii.crc32(data, start) ^ _ONES32
-    return lambda data: _reflected(binascii.crc32(data.translate(_REVERSED), start) ^ _ONES32, 32)
+        return Calculation(
+            start, lambda value, data: binascii.crc32(data, value), lambda value: value ^ _ONES32
+        )
+    return Calculation(
+        start,
+        lambda value, data: binascii.crc32(data.translate(_REVERSED), value),
+        lambda value: _reflected(value ^ _ONES32, 32),
+    )
 
 
-def _by_table(options: CrcOptions) -> Callable[[bytes], int]:
+def _by_table(options: CrcOptions) -> Calculation:
     width, init = options.width, options.init
     table = _table(width, options.poly, reflect=options.reflect_in)
     if options.reflect_in:
-        start = _reflected(init, width)
 
-        def lowest_first(data: bytes) -> int:
-            value = start
+        def lowest_first(value: int, data: bytes) -> int:
             for byte in data:
                 value = value >> 8 ^ table[(value ^ byte) & 0xFF]
             return value
 
-        return lowest_first
+        return Calculation(_reflected(init, width), lowest_first)
     shift, mask = width - 8, (1 << width) - 1
 
-    def highest_first(data: bytes) -> int:
-        value = init
+    def highest_first(value: int, data: bytes) -> int:
         for byte in data:
             value = value << 8 & mask ^ table[value >> shift ^ byte]
         return value
 
-    return highest_first
+    return Calculation(init, highest_first)
 
 
 @cache

@@ -6,12 +6,15 @@ Knows one sentence. Truth: IEC 61162-1; docs/serial/framing.md, "Checks".
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from leafnode.bridge.checks.calculation import finished
 from leafnode.bridge.checks.sums import xor8
 
-_SENTENCE: Final = re.compile(rb"[$!]([^*]*)\*([0-9A-Fa-f]{2})")
-_UNCHECKED: Final = re.compile(rb"[$!][^*]*")
+if TYPE_CHECKING:
+    from leafnode.bridge.checks.calculation import Steps
+
+_DIGITS: Final = re.compile(rb"[0-9A-Fa-f]{2}")
 
 
 class NmeaCheck:
@@ -23,11 +26,21 @@ class NmeaCheck:
         self._required = required
 
     def verify(self, frame: bytes, head: int, tail: int) -> int:
+        return finished(self.steps(frame, head, tail))
+
+    def steps(self, frame: bytes, head: int, tail: int) -> Steps[int]:
+        """Return `verify` in pieces."""
         content = frame[head : len(frame) - tail]
-        match = _SENTENCE.fullmatch(content)
-        if match is None:
-            return -1 if self._required or not _UNCHECKED.fullmatch(content) else 0
-        return 3 if xor8(match[1]) == int(match[2], 16) else -1
+        if not content.startswith((b"$", b"!")):
+            return -1
+        star = content.find(b"*")
+        if star < 0:
+            return -1 if self._required else 0
+        digits = content[star + 1 : star + 4]
+        if star + 3 != len(content) or not _DIGITS.fullmatch(digits):
+            return -1
+        value = yield from xor8.steps(content[1:star])
+        return 3 if value == int(digits, 16) else -1
 
     def sealed(self, frame: bytes, head: int, tail: int) -> bytes:
         """Return the frame with the right value in its place, whatever stands there."""

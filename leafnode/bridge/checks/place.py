@@ -9,9 +9,10 @@ import binascii
 import re
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from leafnode.bridge.checks.calculation import finished
 
+if TYPE_CHECKING:
+    from leafnode.bridge.checks.calculation import Calculation, Steps
     from leafnode.config.serial_stage_options import CheckOptions
 
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]+")
@@ -30,9 +31,7 @@ def size_of(form: str, width: int) -> int:
 class PlacedCheck:
     """Implements Check for a number that is calculated over a range of bytes."""
 
-    def __init__(
-        self, calculate: Callable[[bytes], int], width: int, options: CheckOptions
-    ) -> None:
+    def __init__(self, calculate: Calculation, width: int, options: CheckOptions) -> None:
         self._calculate = calculate
         self._form = options.form
         self._size = size_of(options.form, width)
@@ -42,6 +41,10 @@ class PlacedCheck:
         self._hex = options.over_hex
 
     def verify(self, frame: bytes, head: int, tail: int) -> int:
+        return finished(self.steps(frame, head, tail))
+
+    def steps(self, frame: bytes, head: int, tail: int) -> Steps[int]:
+        """Return `verify` in pieces."""
         size = len(frame)
         content_end = size - tail
         at = content_end - self._size if self._at is None else _index(self._at, size)
@@ -52,7 +55,10 @@ class PlacedCheck:
         covered: bytes | None = frame[begin:end]
         if self._hex:
             covered = _unhexed(frame[begin:end])
-        if covered is None or self._value(frame[at : at + self._size]) != self._calculate(covered):
+        if covered is None:
+            return -1
+        value = yield from self._calculate.steps(covered)
+        if self._value(frame[at : at + self._size]) != value:
             return -1
         return self._size if at + self._size == content_end else 0
 

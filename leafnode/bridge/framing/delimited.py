@@ -10,24 +10,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from leafnode.bridge.framing.escapes import Escape
 from leafnode.bridge.framing.split import Found
+from leafnode.bridge.port_bounds import FRAME_SEARCH_STEPS, FRAME_STEP_BYTES
 from leafnode.link import cobs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from leafnode.bridge.checks.calculation import Steps
+    from leafnode.bridge.framing.split import Decode
     from leafnode.config.serial_stage_options import FramingOptions
-
-    # Either returns the frame as it was meant, or None for what cannot have been one.
-    Decode = Callable[[bytes], bytes | None]
 
 # Either character ends a line and an empty line is nothing, so CRLF needs no rule of its own.
 _LINE_END: Final = re.compile(rb"[\r\n]")
 _SLIP_END: Final = re.compile(rb"\xc0")
-_SLIP_ESCAPE: Final = re.compile(rb"\xdb(.?)", re.DOTALL)
-_SLIP_ESCAPED: Final = {b"\xdc": b"\xc0", b"\xdd": b"\xdb"}
+_SLIP_ESCAPE: Final = Escape(0xDB, {0xDC: 0xC0, 0xDD: 0xDB})
 _HDLC_FLAG: Final = re.compile(rb"\x7e")
-_HDLC_ESCAPE: Final = re.compile(rb"\x7d(.?)", re.DOTALL)
+# What its sender gave up ends in an escape, and so is wrong.
+_HDLC_ESCAPE: Final = Escape(0x7D, {byte: byte ^ 0x20 for byte in range(256)})
+_COBS_FULL: Final = 255  # the code of a group behind which no zero stands
 _VEDIRECT_END: Final = re.compile(rb"\r\nChecksum\t.", re.DOTALL)
 _VEDIRECT_HEX: Final = re.compile(rb":[0-9A-Fa-f]+\n")
 
@@ -89,12 +89,12 @@ class DelimiterSplitter:
         return None
 
     def _whole(self, at: int, behind: int, encoded: bytes) -> Found:
-        frame = self._decode(encoded) if self._decode is not None and encoded else encoded
-        if frame is None:
-            return Found(at, behind, malformed=True)
-        if len(frame) > self._max_frame_bytes:
+        tail = self._end_bytes if self._keeps_end else 0
+        if self._decode is not None:
+            return Found(at, behind, encoded, 0, tail, decode=self._decode)
+        if len(encoded) > self._max_frame_bytes:
             return Found(at, behind, overlong=True)
-        return Found(at, behind, frame, 0, self._end_bytes if self._keeps_end else 0)
+        return Found(at, behind, encoded, 0, tail)
 
 
 def line_splitter(options: FramingOptions) -> DelimiterSplitter:
@@ -114,11 +114,11 @@ def cobs_splitter(options: FramingOptions) -> DelimiterSplitter:
 
 
 def slip_splitter(options: FramingOptions) -> DelimiterSplitter:
-    return _escaped_splitter(_SLIP_END, slip_decoded, options)
+    return _escaped_splitter(_SLIP_END, _SLIP_ESCAPE.removed, options)
 
 
 def hdlc_splitter(options: FramingOptions) -> DelimiterSplitter:
-    return _escaped_splitter(_HDLC_FLAG, hdlc_decoded, options)
+    return _escaped_splitter(_HDLC_FLAG, _HDLC_ESCAPE.removed, options)
 
 
 def _escaped_splitter(
@@ -140,31 +140,45 @@ def vedirect_splitter(options: FramingOptions) -> DelimiterSplitter:
         _VEDIRECT_END,
         max_frame_bytes=options.max_frame_bytes,
         keep_first=options.keep_first,
-        # Answers of the hexadecimal protocol may come between the fields and are not of the sum.
-        decode=lambda block: _VEDIRECT_HEX.sub(b"", block),
+        decode=vedirect_decoded,
         end_bytes=len(b"\r\nChecksum\t?"),
         keeps_end=True,
     )
 
 
-def cobs_decoded(encoded: bytes) -> bytes | None:
-    target = bytearray(len(encoded))
-    size = cobs.decode_into(bytearray(encoded), len(encoded), target)
-    return bytes(target[:size]) if size >= 0 else None
+def cobs_decoded(encoded: bytes) -> Steps[bytes | None]:
+    decoded = bytearray()
+    size, start = len(encoded), 0
+    while start < size:
+        end, code = start, 0
+        for _ in range(FRAME_SEARCH_STEPS):  # whole groups, each of which says where the next is
+            if end >= size or end - start >= FRAME_STEP_BYTES:
+                break
+            code = encoded[end]
+            end += code or size + 1
+        if end > size:
+            return None
+        piece = bytearray(encoded[start:end])
+        plain = bytearray(len(piece))
+        decoded += plain[: cobs.decode_into(piece, len(piece), plain)]
+        if end < size:
+            decoded += b"" if code == _COBS_FULL else b"\0"
+            yield
+        start = end
+    return bytes(decoded)
 
 
-def slip_decoded(encoded: bytes) -> bytes | None:
-    if b"\xdb" not in encoded:
-        return encoded
-    if any(byte not in _SLIP_ESCAPED for byte in _SLIP_ESCAPE.findall(encoded)):
-        return None
-    return _SLIP_ESCAPE.sub(lambda match: _SLIP_ESCAPED[match[1]], encoded)
-
-
-def hdlc_decoded(encoded: bytes) -> bytes | None:
-    """Return the frame; None for one that its sender gave up, which ends in an escape."""
-    if b"\x7d" not in encoded:
-        return encoded
-    if b"" in _HDLC_ESCAPE.findall(encoded):
-        return None
-    return _HDLC_ESCAPE.sub(lambda match: bytes((match[1][0] ^ 0x20,)), encoded)
+def vedirect_decoded(block: bytes) -> Steps[bytes | None]:
+    """Answers of the hexadecimal protocol may come between the fields and are not of the sum."""
+    decoded = bytearray()
+    at = 0
+    while at < len(block):
+        if at:
+            yield
+        # Such an answer ends with its line, so whole lines can be looked at by themselves.
+        end = len(block) if len(block) - at <= FRAME_STEP_BYTES else 0
+        end = end or block.rfind(b"\n", at, at + FRAME_STEP_BYTES) + 1
+        end = end or block.find(b"\n", at + FRAME_STEP_BYTES) + 1 or len(block)
+        decoded += _VEDIRECT_HEX.sub(b"", block[at:end])
+        at = end
+    return bytes(decoded)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from leafnode.bridge.reading import FrameCounts, Reading
+from leafnode.bridge.reading import MORE, FrameCounts, Reading
 from leafnode.clock import NS_PER_MS
 
 if TYPE_CHECKING:
     from leafnode.bridge.checks import Check
-    from leafnode.bridge.reading import Receipt
+    from leafnode.bridge.checks.calculation import Steps
+    from leafnode.bridge.reading import More, Receipt
     from leafnode.config.serial_stage_options import FramingOptions
 
 _POLL_ANSWER_MS: Final = 1000  # what does not answer within this time, or until the next, will not
@@ -45,6 +46,7 @@ class Frames:
         self._resyncs = 0
         self._found = False  # a good frame, since the port was opened
         self._lost = False  # what came since then was not all frames
+        self._work: Steps[Reading | None] | None = None  # on the frame that was found last
 
     def committed(self, receipt: Receipt) -> None:  # noqa: ARG002
         raise AssertionError("a plain frame has no receipt")
@@ -84,6 +86,7 @@ class Frames:
     def _begin(self, now_ms: int) -> None:
         """The port was opened anew: nothing is lost yet, and the device is asked at once."""
         self._found = self._lost = False
+        self._work = None
         self._poll_at_ms = now_ms
         self._polled_ms = None
 
@@ -102,11 +105,11 @@ class Frames:
         self._overlong += 1
         self._lost = True
 
-    def _judged(self, frame: bytes, head: int, tail: int) -> Reading | None:
+    def _judging(self, frame: bytes, head: int, tail: int) -> Steps[Reading | None]:
         """Return the reading in a frame, or None where its check is wrong."""
         taken = 0
         if self._check is not None:
-            taken = self._check.verify(frame, head, tail)
+            taken = yield from self._check.steps(frame, head, tail)
             if taken < 0:
                 self._spoilt()
                 return None
@@ -116,3 +119,14 @@ class Frames:
         self._polled_ms = None
         payload = frame[head : len(frame) - tail - taken] if self._strip else frame
         return Reading(b"%b.%d" % (self._msg_id_prefix, self._frames), payload)
+
+    def _go_on(self) -> Reading | More | None:
+        """Do one more step of the work on a frame: MORE where that was not the last."""
+        assert self._work is not None, "the caller has begun it"
+        try:
+            next(self._work)
+        except StopIteration as done:
+            self._work = None
+            reading: Reading | None = done.value
+            return reading
+        return MORE

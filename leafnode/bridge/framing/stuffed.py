@@ -11,9 +11,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from leafnode.bridge.framing.escapes import Escape
 from leafnode.bridge.framing.split import Found
+from leafnode.bridge.port_bounds import FRAME_SEARCH_STEPS
 
 if TYPE_CHECKING:
+    from leafnode.bridge.checks.calculation import Steps
     from leafnode.config.serial_stage_options import FramingOptions
 
 _STX: Final = 0x02
@@ -23,7 +26,7 @@ _HALF: Final = b"\x10"
 # A DLE with what follows it is one token, so that no second byte is taken for a mark.
 _TOKEN: Final = re.compile(rb"[\x02\x03]|\x10(?:.|\Z)", re.DOTALL)
 _PAIR: Final = re.compile(rb"\x10.|\x10\Z", re.DOTALL)
-_ESCAPED: Final = re.compile(rb"\x10(.)", re.DOTALL)
+_ESCAPE: Final = Escape(_DLE, {byte: byte for byte in range(256)})
 
 
 class StuffedSplitter:
@@ -39,14 +42,14 @@ class StuffedSplitter:
         self._max_encoded_bytes = 2 * options.max_frame_bytes + 4  # every byte escaped, two marks
         self._mark = 2 if self._double else 1
         self._inside = False
-        self._searched = 0
+        self._searched = self._escapes = 0
 
     def opened(self) -> None:
         self._inside = False
-        self._searched = 0
+        self._searched = self._escapes = 0
 
     def moved(self) -> None:
-        self._searched = 0
+        self._searched = self._escapes = 0
 
     def find(self, buffer: bytearray, at: int) -> Found | None:
         if self._inside:
@@ -55,22 +58,29 @@ class StuffedSplitter:
 
     def _start(self, buffer: bytearray, at: int) -> Found | None:
         position = at
-        while match := self._token.search(buffer, position):
+        for _ in range(FRAME_SEARCH_STEPS):
+            match = self._token.search(buffer, position)
+            if match is None:
+                return Found(len(buffer), len(buffer)) if len(buffer) > at else None
             if match[0] == _HALF:  # what it belongs to has not come yet
                 return Found(match.start(), match.start()) if match.start() > at else None
             if self._kind(match) == _STX:
                 self._inside = True
                 return Found(match.start(), match.start())
             position = match.end()
-        return Found(len(buffer), len(buffer)) if len(buffer) > at else None
+        return Found(position, position, unfinished=True)
 
     def _end(self, buffer: bytearray, at: int) -> Found | None:
         position = at + max(self._searched, self._mark)
         limit = at + self._max_encoded_bytes
-        while match := self._token.search(buffer, position, limit):
-            if match[0] == _HALF:
-                position = match.start()
-                break
+        for _ in range(FRAME_SEARCH_STEPS):
+            match = self._token.search(buffer, position, limit)
+            if match is None or match[0] == _HALF:
+                if len(buffer) >= limit:
+                    return self._overlong(at)
+                end = min(limit, len(buffer)) if match is None else match.start()
+                self._searched = end - at
+                return None
             kind = self._kind(match)
             if kind == _ETX:
                 return self._whole(buffer, at, match)
@@ -79,27 +89,28 @@ class StuffedSplitter:
             if self._double and kind != _DLE:
                 self._inside = False
                 return Found(at, match.end(), malformed=True)
+            self._escapes += 1
             position = match.end()
-        else:
-            position = min(limit, len(buffer))
-        if len(buffer) >= limit:
-            return self._overlong(at)
         self._searched = position - at
-        return None
+        return Found(at, at, unfinished=True)
 
     def _whole(self, buffer: bytearray, at: int, end: re.Match[bytes]) -> Found | None:
         behind = end.end() + self._after_end
         if len(buffer) < behind:
             self._searched = end.start() - at
             return None
-        content = bytes(buffer[at + self._mark : end.start()])
-        if b"\x10" in content:
-            content = _ESCAPED.sub(rb"\1", content)
-        frame = b"\x02%b\x03%b" % (content, bytes(buffer[end.end() : behind]))
-        if len(frame) > self._max_frame_bytes:
+        size = end.start() - at - self._mark - self._escapes + 2 + self._after_end
+        if size > self._max_frame_bytes:
             return self._overlong(at)
         self._inside = False
-        return Found(at, behind, frame, 1, 1 + self._after_end, retry=at + self._mark)
+        found = bytes(buffer[at:behind])
+        retry = at + self._mark
+        return Found(at, behind, found, 1, 1 + self._after_end, retry=retry, decode=self._plain)
+
+    def _plain(self, found: bytes) -> Steps[bytes | None]:
+        end = len(found) - self._after_end
+        content = yield from _ESCAPE.removed(found[self._mark : end - self._mark])
+        return None if content is None else b"\x02%b\x03%b" % (content, found[end:])
 
     def _overlong(self, at: int) -> Found:
         self._inside = False

@@ -11,11 +11,14 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge.framing.frames import Frames
+from leafnode.bridge.framing.split import PLACE_BYTES
+from leafnode.bridge.port_bounds import FRAME_STEP_BYTES
+from leafnode.bridge.reading import MORE
 from leafnode.clock import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
     from leafnode.bridge.checks import Check
-    from leafnode.bridge.reading import Reading
+    from leafnode.bridge.reading import More, Reading
     from leafnode.config.serial_stage_options import FramingOptions
 
 _BITS_MAX: Final = 12  # of a character: start, 8 data, parity, 2 stop
@@ -67,11 +70,13 @@ class IdleFraming(Frames):
             self._buffer.clear()
             self._skipping = True
 
-    def next_event(self) -> Reading | None:
-        while self._ended:
-            reading = self._judged(self._ended.popleft(), 0, 0)
-            if reading is not None:
-                return reading
+    def next_event(self) -> Reading | More | None:
+        while self._ended or self._work is not None:
+            if self._work is None:
+                self._work = self._judging(self._ended.popleft(), 0, 0)
+            event = self._go_on()
+            if event is not None:
+                return event
         return None
 
     def next_timeout_ms(self, now_ms: int) -> int | None:
@@ -117,15 +122,22 @@ class RawFraming(Frames):
             self._due_ms = now_ms + self._every_ms
         self._buffer += data
 
-    def next_event(self) -> Reading | None:
-        while len(self._buffer) >= self._max_frame_bytes or (self._is_due and self._buffer):
-            chunk = bytes(self._buffer[: self._max_frame_bytes])
-            del self._buffer[: self._max_frame_bytes]
-            reading = self._judged(chunk, 0, 0)
-            if reading is not None:
-                return reading
-        self._is_due = False
-        return None
+    def next_event(self) -> Reading | More | None:
+        left = FRAME_STEP_BYTES
+        while left > 0:
+            if self._work is None:
+                is_full = len(self._buffer) >= self._max_frame_bytes
+                if not is_full and not (self._is_due and self._buffer):
+                    self._is_due = False
+                    return None
+                chunk = bytes(self._buffer[: self._max_frame_bytes])
+                del self._buffer[: self._max_frame_bytes]
+                left -= PLACE_BYTES + len(chunk)
+                self._work = self._judging(chunk, 0, 0)
+            event = self._go_on()
+            if event is not None:
+                return event
+        return MORE
 
     def next_timeout_ms(self, now_ms: int) -> int | None:
         poll_ms = super().next_timeout_ms(now_ms)

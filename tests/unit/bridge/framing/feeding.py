@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from leafnode.bridge.framing import new_framing
 from leafnode.bridge.framing.split import SplitFraming
-from leafnode.bridge.reading import Reading
+from leafnode.bridge.reading import MORE, Reading
 from leafnode.config.serial_options import SerialPort
 from leafnode.config.serial_stage_options import CheckOptions, FramingOptions
 
@@ -29,8 +29,9 @@ def feed(framing: Framing, *chunks: bytes, now_ms: int = 0) -> list[bytes]:
     for chunk in chunks:
         framing.receive(chunk, now_ms)
         while (event := framing.next_event()) is not None:
-            assert isinstance(event, Reading)
-            payloads.append(event.payload)
+            if event is not MORE:
+                assert isinstance(event, Reading)
+                payloads.append(event.payload)
     return payloads
 
 

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leafnode.bridge.checks.calculation import finished
 from leafnode.bridge.checks.crc import crc
-from leafnode.bridge.framing.delimited import cobs_decoded, hdlc_decoded, slip_decoded
+from leafnode.bridge.framing.delimited import cobs_decoded, vedirect_decoded
 from leafnode.bridge.framing.split import SplitFraming
+from leafnode.bridge.port_bounds import FRAME_STEP_BYTES
 from leafnode.bridge.reading import Framing, Reading
 from leafnode.config.crc_catalog import CATALOG
 from leafnode.config.serial_stage_options import CheckOptions
@@ -189,9 +191,39 @@ def test_what_was_stuffed_comes_out_as_it_was(kind: str) -> None:
 
 
 def test_the_examples_of_the_standards() -> None:
-    assert slip_decoded(b"a\xdb\xdcb\xdb\xddc") == b"a\xc0b\xdbc"  # RFC 1055
-    assert hdlc_decoded(b"\x7d\x5e\x7d\x5d\x7d\x31") == b"\x7e\x7d\x11"  # RFC 1662, 4.2
-    assert cobs_decoded(b"\x03\x11\x22\x02\x33") == b"\x11\x22\0\x33"  # Wikipedia's table
+    for kind, line, frame in (
+        ("slip", b"a\xdb\xdcb\xdb\xddc\xc0", b"a\xc0b\xdbc"),  # RFC 1055
+        ("hdlc", b"\x7d\x5e\x7d\x5d\x7d\x31\x7e", b"\x7e\x7d\x11"),  # RFC 1662, 4.2
+        ("cobs", b"\x03\x11\x22\x02\x33\0", b"\x11\x22\0\x33"),  # Wikipedia's table
+    ):
+        assert feed(framing_of(kind, keep_first=True), line) == [frame]
+
+
+@given(st.lists(st.one_of(st.binary(max_size=300), st.just(b"\0" * 200), st.just(b"x" * 254))))
+def test_cobs_in_pieces_is_cobs(parts: list[bytes]) -> None:
+    plain = b"".join(parts)
+    encoded = bytearray(cobs.encoded_bytes_max(len(plain)))
+    del encoded[cobs.encode_into(bytearray(plain), len(plain), encoded, 0) :]
+
+    assert finished(cobs_decoded(bytes(encoded))) == plain
+
+
+@given(st.binary(max_size=200), st.binary(max_size=20))
+def test_what_is_no_cobs_is_none_in_pieces(head: bytes, tail: bytes) -> None:
+    encoded = b"\1" * 100 + head + tail
+    target = bytearray(len(encoded))
+    size = cobs.decode_into(bytearray(encoded), len(encoded), target)
+
+    assert finished(cobs_decoded(encoded)) == (bytes(target[:size]) if size >= 0 else None)
+
+
+def test_an_answer_of_the_hexadecimal_protocol_is_left_out_of_a_long_block() -> None:
+    block = b"".join(b"\r\nV%d\t12\r\n:7A%02X\n" % (number, number) for number in range(200))
+    fields = b"".join(b"\r\nV%d\t12\r\n" % number for number in range(200))
+    assert len(block) > 2 * FRAME_STEP_BYTES
+
+    assert finished(vedirect_decoded(block)) == fields
+    assert finished(vedirect_decoded(b":" * 5000)) == b":" * 5000
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leafnode.bridge.checks import SUMS
+from leafnode.bridge.checks.calculation import Calculation
 from leafnode.bridge.checks.crc import crc
 from leafnode.bridge.framing import SPLITTERS
 from leafnode.bridge.framing.split import SplitFraming
+from leafnode.bridge.port_bounds import FRAME_STEP_BYTES
+from leafnode.bridge.reading import MORE
 from leafnode.config import serial_bounds
 from leafnode.config.crc_catalog import CATALOG
 from leafnode.config.serial_stage_options import CheckOptions
@@ -281,3 +285,68 @@ def test_every_kind_of_splitter_is_played_here() -> None:
     played = {options[0] for options in KINDS.values()}
 
     assert played | {"line", "cobs", "slip", "hdlc", "vedirect"} == set(SPLITTERS)
+
+
+# Each makes a lot of work of few bytes: a large frame with a wrong check, escapes, false starts.
+LABOURS: dict[str, tuple[str, dict[str, Any], bytes]] = {
+    "a large frame": (
+        "length",
+        {"start": b"B", "length_at": 1, "length_bytes": 2, "length_big": True, "length_add": 3},
+        b"B\xff\x00" + b"x" * 65280,
+    ),
+    "a large line": ("line", {}, b"x" * 65000 + b"\n"),
+    "escapes": ("slip", {}, b"\xdb\xdc" * 32000 + b"\xc0"),
+    "small groups": ("cobs", {}, b"\x01" * 65000 + b"\0"),
+    "escaped marks": ("stx_etx", {"after_end": 2}, b"\x02" + b"\x10\x10" * 32000 + b"\x03ab"),
+    "false starts": ("fixed", {"length": 9}, b"\x01" * 4096),
+    "large false starts": ("fixed", {"length": 900}, b"\x01" * 40960),
+    "short frames": ("start_end", {"start": b"A", "end": b"B"}, b"AxxxB" * 800),
+    "marks in noise": ("stx_etx", {}, b"\x03" * 4096),
+    "silence": ("idle", {}, b"x" * 65000),
+    "an interval": ("raw", {"every_ns": 1}, b"x" * 65000),
+}
+
+
+@pytest.mark.parametrize("labour", LABOURS)
+def test_one_question_costs_a_bounded_amount_of_work(
+    labour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted are frames and bytes that are checked between two questions; not time."""
+    kind, options, stream = LABOURS[labour]
+    work: list[int] = []
+
+    def add(value: int, data: bytes) -> int:
+        work.append(len(data))
+        return value + 1
+
+    monkeypatch.setitem(SUMS, "sum16", (Calculation(1 << 20, add), 16))  # never right
+    framing = framing_of(
+        kind, check=CheckOptions("sum16"), max_frame_bytes=65535, keep_first=True, **options
+    )
+    worst, more = 0, 0
+    framing.receive(stream, 0)
+    framing.receive(b"", 10_000)
+    while (event := framing.next_event()) is not None:
+        assert event is MORE
+        more += 1
+        worst = max(worst, sum(work), len(work))
+        work.clear()
+    worst = max(worst, sum(work), len(work))
+
+    assert framing.counts().noise_bytes + framing.counts().bad > 0
+    assert worst <= 2 * FRAME_STEP_BYTES  # a frame is begun while there is any left
+    assert more >= min(20, len(stream) // FRAME_STEP_BYTES // 2)
+
+
+def test_a_large_frame_is_a_reading_behind_its_steps_and_forgotten_when_the_port_opens() -> None:
+    text = bytes(range(256)) * 100
+    framing = framing_of("slip", check=CheckOptions(**CHECK), max_frame_bytes=65535)
+    line = text + crc16(text)
+    line = line.replace(b"\xdb", b"\xdb\xdd").replace(b"\xc0", b"\xdb\xdc") + b"\xc0"
+    assert feed(framing, b"\xc0" + line) == [text]
+
+    framing.receive(line, 0)
+    assert framing.next_event() is MORE
+    framing.opened(0)
+
+    assert feed(framing, b"\xc0" + line) == [text]
