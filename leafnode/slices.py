@@ -1,4 +1,5 @@
 """Something long, done in slices: some of it now, as much in each turn of the loop that follows.
+Or all of it at once, where nobody waits.
 
 Knows steps and whoever calls later; not what the steps do, and no clock. Truth:
 docs/ARCHITECTURE.md, "Time".
@@ -8,10 +9,22 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
+
+T = TypeVar("T")
+
+
+def finish(steps: Generator[None, None, T]) -> T:
+    """Take all steps without a pause, and return what they make."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            made: T = stop.value
+            return made
 
 
 def in_slices(

@@ -37,7 +37,7 @@ from leafnode.jetstream.stream import Stream
 from leafnode.jetstream.taken import TakenSubjects
 from leafnode.jetstream.undo import Undo
 from leafnode.limits import STREAMS_COUNTED_PER_TURN
-from leafnode.slices import in_slices
+from leafnode.slices import finish, in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -429,13 +429,7 @@ class AccountJetStream:
 
     def usage(self) -> Usage:
         """Add up what the streams hold."""
-        steps = self.counted()
-        while True:
-            try:
-                next(steps)
-            except StopIteration as stop:
-                usage: Usage = stop.value
-                return usage
+        return finish(self.counted())
 
     def counted(self) -> Generator[None, None, Usage]:
         """Add up what the streams hold; others may have their turn wherever it yields."""

@@ -49,16 +49,6 @@ def consumed(items: list[Item], size: int = ROWS_PER_TURN) -> Iterator[list[Item
         yield piece
 
 
-def finish(steps: Steps[T]) -> T:
-    """Return the answer, made without a pause."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            answer: T = stop.value
-            return answer
-
-
 class Rounds:
     """Lets all who have more to do take turns: one of them in each turn of the loop.
 

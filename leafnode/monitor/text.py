@@ -12,7 +12,7 @@ import msgspec
 
 from leafnode.clock import NS_PER_S
 from leafnode.go_json import escaped
-from leafnode.monitor.steps import finish
+from leafnode.slices import finish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

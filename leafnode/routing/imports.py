@@ -17,8 +17,9 @@ from leafnode.protocol.transform import untokenize
 from leafnode.routing.crossings import Crossings, numbers
 from leafnode.routing.parked import begin, in_turns
 from leafnode.routing.peer import Kind
-from leafnode.routing.plan import Plan, finished
+from leafnode.routing.plan import Plan
 from leafnode.routing.subscription import Shadow, Subscription
+from leafnode.slices import finish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -131,7 +132,7 @@ class StreamImports:
     def stop(self) -> None:
         """Import nothing any more."""
         self._account.stream_imports = None
-        self.adopt(finished(self.planned(())))
+        self.adopt(finish(self.planned(())))
 
     def planned(self, imports: Iterable[StreamImport]) -> Generator[None, None, StreamsPlan]:
         """Find out in steps what is new, and what is not there any more, where these are

@@ -5,10 +5,7 @@ Knows lists; not what is imported.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
+from typing import Generic, NamedTuple, TypeVar
 
 EntryT = TypeVar("EntryT")
 T = TypeVar("T")
@@ -24,13 +21,3 @@ class Plan(NamedTuple, Generic[EntryT, T]):
     @property
     def changes_nothing(self) -> bool:
         return not (self.fresh or self.gone)
-
-
-def finished(steps: Generator[None, None, T]) -> T:
-    """Take all steps and return what they make."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            made: T = stop.value
-            return made

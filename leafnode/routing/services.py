@@ -25,12 +25,12 @@ from leafnode.routing.deliver import deliver
 from leafnode.routing.latency import Measurement, asks_for_sample
 from leafnode.routing.owed import ACK_PREFIX, Response
 from leafnode.routing.permissions import LOGIN_REQUESTS
-from leafnode.routing.plan import Plan, finished
+from leafnode.routing.plan import Plan
 from leafnode.routing.route import Message
 from leafnode.routing.service_export import Answers, Passed
 from leafnode.routing.subscription import Subscription
 from leafnode.routing.tracing import without_trace
-from leafnode.slices import in_slices
+from leafnode.slices import finish, in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -205,7 +205,7 @@ class Services:
 
     def replace_imports(self, imports: Iterable[ServiceImport]) -> None:
         """Import these services from now on, and no others."""
-        self.adopt(finished(self.planned(imports)))
+        self.adopt(finish(self.planned(imports)))
 
     def planned(self, imports: Iterable[ServiceImport]) -> Generator[None, None, ServicesPlan]:
         """Find out in steps what is new, and what is not there any more, where these are imported.

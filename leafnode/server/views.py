@@ -17,7 +17,7 @@ from leafnode.go_time import format_time
 from leafnode.jetstream import server_bounds
 from leafnode.limits import TLS_TIMEOUT_NS, WEBSOCKET_HANDSHAKE_NS
 from leafnode.metrics import Traffic
-from leafnode.monitor.steps import COUNTS_PER_TURN, ROWS_PER_TURN, finish, slices
+from leafnode.monitor.steps import COUNTS_PER_TURN, ROWS_PER_TURN, slices
 from leafnode.monitor.text import number
 from leafnode.monitor.views import (
     AccountFaults,
@@ -41,6 +41,7 @@ from leafnode.server import leaf_port
 from leafnode.server.features import links
 from leafnode.server.lame_duck import closed_entrances
 from leafnode.server.stream_views import jetstream_of
+from leafnode.slices import finish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

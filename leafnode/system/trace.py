@@ -17,8 +17,8 @@ from leafnode.limits import (
     TRACE_LOG_NS,
     TRACE_PACKED_BYTES_MAX,
 )
-from leafnode.monitor.steps import finish
 from leafnode.protocol import header
+from leafnode.slices import finish
 from leafnode.system.encoding import encoded
 
 if TYPE_CHECKING:

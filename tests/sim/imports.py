@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from leafnode.protocol.transform import stream_transforms
 from leafnode.routing.imports import StreamImport
-from leafnode.routing.plan import finished
+from leafnode.slices import finish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -48,4 +48,4 @@ def stream_import(
 
 def replace_imports(imports: StreamImports, others: Iterable[StreamImport]) -> None:
     """Import others from now on."""
-    imports.adopt(finished(imports.planned(others)))
+    imports.adopt(finish(imports.planned(others)))

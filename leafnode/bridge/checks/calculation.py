@@ -42,13 +42,3 @@ class Calculation(NamedTuple):
             yield
             value = self.add(value, data[at : at + FRAME_STEP_BYTES])
         return self.finish(value)
-
-
-def finished(steps: Steps[T]) -> T:
-    """Do all of a work at once, and return its result."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            found: T = done.value
-            return found

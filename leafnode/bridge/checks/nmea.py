@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from leafnode.bridge.checks.calculation import finished
 from leafnode.bridge.checks.sums import xor8
+from leafnode.slices import finish
 
 if TYPE_CHECKING:
     from leafnode.bridge.checks.calculation import Steps
@@ -26,7 +26,7 @@ class NmeaCheck:
         self._required = required
 
     def verify(self, frame: bytes, head: int, tail: int) -> int:
-        return finished(self.steps(frame, head, tail))
+        return finish(self.steps(frame, head, tail))
 
     def steps(self, frame: bytes, head: int, tail: int) -> Steps[int]:
         """Return `verify` in pieces."""

@@ -9,7 +9,7 @@ import binascii
 import re
 from typing import TYPE_CHECKING, Final
 
-from leafnode.bridge.checks.calculation import finished
+from leafnode.slices import finish
 
 if TYPE_CHECKING:
     from leafnode.bridge.checks.calculation import Calculation, Steps
@@ -41,7 +41,7 @@ class PlacedCheck:
         self._hex = options.over_hex
 
     def verify(self, frame: bytes, head: int, tail: int) -> int:
-        return finished(self.steps(frame, head, tail))
+        return finish(self.steps(frame, head, tail))
 
     def steps(self, frame: bytes, head: int, tail: int) -> Steps[int]:
         """Return `verify` in pieces."""

@@ -9,7 +9,7 @@ from leafnode.auth.account_drafts import bare, changed_by, draft_of
 from leafnode.auth.claims import AccountClaims, ExportClaim, ImportClaim
 from leafnode.auth.known_accounts import LoadedAccount
 from leafnode.auth.trust import Trust
-from leafnode.monitor.steps import finish
+from leafnode.slices import finish
 
 TRUST = Trust(frozenset({"O"}))
 

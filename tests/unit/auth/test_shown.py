@@ -8,7 +8,7 @@ import pytest
 
 from leafnode.auth.shown import shown_claims
 from leafnode.errors import AuthError
-from leafnode.monitor.steps import finish
+from leafnode.slices import finish
 from tests.sim.realm import NOW_S, Realm
 
 REALM = Realm()

@@ -10,8 +10,9 @@ from leafnode.metrics import Traffic
 from leafnode.monitor.accountz import accountz, accstatz
 from leafnode.monitor.options import AccountzOptions, AccstatzOptions
 from leafnode.monitor.query import BadQuery
-from leafnode.monitor.steps import at_once, finish
+from leafnode.monitor.steps import at_once
 from leafnode.monitor.views import AccountParts
+from leafnode.slices import finish
 from tests.sim.clock import WALL_START_NS, FakeClock
 from tests.sim.monitor import account, views
 

@@ -11,7 +11,7 @@ from leafnode.clients.facts import PeerCertificate, SubscriptionFacts
 from leafnode.monitor.connz import connz
 from leafnode.monitor.options import ConnzOptions
 from leafnode.monitor.query import BadQuery, Query
-from leafnode.monitor.steps import finish
+from leafnode.slices import finish
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import closed, open_, views
 

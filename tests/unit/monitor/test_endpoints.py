@@ -8,7 +8,7 @@ import pytest
 
 from leafnode.monitor.endpoints import Answer, Endpoints
 from leafnode.monitor.monitor import Monitor
-from leafnode.monitor.steps import finish
+from leafnode.slices import finish
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import SECRET, views
 

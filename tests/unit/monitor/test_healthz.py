@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from leafnode.monitor.healthz import healthz
 from leafnode.monitor.options import HealthzOptions
 from leafnode.monitor.query import Query
-from leafnode.monitor.steps import finish
 from leafnode.monitor.views import RemoteView
+from leafnode.slices import finish
 from tests.sim.monitor import SECRET, jetstream, port, uplink, views
 
 if TYPE_CHECKING:

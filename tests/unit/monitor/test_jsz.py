@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from leafnode.monitor.jsz import UNLIMITED, jsz
 from leafnode.monitor.options import JszOptions
 from leafnode.monitor.query import Query
-from leafnode.monitor.steps import finish
+from leafnode.slices import finish
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import jetstream, views
 

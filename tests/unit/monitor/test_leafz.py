@@ -8,7 +8,7 @@ from typing import Any
 from leafnode.monitor.leafz import leafz
 from leafnode.monitor.options import LeafzOptions
 from leafnode.monitor.query import Query
-from leafnode.monitor.steps import finish
+from leafnode.slices import finish
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import views
 

@@ -11,7 +11,7 @@ from leafnode.monitor.metrics import Exposition, metrics
 from leafnode.monitor.monitor import Monitor
 from leafnode.monitor.options import MetricsOptions
 from leafnode.monitor.query import Query
-from leafnode.monitor.steps import finish
+from leafnode.slices import finish
 from tests.sim.clock import WALL_START_NS, FakeClock
 from tests.sim.monitor import SECRET, account, open_, port, views
 

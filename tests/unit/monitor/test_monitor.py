@@ -10,7 +10,7 @@ import pytest
 from leafnode.monitor.monitor import ENDPOINTS, Monitor
 from leafnode.monitor.options import IpqueueszOptions, Nothing
 from leafnode.monitor.query import Query
-from leafnode.monitor.steps import finish
+from leafnode.slices import finish
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import views
 

@@ -9,9 +9,9 @@ import pytest
 from leafnode.clock import NS_PER_S
 from leafnode.go_time import format_time
 from leafnode.monitor.own import leafnode, serialz, uplinkz
-from leafnode.monitor.steps import finish
 from leafnode.monitor.text import pretty
 from leafnode.monitor.views import HttpFaults, OwnCounters
+from leafnode.slices import finish
 from leafnode.uplink.status import Protection, State
 from tests.sim.clock import WALL_START_NS, FakeClock
 from tests.sim.monitor import budget, device, port, uplink, views

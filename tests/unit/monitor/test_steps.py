@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from leafnode.monitor.steps import Rounds, Run, at_once, consumed, finish, slices
+from leafnode.monitor.steps import Rounds, Run, at_once, consumed, slices
+from leafnode.slices import finish
 from tests.sim.clock import FakeClock
 
 if TYPE_CHECKING:

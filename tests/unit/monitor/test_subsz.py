@@ -8,10 +8,10 @@ import pytest
 
 from leafnode.monitor.options import SubszOptions
 from leafnode.monitor.query import BadQuery, Query
-from leafnode.monitor.steps import finish
 from leafnode.monitor.subsz import subsz
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.subscription import Subscription
+from leafnode.slices import finish
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import OUTBOX, views
 

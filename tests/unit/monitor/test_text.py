@@ -8,8 +8,8 @@ import pytest
 
 from leafnode.clock import NS_PER_S
 from leafnode.go_json import encode
-from leafnode.monitor.steps import finish
 from leafnode.monitor.text import number, pretty, pretty_steps, shown, uptime, uptime_ns
+from leafnode.slices import finish
 
 
 @pytest.mark.parametrize(

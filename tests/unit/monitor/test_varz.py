@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from leafnode.clock import NS_PER_S
-from leafnode.monitor.steps import finish
 from leafnode.monitor.varz import address, varz
 from leafnode.monitor.views import HttpFaults, LeafPortFacts, RemoteFacts
+from leafnode.slices import finish
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import facts, views
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leafnode.monitor.steps import finish
+from leafnode.slices import finish
 from tests.sim.monitor import SECRET, facts, views
 
 

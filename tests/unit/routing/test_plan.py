@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leafnode.routing.plan import Plan, finished
+from leafnode.routing.plan import Plan
+from leafnode.slices import finish
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -31,4 +32,4 @@ def test_what_steps_make_is_returned_once_all_are_taken() -> None:
             yield
         return "made"
 
-    assert (finished(steps()), taken) == ("made", [0, 1, 2])
+    assert (finish(steps()), taken) == ("made", [0, 1, 2])

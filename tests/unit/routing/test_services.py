@@ -23,8 +23,8 @@ from leafnode.routing import awaited, parked, sublist
 from leafnode.routing.imports import StreamImports
 from leafnode.routing.latency import TIMED_OUT, Latency
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
-from leafnode.routing.plan import finished
 from leafnode.routing.services import REQUEST_INFO, ServiceImport
+from leafnode.slices import finish
 from tests.sim.imports import Slices, stream_import
 from tests.sim.peers import FakePeer
 from tests.sim.services import SECOND_NS, Pair, World
@@ -353,7 +353,7 @@ def test_imports_that_are_planned_hold_once_that_is_adopted() -> None:
     later = ServiceImport(mine, export, b"r", b"r", share=False)
     pair.requester.says(b"PUB r 0\r\n\r\n")  # what leads nowhere is cached
 
-    plan = finished(mine.planned([later]))
+    plan = finish(mine.planned([later]))
     pair.requester.says(b"PUB r 0\r\n\r\nPUB r inbox.1 0\r\n\r\n")
     assert (heard.got(), b"503" in pair.requester.got()) == (b"", True)
     assert pair.ask()  # what was imported still is
@@ -379,7 +379,7 @@ def test_imports_that_were_planned_and_given_up_leave_nothing(steps: int) -> Non
         next(planning)
     planning.close()
     assert account.sublist.count == before
-    plan = finished(mine.planned(imports))
+    plan = finish(mine.planned(imports))
     assert account.sublist.count == before + 200
     mine.give_up(plan)
 

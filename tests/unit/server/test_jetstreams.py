@@ -16,10 +16,10 @@ from leafnode.config.account_options import AccountJetStream as Bounds
 from leafnode.config.account_options import AccountOptions, ServiceExport, ServiceImport
 from leafnode.config.options import HostPort, JetStreamLimits, JetStreamOptions, Options
 from leafnode.jetstream.jetstream import UNBOUNDED
-from leafnode.monitor.steps import finish
 from leafnode.server.jetstreams import JetStreams, open_jetstreams, wanted_by
 from leafnode.server.server import Seams, Server
 from leafnode.server.views import views_of
+from leafnode.slices import finish
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,13 +17,14 @@ from leafnode.config.options import HostPort, Options
 from leafnode.limits import BCRYPT_THREADS_MAX
 from leafnode.monitor.accountz import accountz, accstatz
 from leafnode.monitor.options import AccountzOptions, AccstatzOptions
-from leafnode.monitor.steps import COUNTS_PER_TURN, finish
+from leafnode.monitor.steps import COUNTS_PER_TURN
 from leafnode.protocol.info import Connect
 from leafnode.routing.sublist import Sublist
 from leafnode.server.accounts import Accounts
 from leafnode.server.server import Seams, Server
 from leafnode.server.views import views_of
 from leafnode.server.websocket_port import bind_websocket
+from leafnode.slices import finish
 
 
 async def test_the_counters_of_many_accounts_take_several_turns() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leafnode.monitor.steps import finish
+from leafnode.slices import finish
 from leafnode.system.debug import subscribers
 from tests.sim.peers import FakePeer, account
 

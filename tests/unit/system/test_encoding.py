@@ -8,7 +8,8 @@ import json
 import pytest
 
 from leafnode.limits import SNAPPY_ANSWER_BYTES_MAX
-from leafnode.monitor.steps import ROWS_PER_TURN, finish
+from leafnode.monitor.steps import ROWS_PER_TURN
+from leafnode.slices import finish
 from leafnode.system.encoding import encoded, snappy_frames, written
 
 

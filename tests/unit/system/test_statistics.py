@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from leafnode.clock import NS_PER_MS, NS_PER_S
-from leafnode.monitor.steps import finish
 from leafnode.monitor.views import ServerCounters
+from leafnode.slices import finish
 from tests.sim.monitor import jetstream, views
 from tests.sim.system import SystemWorld
 

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.bridge.checks import SUMS
-from leafnode.bridge.checks.calculation import Calculation, finished
+from leafnode.bridge.checks.calculation import Calculation
 from leafnode.bridge.checks.crc import crc
 from leafnode.bridge.port_bounds import FRAME_STEP_BYTES
 from leafnode.config.crc_catalog import CATALOG
+from leafnode.slices import finish
 
 ALL = {name: calculation for name, (calculation, _) in SUMS.items()} | {
     name: crc(options) for name, (options, _) in CATALOG.items()
@@ -21,8 +22,8 @@ ALL = {name: calculation for name, (calculation, _) in SUMS.items()} | {
 def test_in_pieces_it_is_what_it_is_in_one(name: str) -> None:
     data = bytes(range(256)) * 20 + b"tail"
 
-    assert finished(ALL[name].steps(data)) == ALL[name](data)
-    assert finished(ALL[name].steps(b"")) == ALL[name](b"")
+    assert finish(ALL[name].steps(data)) == ALL[name](data)
+    assert finish(ALL[name].steps(b"")) == ALL[name](b"")
 
 
 @given(st.integers(0, 5 * FRAME_STEP_BYTES))

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.bridge.checks.calculation import finished
 from leafnode.bridge.checks.crc import crc
 from leafnode.bridge.framing.delimited import cobs_decoded, vedirect_decoded
 from leafnode.bridge.framing.split import SplitFraming
@@ -15,6 +14,7 @@ from leafnode.bridge.reading import Framing, Reading
 from leafnode.config.crc_catalog import CATALOG
 from leafnode.config.serial_stage_options import CheckOptions
 from leafnode.link import cobs
+from leafnode.slices import finish
 from tests.unit.bridge.framing.feeding import cut, feed, framing_of
 
 
@@ -205,7 +205,7 @@ def test_cobs_in_pieces_is_cobs(parts: list[bytes]) -> None:
     encoded = bytearray(cobs.encoded_bytes_max(len(plain)))
     del encoded[cobs.encode_into(bytearray(plain), len(plain), encoded, 0) :]
 
-    assert finished(cobs_decoded(bytes(encoded))) == plain
+    assert finish(cobs_decoded(bytes(encoded))) == plain
 
 
 @given(st.binary(max_size=200), st.binary(max_size=20))
@@ -214,7 +214,7 @@ def test_what_is_no_cobs_is_none_in_pieces(head: bytes, tail: bytes) -> None:
     target = bytearray(len(encoded))
     size = cobs.decode_into(bytearray(encoded), len(encoded), target)
 
-    assert finished(cobs_decoded(encoded)) == (bytes(target[:size]) if size >= 0 else None)
+    assert finish(cobs_decoded(encoded)) == (bytes(target[:size]) if size >= 0 else None)
 
 
 def test_an_answer_of_the_hexadecimal_protocol_is_left_out_of_a_long_block() -> None:
@@ -222,8 +222,8 @@ def test_an_answer_of_the_hexadecimal_protocol_is_left_out_of_a_long_block() -> 
     fields = b"".join(b"\r\nV%d\t12\r\n" % number for number in range(200))
     assert len(block) > 2 * FRAME_STEP_BYTES
 
-    assert finished(vedirect_decoded(block)) == fields
-    assert finished(vedirect_decoded(b":" * 5000)) == b":" * 5000
+    assert finish(vedirect_decoded(block)) == fields
+    assert finish(vedirect_decoded(b":" * 5000)) == b":" * 5000
 
 
 @pytest.mark.parametrize(

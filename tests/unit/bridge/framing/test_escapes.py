@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.bridge.checks.calculation import finished
 from leafnode.bridge.framing.escapes import Escape
 from leafnode.bridge.port_bounds import FRAME_STEP_BYTES
+from leafnode.slices import finish
 
 SLIP = Escape(0xDB, {0xDC: 0xC0, 0xDD: 0xDB})
 ANY = Escape(0x10, {byte: byte ^ 0x20 for byte in range(256)})
@@ -33,14 +33,14 @@ def test_a_pair_is_not_torn_where_a_piece_ends(size: int, parts: list[bytes]) ->
     encoded = b"x" * size + b"".join(parts)
     table = {byte: byte ^ 0x20 for byte in range(256)}
 
-    assert finished(ANY.removed(encoded)) == plain(encoded, 0x10, table)
+    assert finish(ANY.removed(encoded)) == plain(encoded, 0x10, table)
 
 
 @given(st.lists(st.sampled_from([b"a" * 1022, b"\xdb\xdc", b"\xdb\xdd", b"\xdb", b"\xdd"])))
 def test_a_wrong_pair_is_seen_wherever_it_is(parts: list[bytes]) -> None:
     encoded = b"".join(parts)
 
-    assert finished(SLIP.removed(encoded)) == plain(encoded, 0xDB, {0xDC: 0xC0, 0xDD: 0xDB})
+    assert finish(SLIP.removed(encoded)) == plain(encoded, 0xDB, {0xDC: 0xC0, 0xDD: 0xDB})
 
 
 def test_a_step_is_bounded() -> None:
