@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Clock
     from leafnode.routing.account import Account
-    from leafnode.uplink.answers import HubMessage
     from leafnode.uplink.mailbox import Letter, Mailbox
     from leafnode.uplink.onward import Origin
     from leafnode.uplink.resume import Resume
@@ -83,7 +82,6 @@ class Interview:
         self._probed = set(resume.open_probes[: limits.UPLINK_PROBES_AT_ONCE])
         for hub_seq in sorted(self._probed):
             self._ask(b"s%d" % hub_seq, {"seq": hub_seq})
-
         for index, first, subject in resume.open_walks:
             self._ask_next(index, first, subject)
 
@@ -124,7 +122,9 @@ class Interview:
             if resume.stage != stage and not resume.done:
                 self._ask_again()
         elif is_walk:
-            self._walked(resume, int(index), int(first), message)
+            step = resume.walk(int(index), int(first), message)
+            if step is not None:
+                self._ask_next(*step)
         else:
             resume.look(int(topic[1:]), message)
             self._probed.discard(int(topic[1:]))
@@ -133,10 +133,3 @@ class Interview:
         if self._resume is resume and resume.done:
             self.cancel()
             self._done(resume)
-
-    def _walked(self, resume: Resume, index: int, first: int, message: HubMessage | None) -> None:
-        before = resume.open_walks
-        resume.walk(index, first, message)
-        for step in resume.open_walks:
-            if step not in before:
-                self._ask_next(*step)

@@ -11,7 +11,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.uplink import backlog
 
 if TYPE_CHECKING:
-    from leafnode.uplink.answers import ConsumerInfo, StreamInfo
+    from leafnode.uplink.answers import ConsumerInfo, StreamInfo, StreamState
     from leafnode.uplink.window import Window
 
 
@@ -31,23 +31,22 @@ class Lag:
     def note(self, stream: StreamInfo, consumer: ConsumerInfo, held: int) -> None:
         """Take what the local JetStream says; `held` messages are in the window."""
         self.acked_seq = consumer.ack_floor.stream_seq
-        self.last_seq = stream.state.last_seq
-        self.behind = consumer.num_pending + max(0, consumer.num_ack_pending - held)
         self.full = backlog.full(stream, consumer)
-        state = stream.state
-        self._mean_bytes = state.bytes / state.messages if state.messages else 0.0
-        if self.behind == 0:
-            self._oldest_ns = 0
+        behind = consumer.num_pending + max(0, consumer.num_ack_pending - held)
+        self._note(stream.state, behind)
 
     def note_stream(self, stream: StreamInfo, acked_seq: int, held: int) -> None:
         """Take what is known without a consumer: what is stored behind `acked_seq` waits."""
         state = stream.state
         self.acked_seq = max(self.acked_seq, acked_seq)
-        self.last_seq = state.last_seq
         after = min(state.messages, max(0, state.last_seq - self.acked_seq))
-        self.behind = max(0, after - held)
+        self._note(state, max(0, after - held))
+
+    def _note(self, state: StreamState, behind: int) -> None:
+        self.last_seq = state.last_seq
+        self.behind = behind
         self._mean_bytes = state.bytes / state.messages if state.messages else 0.0
-        if self.behind == 0:
+        if behind == 0:
             self._oldest_ns = 0
 
     def oldest(self, stored_ns: int) -> None:

@@ -44,6 +44,16 @@ class Pulled(NamedTuple):
     gone: bool = False  # there is no such consumer any more
 
 
+def ask_stream(mailbox: Mailbox, stream: str, then: Callable[[StreamInfo | Failure], None]) -> None:
+    """Say where a stream is."""
+
+    def answered(body: bytes | None) -> None:
+        then(_SILENCE if body is None else answers.stream_info(body))
+
+    subject = f"$JS.API.STREAM.INFO.{stream}".encode()
+    mailbox.ask(subject, b"", answered, limits.UPLINK_API_TIMEOUT_NS)
+
+
 class LocalStream:
     """One stream and its durable consumer. `taken` gets each message, `ended` the end of a pull."""
 
@@ -99,7 +109,7 @@ class LocalStream:
             else:
                 then(LocalState(stream, consumer))
 
-        self._ask_stream(looked_up)
+        ask_stream(self._mailbox, self._stream, looked_up)
 
     def look(self, then: Callable[[LocalState | Failure], None]) -> None:
         """Say where the stream and the consumer are now."""
@@ -116,7 +126,7 @@ class LocalStream:
             consumer = _SILENCE if body is None else answers.consumer_info(body)
             then(consumer if isinstance(consumer, Failure) else LocalState(stream, consumer))
 
-        self._ask_stream(looked_up)
+        ask_stream(self._mailbox, self._stream, looked_up)
 
     def pull(self, budget: Budget) -> None:
         """Ask for messages; size 0 asks for any size. Only one request is open at a time."""
@@ -154,13 +164,6 @@ class LocalStream:
         self._ack_alarm.cancel()
         acks, self._acks = self._acks, []
         self._account.publish_acks(acks, b"+ACK")
-
-    def _ask_stream(self, then: Callable[[StreamInfo | Failure], None]) -> None:
-        self._ask(
-            f"STREAM.INFO.{self._stream}",
-            b"",
-            lambda body: then(_SILENCE if body is None else answers.stream_info(body)),
-        )
 
     def _ask(self, subject: str, body: bytes, then: Callable[[bytes | None], None]) -> None:
         subject = f"$JS.API.{subject}"

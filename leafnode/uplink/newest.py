@@ -16,7 +16,7 @@ from leafnode import limits
 from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import ConsumerInfo, Failure, Position, StreamInfo
-from leafnode.uplink.local import LocalState, Pulled
+from leafnode.uplink.local import LocalState, Pulled, ask_stream
 from leafnode.uplink.window import Entry
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ class NewestFirst:
     def look(self, then: Callable[[LocalState | Failure], None]) -> None:
         """Say where the stream is, and how much of it is not done."""
 
-        def looked(body: bytes | None) -> None:
-            stream = _SILENCE if body is None else answers.stream_info(body)
+        def looked(stream: StreamInfo | Failure) -> None:
             if isinstance(stream, Failure):
                 then(Failure(stream.err_code, f"stream {self._stream}: {stream.text}"))
                 return
@@ -86,7 +85,7 @@ class NewestFirst:
             consumer = ConsumerInfo(ack_floor=Position(0, floor), num_pending=self.pending())
             then(LocalState(stream, consumer))
 
-        self._ask(f"STREAM.INFO.{self._stream}", b"", looked)
+        ask_stream(self._mailbox, self._stream, looked)
 
     def pull(self, budget: Budget) -> None:
         """Read so many messages, and bytes until they are reached."""

@@ -103,21 +103,26 @@ class Resume:
         if message is not None and message.seq is not None:
             self._present.add(message.seq)
 
-    def walk(self, index: int, first: int, message: HubMessage | None) -> None:
-        """Take the first message under a subject from a sequence of the hub's stream on."""
+    def walk(
+        self, index: int, first: int, message: HubMessage | None
+    ) -> tuple[int, int, str] | None:
+        """Take the first message under a subject from a sequence of the hub's stream on. Return
+        what is to be asked next, if there is more: see `open_walks`.
+        """
         if self._walks.get(index) != first:
-            return
+            return None
         if message is None or message.hub_seq >= self._walk_end:
             del self._walks[index]
-            return
+            return None
         self._steps += 1
         if message.hub_seq < first or self._steps > limits.UPLINK_PROBES_MAX:
             self.unverified = True
             self._walks.clear()
-            return
+            return None
         if message.seq is not None:
             self._present.add(message.seq)
         self._walks[index] = message.hub_seq + 1
+        return index, message.hub_seq + 1, self._subjects[index]
 
     def position(self) -> Position:
         """Return what the answers say. Call it when `done`."""

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from leafnode import limits
 from leafnode.nuid import hash8
 from leafnode.protocol import subject as subjects
-from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import Failure, StreamInfo
 from leafnode.uplink.dead_letter import DeadLetters
@@ -25,7 +24,7 @@ from leafnode.uplink.flight import Flight, Parts
 from leafnode.uplink.gate import Slot
 from leafnode.uplink.interview import SILENCE, Interview
 from leafnode.uplink.lag import Lag
-from leafnode.uplink.local import LocalStream
+from leafnode.uplink.local import LocalStream, ask_stream
 from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import Origin
@@ -455,11 +454,9 @@ class StreamUplink:
             self._local.look(self._lag_looked)
             return
         # There is no consumer to look at, but what it would bring waits all the same.
-        info = f"$JS.API.STREAM.INFO.{self._options.stream}".encode()
-        self._mailbox.ask(info, b"", self._stream_looked, limits.UPLINK_API_TIMEOUT_NS)
+        ask_stream(self._mailbox, self._options.stream, self._stream_looked)
 
-    def _stream_looked(self, body: bytes | None) -> None:
-        stream = answers.stream_info(body) if body is not None else None
+    def _stream_looked(self, stream: StreamInfo | Failure) -> None:
         if self._state is State.OPENING and isinstance(stream, StreamInfo):
             window = self._flight.window
             self._lag.note_stream(stream, window.floor, len(window))
