@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -56,7 +55,6 @@ class Bridge:
             account,
             clock,
             opens,
-            "",
             max_payload_bytes,
             permissions,
             self.devices,
@@ -89,8 +87,8 @@ class Bridge:
 
     def _runner(self, port: SerialPort) -> PortRunner:
         # An id of its own: an entry that changed counts its readings from 1 again.
-        seams = replace(self._seams, boot=nuid(self._random))
-        return PortRunner(port, seams, inbox=f"_INBOX.{nuid(self._random)}".encode())
+        inbox = f"_INBOX.{nuid(self._random)}".encode()
+        return PortRunner(port, self._seams, boot=nuid(self._random), inbox=inbox)
 
     async def run(self) -> None:
         """Serve all ports until cancelled. A port that fails disturbs no other."""

@@ -51,14 +51,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class BridgeSeams:
-    """What every port works with. `boot` is unique for this runner; `permissions` returns what the
-    account allows who has no permissions of its own, None: everything.
+    """What every port works with. `permissions` returns what the account allows who has no
+    permissions of its own, None: everything.
     """
 
     account: Account
     clock: Clock
     open_serial: OpenSerial
-    boot: str
     max_payload_bytes: int
     permissions: Callable[[], Permissions | None] = lambda: None
     devices: Devices | None = None  # of all ports; a port alone has its own
@@ -69,10 +68,11 @@ class BridgeSeams:
 class PortRunner:
     """One port of the configuration, for as long as its entry stays as it is."""
 
-    def __init__(self, options: SerialPort, seams: BridgeSeams, *, inbox: bytes) -> None:
+    def __init__(self, options: SerialPort, seams: BridgeSeams, *, boot: str, inbox: bytes) -> None:
+        """`boot` and `inbox`: no other runner has these."""
         self._options = options
         self._clock = seams.clock
-        self._framing = new_framing(options, f"{options.name}.{seams.boot}".encode(), self._wall_ms)
+        self._framing = new_framing(options, f"{options.name}.{boot}".encode(), self._wall_ms)
         self._counters = PortCounters()
         self._publisher = self._new_publisher(seams, inbox)
         self._mapper = Mapper(

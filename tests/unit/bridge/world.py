@@ -99,8 +99,8 @@ class World:
         self.clock = FakeClock()
         self.stream = FakeStream(self.account, b"s.>")
         self.stream.commits_at_once = True
-        seams = BridgeSeams(self.account, self.clock, self.line.open, "boot", max_payload_bytes)
-        self.runner = PortRunner(options, seams, inbox=b"_INBOX.x")
+        seams = BridgeSeams(self.account, self.clock, self.line.open, max_payload_bytes)
+        self.runner = PortRunner(options, seams, boot="boot", inbox=b"_INBOX.x")
 
     def say(self, data: bytes) -> None:
         assert self.line.device is not None
