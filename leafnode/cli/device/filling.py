@@ -25,7 +25,7 @@ from leafnode.cli.device.bundle import build
 from leafnode.cli.device.compiled import CannotCompile, compiler
 from leafnode.cli.device.plan import Copy, checked_name, checked_sensors, plan
 from leafnode.cli.nats import place
-from leafnode.clock import NS_PER_S, SystemClock
+from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
 from leafnode.errors import LeafnodeError
 from leafnode.go_time import parse_duration
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from leafnode.cli.device.boards import Board
 
-_NS_PER_MS: Final = 1_000_000
 # A node compares times that wrap, right up to half of 2^29 ms (link/ticks.py).
 _INTERVAL_MAX_NS: Final = 72 * 3600 * NS_PER_S
 _ENOUGH_MS: Final = 100  # a clock that is off by less is not set a second time
@@ -112,7 +111,7 @@ def time_command(port: str, *, set_: bool, **where: str | None) -> None:
         off_ms = _offset_ms(device, clock)
         if set_ and abs(off_ms) > _ENOUGH_MS:
             # It was late by the way to the board: now that is known.
-            aim_ns = clock.wall_ns() - off_ms * _NS_PER_MS
+            aim_ns = clock.wall_ns() - off_ms * NS_PER_MS
             remote.run_code(device, board_clock.setting(aim_ns), _ignored)
             off_ms = _offset_ms(device, clock)
     direction = "ahead" if off_ms >= 0 else "behind"
@@ -147,11 +146,11 @@ def _settings(
         found["NODE_NAME"] = checked_name(name)
     if interval is not None:
         interval_ns = parse_duration(interval)
-        if interval_ns is None or interval_ns < _NS_PER_MS:
+        if interval_ns is None or interval_ns < NS_PER_MS:
             raise Deploying(f"--interval {interval}: expected a time such as 500ms or 10s")
         if interval_ns > _INTERVAL_MAX_NS:
             raise Deploying(f"--interval {interval}: at most 72h")
-        found["NODE_INTERVAL_MS"] = interval_ns // _NS_PER_MS
+        found["NODE_INTERVAL_MS"] = interval_ns // NS_PER_MS
     if line is not None:
         found["NODE_LINE"] = line
     if sensors is not None:

@@ -235,8 +235,7 @@ class PortServer:
         if events.get(tty, 0) & _READABLE:
             self._from_port()
         if events.get(client, 0) & _GONE and not self._is_going:
-            self._is_going = True
-            self._drained_ns = self._clock.monotonic_ns()
+            self._begin_to_go()
         if events.get(client, 0) & _READABLE or self._is_going:
             self._from_client()
         if events.get(listener):
@@ -322,9 +321,12 @@ class PortServer:
     def _ended(self, reason: str) -> None:
         """All that the client wrote is here."""
         if not self._is_going:
-            self._is_going = True
-            self._drained_ns = self._clock.monotonic_ns()
+            self._begin_to_go()
         self._reason = reason
+
+    def _begin_to_go(self) -> None:
+        self._is_going = True
+        self._drained_ns = self._clock.monotonic_ns()
 
     def _drain(self) -> None:
         """End a client that is going once the tty has sent what it wrote, or sends no more."""
