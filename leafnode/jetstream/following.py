@@ -58,10 +58,9 @@ class Following:
         look: bool = False,
         done: Done | None = None,
     ) -> None:
-        """Let consumers begin at `first_seq`, or without `moves` only forget what is out before it,
-        and with `look` forget what else is gone of what they
-        have out, where they were not there yet; then call `done`. What fits into a turn is done
-        now.
+        """Let consumers begin at `first_seq`, or without `moves` only forget what is out before it.
+        With `look` those that were not there yet forget what else is gone of what they have out.
+        Then call `done`. What fits into a turn is done now.
         """
         self._add(self._steps(tuple(consumers), first_seq, moves=moves, look=look), done)
 

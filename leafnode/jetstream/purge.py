@@ -34,17 +34,8 @@ class Purge:
 
     __slots__ = (
         *("_below_seq", "_done", "_end_seq", "_follow", "_high_seq", "_keep", "_kept"),
-        *(
-            "_last_seq",
-            "_left",
-            "_low_seq",
-            "_newest",
-            "_pattern",
-            "_preparing",
-            "_removed",
-            "_round",
-        ),
-        *("_stream", "_thinning", "name"),
+        *("_last_seq", "_left", "_low_seq", "_newest", "_pattern", "_preparing", "_removed"),
+        *("_round", "_stream", "_thinning", "name"),
     )
 
     def __init__(

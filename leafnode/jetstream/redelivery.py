@@ -55,8 +55,7 @@ class Redelivery:
     def _on_timer(self) -> None:
         self._timer = None
         consumer = self._consumer
-        now_ns = consumer.context.clock.monotonic_ns()
-        expired = consumer.pending.expire(now_ns)
+        expired = consumer.pending.expire(consumer.context.clock.monotonic_ns())
         if consumer.config.max_deliver == 1:
             self._spent.extend(expired)
             self._give_up_spent(consumer)
