@@ -54,7 +54,7 @@ class Keeper:
         consumer = self._consumer
         clock, pending = consumer.context.clock, consumer.pending
         delivered, floor = pending.kept()
-        return consumer_state.encode_columns(
+        return consumer_state.encode(
             (*delivered, *floor),
             pending.columns(),
             clock.wall_ns() - clock.monotonic_ns(),

@@ -412,10 +412,6 @@ class Pending:
         places, deadlines = zip(*self._entries.values(), strict=True)
         return list(self._entries), places, deadlines
 
-    def entries(self) -> list[tuple[int, int, int]]:
-        """Return (stream sequence, consumer sequence, deadline) of what is pending."""
-        return list(zip(*self.columns(), strict=True))
-
     def kept_counts(self) -> dict[int, int]:
         """Return `counts`, and with a count of 0 what was given up."""
         return {**dict.fromkeys(self.given_up, 0), **self.counts}

@@ -6,12 +6,12 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING
 
-from leafnode.jetstream import consumer_state
 from leafnode.jetstream.consumer_state import ConsumerState
 from leafnode.jetstream.pending import Position
 from leafnode.store.bounds import StoreBounds
 from leafnode.store.schema import FILE_NAME
 from tests.sim.committer import open_store
+from tests.sim.positions import encoded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,9 +53,7 @@ def fill(directory: Path, messages: int = 20) -> Path:
         body = header + PAYLOADS[n % len(PAYLOADS)]
         stream.append(b"s.%d" % (n % 3), len(header), body, START_NS + n * SECOND_NS)
     state = ConsumerState(Position(5, 5), Position(3, 3), [(4, 4, 0), (5, 5, 0)], {4: 2})
-    world.store.put_consumer(
-        "A", "S", "C", START_NS, b'{"durable":"C"}', consumer_state.encode(state)
-    )
+    world.store.put_consumer("A", "S", "C", START_NS, b'{"durable":"C"}', encoded(state))
     world.store.put_consumer("A", "S", ".sources", START_NS, b"{}", b"{}")
     world.close()
     return directory / FILE_NAME

@@ -9,6 +9,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.jetstream.pending import Pending, Position
+from tests.sim.positions import entries
 
 WAIT_NS = 100
 
@@ -142,7 +143,7 @@ def test_a_position_with_consumer_sequences_of_last_deliveries_is_set_right() ->
 
     new.restore(Position(7, 5), Position(0, 0), [(2, 2, 9), (5, 5, 9), (1, 6, 9), (3, 7, 9)], {})
 
-    assert [entry[:2] for entry in new.entries()] == [(1, 1), (2, 2), (3, 4), (5, 5)]
+    assert [entry[:2] for entry in entries(new)] == [(1, 1), (2, 2), (3, 4), (5, 5)]
     new.ack(1)
     assert new.floor == Position(1, 1)
 
@@ -280,7 +281,7 @@ def test_what_is_given_up_is_remembered_over_a_restart() -> None:
     old.give_up(1)
     new = Pending(1, ack_wait_ns=WAIT_NS)
 
-    new.restore(*old.kept(), old.entries(), old.kept_counts())
+    new.restore(*old.kept(), entries(old), old.kept_counts())
 
     assert (list(new.given_up), new.counts, new.redelivered) == ([1], {3: 2}, 2)
 
@@ -355,9 +356,9 @@ def test_a_position_survives_a_restart() -> None:
     old.redeliver(1, WAIT_NS)
     new = Pending(1, ack_wait_ns=WAIT_NS)
 
-    new.restore(old.delivered, old.floor, old.entries(), old.counts)
+    new.restore(old.delivered, old.floor, entries(old), old.counts)
 
-    assert new.entries() == old.entries()
+    assert entries(new) == entries(old)
     assert new.next_deadline_ns() == WAIT_NS
     new.ack(2)
     old.ack(2)
@@ -384,7 +385,7 @@ def test_a_run_of_deliveries_is_the_same_as_one_after_the_other() -> None:
         for seq in (2, 3, 7):
             single.deliver(seq, 5, track=track)
 
-        assert run.entries() == single.entries()
+        assert entries(run) == entries(single)
         assert (run.delivered, run.floor) == (single.delivered, single.floor)
         assert run.next_deadline_ns() == single.next_deadline_ns()
 
@@ -410,7 +411,7 @@ def test_an_ack_that_is_taken_back_comes_again_with_its_count() -> None:
         pending.take_back([(seq, *first[seq])], now_ns=5)
         pending.take_back([(seq, *first[seq])], now_ns=5)
 
-    assert pending.entries() == [(1, 1, 5), (2, 2, 5)]
+    assert entries(pending) == [(1, 1, 5), (2, 2, 5)]
     assert pending.floor.stream_seq == 0
     assert (pending.deliveries(1), pending.deliveries(2)) == (2, 1)
     assert pending.next_redelivery() == 2
@@ -456,7 +457,7 @@ def test_what_a_purge_leaves_is_the_same_from_either_end(first_seq: int) -> None
 
     left = [seq for seq in range(1, 9) if seq >= first_seq]
     assert pending.seqs() == left
-    assert [seq for seq, _, _ in pending.entries()] == left
+    assert [seq for seq, _, _ in entries(pending)] == left
     assert (pending.queued, pending.redelivered) == (
         len({1, 5} & set(left)),
         len({2, 7} & set(left)),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from leafnode.jetstream.pending import Pending, Position
+from tests.sim.positions import entries
 
 WAIT_NS = 100
 
@@ -124,7 +125,7 @@ class PendingAgainstModel(RuleBasedStateMachine):
 
     @invariant()
     def holds_the_same_messages(self) -> None:
-        held = {seq: consumer_seq for seq, consumer_seq, _ in self.pending.entries()}
+        held = {seq: consumer_seq for seq, consumer_seq, _ in entries(self.pending)}
         assert held == {seq: known.consumer_seq for seq, known in self.out.items()}
         assert self.pending.queued == sum(known.queued for known in self.out.values())
         assert self.pending.redelivered == sum(known.count > 1 for known in self.out.values())
@@ -133,7 +134,7 @@ class PendingAgainstModel(RuleBasedStateMachine):
     def restart(self) -> None:
         kept = self.pending
         self.pending = Pending(1, ack_wait_ns=WAIT_NS)
-        self.pending.restore(*kept.kept(), kept.entries(), kept.kept_counts())
+        self.pending.restore(*kept.kept(), entries(kept), kept.kept_counts())
         for seq in self.queue:  # is not kept; what waited in it is overdue, or told of again
             self.pending.nak(seq, self.now_ns)
 

@@ -9,8 +9,9 @@ import pytest
 
 from leafnode import limits
 from leafnode.jetstream.archive import ArchiveWriter, Begin, KeptConsumer, KeptSources
-from leafnode.jetstream.consumer_state import ConsumerState, encode
+from leafnode.jetstream.consumer_state import ConsumerState
 from leafnode.store.api import StoredMsg
+from tests.sim.positions import encoded
 from tests.unit.jetstream.archives import (
     archive,
     ask,
@@ -145,10 +146,10 @@ def test_an_end_far_away_takes_no_room(tmp_path: Path) -> None:
     ("consumer", "err_code", "text"),
     [
         (kept(b"junk"), 10062, "consumer state cannot be read"),
-        (kept(encode(ConsumerState(entries=[(-1, 1, 1)]))), 10062, "consumer state cannot be"),
-        (kept(encode(ConsumerState(listed=[2**63]))), 10062, "consumer state cannot be"),
+        (kept(encoded(ConsumerState(entries=[(-1, 1, 1)]))), 10062, "consumer state cannot be"),
+        (kept(encoded(ConsumerState(listed=[2**63]))), 10062, "consumer state cannot be"),
         (
-            kept(encode(ConsumerState(entries=[(n, n, 1) for n in range(65537)]))),
+            kept(encoded(ConsumerState(entries=[(n, n, 1) for n in range(65537)]))),
             10062,
             "consumer state cannot be",
         ),

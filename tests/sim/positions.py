@@ -1,0 +1,24 @@
+"""A consumer's position by rows: what is kept of it, and what is pending."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.jetstream import consumer_state
+
+if TYPE_CHECKING:
+    from leafnode.jetstream.consumer_state import ConsumerState
+    from leafnode.jetstream.pending import Pending
+
+
+def encoded(state: ConsumerState) -> bytes:
+    """Return what is kept of this position."""
+    seqs, places, deadlines = zip(*state.entries, strict=True) if state.entries else ((), (), ())
+    positions = (*state.delivered, *state.floor)
+    columns = (seqs, places, deadlines)
+    return consumer_state.encode(positions, columns, 0, state.counts, state.listed)
+
+
+def entries(pending: Pending) -> list[tuple[int, int, int]]:
+    """Return (stream sequence, consumer sequence, deadline) of what is pending."""
+    return list(zip(*pending.columns(), strict=True))
