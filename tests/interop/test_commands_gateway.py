@@ -79,12 +79,21 @@ class Scale(threading.Thread):
                 self.cable.say({b"SI": weighed, b"Z": b"Z A\r\n"}[line])
 
 
+def until_open(gateway: Gateway) -> None:
+    """Wait for the port: it is opened behind the start, and until then a command is refused."""
+    deadline = time.monotonic() + 10
+    while not gateway.get("serialz")["ports"][0]["open"]:
+        assert time.monotonic() < deadline, "the port was not opened"
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[tuple[Gateway, Scale]]:
     cable = Cable(tmp_path / "scale")
     scale = Scale(cable)
     gateway = Gateway(tmp_path, CONFIG.replace("COMMANDS", WEIGH))
     gateway.start()
+    until_open(gateway)
     yield gateway, scale
     gateway.stop()
     scale.stopped.set()
@@ -292,6 +301,7 @@ serial {{ {CONFIG.partition("serial {")[2]}"""
     with running_gateway(
         tmp_path / "gateway", config.replace("{dir}/scale", str(cable.path))
     ) as gateway:
+        until_open(gateway)
         asyncio.run(story())
         port = gateway.get("serialz")["ports"][0]
     scale.stopped.set()
