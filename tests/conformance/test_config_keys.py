@@ -16,6 +16,7 @@ import pytest
 
 from leafnode.config.bind import load
 from leafnode.errors import ConfigError
+from tests.conformance.config_check import CHECK_S
 from tests.conformance.config_keys import BLOCKS, Key, Verdict, table
 from tests.hub.jwt import Key as Pair
 from tests.hub.jwt import Operator
@@ -43,7 +44,6 @@ ODD_VALUES = (
     ),
     *("[]", '[""]', "[[]]", "[{}]", "[1]", "{}", "{ a: 1 }", '{ "": [] }', '"1s"', "$2a$11$ooo"),
 )
-CHECK_S = 60  # how long one `nats-server -t` may take on a busy machine
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ what docs/configuration.md says of the differences. Truth: nats-server 2.15.1, `
 
 from __future__ import annotations
 
-import os
 import subprocess
 from typing import TYPE_CHECKING, Final
 
@@ -14,12 +13,12 @@ import pytest
 
 from leafnode.config.bind import load
 from leafnode.errors import ConfigError
+from tests.conformance.config_check import CHECK_S, here, there
 from tests.hub.process import nats_server_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CHECK_S = 60  # how long one `nats-server -t` may take on a busy machine
 CASES: Final[dict[str, str | bytes]] = {
     "empty": "",
     "blank": "  \n\n",
@@ -451,15 +450,6 @@ def _written(name: str, directory: Path) -> Path:
     return path
 
 
-def _digest_here(path: Path) -> str:
-    """Return the digest of a file that is taken, else nothing."""
-    try:
-        options = load(str(path), ENVIRONMENT)
-    except ConfigError:
-        return ""
-    return "" if options.deprecated else options.config_digest
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_a_text_is_taken_by_both_servers_or_by_none(name: str, tmp_path: Path) -> None:
     program = nats_server_path()
@@ -467,24 +457,17 @@ def test_a_text_is_taken_by_both_servers_or_by_none(name: str, tmp_path: Path) -
         pytest.skip("nats-server is not installed")
     path = _written(name, tmp_path)
 
-    here = _digest_here(path)
-    done = subprocess.run(
-        [program, "-t", "-c", str(path)],
-        capture_output=True,
-        check=False,
-        timeout=CHECK_S,
-        env={**os.environ, **ENVIRONMENT},
-    )
+    ours = here(path, ENVIRONMENT).digest
+    theirs, said = there(program, path, ENVIRONMENT)
 
-    there = done.stderr.decode().rpartition("(")[2].strip(")\n") if not done.returncode else ""
     if name in TAKEN_HERE:
-        assert here
-        assert not there, "it is no difference any more"
+        assert ours
+        assert not theirs, "it is no difference any more"
     elif name in REFUSED_HERE:
-        assert there
-        assert not here, "it is no difference any more"
+        assert theirs
+        assert not ours, "it is no difference any more"
     else:
-        assert here == there, done.stderr
+        assert ours == theirs, said
 
 
 # What both refuse when they start, and only this server at `-t`: with nats-server's words.

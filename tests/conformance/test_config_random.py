@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from leafnode.config.bind import load
-from leafnode.errors import ConfigError
+from tests.conformance.config_check import Judged, here, there
 from tests.conformance.config_texts import ENVIRONMENT, FILES, text
 from tests.hub.process import nats_server_path
 
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 SEED: Final = int(os.environ.get("SEED", "1"))
 COUNT: Final = int(os.environ.get("FILES", "3000"))
 EXCUSED_MAX: Final = COUNT // 50
-CHECK_S: Final = 60  # how long one `nats-server -t` may take on a busy machine
 SHOWN_MAX: Final = 10
 # Texts that only this server refuses, by what it says. Each is a row of docs/configuration.md.
 REFUSED_HERE: Final = tuple(
@@ -52,33 +49,6 @@ REFUSED_HERE: Final = tuple(
 TAKEN_HERE: Final = re.compile(r"\d\S*\]")
 
 
-class Judged(NamedTuple):
-    digest: str  # empty: refused
-    said: str
-
-
-def here(path: Path) -> Judged:
-    try:
-        options = load(str(path), ENVIRONMENT)
-    except ConfigError as err:
-        return Judged("", str(err))
-    if options.deprecated:
-        return Judged("", str(options.deprecated))
-    return Judged(options.config_digest, "")
-
-
-def there(program: str, path: Path) -> Judged:
-    done = subprocess.run(
-        [program, "-t", "-c", str(path)],
-        capture_output=True,
-        check=False,
-        timeout=CHECK_S,
-        env={**os.environ, **ENVIRONMENT},
-    )
-    said = done.stderr.decode(errors="replace")
-    return Judged("" if done.returncode else said.rpartition("(")[2].strip(")\n"), said)
-
-
 def is_excused(written: str, ours: Judged, theirs: Judged) -> bool:
     if theirs.digest:
         return not ours.digest and any(one.search(ours.said) for one in REFUSED_HERE)
@@ -99,8 +69,8 @@ def test_random_files_are_the_same_to_both_servers(tmp_path: Path) -> None:
         path.write_text(written, newline="")
 
     with ThreadPoolExecutor(2) as pool:
-        real = list(pool.map(lambda path: there(program, path), paths))
-    ours = [here(path) for path in paths]
+        real = list(pool.map(lambda path: there(program, path, ENVIRONMENT), paths))
+    ours = [here(path, ENVIRONMENT) for path in paths]
 
     cases = list(zip(texts, ours, real, strict=True))
     differ = [case for case in cases if case[1].digest != case[2].digest]
