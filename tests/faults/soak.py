@@ -15,12 +15,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import random
 import re
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -37,7 +34,8 @@ from tests.faults import census
 from tests.faults.census import CYCLES
 from tests.faults.serial_lab import Cable
 from tests.faults.soak_visits import VISITS, Place, read_page
-from tests.hub.process import Hub, end_process, free_ports
+from tests.hub.process import Hub, free_ports
+from tests.interop.gateway import Gateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,10 +63,8 @@ _EXPECTED: Final = re.compile(
 )
 _CONFIG: Final = """
 server_name: soak
-listen: 127.0.0.1:{port}
-http: 127.0.0.1:{http_port}
 websocket {{ listen: "127.0.0.1:{websocket_port}", no_tls: true }}
-log_file: "{directory}/gateway.log"
+log_file: "{directory}/leafnode.log"
 jetstream {{ store_dir: "{directory}", domain: soak }}
 system_account: SYS
 accounts {{
@@ -127,8 +123,8 @@ class Report:
         )
 
 
-class Gateway:
-    """The process, its hub and the other ends of its cables."""
+class Site:
+    """A gateway, its hub and the other ends of its cables."""
 
     def __init__(self, directory: Path, seed: int) -> None:
         self.directory = directory
@@ -142,40 +138,28 @@ class Gateway:
         self.cables = {"line": Cable(), "board": Cable()}
         self.said: list[bytes] = []
         self.lines = 0
-        ports = free_ports(3)
-        file = directory / "leafnode.conf"
-        self.place = Place(*ports, pid=0, file=file, config=self._config)
+        program = ("tests.faults.census", str(self.socket))
+        self.gateway = Gateway(directory, "", program=program)
+        ports = self.gateway.client_port, *free_ports(1), self.gateway.http_port
+        self.place = Place(*ports, pid=0, configure=self._configure)
 
-    def _config(self, user: str) -> str:
-        place = self.place
-        return _CONFIG.format(
-            port=place.port,
-            http_port=place.http_port,
-            websocket_port=place.websocket_port,
+    def _configure(self, user: str) -> None:
+        self.gateway.config = _CONFIG.format(
+            websocket_port=self.place.websocket_port,
             directory=self.directory,
             hub=self.hub.leaf_url,
             user=f", {{ user: {user}, password: {user} }}" if user else "",
         )
+        self.gateway.write()
 
     async def start(self) -> None:
         self.hub.start()
         for name, cable in self.cables.items():
             (self.directory / name).symlink_to(cable.path)
-        self.place.file.write_text(self._config(""))
-        self.process = subprocess.Popen(  # noqa: ASYNC220 -- it outlives the loop's turns
-            [
-                *(sys.executable, "-m", "tests.faults.census", str(self.socket)),
-                *("-c", str(self.place.file)),
-            ]
-        )
-        self.place.pid = self.process.pid
-        async with asyncio.timeout(60):
-            while True:
-                assert self.process.poll() is None, "the gateway did not start"
-                with contextlib.suppress(OSError):
-                    await asyncio.to_thread(read_page, self.place, "varz")
-                    break
-                await asyncio.sleep(0.1)
+        self._configure("")
+        await asyncio.to_thread(self.gateway.start)
+        assert self.gateway.process is not None, "it has started"
+        self.place.pid = self.gateway.process.pid
         client = await self.place.enter()
         await client.jetstream().add_stream(
             StreamConfig("READINGS", subjects=["readings.>"], max_msgs=5000)
@@ -188,7 +172,7 @@ class Gateway:
         await client.close()
 
     def stop(self) -> None:
-        end_process(self.process, signal.SIGTERM)
+        self.gateway.stop()
         self.hub.stop()
         for cable in self.cables.values():
             cable.close()
@@ -232,9 +216,9 @@ def _entries(pid: int, directory: str) -> int:
     return sum(1 for _ in Path(f"/proc/{pid}/{directory}").iterdir())
 
 
-def _state(gateway: Gateway) -> dict[str, int]:
+def _state(site: Site) -> dict[str, int]:
     """Return what is there by the server's own word and the kernel's."""
-    pid, place = gateway.place.pid, gateway.place
+    pid, place = site.place.pid, site.place
     varz = json.loads(read_page(place, "varz"))
     jsz = json.loads(read_page(place, "jsz"))
     return {
@@ -248,11 +232,11 @@ def _state(gateway: Gateway) -> dict[str, int]:
     }
 
 
-async def _visit_until(gateway: Gateway, kinds: Iterator[str], seed: int, report: Report) -> None:
+async def _visit_until(site: Site, kinds: Iterator[str], seed: int, report: Report) -> None:
     chance = random.Random(seed)
     for kind in kinds:
         try:
-            await VISITS[kind](gateway.place, chance)
+            await VISITS[kind](site.place, chance)
         except Exception as err:  # noqa: BLE001 -- reported, and the others go on
             report.faults.append(f"{kind}: {type(err).__name__} {err}")
             if len(report.faults) > 20:
@@ -270,24 +254,24 @@ def _reloads(until_s: float) -> Iterator[str]:
         yield from _RELOADS
 
 
-async def _trouble(gateway: Gateway, until_s: float, report: Report) -> None:
+async def _trouble(site: Site, until_s: float, report: Report) -> None:
     """Kill the hub and pull the cable, again and again."""
     kill_s = time.monotonic() + HUB_EVERY_S / 4
     while time.monotonic() < until_s:
         await asyncio.sleep(CABLE_EVERY_S)
-        gateway.pull_cable()
+        site.pull_cable()
         report.cables += 1
         if time.monotonic() > kill_s:
             kill_s = time.monotonic() + HUB_EVERY_S
-            await asyncio.to_thread(gateway.hub.kill)
+            await asyncio.to_thread(site.hub.kill)
             await asyncio.sleep(HUB_AWAY_S)
-            await asyncio.to_thread(gateway.hub.start)
+            await asyncio.to_thread(site.hub.start)
             report.hub_kills += 1
 
 
-async def _sample(gateway: Gateway, report: Report) -> None:
+async def _sample(site: Site, report: Report) -> None:
     while True:
-        report.memory_kb.append(_memory_kb(gateway.place.pid))
+        report.memory_kb.append(_memory_kb(site.place.pid))
         await asyncio.sleep(SAMPLE_S)
 
 
@@ -295,41 +279,39 @@ async def soak(minutes: float, seed: int, kinds: list[str]) -> Report:
     """Warm up, count, let everybody in for so long, count again."""
     report = Report()
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
-        gateway = Gateway(Path(name), seed)
+        site = Site(Path(name), seed)
         try:
-            await gateway.start()
-            await gateway.make_hub_stream()
-            speaking = asyncio.create_task(gateway.speak())
-            await _visit_until(gateway, iter([*kinds, *_RELOADS] * WARM_VISITS), seed, report)
+            await site.start()
+            await site.make_hub_stream()
+            speaking = asyncio.create_task(site.speak())
+            await _visit_until(site, iter([*kinds, *_RELOADS] * WARM_VISITS), seed, report)
             await asyncio.sleep(QUIET_S)
-            report.memory_kb.append(_memory_kb(gateway.place.pid))
-            objects = await asyncio.to_thread(census.ask, gateway.socket)
-            state = await asyncio.to_thread(_state, gateway)
+            report.memory_kb.append(_memory_kb(site.place.pid))
+            objects = await asyncio.to_thread(census.ask, site.socket)
+            state = await asyncio.to_thread(_state, site)
             report.visits.clear()
-            await _busy(gateway, minutes * 60, kinds, seed, report)
+            await _busy(site, minutes * 60, kinds, seed, report)
             await asyncio.sleep(QUIET_S)
             speaking.cancel()
-            report.memory_kb.append(_memory_kb(gateway.place.pid))
-            _compare(objects, await asyncio.to_thread(census.ask, gateway.socket), report)
-            _compare_state(state, await asyncio.to_thread(_state, gateway), report)
-            await _audit(gateway, report)
-            _read_log(Path(name) / "gateway.log", report)
+            report.memory_kb.append(_memory_kb(site.place.pid))
+            _compare(objects, await asyncio.to_thread(census.ask, site.socket), report)
+            _compare_state(state, await asyncio.to_thread(_state, site), report)
+            await _audit(site, report)
+            _read_log(Path(name) / "leafnode.log", report)
         finally:
-            gateway.stop()
+            site.stop()
     return report
 
 
-async def _busy(
-    gateway: Gateway, seconds: float, kinds: list[str], seed: int, report: Report
-) -> None:
+async def _busy(site: Site, seconds: float, kinds: list[str], seed: int, report: Report) -> None:
     until_s = time.monotonic() + seconds
-    sampling = asyncio.create_task(_sample(gateway, report))
+    sampling = asyncio.create_task(_sample(site, report))
     turns = _kinds(kinds, until_s, random.Random(seed))
     async with asyncio.TaskGroup() as tasks:
         for number in range(GUESTS):
-            tasks.create_task(_visit_until(gateway, turns, seed + number, report))
-        tasks.create_task(_visit_until(gateway, _reloads(until_s), seed, report))
-        tasks.create_task(_trouble(gateway, until_s, report))
+            tasks.create_task(_visit_until(site, turns, seed + number, report))
+        tasks.create_task(_visit_until(site, _reloads(until_s), seed, report))
+        tasks.create_task(_trouble(site, until_s, report))
     sampling.cancel()
 
 
@@ -350,8 +332,8 @@ def _compare_state(before: dict[str, int], after: dict[str, int], report: Report
             report.faults.append(f"{name}: {before[name]}, then {count}")
 
 
-async def _audit(gateway: Gateway, report: Report) -> None:
-    client = await nats.connect(gateway.hub.client_url)
+async def _audit(site: Site, report: Report) -> None:
+    client = await nats.connect(site.hub.client_url)
     jetstream = client.jetstream(timeout=30)
     count = (await jetstream.stream_info("EDGE")).state.messages
     pull = await jetstream.pull_subscribe(
@@ -369,7 +351,7 @@ async def _audit(gateway: Gateway, report: Report) -> None:
                 lines.append(int(message.data))
     await client.close()
     report.readings = len(boards)
-    missing = len(set(gateway.said) - set(boards)) - gateway.board.unacked
+    missing = len(set(site.said) - set(boards)) - site.board.unacked
     if missing > 0 or boards != sorted(set(boards)):
         twice = len(boards) - len(set(boards))
         report.faults.append(f"board: {missing} readings missing, {twice} twice, or not in order")

@@ -27,7 +27,6 @@ from tests.interop.barrier import settled
 if TYPE_CHECKING:
     import random
     from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
 
     from nats.aio.client import Client
     from nats.aio.msg import Msg
@@ -58,8 +57,7 @@ class Place:
     websocket_port: int
     http_port: int
     pid: int
-    file: Path
-    config: Callable[[str], str]  # the configuration with users besides
+    configure: Callable[[str], None]  # writes the file that a reload reads, with this user besides
     number: int = field(default=0)
 
     def name(self, kind: str) -> str:
@@ -288,7 +286,7 @@ async def system(place: Place, chance: random.Random) -> None:
 async def reload(place: Place, _: random.Random) -> None:
     """One more user, who logs in, and goes with the next reload."""
     name = place.name("user")
-    place.file.write_text(place.config(name))
+    place.configure(name)
     os.kill(place.pid, signal.SIGHUP)
     client = await _let_in(place, name)
     closed = asyncio.Event()
@@ -298,7 +296,7 @@ async def reload(place: Place, _: random.Random) -> None:
 
     client._closed_cb = end
     await client.subscribe("news.*")
-    place.file.write_text(place.config(""))
+    place.configure("")
     os.kill(place.pid, signal.SIGHUP)
     await asyncio.wait_for(closed.wait(), WAIT_S)
     await client.close()

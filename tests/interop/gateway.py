@@ -16,7 +16,7 @@ from tests.hub.process import end_process, free_ports
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 START_TIMEOUT_S: Final = 30.0
@@ -27,14 +27,23 @@ class Gateway:
     """One process. `config`: all but the listeners; `{dir}` in it stands for its directory."""
 
     def __init__(
-        self, directory: Path, config: str, *, https: ssl.SSLContext | None = None
+        self,
+        directory: Path,
+        config: str,
+        *,
+        https: ssl.SSLContext | None = None,
+        program: Sequence[str] = ("leafnode",),
     ) -> None:
-        """With `https`, a client's context, monitoring is encrypted; `config` has `tls` then."""
+        """With `https`, a client's context, monitoring is encrypted; `config` has `tls` then.
+
+        `program`: a module that takes leafnode's arguments behind those that stand here.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.client_port, self.http_port = free_ports(2)
         self.config = config
         self._https = https
+        self._program = program
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -48,13 +57,10 @@ class Gateway:
     def start(self, *, file_size_max: int = -1) -> None:
         """Start and return when it serves. It can write no file beyond that size; -1: any."""
         assert self.process is None
-        file = self.directory / "leafnode.conf"
-        scheme = "https" if self._https else "http"
-        listeners = f"listen: 127.0.0.1:{self.client_port}\n{scheme}: 127.0.0.1:{self.http_port}\n"
-        file.write_text(listeners + self.config.replace("{dir}", str(self.directory)))
+        file = self.write()
         with (self.directory / "gateway.log").open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "leafnode", "-c", str(file)],
+                [sys.executable, "-m", *self._program, "-c", str(file)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -71,6 +77,14 @@ class Gateway:
             time.sleep(POLL_S)
         self.kill()
         raise RuntimeError(f"leafnode is not ready:\n{self.log}")
+
+    def write(self) -> Path:
+        """Write the configuration, which a reload reads again; return the file."""
+        file = self.directory / "leafnode.conf"
+        scheme = "https" if self._https else "http"
+        listeners = f"listen: 127.0.0.1:{self.client_port}\n{scheme}: 127.0.0.1:{self.http_port}\n"
+        file.write_text(listeners + self.config.replace("{dir}", str(self.directory)))
+        return file
 
     def limit_files(self, size: int) -> None:
         """Let the process write no file beyond this size, as if its disk were full; -1: any."""
