@@ -343,7 +343,8 @@ class PortRunner:
             # Not before: what it holds of the last opening are whole readings.
             self._reopened = False
             self._framing.opened(self._now_ms())
-        if self._bus is not None:
+        if self._bus is not None and not self._deferred:
+            # For a turn that has to wait no question is dropped: its answer is read soon.
             self._bus.hold(on=not drained, now_ms=self._now_ms())
         self._set_reading(on=drained)
         self._send()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode.bridge.port_bounds import SERIAL_TURN_NS
+from leafnode.clock import NS_PER_MS
 from leafnode.config import serial_bounds
 from tests.unit.bridge.requester import Heard, Requester
 from tests.unit.bridge.test_bus import BusWorld
@@ -69,6 +71,24 @@ def test_a_group_is_read_when_asked_and_is_no_reading() -> None:
 
     assert b"s.drive.rare" not in world.stream.subjects
     assert world.runner.status().commands["answered"] == 2
+
+
+def test_a_question_whose_port_has_to_wait_for_a_turn_is_not_dropped() -> None:
+    async def story(world: Drive) -> None:
+        assert world.requester.ask(b"c.drive.rare")
+        while not (asked := world.hear()):
+            world.clock.advance(NS_PER_MS)
+            await world.turns(3)
+        answer = world.slaves.answer(asked)
+        turns = world.runner._turns
+        turns.end(turns.begin() - SERIAL_TURN_NS)
+        world.say(answer[:1])
+        await world.until(lambda: turns.deferred == 1)
+        world.say(answer[1:])
+        await world.turns()
+        assert json.loads(world.requester.heard[0].payload) == {"hours": 65538}
+
+    play(story)
 
 
 @pytest.mark.parametrize(
