@@ -18,6 +18,7 @@ from leafnode import limits
 from leafnode.config.uplink import url_without_user
 from leafnode.monitor.own import uplink_row, uplinkz
 from leafnode.routing.answers import Replies
+from leafnode.routing.to_link import publish_to_link
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.uplink import Uplink
 
@@ -49,6 +50,15 @@ class HubLinks:
 
     def is_connected(self) -> bool:
         return bool(self._hubs())
+
+    def send(
+        self, subject: bytes, body: bytes, *, header_size: int = 0, reply: bytes = b""
+    ) -> bool:
+        """Send a message to one hub that asked for its subject; say whether there is one."""
+        return any(
+            publish_to_link(link.peer, subject, body, header_size=header_size, reply=reply)
+            for link in self._links()
+        )
 
     def max_payload_bytes(self) -> int:
         """Return the smallest bound of the hubs; 0: not known."""

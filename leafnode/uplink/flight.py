@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Clock
     from leafnode.config.options import UplinkStream
-    from leafnode.routing.account import Account
     from leafnode.uplink.dead_letter import DeadLetters
     from leafnode.uplink.gate import Gate, Slot
     from leafnode.uplink.lag import Lag
@@ -42,7 +41,6 @@ class Parts(NamedTuple):
     """What one stream's uplink is made of; its flight uses all of it."""
 
     options: UplinkStream
-    account: Account
     clock: Clock
     link: Link
     gate: Gate
@@ -59,23 +57,18 @@ class Parts(NamedTuple):
 class Flight:
     """One at a time, again and again: `begin`, then `end` when it is cut.
 
-    `cut` is called with a reason when nothing can be sent any more, `block` when the configuration
-    cannot work.
+    `cut` is called with a reason when nothing can be sent any more.
     """
 
-    def __init__(
-        self, parts: Parts, *, cut: Callable[[str], None], block: Callable[[str], None]
-    ) -> None:
+    def __init__(self, parts: Parts, *, cut: Callable[[str], None]) -> None:
         self._parts = parts
         self._options = parts.options
         self._clock = parts.clock
         self._cut = cut
-        self._block = block
         self.window = self._empty()
         self.origin: Origin | None = None
         self.is_on = False
         self.is_refused = False  # the hub says no to a message, which is tried again and again
-        self.is_captured = False  # a stream of this server answers: no answer means anything
         self.is_asked = False  # the hub said where to go on
         self.last_ack_ns = 0  # wall time
         self._too_large = False
@@ -106,7 +99,6 @@ class Flight:
 
     def begin(self, position: Position, *, is_asked: bool) -> None:
         self.is_on = True
-        self.is_captured = False
         self.is_asked = is_asked
         self.has_progress = False
         self._too_large = False
@@ -231,7 +223,7 @@ class Flight:
             return
         subject = parts.upstream.subject(entry.subject)
         reply = parts.mailbox.address(b"p", b"%d" % entry.seq)
-        if not parts.account.publish(subject, body, header_size=header_size, reply=reply):
+        if not parts.link.send(subject, body, header_size=header_size, reply=reply):
             self._not_taken(entry, subject)
             return
         parts.counters.resent += entry.attempts > 1
@@ -258,16 +250,12 @@ class Flight:
 
     def _heard(self, letter: Letter) -> None:
         topic = letter.topic
-        if not topic.isdigit() or len(topic) > MAX_SEQ_DIGITS or self.is_captured:
+        if not topic.isdigit() or len(topic) > MAX_SEQ_DIGITS:
             return
         seq, parts = int(topic), self._parts
         ack = answers.pub_ack(letter.body[letter.header_size :])
         if not letter.from_leaf:
-            if not isinstance(ack, Failure):
-                self.is_captured = True
-                prefix = parts.upstream.prefix
-                self._block(f"stream {ack.stream} of this server captures {prefix}>")
-            return
+            return  # a client of ours made it up
         if isinstance(ack, Failure):
             entry = self.window.get(seq)
             if entry is not None:

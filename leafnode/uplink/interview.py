@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.clock import Clock
-    from leafnode.routing.account import Account
     from leafnode.uplink.mailbox import Letter, Mailbox
     from leafnode.uplink.onward import Origin
     from leafnode.uplink.resume import Resume
+    from leafnode.uplink.stream import Link
 
 
 SILENCE: Final = Failure(0, "the hub does not answer")
@@ -33,8 +33,8 @@ SILENCE: Final = Failure(0, "the hub does not answer")
 class Interview:
     """One round at a time: `begin`, then `done` is called with the Resume, or with a Failure."""
 
-    def __init__(self, account: Account, clock: Clock, mailbox: Mailbox, api_subject: str) -> None:
-        self._account = account
+    def __init__(self, link: Link, clock: Clock, mailbox: Mailbox, api_subject: str) -> None:
+        self._link = link
         self._mailbox = mailbox
         self._subject = api_subject.encode()
         self._alarm = Alarm(clock, self._ask_again)
@@ -91,7 +91,7 @@ class Interview:
     def _ask(self, topic: bytes, request: dict[str, str | int]) -> None:
         inbox = self._mailbox.address(b"h", b"%d.%b" % (self._round, topic))
         body = msgspec.json.encode(request)
-        if not self._account.publish(self._subject, body, reply=inbox):
+        if not self._link.send(self._subject, body, reply=inbox):
             self._fail(Failure(0, f"nobody upstream takes {self._subject.decode()}"))
 
     def _fail(self, failure: Failure) -> None:

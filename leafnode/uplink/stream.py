@@ -56,6 +56,12 @@ class Link(Protocol):
         """Say whether the hub has accepted us and exchanged interest."""
         ...
 
+    def send(
+        self, subject: bytes, body: bytes, *, header_size: int = 0, reply: bytes = b""
+    ) -> bool:
+        """Send a message to the hub, to nobody else; say whether anybody there asked for it."""
+        ...
+
     def max_payload_bytes(self) -> int:
         """What the hub takes at most, header block included; 0: not known."""
         ...
@@ -123,7 +129,7 @@ class StreamUplink:
         self._local.ended = self._pull_ended
         api = f"$JS.{options.domain}.API.STREAM.MSG.GET.{options.hub_stream}"
         self._question = api
-        self._interview = Interview(account, clock, self._mailbox, api)
+        self._interview = Interview(shared.link, clock, self._mailbox, api)
         self._interview.on_trouble = self._ask_failed
         self._alarm = Alarm(clock, self._go_on)  # the pause before the next step of a state
         self._lag_alarm = Alarm(clock, self._refresh_lag)
@@ -139,7 +145,6 @@ class StreamUplink:
         gate.join(self._slot)
         parts = Parts(
             options=options,
-            account=account,
             clock=clock,
             link=shared.link,
             gate=gate,
@@ -152,7 +157,7 @@ class StreamUplink:
             lag=self._lag,
             trouble=self._trouble,
         )
-        self._flight = Flight(parts, cut=self._cut, block=self._block)
+        self._flight = Flight(parts, cut=self._cut)
 
     def start(self) -> None:
         assert self._state is State.STOPPED
@@ -264,10 +269,6 @@ class StreamUplink:
         retention = local.stream.config.retention
         if self._options.newest_first and retention != "limits":
             return f"newest_first needs a stream with limits retention, this one has {retention}"
-        for upstream in self._upstream.patterns(local.stream.patterns):
-            for own in local.stream.config.subjects:
-                if subjects.collides(upstream.encode(), own.encode()):
-                    return f"stream {self._options.stream} would capture its own {own} again"
         return ""
 
     def _unheard(self) -> str:

@@ -16,6 +16,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.protocol import header, subject
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.subscription import Subscription
+from leafnode.routing.to_link import publish_to_link
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
@@ -53,6 +54,7 @@ class FakeHub:
         self.subjects = subjects
         self.peer = Peer(900, Kind.LEAF, account.system.outbox)
         self.peer.flush = self._flush
+        self.peer.account = account
         self.stored: dict[int, Stored] = {}
         self.last_seq = 0
         self.received: list[bytes] = []  # ids of everything that arrived, duplicates too
@@ -76,6 +78,11 @@ class FakeHub:
 
     def is_connected(self) -> bool:
         return bool(self._subs)
+
+    def send(
+        self, subject: bytes, body: bytes, *, header_size: int = 0, reply: bytes = b""
+    ) -> bool:
+        return publish_to_link(self.peer, subject, body, header_size=header_size, reply=reply)
 
     def max_payload_bytes(self) -> int:
         return self.max_payload

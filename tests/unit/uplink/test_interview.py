@@ -31,7 +31,7 @@ class World:
         self.account = Account("$G", outbox)
         self.hub = FakeHub(self.account, self.clock)
         mailbox = Mailbox(self.account, self.clock, random.Random(1))
-        self.interview = Interview(self.account, self.clock, mailbox, api)
+        self.interview = Interview(self.hub, self.clock, mailbox, api)
         self.results: list[Resume | Failure] = []
 
     def _soon(self, outbox: Outbox) -> None:

@@ -103,35 +103,45 @@ def test_a_message_larger_than_the_hub_takes_is_not_sent_at_all() -> None:
     assert world.pending == [1]
 
 
-def test_a_local_stream_that_captures_the_upstream_subjects_is_named_and_blocks() -> None:
+def test_nobody_here_gets_what_goes_to_the_hub_whatever_he_subscribes_to() -> None:
     world = World(subjects=(">",))
+    heard: list[bytes] = []
+    for subject in (b">", b"edge.>"):
+        world.account.subscribe(subject, lambda delivery: heard.append(delivery.subject))
 
     world.store(b"1")
     world.start()
 
-    assert world.status.state is State.BLOCKED
-    assert world.status.last_error == "stream EV would capture its own > again"
-    assert world.hub.received == []
+    assert world.hub.payloads() == [b"1"]
+    assert world.status.state is State.RUNNING
+    assert not [subject for subject in heard if subject.startswith((b"edge.", b"$JS.hub."))]
 
 
-def test_a_pub_ack_of_this_server_blocks() -> None:
+def test_whoever_listens_here_does_not_keep_what_no_hub_takes_from_the_dead_letters() -> None:
+    world = World(hub_subjects=(), dead_letter="DEAD")
+    world.account.subscribe(b">", lambda _: None)
+
+    world.store(b"1")
+    world.start()
+    world.clock.advance(limits.UPLINK_UNTAKEN_NS + 30 * NS_PER_S)
+
+    assert world.status.counters.dead_letters == 1
+
+
+def test_a_pub_ack_that_somebody_here_made_up_is_ignored() -> None:
     world = World()
-    world.account.subscribe(
-        b"edge.>",
-        lambda delivery: (
-            world.account.publish(
-                delivery.messages[0][0], b'{"stream":"MINE","domain":"edge","seq":1}'
-            )
-            and None
-        ),
-    )
-
-    world.store(b"1")
+    world.hub.loses_acks = True
     world.start()
 
-    assert world.status.state is State.BLOCKED
-    assert world.status.last_error == "stream MINE of this server captures edge.>"
+    world.store(b"1")
+    ack = b'{"stream":"AGG","domain":"hub","seq":1}'
+    for number in range(3):
+        inbox = world.uplink._mailbox.address(b"p", b"%d" % number)
+        world.account.publish(inbox, ack)
+    world.clock.advance(NS_PER_S)
+
     assert world.local.acks == []
+    assert world.pending == [1]
 
 
 def test_a_pub_ack_of_another_hub_stream_does_not_count() -> None:
