@@ -119,6 +119,9 @@ class Bridge:
                 log.error("A serial port did not end in time: port=%s", task.get_name())
         before = self._runners
         self._runners = {port: before.get(port) or self._runner(port) for port in options.ports}
+        for port in ended:
+            if (heir := self.port(port.name)) is not None:
+                heir.life.go_on_lending(before[port].life)
         for port, task in ending.items():
             if task.done():
                 self._hand_on(before[port])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
 import msgspec
 
@@ -45,9 +45,17 @@ class Ports(Protocol):
 
 
 class LendRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of LEND."""
+    """The body of LEND. Whoever names a lease is its holder, and renews it."""
 
     seconds: float
+    lease: Annotated[str, msgspec.Meta(max_length=port_bounds.LEASE_NAME_MAX)] = ""
+    holder: Annotated[str, msgspec.Meta(max_length=port_bounds.LEASE_HOLDER_MAX)] = ""
+
+
+class ReturnRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of RETURN, if it has one: only this lease shall end."""
+
+    lease: str
 
 
 class PortControl:
@@ -119,7 +127,7 @@ class PortControl:
             case "LEND":
                 _lend(port, body, answer)
             case "RETURN":
-                answer({"was_lent": port.life.take_back()})
+                _return(port, body, answer)
             case "MONITOR":
                 _monitor(port, reply, answer)
             case "UNMONITOR":
@@ -138,20 +146,38 @@ def _lend(port: PortRunner, body: bytes, answer: Callable[[dict[str, object]], N
     try:
         if len(body) > _BODY_MAX:
             raise msgspec.ValidationError("the request is too long")
-        seconds = msgspec.json.decode(body, type=LendRequest).seconds
+        wanted = msgspec.json.decode(body, type=LendRequest)
     except msgspec.MsgspecError as err:
         answer({"error": f'expected {{"seconds": 60}}: {err}'})
         return
+    seconds = wanted.seconds
     most_s = port_bounds.PORT_LEND_MAX_NS // NS_PER_S
     if not 1 <= seconds <= most_s:
         answer({"error": f"expected 1 to {most_s} seconds"})
+        return
+    if not wanted.holder.isprintable():  # the log and /healthz show it
+        answer({"error": "expected a holder without control characters"})
         return
 
     def lent() -> None:
         answer({"path": port.life.path, "seconds": seconds})
 
-    if not port.life.lend(int(seconds * NS_PER_S), lent):
-        answer({"error": "the port does not close, and others wait for it already"})
+    refusal = port.life.lend(
+        int(seconds * NS_PER_S), lent, lease=wanted.lease, holder=wanted.holder
+    )
+    if refusal:
+        answer({"error": refusal})
+
+
+def _return(port: PortRunner, body: bytes, answer: Callable[[dict[str, object]], None]) -> None:
+    lease = None
+    if body:
+        try:
+            lease = msgspec.json.decode(body[:_BODY_MAX], type=ReturnRequest).lease
+        except msgspec.MsgspecError as err:
+            answer({"error": f'expected {{"lease": …}} or nothing: {err}'})
+            return
+    answer({"was_lent": port.life.take_back(lease)})
 
 
 def _monitor(port: PortRunner, reply: bytes, answer: Callable[[dict[str, object]], None]) -> None:

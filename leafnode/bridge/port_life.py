@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from dataclasses import replace
 from enum import Enum, auto
 from operator import add
 from typing import TYPE_CHECKING, Protocol
 
 from leafnode import limits
 from leafnode.bridge.aside import aside
+from leafnode.bridge.loan import Loan
 from leafnode.bridge.port import LineErrors
 from leafnode.clock import NS_PER_S
 
@@ -73,7 +75,9 @@ class PortLife:
         self._ending: asyncio.Future[None] | None = None  # of this opening
         self._waking: asyncio.Future[bool] | None = None  # of this pause
         self._said = Trouble.NONE
-        self._lent_until_ns: int | None = None
+        self.loan: Loan | None = None
+        self._said_lease: str | None = None  # of the lending that the log knows of
+        self._ended_lease = ""  # that was given back last: no renewal begins it anew
         self._lent: list[Callable[[], None]] = []  # who waits until the descriptor is closed
 
     async def run(self) -> None:
@@ -93,14 +97,14 @@ class PortLife:
                     trouble = Trouble.REFUSED
                 self._say(trouble, "Serial port cannot be opened", err)
             if port is not None:
-                if self._lent_until_ns is not None:  # somebody asked for it meanwhile
+                if self.loan is not None:  # somebody asked for it meanwhile
                     await self._close(port)
                     continue
                 opened_ns = self._clock.monotonic_ns()
                 await self._serve(port)
                 if self._clock.monotonic_ns() - opened_ns >= limits.PORT_STABLE_NS:
                     wait_ns = limits.PORT_REOPEN_NS
-            if self._lent_until_ns is not None:
+            if self.loan is not None:
                 continue
             woken = await self._pause(min(wait_ns, bound_ns))
             wait_ns = limits.PORT_REOPEN_NS if woken else min(2 * wait_ns, bound_ns)
@@ -125,54 +129,78 @@ class PortLife:
 
     def came(self) -> None:
         """A device was plugged in somewhere: do not wait any longer."""
-        if self._lent_until_ns is None:
+        if self.loan is None:
             self._wake()
 
-    def lend(self, duration_ns: int, lent: Callable[[], None]) -> bool:
+    def lend(
+        self, duration_ns: int, lent: Callable[[], None], *, lease: str = "", holder: str = ""
+    ) -> str:
         """Close the port for so long; `lent` is called once its descriptor is closed.
 
-        One that is lent already is lent for so long from now. False: too many ask at once.
+        One that is lent by this lease, or by none as now, is lent for so long from now. Return
+        why not: another lease is out, or too many ask at once.
         """
+        now_ns = self._clock.monotonic_ns()
+        loan = self.loan
+        if lease and lease == self._ended_lease:
+            return "this lending was ended"
+        if loan is not None and loan.lease != lease and loan.is_out(now_ns):
+            return loan.refusal(now_ns)
         if len(self._lent) >= limits.PORT_LENDERS_MAX:
-            return False
-        self._lent_until_ns = self._clock.monotonic_ns() + duration_ns
+            return "the port does not close, and others wait for it already"
+        self.loan = Loan(now_ns + duration_ns, lease, holder)
         self._lent.append(lent)
         if not self.is_ending:
             assert self._ending is not None, "it is open"
             self._ending.set_result(None)
         self._wake()
+        return ""
+
+    def take_back(self, lease: str | None = None) -> bool:
+        """End the lending now, whichever or this one; say whether it was lent."""
+        loan = self.loan
+        if loan is None or (lease is not None and loan.lease != lease):
+            return False
+        self._ended_lease = loan.lease
+        self.loan = replace(loan, until_ns=self._clock.monotonic_ns(), is_returned=True)
+        self._wake()
         return True
 
-    def take_back(self) -> bool:
-        """End the lending now; say whether it was lent."""
-        was_lent = self._lent_until_ns is not None
-        if was_lent:
-            self._lent_until_ns = self._clock.monotonic_ns()
-            self._wake()
-        return was_lent
+    def go_on_lending(self, before: PortLife) -> None:
+        """Be lent as the port was whose entry this one's replaces; not before it runs."""
+        self.loan = before.loan
+        self._said_lease = before._said_lease
+        self._ended_lease = before._ended_lease
+        self._lent, before._lent = before._lent, []
+        self.path = before.path
 
     @property
     def lent_ns(self) -> int:
         """For how long it is lent yet."""
-        if self._lent_until_ns is None:
+        if self.loan is None:
             return 0
-        return max(1, self._lent_until_ns - self._clock.monotonic_ns())
+        return max(1, self.loan.until_ns - self._clock.monotonic_ns())
 
     async def _lending(self) -> None:
         """Wait while it is lent."""
-        while (until_ns := self._lent_until_ns) is not None:
+        while (loan := self.loan) is not None:
+            now_ns = self._clock.monotonic_ns()
             told, self._lent = self._lent, []
-            if told:
-                seconds = -(-self.lent_ns // NS_PER_S)
-                log.info("Serial port lent: port=%s seconds=%d", self._options.name, seconds)
+            if told and loan.lease != self._said_lease:
+                self._said_lease = loan.lease
+                seconds, name = loan.seconds(now_ns), self._options.name
+                log.info(
+                    "Serial port lent: port=%s seconds=%d holder=%r", name, seconds, loan.holder
+                )
             for tell in told:
                 tell()
-            left_ns = until_ns - self._clock.monotonic_ns()
-            if left_ns <= 0:
-                self._lent_until_ns = None
-                log.info("Serial port taken back: port=%s", self._options.name)
+            if not loan.is_out(now_ns):
+                self.loan = self._said_lease = None
+                log.info(
+                    "Serial port taken back: port=%s reason=%s", self._options.name, loan.why_over
+                )
                 return
-            await self._pause(left_ns)
+            await self._pause(loan.until_ns - now_ns)
 
     async def _open(self) -> OpenPort:
         """Open it in a thread, for as long as the driver takes: a second attempt would wait too."""

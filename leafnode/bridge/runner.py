@@ -217,6 +217,7 @@ class PortRunner:
             path=self.life.path,
             open=self.life.is_open,
             lent_ns=self.life.lent_ns,
+            lent_to="" if self.life.loan is None else self.life.loan.holder,
             low_latency=self._port is not None and self._port.is_low_latency,
             monitors=len(self.taps),
             paused=self._paused,

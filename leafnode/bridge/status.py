@@ -39,7 +39,7 @@ class PortStatus:
     """One port at one moment. `silent_ns` counts from the last byte, before that from start.
 
     `path` is what the device's name led to last; `lent_ns` is how long it is lent yet,
-    `monitors` how many look on.
+    `lent_to` who says to have it, `monitors` how many look on.
     """
 
     name: str
@@ -47,6 +47,7 @@ class PortStatus:
     path: str
     open: bool
     lent_ns: int
+    lent_to: str
     low_latency: bool
     monitors: int
     paused: bool

@@ -142,7 +142,9 @@ def _outside(views: Views) -> list[Cause]:
             causes.append(Cause(503, "UPLINK", {"stream": uplink.stream}, error))
     for port in views.ports():
         if port.lent_ns:
-            error = f"serial port {port.name} is lent for {-(-port.lent_ns // NS_PER_S)} s more"
+            seconds = -(-port.lent_ns // NS_PER_S)
+            whose = f"to {port.lent_to}, " if port.lent_to else ""
+            error = f"serial port {port.name} is lent {whose}for {seconds} s more"
             causes.append(Cause(503, "SERIAL", {"port": port.name}, error))
         elif not port.open:
             error = f"serial port {port.name} is not open: {port.last_error}"

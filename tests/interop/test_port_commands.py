@@ -230,6 +230,39 @@ def test_a_command_borrows_a_port_and_its_interrupt_gives_it_back(gateway: Gatew
     gateway.until_open()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_borrower_ends_the_command_and_gives_the_port_back(
+    gateway: Gateway, number: signal.Signals
+) -> None:
+    words = ("port", "lend", "gps", "--", "sh", "-c", "echo has {}; exec sleep 1000")
+    borrower = gateway.command(*words)
+    assert borrower.stdout is not None
+    assert borrower.stdout.readline() == f"has {gateway.path}\n"
+    assert gateway.port()["lent_to"].startswith(f"sh, pid {borrower.pid} on ")
+    assert "the port is lent to sh, pid" in gateway.run("port", "lend", "gps", "true")[2]
+    assert "the port is lent to sh, pid" in gateway.run("port", "detect", "gps")[2]
+
+    borrower.send_signal(number)
+    out, err = borrower.communicate(timeout=60)  # the command has its output: both have ended
+
+    assert (borrower.returncode, out, err) == (128 + number, "", "")
+    gateway.until_open()
+    assert "Serial port taken back: port=gps reason=given back" in gateway.log()
+
+
+def test_a_served_port_goes_back_when_its_unit_is_stopped(gateway: Gateway) -> None:
+    command = gateway.command("port", "lend", "gps", "--rfc2217", "0")
+    served_at(command)
+    gateway.reload("account: PLANT, control: all,")
+
+    command.send_signal(signal.SIGTERM)
+    _, err = command.communicate(timeout=60)
+
+    assert (command.returncode, err) == (0, "")
+    gateway.until_open()
+    assert "Serial port taken back: port=gps reason=given back" in gateway.log()
+
+
 def test_what_goes_over_a_port_is_seen_until_ctrl_c(gateway: Gateway) -> None:
     watcher = gateway.command("port", "monitor", "gps")
     assert watcher.stderr is not None

@@ -295,6 +295,7 @@ def port(**changes: Any) -> PortStatus:
         "low_latency": True,
         "paused": False,
         "last_error": "",
+        "lent_to": "",
         "board": {"messages": 7},
         "function": {},
         "line": {"overruns": 0},

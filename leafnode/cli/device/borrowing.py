@@ -9,19 +9,17 @@ from __future__ import annotations
 import contextlib
 import os
 from random import SystemRandom
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from leafnode.cli.device.found import held_ports
 from leafnode.cli.nats import place
 from leafnode.cli.nats.client import Client
 from leafnode.cli.nats.errors import NatsError
-from leafnode.cli.ports.lending import lent
+from leafnode.cli.ports.lease import lent
 from leafnode.errors import LeafnodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-LEND_S: Final = 600.0  # at most: it is given back when the command ends
 
 
 class NoPort(LeafnodeError):  # noqa: N818 -- a condition of what was asked for
@@ -45,7 +43,7 @@ def borrowed(
             stack.enter_context(client)
             name = _holder(client, port, named=any(where.values()))
             if name is not None:
-                stack.enter_context(lent(client, name, LEND_S))
+                stack.enter_context(lent(client, name, "leafnode device"))
                 tell(f"the server lends port {name}")
         yield port
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from leafnode.cli.device.plan import directories, stale
+from leafnode.cli.programs import Program
 from leafnode.errors import LeafnodeError
 
 if TYPE_CHECKING:
@@ -84,23 +85,19 @@ def _on_line(line: str, copies: Sequence[Copy], step: Callable[[str], None]) -> 
 def _follow(words: list[str], on_line: Callable[[str], None]) -> None:
     """Run a command and pass each line on as it comes. Raises RemoteError."""
     last: list[str] = []
-    with subprocess.Popen(  # noqa: S603 -- our own interpreter and words
+    with Program(
         words,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
         errors="replace",
-    ) as process:
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                on_line(line)
-                last = [*last[1 - _LINES_MAX :], line]
-        except BaseException:
-            process.terminate()  # an interrupt: no half of it goes on
-            raise
-    if process.returncode:
+    ) as program:
+        assert program.process.stdout is not None
+        for line in program.process.stdout:
+            on_line(line)
+            last = [*last[1 - _LINES_MAX :], line]
+    program.end_with_it()  # an interrupt: no half of it goes on
+    if program.process.returncode:
         raise RemoteError(_last_words(last))
 
 

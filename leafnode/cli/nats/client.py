@@ -33,12 +33,23 @@ class Client:
 
     def __init__(self, place: Place, random: Random, *, name: str = "leafnode port") -> None:
         """Connect. Raises LeafnodeError and OSError."""
+        self._place = place
         self._random = random
         self._name = name
-        self._reader = Reader()
         self._messages: deque[Message] = deque()  # of one read at most
         self._sids = 0
         self.server = ""
+        self._connect()
+
+    def reconnect(self) -> None:
+        """Be another connection; subscriptions were the former's. Raises as connecting does."""
+        self._sock.close()
+        self._messages.clear()
+        self._connect()
+
+    def _connect(self) -> None:
+        place = self._place
+        self._reader = Reader()
         try:
             self._sock: socket.socket = socket.create_connection(
                 (place.host, place.port), timeout=_TIMEOUT_S
@@ -61,6 +72,7 @@ class Client:
     def ask(self, subject: str, body: bytes = b"", *, timeout_s: float = _TIMEOUT_S) -> Message:
         """Return the first answer. Raises NatsError when none comes in time."""
         inbox = self.listen()
+        self._send(f"UNSUB {self._sids} 1\r\n".encode())  # who asks often keeps no inboxes
         self.publish(subject, body, reply=inbox)
         found = self.next(timeout_s)
         if found is None:

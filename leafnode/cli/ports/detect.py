@@ -22,8 +22,9 @@ from leafnode.bridge.transports.tty import TtyPort
 from leafnode.cli import shown
 from leafnode.cli.nats import place
 from leafnode.cli.nats.client import Client
-from leafnode.cli.ports import lending, line, radios, sniff
+from leafnode.cli.ports import line, radios, sniff
 from leafnode.cli.ports.errors import PortError
+from leafnode.cli.ports.lease import lent
 from leafnode.clock import NS_PER_S, SystemClock
 from leafnode.config import device_name
 from leafnode.config.serial_options import SerialPort
@@ -78,8 +79,7 @@ def detect(
             path = resolve(_tty_name(port), Machine())
         else:
             client = stack.enter_context(Client(place.find(**where), SystemRandom()))
-            most_s = len(wanted) * (seconds + 1) * (1 + active * len(QUESTIONS)) + 5
-            path = stack.enter_context(lending.lent(client, port, most_s))
+            path = stack.enter_context(lent(client, port, "leafnode port detect"))
             if not path.startswith("/"):
                 raise PortError(f"{port}: expected a tty of this machine, not {path}")
         _spare_radios(path, Machine())

@@ -6,13 +6,11 @@ Truth: docs/serial/tools.md.
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import click
 
-from leafnode.bridge import port_bounds
 from leafnode.bridge.transports.opener import Opener
 from leafnode.bridge.transports.tty import TtyPort
 from leafnode.cli import shown
@@ -20,13 +18,11 @@ from leafnode.cli.nats import place
 from leafnode.cli.nats.client import Client
 from leafnode.cli.ports import line
 from leafnode.cli.ports.errors import PortError
+from leafnode.cli.ports.lease import ask, lent
+from leafnode.cli.programs import Ended, Program, ended_by_signals
 from leafnode.clock import NS_PER_S, SystemClock
 from leafnode.config.convert import parse_duration
 from leafnode.config.serial_options import SerialPort
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 _LEND_S: Final = 60.0
 
@@ -58,7 +54,7 @@ Examples:
     "for_",
     metavar="TIME",
     callback=seconds,
-    help="How long (60s; with --rfc2217 until Ctrl-C).",
+    help="How long at most (60s; with a COMMAND or --rfc2217 until that ends).",
 )
 @click.option("--back", is_flag=True, help="Give it back now.")
 @click.option("--rfc2217", metavar="[HOST:]PORT", help="Serve it there; on loopback without HOST.")
@@ -85,18 +81,19 @@ def lend(
         return None
     with Client(place.find(**where), SystemRandom()) as client:
         if back:
-            answer = _ask(client, port, "RETURN")
+            answer = ask(client, port, "RETURN")
             shown.say(f"{port} is back" if answer["was_lent"] else f"{port} was not lent")
             return None
-        duration_s = for_ or _LEND_S
         if not command:
-            answer = _ask(client, port, "LEND", {"seconds": duration_s})
+            duration_s = for_ or _LEND_S
+            answer = ask(client, port, "LEND", {"seconds": duration_s})
             shown.say(f"{port} is lent for {duration_s:g} s: {answer['path']}")
             return None
-        with lent(client, port, duration_s) as path:
+        with lent(client, port, command[0], most_s=for_) as path:
             words = [word.replace("{}", path) for word in command]
             try:
-                return subprocess.run(words, check=False).returncode  # noqa: S603 -- the user's own
+                with Program(words) as program:
+                    return program.wait()
             except OSError as err:
                 raise PortError(f"{words[0]}: {err.strerror}") from err
 
@@ -106,15 +103,14 @@ def _serve(port: str, at: str, for_: float | None, where: dict[str, str | None])
     from leafnode.cli.ports import serving
 
     clock = SystemClock()
-    most_s = port_bounds.PORT_LEND_MAX_NS // NS_PER_S
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(serving.listening(at))
         if line.is_device(port):
+            stack.enter_context(ended_by_signals())
             device = port
         else:
             client = stack.enter_context(Client(place.find(**where), SystemRandom()))
-            device = stack.enter_context(lent(client, port, min(for_ or most_s, most_s)))
-            for_ = min(for_ or most_s, most_s)
+            device = stack.enter_context(lent(client, port, f"rfc2217 at {at}", most_s=for_))
         if device.startswith(("socket:", "rfc2217:")):
             raise PortError(f"{port}: expected a tty of this machine, not {device}")
         opened = Opener(clock)(SerialPort(device, "lend", "x"))
@@ -124,29 +120,7 @@ def _serve(port: str, at: str, for_: float | None, where: dict[str, str | None])
             shown.say("whoever reaches this address has the port: there is no login", error=True)
         shown.say(serving.bound_to(listener))
         until_ns = None if for_ is None else clock.monotonic_ns() + int(for_ * NS_PER_S)
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt, Ended):
             serving.PortServer(
                 opened, listener, clock, lambda text: shown.say(text, error=True)
             ).run(until_ns)
-
-
-@contextlib.contextmanager
-def lent(client: Client, port: str, duration_s: float) -> Iterator[str]:
-    """Have a port lent for as long as it takes, and give its path. Raises PortError."""
-    answer = _ask(client, port, "LEND", {"seconds": duration_s})
-    try:
-        yield str(answer["path"])
-    finally:
-        _ask(client, port, "RETURN")
-
-
-def _ask(client: Client, port: str, verb: str, request: object = None) -> dict[str, Any]:
-    subject = f"$LEAFNODE.REQ.{client.server}.PORT.{port_token(port)}.{verb}"
-    return client.ask_json(subject, request, timeout_s=10)
-
-
-def port_token(port: str) -> str:
-    """Return a port's name as a token of a subject. Raises PortError."""
-    if not port or any(char in ".*>" or not char.isprintable() or char == " " for char in port):
-        raise PortError(f"{port}: expected the name of a port of the server")
-    return port

@@ -19,7 +19,7 @@ from leafnode.bridge.transports.opener import Opener
 from leafnode.cli import shown
 from leafnode.cli.nats import place
 from leafnode.cli.nats.client import Client, decoded
-from leafnode.cli.ports import hexdump, lending, line, reading
+from leafnode.cli.ports import hexdump, lease, lending, line, reading
 from leafnode.cli.ports.errors import PortError
 from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
 from leafnode.config.serial_options import SerialPort
@@ -99,7 +99,7 @@ def _watch_device(
 
 
 def _watch_port(client: Client, port: str, clock: SystemClock, until_ns: int | None) -> None:
-    subject = f"$LEAFNODE.REQ.{client.server}.PORT.{lending.port_token(port)}"
+    subject = f"$LEAFNODE.REQ.{client.server}.PORT.{lease.port_token(port)}"
     inbox = client.listen()
     asked_ns = clock.monotonic_ns()
     client.publish(f"{subject}.MONITOR", reply=inbox)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
 from leafnode.bridge.bridge import Bridge
+from leafnode.clock import NS_PER_S
 from leafnode.config.serial_options import SerialOptions, SerialPort
 from leafnode.config.serial_stage_options import FramingOptions, MappingOptions
 from tests.sim.clock import FakeClock
@@ -324,3 +325,48 @@ def test_what_goes_with_a_port_that_is_configured_no_longer_is_said(
     one.run(story)
 
     assert "went with their port: port=scale count=5" in caplog.text
+
+
+def test_a_port_stays_lent_when_a_reload_changes_its_entry() -> None:
+    one = Reloaded()
+    told: list[str] = []
+
+    def lend() -> str:
+        port = one.bridge.port("scale")
+        assert port is not None
+        life = port.life
+        return life.lend(30 * NS_PER_S, lambda: told.append(life.path), lease="a", holder="me")
+
+    async def story() -> None:
+        await one.until(lambda: one.status.open)
+        lend()
+        await one.until(lambda: len(told) == 1)
+        await one.reload(baud=9600)
+        for _ in range(20):
+            one.clock.advance(NS_PER_S)
+            await asyncio.sleep(0)
+        assert (one.status.open, one.status.lent_to) == (False, "me")
+        assert lend() == ""
+        await one.until(lambda: told == ["/dev/fake", "/dev/fake"])
+        one.clock.advance(30 * NS_PER_S)
+        await one.until(lambda: one.status.open)
+
+    one.run(story)
+
+    assert one.line.opens == 2
+
+
+def test_who_waits_until_a_port_is_closed_hears_it_of_the_entry_that_replaces_its() -> None:
+    one = Reloaded()
+    told: list[bool] = []
+
+    async def story() -> None:
+        await one.until(lambda: one.status.open)
+        port = one.bridge.port("scale")
+        assert port is not None
+        port.life.lend(NS_PER_S, lambda: told.append(one.status.open))
+        await one.reload(baud=9600)
+        await one.until(lambda: told == [False])
+        assert one.line.closes == 1
+
+    one.run(story)

@@ -107,6 +107,10 @@ def test_a_port_is_lent_once_it_is_closed_and_given_back() -> None:
         b'{"seconds": 86401}',
         b'{"seconds": 1e999}',
         b'{"seconds": 60, "more": 1}',
+        b'{"seconds": 60, "lease": "' + b"y" * 65 + b'"}',
+        b'{"seconds": 60, "lease": 1}',
+        b'{"seconds": 60, "holder": "' + b"y" * 129 + b'"}',
+        b'{"seconds": 60, "holder": "\\u001b[31m"}',
         b'{"seconds": 60, "x": "' + b"y" * 2000 + b'"}',
         b"\xff",
     ],
@@ -118,6 +122,35 @@ def test_a_lending_without_a_sensible_time_is_refused(body: bytes) -> None:
 
     assert asked.answers[0]["error"].startswith("expected")
     assert asked.world.runner.life.lent_ns == 0
+
+
+def test_a_lease_is_refused_to_others_and_given_back_by_its_name() -> None:
+    asked = Asked()
+
+    async def story(world: World) -> None:
+        await world.opened()
+        asked.ask_port("LEND", b'{"seconds": 30, "lease": "%b", "holder": "me"}' % (b"y" * 64))
+        await asked.answered()
+        asked.ask_port("LEND", b'{"seconds": 60}')
+        assert (await asked.answered(2))["error"].startswith("the port is lent to me, for 30 s")
+        asked.ask_port("RETURN", b'{"lease": "z"}')
+        assert (await asked.answered(3))["was_lent"] is False
+        asked.ask_port("RETURN", b'{"lease": "%b"}' % (b"y" * 64))
+        assert (await asked.answered(4))["was_lent"] is True
+        await world.opened()
+
+    run(asked.world, story)
+
+
+@pytest.mark.parametrize("body", [b"x", b"{}", b'{"lease": 1}', b'{"lease": "a", "more": 1}'])
+def test_a_return_that_says_nothing_sensible_returns_nothing(body: bytes) -> None:
+    asked = Asked()
+
+    asked.ask_port("LEND", b'{"seconds": 60, "lease": "a"}')
+    asked.ask_port("RETURN", body)
+
+    assert asked.answers[0]["error"].startswith('expected {"lease": ')
+    assert asked.world.runner.life.loan is not None
 
 
 def test_a_port_that_many_wait_for_is_refused_to_the_next() -> None:

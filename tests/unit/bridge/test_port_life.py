@@ -175,7 +175,7 @@ def test_a_lent_port_is_closed_at_once_and_taken_back_in_time(
 
     async def story(world: World) -> None:
         await world.opened()
-        assert world.runner.life.lend(10 * NS_PER_S, lambda: told.append(world.line.closes))
+        assert not world.runner.life.lend(10 * NS_PER_S, lambda: told.append(world.line.closes))
         await world.until(lambda: bool(told))
         assert not world.runner.status().open
         assert world.runner.life.lent_ns == 10 * NS_PER_S
@@ -192,8 +192,8 @@ def test_a_lent_port_is_closed_at_once_and_taken_back_in_time(
     assert world.runner.life.lent_ns == 0
     assert world.line.opens == world.line.closes == 2
     said = [record.getMessage() for record in caplog.records]
-    assert "Serial port lent: port=scale seconds=10" in said
-    assert "Serial port taken back: port=scale" in said
+    assert "Serial port lent: port=scale seconds=10 holder=''" in said
+    assert "Serial port taken back: port=scale reason=its time is over" in said
     assert not any("lost" in line for line in said)
 
 
@@ -221,6 +221,65 @@ def test_a_lending_may_be_longer_or_end_sooner() -> None:
     assert told == ["first", "second"]
 
 
+def lend(world: World, lease: str, told: list[str], *, seconds: int = 30) -> str:
+    return world.runner.life.lend(
+        seconds * NS_PER_S, lambda: told.append(lease), lease=lease, holder=f"holder of {lease}"
+    )
+
+
+def test_a_lease_is_renewed_by_its_holder_alone_and_ends_when_that_is_gone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "leafnode")
+    world = World(line_port())
+    told: list[str] = []
+
+    async def story(world: World) -> None:
+        await world.opened()
+        assert lend(world, "a", told) == ""
+        await world.until(lambda: told == ["a"])
+        assert world.runner.status().lent_to == "holder of a"
+        for _ in range(5):
+            world.clock.advance(10 * NS_PER_S)
+            assert lend(world, "a", told) == ""
+            await world.turns()
+        refusal = "the port is lent to holder of a, for 30 s more, or longer where it is renewed"
+        assert lend(world, "b", told) == refusal
+        assert world.runner.life.lend(NS_PER_S, lambda: told.append("nobody")) == refusal
+        assert not world.runner.life.take_back("b")
+        world.clock.advance(30 * NS_PER_S)
+        await world.opened()
+
+    run(world, story)
+
+    assert told == ["a"] * 6
+    assert world.runner.status().lent_to == ""
+    said = [record.getMessage() for record in caplog.records]
+    assert said[1:3] == [
+        "Serial port lent: port=scale seconds=30 holder='holder of a'",
+        "Serial port taken back: port=scale reason=not renewed",
+    ]
+
+
+def test_a_lease_that_is_over_is_no_reason_to_refuse_the_next_one() -> None:
+    world = World(line_port())
+    told: list[str] = []
+
+    async def story(world: World) -> None:
+        await world.opened()
+        lend(world, "a", told)
+        await world.until(lambda: told == ["a"])
+        assert world.runner.life.take_back("a")
+        assert lend(world, "a", told) == "this lending was ended"  # who renews it comes late
+        assert lend(world, "b", told) == ""
+        await world.until(lambda: told == ["a", "b"])
+        assert world.line.opens == 1
+        assert world.runner.life.take_back()  # whoever has it
+        await world.opened()
+
+    run(world, story)
+
+
 def test_a_port_that_is_asked_for_while_it_is_not_there_is_lent_too() -> None:
     world = World(line_port())
     world.line.refusal = FileNotFoundError(2, "not there")
@@ -244,7 +303,8 @@ def test_who_asks_for_a_port_that_does_not_close_waits_up_to_a_bound() -> None:
         await world.opened()
         life = world.runner.life
         answers = [life.lend(NS_PER_S, lambda: None) for _ in range(limits.PORT_LENDERS_MAX + 1)]
-        assert answers == [True] * limits.PORT_LENDERS_MAX + [False]
+        busy = "the port does not close, and others wait for it already"
+        assert answers == [""] * limits.PORT_LENDERS_MAX + [busy]
 
     run(world, story)
 

@@ -149,6 +149,7 @@ def test_every_cause_outside_is_named() -> None:
             port(function={"running": 0}, last_error="the function failed: it ended"),
             port(function={"running": 0}),
             port(open=False, lent_ns=59 * 10**9),
+            port(open=False, lent_ns=29 * 10**9, lent_to="minicom, pid 7 on gw"),
             port(
                 slaves=[
                     {"name": "m1", "problem": "no answer at coil 4"},
@@ -171,6 +172,7 @@ def test_every_cause_outside_is_named() -> None:
         ("SERIAL", "serial port scale is not open: no such device"),
         ("SERIAL", "serial port scale: the function failed: it ended"),
         ("SERIAL", "serial port scale is lent for 59 s more"),
+        ("SERIAL", "serial port scale is lent to minicom, pid 7 on gw, for 29 s more"),
         ("SERIAL", "slave m1 of serial port scale: no answer at coil 4"),
         ("SERIAL", "serial port scale is not open: gone"),
     ]

@@ -23,7 +23,7 @@ INFO = b'INFO {"server_name":"gw","nonce":"n"}\r\n'
 
 
 class Server:
-    """Takes one connection and answers its lines by a function, in a thread."""
+    """Takes one connection after the other, answers lines by a function, in a thread."""
 
     def __init__(self, answer: Callable[[str], bytes], greeting: bytes = INFO) -> None:
         self.lines: list[str] = []
@@ -35,10 +35,14 @@ class Server:
         self._thread.start()
 
     def _serve(self) -> None:
-        try:
-            sock, _ = self._listener.accept()
-        except OSError:
-            return
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            self._talk(sock)
+
+    def _talk(self, sock: socket.socket) -> None:
         with sock, sock.makefile("rb") as file:
             try:
                 sock.sendall(self._greeting)
@@ -94,8 +98,25 @@ def test_it_logs_in_asks_and_hears_the_answer(serve: Callable[..., Server]) -> N
     connect = json.loads(server.lines[0].removeprefix("CONNECT "))
     assert (connect["user"], connect["pass"], connect["no_responders"]) == ("me", "s3cret", True)
     assert server.lines[2].startswith("SUB _INBOX.")
-    assert server.lines[3].startswith("PUB a.b _INBOX.")
-    assert server.lines[4] == '{"seconds": 1}'
+    assert server.lines[3] == "UNSUB 1 1"  # who asks for a day keeps one inbox
+    assert server.lines[4].startswith("PUB a.b _INBOX.")
+    assert server.lines[5] == '{"seconds": 1}'
+
+
+def test_a_connection_that_broke_is_replaced_by_another(serve: Callable[..., Server]) -> None:
+    def answer(line: str) -> bytes:
+        return b"MSG %b 1 2\r\n{}\r\n" % reply_of(line).encode() if line[:3] == "PUB" else b""
+
+    server = serve(answer)
+    with connected(server, user="me", password="s3cret") as client:
+        client._sock.shutdown(socket.SHUT_RDWR)
+        with pytest.raises(NatsError, match="connection"):
+            client.ask("a.b")
+        client.reconnect()
+        assert client.ask("a.b").payload == b"{}"
+
+    server.close()
+    assert sum("s3cret" in line for line in server.lines) == 2
 
 
 def test_nobody_who_answers_is_an_error_with_advice(serve: Callable[..., Server]) -> None:

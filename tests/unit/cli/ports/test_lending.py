@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
 import pytest
@@ -44,6 +46,15 @@ def client(monkeypatch: pytest.MonkeyPatch) -> type[FakeClient]:
     return FakeClient
 
 
+def lease_of(client: type[FakeClient]) -> dict[str, Any]:
+    """Return the body of the only LEND, whose lease the RETURN behind it names."""
+    [(lend, asked), (back, returned)] = client.asked
+    assert (lend, back) == ("scale.LEND", "scale.RETURN")
+    assert isinstance(asked, dict)
+    assert returned == {"lease": asked["lease"]}
+    return asked
+
+
 def test_a_port_is_lent_for_a_time_and_given_back(client: type[FakeClient]) -> None:
     lent = CliRunner().invoke(lending.lend, ["scale", "--for", "5m"])
     back = CliRunner().invoke(lending.lend, ["scale", "--back"])
@@ -67,7 +78,23 @@ def test_a_command_has_the_path_and_its_status_and_the_port_goes_back_at_its_end
     result = CliRunner().invoke(lending.lend, words, standalone_mode=False)
 
     assert result.return_value == 3
-    assert [verb for verb, _ in client.asked] == ["scale.LEND", "scale.RETURN"]
+    asked = lease_of(client)
+    assert asked["seconds"] == 30
+    assert asked["holder"].startswith(f"sh, pid {os.getpid()} on ")
+
+
+def test_a_command_that_a_signal_ended_has_a_shells_status_for_it(client: type[FakeClient]) -> None:
+    words = ["scale", "--", "sh", "-c", "kill -9 $$"]
+
+    result = CliRunner().invoke(lending.lend, words, standalone_mode=False)
+
+    assert result.return_value == 137
+
+
+def test_a_command_has_the_port_for_a_time_at_most(client: type[FakeClient]) -> None:
+    CliRunner().invoke(lending.lend, ["scale", "--for", "5s", "true"])
+
+    assert 4 < lease_of(client)["seconds"] <= 5
 
 
 def test_a_command_that_is_not_there_gives_the_port_back(client: type[FakeClient]) -> None:
@@ -75,7 +102,20 @@ def test_a_command_that_is_not_there_gives_the_port_back(client: type[FakeClient
 
     assert isinstance(result.exception, PortError)
     assert str(result.exception) == "/no/such/program: No such file or directory"
-    assert [verb for verb, _ in client.asked] == ["scale.LEND", "scale.RETURN"]
+    assert lease_of(client)
+
+
+@pytest.mark.usefixtures("heeds_signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_command_and_the_port_goes_back(
+    client: type[FakeClient], number: signal.Signals
+) -> None:
+    words = ["scale", "--", "sh", "-c", f"kill -{number.value} {os.getpid()}; exec sleep 600"]
+
+    result = CliRunner().invoke(lending.lend, words, standalone_mode=False)
+
+    assert result.return_value == 128 + number
+    assert lease_of(client)
 
 
 @pytest.mark.parametrize("time", ["60", "soon", "-1s", "0s"])
@@ -84,9 +124,3 @@ def test_a_time_has_a_unit(client: type[FakeClient], time: str) -> None:
 
     assert "expected a duration like 60s" in result.output
     assert client.asked == []
-
-
-@pytest.mark.parametrize("name", ["a.b", "*", ">", "a b", "", "a\n"])
-def test_a_name_that_would_be_another_subject_is_refused(name: str) -> None:
-    with pytest.raises(PortError, match="expected the name of a port"):
-        lending.port_token(name)

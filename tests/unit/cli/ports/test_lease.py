@@ -1,0 +1,180 @@
+"""A lease is renewed for as long as its holder is there, and given back once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from leafnode.bridge import port_bounds
+from leafnode.cli.nats.errors import NatsError
+from leafnode.cli.ports.errors import PortError
+from leafnode.cli.ports.lease import LEASE_S, Lease, lent, port_token
+from leafnode.clock import NS_PER_S
+from tests.sim.clock import FakeClock
+
+
+class FakeClient:
+    """Implements what a lease needs of Client; notes what it was asked, fails when told to."""
+
+    server = "gw"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.bodies: list[dict[str, Any]] = []
+        self.reconnects = 0
+        self.failure: Exception | None = None
+        self.is_cured_by_another_connection = False
+
+    def ask_json(self, subject: str, request: Any, *, timeout_s: float = 0) -> dict[str, Any]:
+        self.asked.append(subject.rpartition(".")[2])
+        self.bodies.append(request)
+        if self.failure is not None:
+            raise self.failure
+        return {"path": "/dev/pts/7", "was_lent": True}
+
+    def reconnect(self) -> None:
+        self.reconnects += 1
+        if self.is_cured_by_another_connection:
+            self.failure = None
+
+
+class Held:
+    """A lease of somebody who does not wait for its thread: `renew` is called here."""
+
+    def __init__(self, most_s: float | None = None, holder: str = "minicom") -> None:
+        self.client = FakeClient()
+        self.clock = FakeClock()
+        self.said: list[str] = []
+        self.lease = Lease(
+            self.client,  # type: ignore[arg-type]
+            "gps",
+            holder,
+            self.clock,
+            self.said.append,
+            most_s=most_s,
+        )
+
+
+def test_a_lease_is_short_and_renewed_under_its_name_long_before_it_ends() -> None:
+    held = Held()
+
+    assert held.lease.begin() == "/dev/pts/7"
+    assert held.lease.renew() == 10
+    held.lease.end()
+
+    assert held.client.asked == ["LEND", "LEND", "RETURN"]
+    lend, again, back = held.client.bodies
+    assert lend == again
+    assert lend["seconds"] == LEASE_S
+    assert back == {"lease": lend["lease"]}
+    assert held.said == []
+
+
+def test_two_leases_have_two_names() -> None:
+    one, other = Held(), Held()
+    for held in (one, other):
+        held.lease.begin()
+        held.lease.end()
+
+    assert one.client.bodies[0]["lease"] != other.client.bodies[0]["lease"]
+
+
+def test_one_for_a_time_ends_with_that() -> None:
+    held = Held(most_s=35)
+    held.lease.begin()
+
+    held.clock.advance(10 * NS_PER_S)
+    assert held.lease.renew() == 10
+    held.clock.advance(20 * NS_PER_S)
+    assert held.lease.renew() == 5
+    held.clock.advance(5 * NS_PER_S)
+    assert held.lease.renew() is None
+    held.lease.end()
+
+    assert [body.get("seconds") for body in held.client.bodies] == [30, 25, 5, None]
+    assert held.said == ["the time is over: the server opens gps again"]
+
+
+@pytest.mark.parametrize("failure", [NatsError("the server does not answer"), OSError(104, "gone")])
+def test_a_server_that_was_away_lends_it_again_and_both_are_said_once(failure: Exception) -> None:
+    held = Held()
+    held.lease.begin()
+
+    held.client.failure = failure
+    assert held.lease.renew() == 10
+    assert held.lease.renew() == 10
+    held.client.failure = None
+    assert held.lease.renew() == 10
+    held.lease.end()
+
+    assert held.said == [f"gps is not lent for longer: {failure}", "gps is lent again"]
+    assert held.client.reconnects == 2
+    assert len({body["lease"] for body in held.client.bodies}) == 1
+
+
+def test_a_server_that_was_started_anew_lends_it_at_the_next_renewal() -> None:
+    held = Held()
+    held.lease.begin()
+    held.client.failure = NatsError("the connection to the server broke")
+    held.client.is_cured_by_another_connection = True
+
+    assert held.lease.renew() == 10
+    held.lease.end()
+
+    assert held.client.asked == ["LEND", "LEND", "LEND", "RETURN"]
+    assert held.said == []
+
+
+def test_a_port_that_is_not_lent_is_not_given_back() -> None:
+    held = Held()
+    held.client.failure = NatsError("the port is lent")
+
+    with pytest.raises(NatsError, match="is lent"):
+        held.lease.begin()
+    held.lease.end()
+
+    assert held.client.asked == ["LEND"]
+
+
+def test_what_keeps_it_from_being_given_back_is_said() -> None:
+    held = Held()
+    held.lease.begin()
+    held.client.failure = NatsError("there is no such port")
+
+    held.lease.end()
+
+    assert held.said == ["gps was not given back: there is no such port"]
+
+
+@pytest.mark.parametrize("holder", ["x" * 1000, "a\x1b[31m\n"])
+def test_a_holder_is_what_a_server_takes(holder: str) -> None:
+    held = Held(holder=holder)
+    held.lease.begin()
+    held.lease.end()
+
+    said = held.client.bodies[0]["holder"]
+    assert f", pid {os.getpid()} on " in said
+    assert len(said) <= port_bounds.LEASE_HOLDER_MAX
+    assert said.isprintable()
+
+
+@pytest.mark.usefixtures("heeds_signals")
+def test_a_signal_gives_it_back() -> None:
+    client = FakeClient()
+    before = signal.getsignal(signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as ended, lent(client, "gps", "minicom"):  # type: ignore[arg-type]
+        signal.raise_signal(signal.SIGTERM)
+
+    assert ended.value.code == 143
+    assert client.asked == ["LEND", "RETURN"]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("name", ["a.b", "*", ">", "a b", "", "a\n"])
+def test_a_name_that_would_be_another_subject_is_refused(name: str) -> None:
+    with pytest.raises(PortError, match="expected the name of a port"):
+        port_token(name)
