@@ -76,6 +76,9 @@ class HubLinks:
         rules = [link.peer.permissions for link in self._links()]
         return not rules or any(one is None or one.subscribe.allows(subject) for one in rules)
 
+    def takes_headers(self) -> bool:
+        return all(hub.headers for hub in self._hubs())
+
     def leads_by(self, remote: Remote) -> bool:
         """Say whether this remote is one of those."""
         if remote.account.name != self._account:

@@ -14,6 +14,7 @@ import msgspec
 from leafnode.go_time import parse_time
 from leafnode.protocol import header
 from leafnode.uplink.onward import MSG_ID, InFlight, in_flight_of
+from leafnode.uplink.upstream import Upstream
 
 if TYPE_CHECKING:
     from leafnode.uplink.onward import Origin
@@ -74,9 +75,15 @@ class _Source(msgspec.Struct):
     name: str = ""
 
 
+class _Transform(msgspec.Struct):
+    src: str = ""
+    dest: str = ""
+
+
 class _StreamConfig(msgspec.Struct):
     name: str = ""
     subjects: list[str] = []
+    subject_transform: _Transform | None = None
     retention: str = "limits"
     mirror: _Source | None = None
     sources: list[_Source] = []
@@ -105,10 +112,15 @@ class StreamInfo(msgspec.Struct):
 
     @property
     def patterns(self) -> list[str]:
-        """What its subjects match. A mirror or a stream with sources may hold anything."""
-        if self.config.mirror is not None or self.config.sources or not self.config.subjects:
+        """What it stores matches. A mirror or a stream with sources may hold anything."""
+        config = self.config
+        if config.mirror is not None or config.sources or not config.subjects:
             return [">"]
-        return self.config.subjects
+        change = config.subject_transform
+        if change is None:
+            return config.subjects
+        stored = Upstream("", [(change.src or ">", change.dest or ">")])
+        return list(dict.fromkeys([*stored.patterns(config.subjects), *config.subjects]))
 
 
 class _StreamNames(msgspec.Struct):
@@ -118,18 +130,10 @@ class _StreamNames(msgspec.Struct):
 
 class _HubMessage(msgspec.Struct):
     seq: int = 0
+    subject: str = ""
     hdrs: str = ""
     data: str = ""
     time: str = ""
-
-
-class _StoredMessage(_HubMessage):
-    subject: str = ""
-
-
-class _StoredAnswer(msgspec.Struct):
-    message: _StoredMessage | None = None
-    error: _Error | None = None
 
 
 class Stored(NamedTuple):
@@ -153,11 +157,13 @@ class HubMessage(NamedTuple):
     hub_seq: int
     seq: int | None
     in_flight: InFlight | None
+    subject: str = ""
+    is_former: bool = False  # of a stream that had the same name before this one
 
 
 _AnswerT = TypeVar(
     "_AnswerT",
-    bound="_PubAnswer | ConsumerInfo | StreamInfo | _StreamNames | _HubAnswer | _StoredAnswer",
+    bound="_PubAnswer | ConsumerInfo | StreamInfo | _StreamNames | _HubAnswer",
 )
 
 
@@ -203,7 +209,8 @@ def hub_message(body: bytes, origin: Origin) -> HubMessage | Failure | None:
     msg_id = header.get(block, MSG_ID)
     seq = origin.seq_of(msg_id) if msg_id is not None else None
     in_flight = in_flight_of(block, seq) if seq is not None else None
-    return HubMessage(answer.message.seq, seq, in_flight)
+    is_former = msg_id is not None and seq is None and origin.is_former(msg_id)
+    return HubMessage(answer.message.seq, seq, in_flight, answer.message.subject, is_former)
 
 
 def stored_ns(body: bytes) -> int | None:
@@ -216,7 +223,7 @@ def stored_ns(body: bytes) -> int | None:
 
 def stored_message(body: bytes) -> Stored | Failure | None:
     """Read a message of the local stream; None: there is none from that sequence on."""
-    answer = _decode(body, _StoredAnswer)
+    answer = _decode(body, _HubAnswer)
     if isinstance(answer, Failure):
         return None if answer.err_code == NO_MESSAGE_FOUND else answer
     message = answer.message

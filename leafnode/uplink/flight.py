@@ -54,6 +54,14 @@ class Parts(NamedTuple):
     trouble: Trouble
 
 
+class Latest(NamedTuple):
+    """The newest PubAck: of which message, and where the hub stored that."""
+
+    seq: int
+    hub_seq: int
+    sent_as: bytes
+
+
 class Flight:
     """One at a time, again and again: `begin`, then `end` when it is cut.
 
@@ -61,7 +69,7 @@ class Flight:
     """
 
     def __init__(self, parts: Parts, *, cut: Callable[[str], None]) -> None:
-        self._parts = parts
+        self.parts = self._parts = parts
         self._options = parts.options
         self._clock = parts.clock
         self._cut = cut
@@ -71,6 +79,8 @@ class Flight:
         self.is_refused = False  # the hub says no to a message, which is tried again and again
         self.is_asked = False  # the hub said where to go on
         self.last_ack_ns = 0  # wall time
+        self.latest: Latest | None = None
+        self.acked: Callable[[], None] = lambda: None  # called after each PubAck
         self._too_large = False
         self._retried = 0  # the refused message that was sent again
         self._retry_pause_ns = limits.UPLINK_REFUSED_NS
@@ -96,6 +106,7 @@ class Flight:
     def forget(self) -> None:
         """It is another stream now: what the window holds is not of it."""
         self.window = self._empty()
+        self.latest = None
 
     def begin(self, position: Position, *, is_asked: bool) -> None:
         self.is_on = True
@@ -221,7 +232,7 @@ class Flight:
         if max_bytes and len(body) > max_bytes:
             self._refuse(entry, larger_than(len(body), max_bytes))
             return
-        subject = parts.upstream.subject(entry.subject)
+        subject = entry.sent_as = parts.upstream.subject(entry.subject)
         reply = parts.mailbox.address(b"p", b"%d" % entry.seq)
         if not parts.link.send(subject, body, header_size=header_size, reply=reply):
             self._not_taken(entry, subject)
@@ -269,6 +280,7 @@ class Flight:
         entry = self.window.settle(seq, ack.seq)
         if entry is None:
             return
+        self.latest = Latest(seq, ack.seq, entry.sent_as)
         parts.counters.uplinked += 1
         parts.counters.duplicates += ack.duplicate
         self.has_progress = True
@@ -280,6 +292,7 @@ class Flight:
             cost = len(letter.body) + limits.UPLINK_LINE_BYTES
             parts.gate.acked(entry.subject, size, entry.sent_ns, cost)
         self._acked(seq)
+        self.acked()
 
     def _acked(self, seq: int) -> None:
         if self.is_refused and seq == self._retried:

@@ -14,6 +14,7 @@ from leafnode import limits
 from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import Failure
+from leafnode.uplink.bucket import BUCKET, BUCKET_CONFIG, BUCKET_STREAM
 from leafnode.uplink.ledger import Line, Page
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from leafnode.uplink.gate import Gate
     from leafnode.uplink.mailbox import Mailbox
 
-BUCKET: Final = "LEAFNODE_UPLINK"
-_STREAM: Final = f"KV_{BUCKET}"
 _DAYS_OF_MONTH: Final = 31
 
 
@@ -59,19 +58,7 @@ class LedgerStore:
         self._alarm.set(limits.UPLINK_LEDGER_WRITE_NS)
 
     def _make_bucket(self) -> None:
-        config = {
-            "name": _STREAM,
-            "description": "bytes that uplinks sent and got back, by day and subject",
-            "subjects": [f"$KV.{BUCKET}.>"],
-            "max_msgs_per_subject": 1,
-            "max_bytes": limits.UPLINK_LEDGER_BYTES,
-            "max_age": limits.UPLINK_LEDGER_AGE_NS,
-            "discard": "old",
-            "allow_rollup_hdrs": True,
-            "allow_direct": True,
-            "deny_delete": True,
-        }
-        self._ask("STREAM.CREATE", config, self._made)
+        self._ask("STREAM.CREATE", BUCKET_CONFIG, self._made)
 
     def _made(self, body: bytes | None) -> None:
         info = Failure(0, "no answer") if body is None else answers.stream_info(body)
@@ -139,7 +126,7 @@ class LedgerStore:
         return f"$KV.{BUCKET}.{self._name}.{day}"
 
     def _ask(self, verb: str, request: object, then: Callable[[bytes | None], None]) -> None:
-        subject = f"$JS.API.{verb}.{_STREAM}".encode()
+        subject = f"$JS.API.{verb}.{BUCKET_STREAM}".encode()
         body = msgspec.json.encode(request)
         self._mailbox.ask(subject, body, then, limits.UPLINK_API_TIMEOUT_NS)
 

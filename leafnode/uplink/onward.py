@@ -88,6 +88,13 @@ class Origin:
             return None
         return _number(seq)
 
+    def is_former(self, msg_id: bytes) -> bool:
+        """Say whether it is the id of a stream that had this name before it was made anew."""
+        name, _, seq = msg_id.rpartition(b".")
+        former, _, identity = name.rpartition(b".")
+        same_name = former == f"{self.server}.{self.stream}".encode()
+        return same_name and identity != self.identity.encode() and _number(seq) is not None
+
 
 def onward(
     origin: Origin, seq: int, header_size: int, body: bytes, more: Iterable[tuple[bytes, bytes]]

@@ -4,22 +4,27 @@ Pure: answers in, a `Position` out. Without the question a message whose PubAck 
 stored twice as soon as the hub's duplicate window is over. Truth: docs/uplink.md; that
 `last_by_subj` takes a wildcard was measured on nats-server 2.15.1.
 
-The last message of a stream at the hub says that those before it are there too, because they were
-sent in order. One thing can break that: the hub refuses one and stores the next. So a message that
-was sent behind open ones carries how far the hub had acknowledged (`InFlight`), and what lies
-between is looked up one by one.
+Within one run it is known what was in flight and behind which sequence of the hub's stream it can
+only be (`Known`): the hub is asked for the subjects of just that. After a start the hub's last
+message of this stream says it: those before it are there too, because they were sent in order. One
+thing can break that, the hub refuses one and stores the next, so a message that was sent behind
+open ones carries how far the hub had acknowledged (`InFlight`). Either way what lies between is
+looked up, each message by its id.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.uplink import ranges
 from leafnode.uplink.ranges import Ranges
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from leafnode.uplink.answers import HubMessage
 
 
@@ -41,23 +46,73 @@ class Position:
     stored: Ranges = field(default_factory=Ranges)  # all of it, for one that is sent newest first
 
 
+class Known(NamedTuple):
+    """What this run was told: what the hub acknowledged, and the newest of that."""
+
+    position: Position
+    seq: int  # of the newest
+    hub_seq: int
+    names: Sequence[str]  # the subjects that it may have at the hub
+
+
+class Moved(NamedTuple):
+    """The hub stores what is sent under one subject under another."""
+
+    sent: str
+    seen: str
+
+
+class _Phase(Enum):
+    LAST = auto()  # the last message of each subject
+    CHECK = auto()  # what the newest PubAck spoke of, where the answers do not show it
+    BETWEEN = auto()  # what is between
+
+
 class Resume:
     """One round of asking: the last message of each subject, then what was in flight before it."""
 
-    def __init__(self, subjects: list[str], acked: int) -> None:
+    def __init__(
+        self,
+        groups: Iterable[Sequence[str]],
+        acked: int,
+        *,
+        known: Known | None = None,
+        doubtful: int = 0,
+    ) -> None:
+        """`groups`: what is asked for; those of one group are names for the same messages.
+
+        `doubtful`: how many messages may be there or not.
+        """
         self._acked = acked
-        self._open: dict[int, str] = dict(enumerate(subjects))
-        self._last: list[HubMessage] = []
-        self._subjects = list(subjects)
+        self._known = known
+        self._doubtful = doubtful
+        self._groups = [tuple(group) for group in groups]
+        self._subjects = list(dict.fromkeys(one for group in self._groups for one in group))
+        self._open: dict[int, str] = dict(enumerate(self._subjects))
+        self._last: dict[int, HubMessage] = {}
+        self._phase = _Phase.LAST
         self._probes: set[int] = set()
-        self._walks: dict[int, int] = {}  # question -> from where its subject is looked for
-        self._walk_end = 0
+        self._walks: dict[int, tuple[int, int, int]] = {}  # number -> subject, first, end
         self._steps = 0
+        self._checked: HubMessage | None = None
         self._present: set[int] = set()
-        self._end = 0  # where the hub's stream ends, if it has nothing of this one
+        self._end = 0  # where the hub's stream ends
+        self._lower = 0  # what is looked up is behind this sequence of the hub's stream
         self.stage = 0  # counts: there is something new to ask
         self.strangers = 0  # subjects whose last message this stream did not send
         self.unverified = False  # too many to look up: what was in flight counts as missing
+        self.unseen = ""  # a subject under which nothing of ours was ever seen
+        self.moved: Moved | None = None
+        self.is_lost = False  # the hub does not have what it acknowledged last
+        self.is_blank = False  # moved, and too much to look at under any subject
+
+    @classmethod
+    def proof(cls, known: Known) -> Resume:
+        """Return a round that only asks how the hub stored what it acknowledged last."""
+        resume = cls([], 0, known=known)
+        resume._phase = _Phase.CHECK
+        resume._probes = {known.hub_seq}
+        return resume
 
     @property
     def open_questions(self) -> list[tuple[int, str]]:
@@ -72,11 +127,19 @@ class Resume:
     @property
     def open_walks(self) -> list[tuple[int, int, str]]:
         """(index, first sequence of the hub's stream, subject): the next message is asked for."""
-        return [(index, first, self._subjects[index]) for index, first in self._walks.items()]
+        return [
+            (number, first, self._subjects[index])
+            for number, (index, first, _) in self._walks.items()
+        ]
 
     @property
     def done(self) -> bool:
         return not self._open and not self._probes and not self._walks
+
+    @property
+    def is_seen(self) -> bool:
+        """Say whether anything of this stream was found under a subject that was asked for."""
+        return any(message.seq is not None for message in self._last.values())
 
     def answer(self, index: int, message: HubMessage | None) -> None:
         """Take the answer to one question; the second answer to the same one changes nothing."""
@@ -84,16 +147,12 @@ class Resume:
             return
         if index == _END:
             self._end = message.hub_seq if message is not None else 0
-            return
-        if message is not None and message.seq is not None:
-            self._last.append(message)
         elif message is not None:
-            self.strangers += 1
-        if not self._open:
-            if self._last:
-                self._plan_probes()
-            else:
-                self._plan_end()
+            self._last[index] = message
+            self.strangers += message.seq is None and not message.is_former
+            if message.seq is not None:
+                self._present.add(message.seq)
+        self._go_on()
 
     def look(self, hub_seq: int, message: HubMessage | None) -> None:
         """Take what one sequence of the hub's stream holds."""
@@ -102,66 +161,155 @@ class Resume:
         self._probes.discard(hub_seq)
         if message is not None and message.seq is not None:
             self._present.add(message.seq)
+        if self._phase is _Phase.CHECK:
+            self._checked = message
+            self._go_on()
 
     def walk(
-        self, index: int, first: int, message: HubMessage | None
+        self, number: int, first: int, message: HubMessage | None
     ) -> tuple[int, int, str] | None:
         """Take the first message under a subject from a sequence of the hub's stream on. Return
         what is to be asked next, if there is more: see `open_walks`.
         """
-        if self._walks.get(index) != first:
+        index, expected, end = self._walks.get(number, (0, -1, 0))
+        if expected != first:
             return None
-        if message is None or message.hub_seq >= self._walk_end:
-            del self._walks[index]
+        if message is None or message.hub_seq >= end:
+            del self._walks[number]
             return None
         self._steps += 1
-        if message.hub_seq < first or self._steps > limits.UPLINK_PROBES_MAX:
+        most = limits.UPLINK_PROBES_MAX + 2 * self._doubtful
+        if message.hub_seq < first or self._steps > most:
             self.unverified = True
             self._walks.clear()
             return None
         if message.seq is not None:
             self._present.add(message.seq)
-        self._walks[index] = message.hub_seq + 1
-        return index, message.hub_seq + 1, self._subjects[index]
+        if message.hub_seq + 1 == end:
+            del self._walks[number]
+            return None
+        self._walks[number] = (index, message.hub_seq + 1, end)
+        return number, message.hub_seq + 1, self._subjects[index]
 
     def position(self) -> Position:
         """Return what the answers say. Call it when `done`."""
         assert self.done, "every question has its answer"
+        if self._known is not None and not self.is_lost:
+            return self._onward(self._known.position)
         last = self._newest()
         if last is None or last.seq is None:
             return Position(floor=self._acked, hub_seq=self._end, last=0)
         if last.in_flight is None:
             stored = Ranges([(1, last.seq)])
-            return Position(floor=last.seq, hub_seq=last.hub_seq, last=last.seq, stored=stored)
+            return self._onward(Position(last.seq, last.hub_seq, stored=stored))
         floor, hub_seq, text = last.in_flight
-        above = {seq: hub_seq for seq in self._present if floor < seq}
-        for message in self._last:
-            if message.seq is not None and message.seq > floor:
-                above[message.seq] = hub_seq
         read = ranges.parse(text, limits.UPLINK_RANGES_READ_MAX) if text else None
         stored = Ranges([(1, floor)]) if read is None else read
-        for seq in (*self._present, *(one.seq for one in self._last if one.seq is not None)):
+        return self._onward(Position(floor, hub_seq, stored=stored))
+
+    def _onward(self, base: Position) -> Position:
+        """Return it with all that was found."""
+        above, stored = dict(base.above), Ranges(base.stored)
+        for seq in sorted(self._present):
             stored.add(seq, seq)
-        return Position(floor, hub_seq, last.seq, above, stored)
+            if seq > base.floor:
+                above.setdefault(seq, base.hub_seq)
+        last = max((base.floor, *self._present))
+        return Position(base.floor, base.hub_seq, last, above, stored)
 
     def _newest(self) -> HubMessage | None:
         """The one stored last at the hub; one that was sent again has a lower sequence of ours."""
-        return max(self._last, key=lambda message: message.hub_seq, default=None)
+        own = (message for message in self._last.values() if message.seq is not None)
+        return max(own, key=lambda message: message.hub_seq, default=None)
 
-    def _plan_end(self) -> None:
-        """What is sent from now on is stored behind the last message of anybody."""
-        self._open[_END] = ">"
-        self.stage += 1
+    # -- what is asked next
 
-    def _plan_probes(self) -> None:
-        last = self._newest()
-        if last is None or last.in_flight is None:
+    def _go_on(self) -> None:
+        if self._open or self._probes:
             return
-        between = range(last.in_flight.hub_seq + 1, last.hub_seq)
-        if len(between) > limits.UPLINK_PROBES_MAX:
-            # Others publish into that stream: only what is under our subjects is looked at.
-            self._walks = dict.fromkeys(range(len(self._subjects)), between.start)
-            self._walk_end = between.stop
-        else:
+        if self._phase is _Phase.LAST:
+            self._phase = _Phase.CHECK
+            if self._plan_check():
+                self.stage += 1
+                return
+        if self._phase is _Phase.CHECK:
+            self._phase = _Phase.BETWEEN
+            if self._plan_between():
+                self.stage += 1
+
+    def _plan_check(self) -> bool:
+        """Say whether more is to be asked before what is between can be."""
+        newest, known = self._newest(), self._known
+        if known is None:
+            if newest is None:
+                # What is sent from now on is stored behind the last message of anybody.
+                self._open[_END] = ">"
+            return newest is None
+        if newest is None or newest.hub_seq < known.hub_seq:
+            self._probes = {known.hub_seq}
+        elif not self._unseen():
+            return False
+        self._open[_END] = ">"
+        return True
+
+    def _unseen(self) -> str:
+        """Return a subject under none of whose names anything of ours was found, or nothing."""
+        seen = {self._subjects[index] for index, one in self._last.items() if one.seq is not None}
+        return next((group[0] for group in self._groups if seen.isdisjoint(group)), "")
+
+    def _plan_between(self) -> bool:
+        """Say whether anything has to be looked up."""
+        known = self._known
+        if known is None:
+            newest = self._newest()
+            if newest is None or newest.seq is None:
+                return False
+            in_flight = newest.in_flight
+            self._lower = newest.hub_seq if in_flight is None else in_flight.hub_seq
+            if in_flight is not None:
+                self._doubtful = min(newest.seq - in_flight.floor, limits.UPLINK_PROBES_MAX)
+            return self._plan_walks()
+        self._take_check(known)
+        if self.is_lost or not self._doubtful:
+            return False
+        self._lower = known.position.hub_seq
+        unseen = self.moved.sent if self.moved is not None else self._unseen()
+        if not unseen:
+            return self._plan_walks()
+        # Nothing says that the hub has it under that subject, so all is looked at if it can be.
+        between = range(self._lower + 1, self._end + 1)
+        if len(between) <= limits.UPLINK_PROBES_MAX:
             self._probes = set(between)
-        self.stage += 1
+            return bool(self._probes)
+        self.is_blank = self.moved is not None
+        self.unseen = unseen
+        return self._plan_walks()
+
+    def _take_check(self, known: Known) -> None:
+        """Take what was found where the newest PubAck said, if that had to be looked at."""
+        newest, found = self._newest(), self._checked
+        if newest is not None and newest.hub_seq >= known.hub_seq:
+            return
+        if found is None or found.seq != known.seq:
+            self.is_lost = True
+        elif found.subject not in known.names:
+            self.moved = Moved(known.names[0], found.subject)
+
+    def _plan_walks(self) -> bool:
+        """Look at what is under our subjects, in several places at once where much may be."""
+        lower = self._lower
+        found = {index: one.hub_seq for index, one in self._last.items() if one.hub_seq > lower + 1}
+        if not found:
+            return False
+        at_once = limits.UPLINK_PROBES_AT_ONCE
+        between = range(lower + 1, max(found.values()))
+        if len(between) <= max(at_once, self._doubtful):
+            self._probes = set(between)
+            return True
+        most = max(1, at_once // len(found))
+        for index, end in found.items():
+            parts = max(1, min(most, self._doubtful // 4))
+            size = -(-(end - lower - 1) // parts)
+            for first in range(lower + 1, end, size):
+                self._walks[len(self._walks)] = (index, first, min(first + size, end))
+        return True

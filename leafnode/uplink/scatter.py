@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from leafnode.uplink.onward import InFlight
 from leafnode.uplink.ranges import Ranges
+from leafnode.uplink.resume import Position
 from leafnode.uplink.window import Offer, Window
 
 if TYPE_CHECKING:
-    from leafnode.uplink.resume import Position
     from leafnode.uplink.window import Entry
 
 
@@ -72,6 +72,9 @@ class Scatter(Window):
         super().refuse(entry)
         self._order.pop(entry.seq, None)
         self._advance()
+
+    def known(self) -> Position:
+        return Position(self.floor, self._hub_seq, 0, stored=Ranges(self.done))
 
     def land(self, position: Position) -> list[Entry]:
         self.done = Ranges(position.stored)

@@ -19,19 +19,20 @@ from leafnode.nuid import hash8
 from leafnode.protocol import subject as subjects
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import Failure, StreamInfo
+from leafnode.uplink.asking import Asking
 from leafnode.uplink.dead_letter import DeadLetters
 from leafnode.uplink.flight import Flight, Parts
 from leafnode.uplink.gate import Slot
-from leafnode.uplink.interview import SILENCE, Interview
+from leafnode.uplink.interview import Interview
 from leafnode.uplink.lag import Lag
 from leafnode.uplink.local import LocalStream, ask_stream
 from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import Origin
-from leafnode.uplink.resume import Position, Resume
 from leafnode.uplink.status import Counters, Protection, State, UplinkStatus
 from leafnode.uplink.trouble import Trouble
-from leafnode.uplink.upstream import Upstream
+from leafnode.uplink.ways import Ways
+from leafnode.uplink.ways_store import WaysStore
 from leafnode.uplink.window import Budget
 
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.config.options import UplinkStream
     from leafnode.routing.account import Account
+    from leafnode.uplink.asking import Word
     from leafnode.uplink.gate import Gate
     from leafnode.uplink.local import LocalState, Pulled
 
 log = logging.getLogger(__name__)
 
-_ASKED: Final = frozenset({Protection.ASKED, Protection.PARTLY})
 _AILING: Final = frozenset({State.OPENING, State.REFUSED, State.BLOCKED})
 
 
@@ -78,6 +79,10 @@ class Link(Protocol):
         """Say whether we may send it this."""
         ...
 
+    def takes_headers(self) -> bool:
+        """Say whether the hub takes messages with headers."""
+        ...
+
 
 class Shared(NamedTuple):
     """What all streams of one uplink have."""
@@ -99,10 +104,6 @@ def _dead_letters(shared: Shared, mailbox: Mailbox) -> DeadLetters | None:
     return DeadLetters(name, mailbox, shared.clock) if name else None
 
 
-def _not_asked(why: Failure | str) -> str:
-    return f"the hub could not be asked where to go on: {why}"
-
-
 class StreamUplink:
     """Publishes one local stream upstream, in order, and acknowledges it here."""
 
@@ -113,9 +114,8 @@ class StreamUplink:
         self._clock = clock
         self._link = shared.link
         self._gate = gate
-        self._upstream = Upstream(
-            options.subject_prefix or f"{shared.server_name}.", options.subject_transforms
-        )
+        ways = Ways(options, options.subject_prefix or f"{shared.server_name}.")
+        self._upstream = ways.now
         self._mailbox = Mailbox(account, clock, shared.random)
         name = f"{shared.name}-" if shared.name else ""
         consumer = f"leafnode-uplink-{name}{options.stream}"
@@ -127,10 +127,6 @@ class StreamUplink:
                 account, clock, self._mailbox, stream=options.stream, consumer=consumer
             )
         self._local.ended = self._pull_ended
-        api = f"$JS.{options.domain}.API.STREAM.MSG.GET.{options.hub_stream}"
-        self._question = api
-        self._interview = Interview(shared.link, clock, self._mailbox, api)
-        self._interview.on_trouble = self._ask_failed
         self._alarm = Alarm(clock, self._go_on)  # the pause before the next step of a state
         self._lag_alarm = Alarm(clock, self._refresh_lag)
         self._state = State.STOPPED
@@ -158,6 +154,22 @@ class StreamUplink:
             trouble=self._trouble,
         )
         self._flight = Flight(parts, cut=self._cut)
+        name = shared.name or "main"
+        self._store = WaysStore(ways, self._mailbox, clock, uplink=name, stream=options.stream)
+        self._not_kept = ""  # why the ways are not
+        self._asking = self._new_asking(ways)
+
+    def _new_asking(self, ways: Ways) -> Asking:
+        shared = self._shared
+        api = f"$JS.{self._options.domain}.API.STREAM.MSG.GET.{self._options.hub_stream}"
+        interview = Interview(shared.link, self._clock, self._mailbox, api)
+        asking = Asking(
+            self._flight.parts, self._flight, interview, ways, self._store, shared.answered
+        )
+        asking.told, asking.failed = self._told, self._cut
+        asking.troubled, asking.doubted = self._trouble.say, self._doubted
+        self._flight.acked = asking.acked
+        return asking
 
     def start(self) -> None:
         assert self._state is State.STOPPED
@@ -169,7 +181,7 @@ class StreamUplink:
         self._state = State.STOPPED
         self._alarm.cancel()
         self._lag_alarm.cancel()
-        self._interview.cancel()
+        self._asking.cancel()
         self._flight.end()
         self._local.close()
         self._mailbox.close()
@@ -222,13 +234,16 @@ class StreamUplink:
     def _ailment(self) -> str:
         """Say what keeps this stream from the hub though the link is there, or nothing.
 
-        Without the right to ask an uplink works as well as it can: that is no ailment.
+        Without the right to ask an uplink works as well as it can: that is no ailment. It is one
+        that the hub was asked, and what it says does not tell what it has.
         """
         state = State.REFUSED if self._flight.is_refused else self._state
         error = self._trouble.now
         if state in _AILING:
             return f"is {state.value}: {error}"
-        if state in {State.OFFLINE, State.STOPPED} or error in {"", self._trouble.flight}:
+        if state in {State.OFFLINE, State.STOPPED}:
+            return ""
+        if error in {"", self._trouble.flight} and not self._trouble.is_ailment:
             return ""
         return f"is {state.value}: {error}"
 
@@ -256,8 +271,13 @@ class StreamUplink:
         if origin != self._flight.origin:
             self._flight.forget()
         self._flight.origin = origin
-        self._patterns = local.stream.patterns
-        self._recover()
+        self._store.open(self._remembered)
+
+    def _remembered(self, problem: str) -> None:
+        """It is kept under which subjects messages go from now on, or it cannot be."""
+        self._not_kept = problem
+        if self._state is State.OPENING:
+            self._recover()
 
     def _problem(self, local: LocalState) -> str:
         """Say why this configuration can never work, or nothing."""
@@ -286,7 +306,7 @@ class StreamUplink:
         self._alarm.set(limits.UPLINK_RETRY_MAX_NS)
 
     def _halt(self) -> None:
-        self._interview.cancel()
+        self._asking.cancel()
         self._alarm.cancel()
         self._flight.end()
 
@@ -309,6 +329,7 @@ class StreamUplink:
             return
         window = self._flight.window
         self._note(local)
+        self._patterns = local.stream.patterns  # they change while it runs
         missing = local.consumer.num_ack_pending - len(window)
         if missing > 0:
             # A former run had them. They come back when their ack wait is over.
@@ -336,69 +357,30 @@ class StreamUplink:
         # What is less urgent waits for the answer, too.
         lag, window = self._lag, self._flight.window
         self._gate.settle(self._slot, lag.bytes(window), wants=lag.messages(window) > 0)
-        upstream = self._upstream.questions(self._patterns)
-        if not self._options.hub_stream or not self._options.domain or upstream is None:
-            self._fly(Position(floor=lag.acked_seq), Protection.WINDOW)
-            return
-        if not self._link.lets_out(self._question.encode()):
-            problem = f"its permissions deny {self._question} to this leaf"
-            self._fly_blind(Position(floor=lag.acked_seq), _not_asked(problem))
-            return
-        self._interview.begin(Resume(upstream, lag.acked_seq), origin, self._answered)
+        self._asking.begin(origin, self._patterns)
 
-    def _ask_failed(self, failure: Failure) -> None:
-        self._trouble.say(_not_asked(failure))
-        if failure is SILENCE:
-            self._link.doubt()
-
-    def _answered(self, resume: Resume | Failure) -> None:
-        unknown = Position(floor=self._lag.acked_seq)
-        if isinstance(resume, Failure):
-            if resume is SILENCE and self._question in self._shared.answered:
-                self._cut(_not_asked(resume))  # it may be asked, so it will answer again
-            else:
-                self._fly_blind(unknown, _not_asked(resume))
-            return
-        self._shared.answered.add(self._question)
-        position = resume.position()
-        if position.last > self._lag.last_seq:
-            # A restored backup of the stream: its sequences will be used a second time.
-            problem = f"the hub has sequence {position.last}, this stream ends before it"
-            self._fly_blind(unknown, problem)
-        elif position.last == 0 and resume.strangers:
-            problem = (
-                f"others publish under {self._upstream.prefix}: it should be this server's own"
-            )
-            self._fly_blind(unknown, problem)
+    def _told(self, word: Word) -> None:
+        """Go on, where the hub said; newest first there is no going on without its word."""
+        if word.is_blind and self._options.newest_first:
+            self._cut(word.problem)
         else:
-            problem, protection = "", Protection.ASKED
-            in_order = not self._options.newest_first
-            if in_order and position.last and position.last < self._lag.acked_seq:
-                problem = f"the hub lost messages: it ends at {position.last}"
-            elif resume.unverified:
-                problem = "too much to look up at the hub: some messages are sent again"
-            if resume.unverified:
-                protection = Protection.PARTLY
-            self._fly(position, protection, problem)
-
-    def _fly_blind(self, position: Position, problem: str) -> None:
-        """Go on without the hub's word; newest first there is no going on without it."""
-        if not self._options.newest_first:
-            self._fly(position, Protection.WINDOW, problem)
-            return
-        self._cut(problem)
+            self._fly(word)
 
     # -- running
 
-    def _fly(self, position: Position, protection: Protection, problem: str = "") -> None:
-        if protection is not self._protection:
-            log.info(
-                "Uplink goes on: stream=%s protection=%s", self._options.stream, protection.value
-            )
-        self._protection = protection
-        self._trouble.begin_flight(problem)
+    def _fly(self, word: Word) -> None:
+        if word.protection is not self._protection:
+            what = (self._options.stream, word.protection.value)
+            log.info("Uplink goes on: stream=%s protection=%s", *what)
+        self._protection = word.protection
+        self._trouble.begin_flight(word.problem or self._not_kept, is_ailment=word.is_ailment)
         self._state = State.RUNNING
-        self._flight.begin(position, is_asked=protection in _ASKED)
+        self._flight.begin(word.position, is_asked=not word.is_blind)
+
+    def _doubted(self, problem: str) -> None:
+        """What was sent in this flight cannot be found, should it be cut."""
+        self._protection = Protection.WINDOW
+        self._trouble.begin_flight(problem, is_ailment=True)
 
     def _wake(self) -> None:
         self._flight.wake()

@@ -23,6 +23,7 @@ class Trouble:
         self._logged = ""
         self.now = ""
         self.flight = ""  # what stays wrong for as long as this flight lasts
+        self.is_ailment = False  # that is something to be mended
         self.former = ""
         self.former_ns = 0  # when it was over
 
@@ -32,8 +33,9 @@ class Trouble:
             log.warning("Uplink problem: stream=%s problem=%s", self._stream, error)
         self.now = self._logged = error
 
-    def begin_flight(self, problem: str) -> None:
+    def begin_flight(self, problem: str, *, is_ailment: bool = False) -> None:
         self.flight = problem
+        self.is_ailment = is_ailment
         if problem:
             self.say(problem)
 

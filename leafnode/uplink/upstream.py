@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leafnode import limits
 from leafnode.protocol import subject as subjects
 from leafnode.protocol.transform import Transform, untokenize
 
@@ -42,11 +41,6 @@ class Upstream:
             if not any(subjects.is_subset(pattern, one.source) for one in self._transforms):
                 found[pattern] = None
         return [self.prefix + pattern.decode() for pattern in found]
-
-    def questions(self, local: list[str]) -> list[str] | None:
-        """Return the subjects to ask the hub for; None when they are too many one by one."""
-        patterns = self.patterns(local)
-        return None if len(patterns) > limits.UPLINK_QUESTIONS_MAX else patterns
 
 
 def _made_by(destination: bytes) -> bytes:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode.uplink.onward import InFlight
 from leafnode.uplink.ranges import Ranges
+from leafnode.uplink.resume import Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from leafnode.uplink.resume import Position
 
 
 @dataclass(slots=True)
@@ -30,6 +29,7 @@ class Entry:
     ack: bytes  # where the local acknowledgement goes
     stored_ns: int = 0  # when the local stream stored it
     sent_ns: int | None = None  # when it was last sent and not refused since
+    sent_as: bytes = b""  # under which subject that was
     attempts: int = 0
     wire_size: int = 0  # of what is on the way to the hub
     refused: bool = False  # the hub said no; it is stored nowhere
@@ -164,6 +164,16 @@ class Window:
     def first_refused(self) -> Entry | None:
         """Return the first that is to be tried again."""
         return next((entry for entry in self if entry.refused and not entry.is_leaving), None)
+
+    def doubtful(self) -> list[Entry]:
+        """Return what was sent in this flight, and the hub has said neither yes nor no."""
+        return [entry for entry in self if entry.sent_ns is not None]
+
+    def known(self) -> Position:
+        """Return what the hub has acknowledged, without asking it again."""
+        stored = Ranges(self._landed)
+        stored.add(1, self._floor)
+        return Position(self._floor, self._hub_seq, 0, dict(self._done_above), stored)
 
     def oldest_sent_ns(self) -> int | None:
         return min((entry.sent_ns for entry in self if entry.sent_ns is not None), default=None)

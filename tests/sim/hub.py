@@ -19,6 +19,7 @@ from leafnode.routing.subscription import Subscription
 from leafnode.routing.to_link import publish_to_link
 
 if TYPE_CHECKING:
+    from leafnode.protocol.transform import Transform
     from leafnode.routing.account import Account
     from tests.sim.clock import FakeClock
 
@@ -68,6 +69,8 @@ class FakeHub:
         self.denies_questions = False
         self.denies_inboxes = False  # by permissions, as the next one: the link knows of both
         self.denies_api = False
+        self.drops_headers = False
+        self.transform: Transform | None = None  # of the stream's subjects
         self.max_payload = 0
         self.doubts = 0  # how often the link was asked whether it is there
         self.queued_ns_max = 0  # the longest that anything waited for the link
@@ -95,6 +98,9 @@ class FakeHub:
 
     def lets_out(self, subject: bytes) -> bool:
         return not (self.denies_api and b".API." in subject)
+
+    def takes_headers(self) -> bool:
+        return not self.drops_headers
 
     def up(self) -> None:
         """The link is there, and so is the hub's interest."""
@@ -155,6 +161,10 @@ class FakeHub:
             self.account.publish(reply, json.dumps(answer).encode(), origin=self.peer)
 
     def _publication(self, subject_: bytes, block: bytes, payload: bytes) -> dict[str, Any] | None:
+        if self.drops_headers:
+            block = b""
+        if self.transform is not None and subject.matches(self.transform.source, subject_):
+            subject_ = self.transform.apply(subject_)
         msg_id = header.get(block, b"Nats-Msg-Id") or b""
         self.received.append(msg_id)
         ack: dict[str, Any] = {"stream": self.stream, "domain": self.domain}
@@ -164,7 +174,7 @@ class FakeHub:
             err_code, text = self.refusal
             error = {"code": 400, "err_code": err_code, "description": text}
             return {"error": error, "stream": self.stream, "seq": 0}
-        if known is not None and now_ns - known[1] < DUPLICATE_WINDOW_NS:
+        if msg_id and known is not None and now_ns - known[1] < DUPLICATE_WINDOW_NS:
             ack |= {"seq": known[0], "duplicate": True}
         else:
             ack["seq"] = self._store(Stored(subject_, block, payload))

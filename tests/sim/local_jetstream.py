@@ -51,6 +51,7 @@ class SideStream:
 
     config: dict[str, Any]
     messages: list[tuple[bytes, bytes, bytes]] = field(default_factory=list)  # with header, payload
+    stored_ns: int = 0  # when the last one was stored
     ids: dict[bytes, int] = field(default_factory=dict)
 
     def payloads(self) -> list[bytes]:
@@ -91,6 +92,8 @@ class LocalJetStream:
         self.requests: list[str] = []
         self.silent = False
         self.is_work_queue = False  # what is acknowledged goes
+        self.is_mirror = False
+        self.transform: tuple[str, str] | None = None  # of its subjects, when it stores
         account.subscribe(b"$JS.API.>", self._api)
         account.subscribe(b"$JS.ACK.>", self._ack)
 
@@ -135,11 +138,16 @@ class LocalJetStream:
         if kind == "STREAM":
             assert action == "INFO"
             retention = "workqueue" if self.is_work_queue else "limits"
-            config = {
+            config: dict[str, Any] = {
                 "name": self.name,
                 "subjects": list(self.subjects),
                 "retention": retention,
             }
+            if self.is_mirror:
+                config["mirror"] = {"name": "ORIGIN"}
+            if self.transform is not None:
+                source, destination = self.transform
+                config["subject_transform"] = {"src": source, "dest": destination}
             state = {
                 "messages": len(self.messages),
                 "bytes": self._size,
@@ -179,6 +187,7 @@ class LocalJetStream:
             if msg_id is None or msg_id not in side.ids:
                 side.messages.append((delivery.subject, body[:header_size], body[header_size:]))
                 side.ids[msg_id or b""] = len(side.messages)
+                side.stored_ns = self.clock.wall_ns()
             ack = {"stream": name, "domain": self.domain, "seq": len(side.messages)}
             self.account.publish(reply, json.dumps(ack).encode())
 
@@ -202,7 +211,9 @@ class LocalJetStream:
         found = [payload for name, _, payload in self.side[stream].messages if name == wanted]
         if not found:
             return _error(10037, "no message found")
-        return {"message": {"seq": 1, "data": base64.b64encode(found[-1]).decode()}}
+        stored = format_time(self.side[stream].stored_ns)
+        data = base64.b64encode(found[-1]).decode()
+        return {"message": {"seq": 1, "data": data, "time": stored}}
 
     def _info(self, consumer: Consumer) -> dict[str, Any]:
         floor = min(consumer.pending, default=consumer.delivered + 1) - 1

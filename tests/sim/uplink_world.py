@@ -72,9 +72,9 @@ class World:
         self.uplink = self._new()
         self.uplink.start()
 
-    def store(self, *payloads: bytes) -> None:
+    def store(self, *payloads: bytes, subject: bytes = b"ev.a") -> None:
         for payload in payloads:
-            self.local.store(payload)
+            self.local.store(payload, subject)
 
     def link_down(self) -> None:
         self.hub.down()

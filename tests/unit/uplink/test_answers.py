@@ -49,14 +49,16 @@ def test_what_is_no_pub_ack_is_a_failure(body: bytes) -> None:
 def test_the_last_message_of_this_stream_names_its_sequence() -> None:
     block = b"NATS/1.0\r\nNats-Msg-Id: edge.EV.Ab12Cd34.12\r\nLeafnode-In-Flight: 9 77\r\n\r\n"
 
-    assert answers.hub_message(hub_answer(block), ORIGIN) == HubMessage(5, 12, InFlight(9, 77))
+    assert answers.hub_message(hub_answer(block), ORIGIN) == HubMessage(
+        5, 12, InFlight(9, 77), "edge.ev.a"
+    )
 
 
 def test_a_message_of_somebody_else_names_none() -> None:
     block = b"NATS/1.0\r\nNats-Msg-Id: other.EV.Ab12Cd34.12\r\n\r\n"
 
-    assert answers.hub_message(hub_answer(block), ORIGIN) == HubMessage(5, None, None)
-    assert answers.hub_message(hub_answer(b""), ORIGIN) == HubMessage(5, None, None)
+    assert answers.hub_message(hub_answer(block), ORIGIN) == HubMessage(5, None, None, "edge.ev.a")
+    assert answers.hub_message(hub_answer(b""), ORIGIN) == HubMessage(5, None, None, "edge.ev.a")
 
 
 def test_no_message_found_is_an_answer_and_no_stream_a_failure() -> None:

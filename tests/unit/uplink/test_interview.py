@@ -38,7 +38,7 @@ class World:
         self.clock.call_later(0, outbox.flush)
 
     def begin(self) -> Resume:
-        resume = Resume(["edge.ev.>"], acked=0)
+        resume = Resume([["edge.ev.>"]], acked=0)
         self.interview.begin(resume, ORIGIN, self.results.append)
         return resume
 
@@ -148,7 +148,8 @@ def test_what_is_looked_up_is_asked_for_some_at_a_time() -> None:
     between = 3 * limits.UPLINK_PROBES_AT_ONCE
     for _ in range(between):
         world.hub.publish(b"edge.other", b"stranger")
-    block = b"NATS/1.0\r\nNats-Msg-Id: %b\r\nLeafnode-In-Flight: 4 1\r\n\r\n" % ORIGIN.msg_id(9)
+    block = b"NATS/1.0\r\nNats-Msg-Id: %b\r\nLeafnode-In-Flight: 4 1\r\n\r\n"
+    block %= ORIGIN.msg_id(4 + between)
     world.hub._store(Stored(b"edge.ev.a", block, b"9"))
 
     resume = world.begin()

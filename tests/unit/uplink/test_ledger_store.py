@@ -17,7 +17,11 @@ WRITE_NS = limits.UPLINK_LEDGER_WRITE_NS
 
 
 def pages(site: Site) -> dict[str, dict[str, dict[str, int]]]:
-    return {name.decode(): json.loads(body) for name, _, body in site.side[BUCKET].messages}
+    return {
+        name.decode(): json.loads(body)
+        for name, _, body in site.side[BUCKET].messages
+        if b".ways." not in name
+    }
 
 
 def test_a_day_is_written_under_the_name_of_the_uplink_and_once_for_many_messages() -> None:
@@ -32,7 +36,7 @@ def test_a_day_is_written_under_the_name_of_the_uplink_and_once_for_many_message
     assert name == f"$KV.LEAFNODE_UPLINK.main.{day}"
     assert page["ev"]["messages"] == 3
     assert page["ev"]["sent"] > 3 * len("edge.ev.a")
-    assert len(site.side[BUCKET].messages) == 1
+    assert len([name for name, _, _ in site.side[BUCKET].messages if b".ways." not in name]) == 1
 
 
 def test_a_restart_goes_on_where_the_ledger_was() -> None:

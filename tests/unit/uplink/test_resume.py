@@ -6,11 +6,11 @@ from leafnode import limits
 from leafnode.uplink.answers import HubMessage
 from leafnode.uplink.onward import InFlight
 from leafnode.uplink.ranges import Ranges
-from leafnode.uplink.resume import Position, Resume
+from leafnode.uplink.resume import Known, Moved, Position, Resume
 
 
 def test_nothing_at_the_hub_means_what_is_unacknowledged() -> None:
-    resume = Resume(["edge.ev.>"], acked=4)
+    resume = Resume([["edge.ev.>"]], acked=4)
 
     resume.answer(0, None)
     ((end, subject),) = resume.open_questions
@@ -22,7 +22,7 @@ def test_nothing_at_the_hub_means_what_is_unacknowledged() -> None:
 
 
 def test_the_newest_of_all_subjects_counts() -> None:
-    resume = Resume(["edge.a", "edge.b"], acked=0)
+    resume = Resume([["edge.a"], ["edge.b"]], acked=0)
 
     resume.answer(0, HubMessage(100, 7, None))
     assert not resume.done
@@ -32,7 +32,7 @@ def test_the_newest_of_all_subjects_counts() -> None:
 
 
 def test_a_second_answer_to_a_question_changes_nothing() -> None:
-    resume = Resume(["edge.a", "edge.b"], acked=0)
+    resume = Resume([["edge.a"], ["edge.b"]], acked=0)
 
     resume.answer(0, HubMessage(100, 7, None))
     resume.answer(0, HubMessage(200, 9, None))
@@ -42,7 +42,7 @@ def test_a_second_answer_to_a_question_changes_nothing() -> None:
 
 
 def test_strangers_are_counted_and_say_nothing() -> None:
-    resume = Resume(["edge.ev.>"], acked=3)
+    resume = Resume([["edge.ev.>"]], acked=3)
 
     resume.answer(0, HubMessage(100, None, None))
     ((end, _),) = resume.open_questions
@@ -53,7 +53,7 @@ def test_strangers_are_counted_and_say_nothing() -> None:
 
 
 def test_what_was_in_flight_before_the_last_message_is_looked_up() -> None:
-    resume = Resume(["edge.ev.>"], acked=10)
+    resume = Resume([["edge.ev.>"]], acked=10)
 
     resume.answer(0, HubMessage(104, 14, InFlight(10, 100)))
     assert resume.open_probes == [101, 102, 103]
@@ -68,22 +68,38 @@ def test_what_was_in_flight_before_the_last_message_is_looked_up() -> None:
 
 
 def beyond() -> Resume:
-    """Too many sequences between for looking at each."""
-    resume = Resume(["edge.ev.>"], acked=10)
+    """Many sequences between, of which few can be ours."""
+    resume = Resume([["edge.ev.>"]], acked=10)
     last = 102 + limits.UPLINK_PROBES_MAX
     resume.answer(0, HubMessage(last, 14, InFlight(10, 100)))
     return resume
 
 
-def test_as_many_sequences_as_may_be_are_looked_at_and_beyond_only_our_subjects() -> None:
-    most = limits.UPLINK_PROBES_MAX
-    resume = Resume(["edge.ev.>"], acked=10)
-    resume.answer(0, HubMessage(101 + most, 14, InFlight(10, 100)))
+def test_sequences_are_looked_at_where_most_can_be_ours_and_else_our_subjects() -> None:
+    resume = Resume([["edge.ev.>"]], acked=10)
+    resume.answer(0, HubMessage(101 + 500, 510, InFlight(10, 100)))
 
-    assert len(resume.open_probes) == most
+    assert len(resume.open_probes) == 500
     assert resume.open_walks == []
     assert beyond().open_probes == []
     assert beyond().open_walks == [(0, 101, "edge.ev.>")]
+
+
+def test_where_much_can_be_ours_it_is_looked_for_in_several_places_at_once() -> None:
+    resume = Resume([["edge.a"], ["edge.b"]], acked=10)
+    resume.answer(0, HubMessage(9000, 210, InFlight(10, 1000)))
+    resume.answer(1, HubMessage(500, 9, None))  # before all that is in doubt
+
+    walks = resume.open_walks
+    assert len(walks) == limits.UPLINK_PROBES_AT_ONCE
+    assert [first for _, first, _ in walks[:3]] == [1001, 1251, 1501]
+    assert {subject for _, _, subject in walks} == {"edge.a"}
+    for number, first, _ in walks:
+        resume.walk(number, first, HubMessage(first + 100, number + 20, None))
+        resume.walk(number, first + 101, HubMessage(first + 250, 200, None))  # of the next place
+
+    assert resume.done
+    assert set(resume.position().above) == {*range(20, 20 + len(walks)), 210}
 
 
 def test_a_walk_finds_what_is_ours_among_the_messages_of_others() -> None:
@@ -101,13 +117,13 @@ def test_a_walk_finds_what_is_ours_among_the_messages_of_others() -> None:
 
 
 def test_a_walk_ends_after_so_many_steps_and_at_an_answer_that_goes_back() -> None:
-    resume, back = beyond(), beyond()
-    ((_, first, _),) = resume.open_walks
-    resume._walk_end *= 3
-    for step in range(limits.UPLINK_PROBES_MAX):
-        resume.walk(0, first + step, HubMessage(first + step, None, None))
+    most = limits.UPLINK_PROBES_MAX + 2 * 4  # four are in doubt
+    resume, back = Resume([["edge.ev.>"]], acked=10), beyond()
+    resume.answer(0, HubMessage(9000, 14, InFlight(10, 100)))
+    for step in range(most):
+        resume.walk(0, 101 + step, HubMessage(101 + step, None, None))
     assert not resume.done
-    resume.walk(*resume.open_walks[0][:2], HubMessage(first + 2000, None, None))
+    resume.walk(*resume.open_walks[0][:2], HubMessage(8000, None, None))
     back.walk(0, 101, HubMessage(50, 11, None))
 
     assert resume.done
@@ -115,3 +131,117 @@ def test_a_walk_ends_after_so_many_steps_and_at_an_answer_that_goes_back() -> No
     assert back.done
     assert back.unverified
     assert set(back.position().above) == {14}
+
+
+def test_behind_a_message_of_others_ours_may_be_hidden() -> None:
+    resume = Resume([["edge.a"], ["edge.b"]], acked=10)
+    resume.answer(0, HubMessage(104, 11, None))  # went alone: all before it is there
+    resume.answer(1, HubMessage(200, None, None))
+
+    assert resume.open_walks == [(0, 105, "edge.b")]
+    resume.walk(0, 105, HubMessage(150, 12, InFlight(10, 100)))
+    resume.walk(0, 151, HubMessage(200, None, None))
+
+    position = resume.position()
+    assert (position.floor, position.last, set(position.above)) == (11, 12, {12})
+
+
+# -- within one run
+
+KNOWN = Known(Position(floor=10, hub_seq=100, above={12: 104}), 12, 104, ["edge.a"])
+
+
+def within(*groups: list[str], doubtful: int = 2, known: Known = KNOWN) -> Resume:
+    return Resume([["edge.a"], *groups], acked=10, known=known, doubtful=doubtful)
+
+
+def test_what_was_sent_is_looked_for_behind_what_was_acknowledged() -> None:
+    resume = within(["edge.b"])
+    resume.answer(0, HubMessage(9000, None, None))  # of somebody else, and newer than all of ours
+    assert not resume.done
+    resume.answer(1, HubMessage(90, 4, None))
+    assert resume.open_probes == [104]
+    resume.look(104, HubMessage(104, 12, None, "edge.a"))
+    resume.answer(resume.open_questions[0][0], HubMessage(9500, None, None))
+
+    assert resume.open_walks == [(0, 101, "edge.a")]
+    resume.walk(0, 101, HubMessage(104, 12, None))
+    resume.walk(0, 105, HubMessage(7000, 13, None))
+    resume.walk(0, 7001, HubMessage(9000, None, None))
+    position = resume.position()
+    assert (position.floor, position.hub_seq, set(position.above)) == (10, 100, {12, 13})
+    assert resume.moved is None
+
+
+def test_with_nothing_in_doubt_one_answer_is_enough() -> None:
+    resume = within(doubtful=0)
+    resume.answer(0, HubMessage(104, 12, InFlight(10, 100)))
+
+    assert resume.done
+    assert resume.position().above == {12: 104}
+
+
+def test_under_a_subject_that_the_hub_never_had_all_that_is_new_there_is_looked_at() -> None:
+    resume = within(["edge.b"])
+    resume.answer(0, HubMessage(104, 12, None))
+    resume.answer(1, None)
+    ((end, subject),) = resume.open_questions
+    assert subject == ">"
+    resume.answer(end, HubMessage(106, None, None))
+
+    assert resume.open_probes == [101, 102, 103, 104, 105, 106]
+    for hub_seq in range(101, 107):
+        resume.look(hub_seq, HubMessage(hub_seq, 13 if hub_seq == 105 else None, None, "other.b"))
+    assert 13 in resume.position().above
+    assert resume.unseen == ""
+
+
+def test_and_where_that_is_too_much_it_is_said() -> None:
+    resume = within(["edge.b"])
+    resume.answer(0, HubMessage(104, 12, None))
+    resume.answer(1, None)
+    ((end, _),) = resume.open_questions
+    resume.answer(end, HubMessage(101 + limits.UPLINK_PROBES_MAX, None, None))
+
+    assert resume.unseen == "edge.b"
+
+
+def test_a_hub_that_stores_under_another_subject_is_recognised() -> None:
+    resume = within()
+    resume.answer(0, None)
+    resume.look(104, HubMessage(104, 12, None, "plant.edge.a"))
+    resume.answer(resume.open_questions[0][0], HubMessage(105, None, None))
+
+    assert resume.moved == Moved("edge.a", "plant.edge.a")
+    assert resume.open_probes == [101, 102, 103, 104, 105]  # few enough: no subject is needed
+    assert not resume.is_blank
+
+
+def test_one_that_lost_what_it_acknowledged_is_recognised_too() -> None:
+    resume = within()
+    resume.answer(0, HubMessage(90, 4, None))
+    resume.look(104, HubMessage(104, None, None, "edge.a"))
+    resume.answer(resume.open_questions[0][0], HubMessage(105, None, None))
+
+    assert resume.done
+    assert resume.is_lost
+    assert resume.position().floor == 4  # what it has
+
+
+def test_how_the_hub_stores_is_asked_with_one_look_alone() -> None:
+    proof, lost = Resume.proof(KNOWN), Resume.proof(KNOWN)
+    assert (proof.open_questions, proof.open_probes) == ([], [104])
+    proof.look(104, HubMessage(104, 12, None, "t.a"))
+    lost.look(104, None)
+
+    assert proof.done
+    assert proof.moved == Moved("edge.a", "t.a")
+    assert lost.done
+    assert lost.is_lost
+
+
+def test_the_messages_of_a_stream_that_had_the_name_before_are_no_strangers() -> None:
+    resume = Resume([["edge.ev.>"]], acked=3)
+    resume.answer(0, HubMessage(100, None, None, "edge.ev.a", is_former=True))
+
+    assert resume.strangers == 0

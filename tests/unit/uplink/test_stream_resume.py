@@ -159,10 +159,18 @@ def test_however_much_others_publish_between_nothing_is_doubled() -> None:
 
 
 def test_where_others_publish_too_much_under_our_subjects_the_state_says_so() -> None:
-    world = _cut_among_others(limits.UPLINK_PROBES_MAX + 1, subject=b"edge.ev.b")
+    world = _cut_among_others(limits.UPLINK_PROBES_MAX + 7, subject=b"edge.ev.a")
 
     assert world.status.protection is Protection.PARTLY
     assert "too much to look up" in world.status.last_error
+    assert "too much to look up" in world.status.problem
+
+
+def test_up_to_there_others_may_publish_under_our_subjects() -> None:
+    world = _cut_among_others(limits.UPLINK_PROBES_MAX, subject=b"edge.ev.a")
+
+    assert [one for one in world.hub.payloads() if one != b"other"] == [b"1", b"2", b"3"]
+    assert world.status.protection is Protection.ASKED
 
 
 def test_a_stream_made_anew_under_the_old_name_is_sent_from_its_first_message() -> None:

@@ -1,0 +1,237 @@
+"""Where one stream goes on: what the hub is asked for that, and what it is worth.
+
+Knows what was sent and under which subjects; how a round of questions goes is in interview.py, what
+the answers mean in resume.py. What cannot be known is said. Truth: docs/uplink.md, "After every
+connect, and after every start".
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+from leafnode import limits
+from leafnode.uplink.answers import Failure
+from leafnode.uplink.interview import SILENCE
+from leafnode.uplink.resume import Known, Position, Resume
+from leafnode.uplink.status import Protection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.uplink.flight import Flight, Parts
+    from leafnode.uplink.interview import Interview
+    from leafnode.uplink.onward import Origin
+    from leafnode.uplink.resume import Moved
+    from leafnode.uplink.ways import Ways
+    from leafnode.uplink.ways_store import WaysStore
+
+log = logging.getLogger(__name__)
+
+
+class Word(NamedTuple):
+    """Where to go on, and what that is worth."""
+
+    position: Position
+    protection: Protection
+    problem: str = ""
+    is_blind: bool = False  # nobody said where to go on
+    is_ailment: bool = False  # what can be doubled ought not to be
+
+
+def not_asked(why: Failure | str) -> str:
+    return f"the hub could not be asked where to go on: {why}"
+
+
+class Asking:
+    """One at a time: `begin`, then `told` is called, or `failed` where it has to be asked again.
+
+    `troubled` hears what is wrong long before that.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        flight: Flight,
+        interview: Interview,
+        ways: Ways,
+        store: WaysStore,
+        answered: set[str],
+    ) -> None:
+        """`answered`: what the hub has answered: it may be asked, so silence is no refusal."""
+        self._options = parts.options
+        self._link = parts.link
+        self._lag = parts.lag
+        self._flight = flight
+        self._interview = interview
+        self._interview.on_trouble = self._heard_trouble
+        self._ways = ways
+        self._store = store
+        self._answered_all = answered
+        self.question = f"$JS.{self._options.domain}.API.STREAM.MSG.GET.{self._options.hub_stream}"
+        self.told: Callable[[Word], None] = lambda _word: None
+        self.failed: Callable[[str], None] = lambda _reason: None
+        self.troubled: Callable[[str], None] = lambda _problem: None
+        self.doubted: Callable[[str], None] = lambda _problem: None  # what was told holds no more
+        self._origin: Origin | None = None
+        self._patterns: list[str] = []
+        self._is_proven = False  # what is sent is found where it is asked for
+        self._proves = False
+        self._is_grounded = False  # the last word was the hub's
+        self.doubt = ""  # why what was sent cannot be found
+
+    def cancel(self) -> None:
+        self._interview.cancel()
+        self._proves = False
+
+    def begin(self, origin: Origin, patterns: list[str]) -> None:
+        """`patterns` are those of the local stream."""
+        if origin != self._origin:
+            self._is_grounded = self._is_proven = False
+        self._origin, self._patterns = origin, patterns
+        self._proves = False
+        if not self._link.takes_headers():
+            self._blind("the hub takes no headers, so no id", Protection.NONE, is_ailment=True)
+        elif not self._options.hub_stream or not self._options.domain:
+            self.told(Word(self._unknown(), Protection.WINDOW, is_blind=True))
+        elif not self._link.lets_out(self.question.encode()):
+            self._blind(not_asked(f"its permissions deny {self.question} to this leaf"))
+        else:
+            self._ask(self._known())
+
+    def acked(self) -> None:
+        """The hub acknowledged something: the first time it is asked under which subject."""
+        known = None if self._is_proven or self._proves else self._known()
+        if known is not None and self._origin is not None:
+            self._proves = True
+            self._interview.begin(Resume.proof(known), self._origin, self._proved)
+
+    def _unknown(self) -> Position:
+        return Position(floor=self._lag.acked_seq)
+
+    def _blind(
+        self, problem: str, protection: Protection = Protection.WINDOW, *, is_ailment: bool = False
+    ) -> None:
+        self._is_grounded = False
+        word = Word(self._unknown(), protection, problem, is_blind=True, is_ailment=is_ailment)
+        self.told(word)
+
+    # -- the questions
+
+    def _known(self) -> Known | None:
+        """Return what was acknowledged since the hub was asked last; None: nothing is known."""
+        latest = self._flight.latest
+        if latest is None or not latest.sent_as or not self._is_grounded:
+            return None
+        position = self._flight.window.known()
+        if not position.hub_seq:
+            return None
+        names = self._ways.names(latest.sent_as.decode())
+        return Known(position, latest.seq, latest.hub_seq, names)
+
+    def _ask(self, known: Known | None) -> None:
+        assert self._origin is not None, "it has begun"
+        window = self._flight.window
+        if known is not None:
+            sent = dict.fromkeys(entry.sent_as.decode() for entry in window.doubtful())
+            groups = [known.names, *(self._ways.names(subject) for subject in sent)]
+            if sum(map(len, groups)) <= limits.UPLINK_QUESTIONS_MAX:
+                doubtful = len(window.doubtful())
+                resume = Resume(groups, self._lag.acked_seq, known=known, doubtful=doubtful)
+                self._interview.begin(resume, self._origin, self._answered)
+                return
+        upstream = self._ways.questions(self._patterns, (entry.subject for entry in window))
+        if upstream is None:
+            most = limits.UPLINK_QUESTIONS_MAX
+            self._blind(f"there are more than {most} subjects to ask for", is_ailment=True)
+            return
+        resume = Resume([(one,) for one in upstream], self._lag.acked_seq)
+        self._interview.begin(resume, self._origin, self._answered)
+
+    def _heard_trouble(self, failure: Failure) -> None:
+        if self._proves:
+            return  # nothing waits for it
+        self.troubled(not_asked(failure))
+        if failure is SILENCE:
+            self._link.doubt()
+
+    # -- the answers
+
+    def _answered(self, resume: Resume | Failure) -> None:
+        if isinstance(resume, Failure):
+            if resume is SILENCE and self.question in self._answered_all:
+                self.failed(not_asked(resume))  # it may be asked, so it will answer again
+            else:
+                self._blind(not_asked(resume))
+            return
+        self._answered_all.add(self.question)
+        if resume.is_lost:
+            self._ask(None)
+            return
+        if resume.moved is not None and self._learn(resume.moved) and resume.is_blank:
+            self._ask(self._known())
+            return
+        if resume.is_seen and resume.moved is None:
+            self._is_proven, self.doubt = True, ""
+        position = resume.position()
+        if resume.is_blank:
+            self._blind(self.doubt, is_ailment=True)
+        elif position.last > self._lag.last_seq:
+            # A restored backup of the stream: its sequences will be used a second time.
+            problem = f"the hub has sequence {position.last}, this stream ends before it"
+            self._blind(problem, is_ailment=True)
+        elif position.last == 0 and resume.strangers:
+            prefix = self._ways.now.prefix
+            problem = f"others publish under {prefix}: it should be this server's own"
+            self._blind(problem, is_ailment=True)
+        elif position.last == 0 and self._lag.acked_seq and self._may_be_there():
+            problem = f"the hub had messages up to {self._lag.acked_seq} and shows none of them"
+            self._blind(problem, is_ailment=True)
+        else:
+            self._go_on(resume, position)
+
+    def _may_be_there(self) -> bool:
+        """Say whether a former run may have sent what is here."""
+        return len(self._flight.window) > 0 and not self._options.newest_first
+
+    def _go_on(self, resume: Resume, position: Position) -> None:
+        self._is_grounded = True
+        protection, problem, acked = Protection.ASKED, "", self._lag.acked_seq
+        if self.doubt:
+            protection, problem = Protection.WINDOW, self.doubt
+        elif resume.unverified:
+            protection = Protection.PARTLY
+            problem = "too much to look up at the hub: some messages are sent again"
+        elif resume.unseen:
+            protection = Protection.PARTLY
+            problem = f"the hub has nothing of this stream under {resume.unseen}, and too much else"
+        is_ailment = bool(problem)
+        in_order = not self._options.newest_first
+        if in_order and position.last and position.last < acked and not problem:
+            problem = f"the hub lost messages: it ends at {position.last}"
+        self.told(Word(position, protection, problem, is_ailment=is_ailment))
+
+    # -- what the hub makes of subjects
+
+    def _proved(self, resume: Resume | Failure) -> None:
+        """Take how the hub stored the first message that it acknowledged."""
+        self._proves = False
+        self._is_proven = True  # or it cannot be known; asked once for each flight
+        if isinstance(resume, Failure):
+            return
+        if resume.moved is not None:
+            self._learn(resume.moved)
+        elif resume.is_lost:
+            self.doubt = "the hub does not keep what it acknowledged, or keeps it without its id"
+        if self.doubt:
+            self.doubted(self.doubt)
+
+    def _learn(self, moved: Moved) -> bool:
+        """Say whether it is known from now on how the hub renames what it stores."""
+        if not self._ways.learn(moved.sent, moved.seen):
+            self.doubt = f"the hub stores {moved.sent} as {moved.seen}: what is there is not found"
+            return False
+        what = (self._options.stream, moved.sent, moved.seen)
+        log.info("The hub renames what it stores: stream=%s sent=%s stored=%s", *what)
+        self._store.keep(lambda _problem: None)
+        return True

@@ -1,0 +1,153 @@
+"""Under which subjects a stream's messages may be at the hub: as configured now, as before, and as
+the hub itself renames them.
+
+Pure, with the form in which it is kept. What was sent under a former prefix, and not acknowledged,
+is found under that. Truth: docs/uplink.md, "After every connect, and after every start".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from leafnode import limits
+from leafnode.errors import TransformError
+from leafnode.protocol import subject as subjects
+from leafnode.uplink.upstream import Upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from leafnode.config.options import UplinkStream
+
+
+class Way(msgspec.Struct, frozen=True):
+    """What is put before a local subject, and the transforms before that."""
+
+    prefix: str
+    transforms: tuple[tuple[str, str], ...] = ()
+
+
+class Renaming(msgspec.Struct, frozen=True):
+    """What the hub takes away at the front of a subject, and what it puts there."""
+
+    cut: str = ""
+    put: str = ""
+
+    def of(self, subject: str) -> str:
+        """Return what becomes of it; itself, where the hub leaves it as it is."""
+        if not subject.startswith(self.cut):
+            return subject
+        return self.put + subject[len(self.cut) :]
+
+    def is_sound(self) -> bool:
+        """Say whether both may stand before a subject."""
+        return all(subjects.is_valid_literal(f"{one}x".encode()) for one in (self.cut, self.put))
+
+
+class Record(msgspec.Struct):
+    """What is kept. It speaks of one stream of one hub."""
+
+    hub_stream: str = ""
+    domain: str = ""
+    ways: list[Way] = []
+    renamings: list[Renaming] = []
+
+
+class Ways:
+    """The way of now and some former ones, the newest last; and what the hub was seen to rename."""
+
+    def __init__(self, options: UplinkStream, prefix: str) -> None:
+        """Raises TransformError."""
+        self._options = options
+        self.now = Upstream(prefix, options.subject_transforms)
+        self._way = Way(prefix, tuple(options.subject_transforms))
+        self._former: list[tuple[Way, Upstream]] = []
+        self._renamings: list[Renaming] = []
+
+    def take(self, record: Record) -> bool:
+        """Take what was kept; say whether it has to be kept anew."""
+        options = self._options
+        if (record.hub_stream, record.domain) != (options.hub_stream, options.domain):
+            return True
+        is_new = self._way not in record.ways[-1:]
+        for way in record.ways[-limits.UPLINK_WAYS_MAX :]:
+            upstream = _upstream(way)
+            if way != self._way and upstream is not None:
+                self._former.append((way, upstream))
+        self._former = self._former[1 - limits.UPLINK_WAYS_MAX :]
+        renamings = [one for one in record.renamings if one.is_sound()]
+        self._renamings = renamings[-limits.UPLINK_RENAMINGS_MAX :]
+        return is_new
+
+    def learn(self, sent: str, seen: str) -> bool:
+        """Take how the hub renamed a subject; False: what it does is not to be told from that."""
+        renaming = renaming_of(sent, seen)
+        if renaming is None:
+            return False
+        if renaming not in self._renamings:
+            self._renamings.append(renaming)
+            self._renamings = self._renamings[-limits.UPLINK_RENAMINGS_MAX :]
+        return True
+
+    def record(self) -> Record:
+        ways = [way for way, _ in self._former]
+        options = self._options
+        return Record(options.hub_stream, options.domain, [*ways, self._way], self._renamings)
+
+    def names(self, upstream: str) -> list[str]:
+        """Return which subjects, at the hub, a message may have that is sent under this one."""
+        return list(dict.fromkeys([upstream, *(one.of(upstream) for one in self._renamings)]))
+
+    def questions(self, patterns: list[str], also: Iterable[bytes]) -> list[str] | None:
+        """Return what to ask the hub for where a stream holds these patterns, and messages with
+        those subjects; None when it is too much to be asked one by one.
+        """
+        found: dict[str, None] = {}
+        extra = list(also)
+        for upstream in (self.now, *(one for _, one in self._former)):
+            asked = upstream.patterns(patterns)
+            for subject in (upstream.subject(one) for one in extra):
+                # One that fits a wider pattern than `>` is asked for by that.
+                if not any(_covers(pattern, subject, upstream.prefix) for pattern in asked):
+                    asked.append(subject.decode())
+            found |= dict.fromkeys(name for one in asked for name in self.names(one))
+        return None if len(found) > limits.UPLINK_QUESTIONS_MAX else list(found)
+
+
+def _covers(pattern: str, subject: bytes, prefix: str) -> bool:
+    """Say whether a pattern asks for a subject. One of everything does not: others may be newer."""
+    return pattern != f"{prefix}>" and subjects.matches(pattern.encode(), subject)
+
+
+def _upstream(way: Way) -> Upstream | None:
+    if not subjects.is_valid_literal(f"{way.prefix}x".encode()):
+        return None
+    try:
+        return Upstream(way.prefix, way.transforms)
+    except TransformError:
+        return None
+
+
+def renaming_of(sent: str, seen: str) -> Renaming | None:
+    """Return what makes the one of the other at its front; None: they do not end alike."""
+    before, after = sent.split("."), seen.split(".")
+    while before and after and before[-1] == after[-1]:
+        before.pop()
+        after.pop()
+    if len(before) == len(sent.split(".")):
+        return None
+    return Renaming(*("".join(f"{token}." for token in tokens) for tokens in (before, after)))
+
+
+def encode(record: Record) -> bytes:
+    return msgspec.json.encode(record)
+
+
+def decode(body: bytes) -> Record:
+    """Read what was kept; what is something else was written by somebody else and says nothing."""
+    try:
+        return msgspec.json.decode(body, type=Record)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Record()

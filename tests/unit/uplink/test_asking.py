@@ -1,0 +1,284 @@
+"""Where an uplink goes on when subjects change on the way, and what it says where it cannot know.
+
+Each outage is longer than the hub's duplicate window, and what was in flight before it is at the
+hub without a PubAck. Truth: docs/uplink.md, "After every connect, and after every start".
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from leafnode import limits
+from leafnode.clock import NS_PER_S
+from leafnode.protocol.transform import Transform
+from leafnode.uplink.status import Protection, State
+from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
+
+
+def begin(world: World) -> None:
+    """One message is through."""
+    world.start()
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    assert world.hub.payloads() == [b"1"]
+
+
+def in_flight(world: World, *payloads: bytes, subject: bytes = b"ev.a") -> None:
+    """The hub stores them, and nobody hears of it."""
+    world.hub.loses_acks = True
+    world.store(*payloads, subject=subject)
+    world.clock.advance(NS_PER_S)
+    world.link_down()
+
+
+def heal(world: World, *, restarts: bool = False) -> None:
+    world.clock.advance(OUTAGE_NS)
+    world.hub.loses_acks = False
+    if restarts:
+        world.hub.up()
+        world.restart()
+    else:
+        world.link_up()
+    world.clock.advance(limits.UPLINK_ACK_WAIT_NS + 60 * NS_PER_S)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_subjects_that_were_added_while_it_ran_are_asked_for(restarts: bool) -> None:
+    world = World()
+    begin(world)
+    world.local.subjects = ("ev.>", "more.>")
+    world.store(b"2", subject=b"more.a")
+    world.clock.advance(NS_PER_S)
+    world.link_down()
+    world.link_up()
+    world.clock.advance(NS_PER_S)
+    assert world.status.last_error == ""  # it is not that the hub had lost something
+    in_flight(world, b"3", b"4", subject=b"more.a")
+
+    heal(world, restarts=restarts)
+
+    assert world.hub.payloads() == numbers(1, 4)
+    assert world.status.protection is Protection.ASKED
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_the_local_stream_makes_of_subjects_is_asked_for(restarts: bool) -> None:
+    world = World()
+    world.local.transform = ("ev.b", "out.b")
+    begin(world)
+    in_flight(world, b"2", b"3", subject=b"out.b")
+
+    heal(world, restarts=restarts)
+
+    assert world.hub.payloads() == numbers(1, 3)
+    assert world.status.protection is Protection.ASKED
+
+
+def test_what_was_sent_under_a_former_prefix_is_asked_for_under_that() -> None:
+    world = World()
+    begin(world)
+    for count, prefix in enumerate(["edge.b.", "edge.c.", "edge.d."]):
+        in_flight(world, b"%d" % (2 + 2 * count), b"%d" % (3 + 2 * count))
+        world.options = replace(OPTIONS, subject_prefix=prefix)
+        heal(world, restarts=True)
+
+    assert world.hub.payloads() == numbers(1, 7)
+    assert world.status.protection is Protection.ASKED
+    assert world.status.prefix == "edge.d."
+
+
+def test_so_many_prefixes_are_remembered_and_no_more() -> None:
+    def change(times: int) -> list[bytes]:
+        world = World()
+        begin(world)
+        in_flight(world, b"2")
+        for count in range(times):
+            world.options = replace(OPTIONS, subject_prefix=f"edge.{count}.")
+            world.restart()
+            world.clock.advance(10 * NS_PER_S)
+        heal(world, restarts=True)
+        return world.hub.payloads()
+
+    assert change(limits.UPLINK_WAYS_MAX - 1) == [b"1", b"2"]
+    assert change(limits.UPLINK_WAYS_MAX) == [b"1", b"2", b"2"]
+
+
+def test_newest_first_another_prefix_does_not_send_all_of_it_anew() -> None:
+    world = World(replace(OPTIONS, newest_first=True))
+    begin(world)
+    in_flight(world, b"2", b"3")
+    world.options = replace(OPTIONS, newest_first=True, subject_prefix="edge.b.")
+
+    heal(world, restarts=True)
+
+    assert sorted(world.hub.payloads()) == numbers(1, 3)
+
+
+def test_where_the_prefixes_cannot_be_kept_it_says_so_and_goes_on() -> None:
+    world = World()
+    world.local.denies_streams = True
+    world.start()
+    world.store(b"1")
+    world.clock.advance(20 * NS_PER_S)
+
+    assert world.hub.payloads() == [b"1"]
+    assert "bucket LEAFNODE_UPLINK cannot be made" in world.status.last_error
+    assert world.status.problem == ""
+
+
+RENAMED = Transform(b"edge.>", b"plant.edge.>")
+TURNED = Transform(b"edge.ev.*", b"{{wildcard(1)}}.of.edge")
+
+
+@pytest.mark.parametrize("others", [0, 2 * limits.UPLINK_PROBES_MAX])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_hub_that_renames_what_it_stores_is_asked_for_what_it_makes(
+    restarts: bool, others: int
+) -> None:
+    world = World()
+    world.hub.transform = RENAMED
+    begin(world)
+    world.hub.loses_acks = True
+    world.store(b"2")
+    world.clock.advance(NS_PER_S)
+    for _ in range(others):
+        world.hub.publish(b"edge.zz", b"other")
+    in_flight(world, b"3", b"4")
+
+    heal(world, restarts=restarts)
+
+    assert [one for one in world.hub.payloads() if one != b"other"] == numbers(1, 4)
+    assert world.status.protection is Protection.ASKED
+    assert (world.status.last_error, world.status.problem) == ("", "")
+
+
+def test_a_renaming_that_began_while_it_ran_is_seen_at_the_next_question() -> None:
+    world = World()
+    begin(world)
+    world.hub.transform = RENAMED
+    world.store(b"2")
+    world.clock.advance(NS_PER_S)
+    for _ in range(2 * limits.UPLINK_PROBES_MAX):
+        world.hub.publish(b"edge.zz", b"other")
+    in_flight(world, b"3", b"4")
+
+    heal(world)
+
+    assert [one for one in world.hub.payloads() if one != b"other"] == numbers(1, 4)
+    assert world.status.protection is Protection.ASKED
+
+
+def test_a_hub_that_turns_subjects_round_is_named_from_its_first_pub_ack_on() -> None:
+    world = World()
+    world.hub.transform = TURNED
+    begin(world)
+
+    words = "the hub stores edge.ev.a as a.of.edge: what is there is not found"
+    assert world.status.protection is Protection.WINDOW
+    assert world.status.last_error == words
+    assert world.status.problem == f"is running: {words}"
+
+    in_flight(world, b"2", b"3")
+    heal(world)
+    assert world.hub.payloads() == numbers(1, 3)  # it was little: all of it was looked at
+    assert world.status.protection is Protection.WINDOW
+    in_flight(world, b"4")
+    for _ in range(2 * limits.UPLINK_PROBES_MAX):
+        world.hub.publish(b"edge.zz", b"other")
+    heal(world)
+    assert world.status.state is State.RUNNING
+    assert world.status.problem == f"is running: {words}"
+
+
+def test_a_hub_that_does_not_keep_what_it_acknowledges_is_named() -> None:
+    world = World()
+    world.start()
+    world.store(b"1")
+    world.clock.advance(15_000_000)
+    world.hub.stored.clear()
+    world.clock.advance(NS_PER_S)
+
+    assert world.status.protection is Protection.WINDOW
+    assert "does not keep what it acknowledged" in world.status.problem
+
+
+def test_a_hub_without_headers_is_named_before_anything_is_sent() -> None:
+    world = World()
+    world.hub.drops_headers = True
+    world.start()
+    assert world.status.protection is Protection.NONE
+    assert world.status.problem == "is running: the hub takes no headers, so no id"
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+
+    assert world.hub.payloads() == [b"1"]
+    assert world.status.last_error == "the hub takes no headers, so no id"
+
+
+def test_others_who_publish_under_its_prefix_are_a_problem() -> None:
+    world = World()
+    world.hub.publish(b"edge.ev.x", b"stranger")
+    world.start()
+
+    assert world.status.protection is Protection.WINDOW
+    assert "others publish under edge." in world.status.problem
+
+
+def test_a_hub_that_shows_nothing_of_what_it_acknowledged_is_a_problem() -> None:
+    world = World()
+    begin(world)
+    in_flight(world, b"2")
+    world.hub.stored.clear()
+
+    heal(world, restarts=True)
+
+    assert world.hub.payloads() == [b"2"]
+    assert world.status.protection is Protection.WINDOW
+    assert "shows none of them" in world.status.problem
+
+
+def test_a_stream_made_anew_does_not_take_its_former_messages_for_those_of_others() -> None:
+    world = World()
+    begin(world)
+    world.uplink.stop()
+    world.local.messages.clear()
+    world.local.last_seq = 0
+    world.local.consumers.clear()
+    world.local.created = "2026-02-02T00:00:00Z"
+    world.store(b"new 1")
+    world.restart()
+    world.clock.advance(5 * NS_PER_S)
+
+    assert world.hub.payloads() == [b"1", b"new 1"]
+    assert world.status.protection is Protection.ASKED
+    assert world.status.last_error == ""
+
+
+def test_another_stream_of_this_server_under_the_same_subjects_hides_nothing() -> None:
+    """As a mirror and its origin, both uplinked, of which the other one had the link meanwhile."""
+    world = World()
+    world.local.is_mirror = True
+    begin(world)
+    in_flight(world, b"2", b"3")
+    for _ in range(limits.UPLINK_PROBES_MAX // 2):
+        world.hub.publish(b"edge.ev.a", b"other")
+
+    heal(world)
+
+    assert [one for one in world.hub.payloads() if one != b"other"] == numbers(1, 3)
+    assert world.status.protection is Protection.ASKED
+
+
+def test_a_reconnect_with_nothing_in_flight_costs_one_question() -> None:
+    world = World(subjects=("ev.>", "a.>", "b.>"))
+    begin(world)
+    world.hub.questions.clear()
+    world.link_down()
+    for _ in range(10):
+        world.hub.publish(b"edge.zz", b"other")
+    world.link_up()
+    world.clock.advance(NS_PER_S)
+
+    assert world.hub.questions == [{"last_by_subj": "edge.ev.a"}]

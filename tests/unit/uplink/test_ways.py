@@ -1,0 +1,105 @@
+"""Under which subjects messages may be at the hub."""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode import limits
+from leafnode.config.options import UplinkStream
+from leafnode.uplink.ways import Record, Renaming, Way, Ways, decode, encode, renaming_of
+
+OPTIONS = UplinkStream(stream="EV", hub_stream="AGG", domain="hub")
+
+
+def record(*prefixes: str, renamings: tuple[Renaming, ...] = ()) -> Record:
+    return Record("AGG", "hub", [Way(prefix) for prefix in prefixes], list(renamings))
+
+
+def test_a_stream_is_asked_for_under_each_prefix_that_it_had_the_one_of_now_first() -> None:
+    ways = Ways(OPTIONS, "new.")
+    assert ways.take(record("old.", "older."))
+
+    asked = ["new.ev.>", "old.ev.>", "older.ev.>"]
+    assert ways.questions(["ev.>"], []) == asked
+    assert ways.record().ways == [Way("old."), Way("older."), Way("new.")]
+
+
+def test_what_is_kept_already_is_not_kept_again() -> None:
+    assert not Ways(OPTIONS, "new.").take(record("old.", "new."))
+    assert Ways(OPTIONS, "new.").take(record("new.", "old."))  # it was changed back
+    assert Ways(OPTIONS, "new.").take(Record("OTHER", "hub", [Way("new.")]))
+
+
+def test_what_is_kept_of_another_hub_says_nothing() -> None:
+    ways = Ways(OPTIONS, "new.")
+    ways.take(Record("OTHER", "hub", [Way("old.")], [Renaming("", "x.")]))
+
+    assert ways.questions(["ev.>"], []) == ["new.ev.>"]
+
+
+def test_messages_that_no_pattern_stands_for_are_asked_for_by_their_subject() -> None:
+    ways = Ways(OPTIONS, "e.")
+
+    assert ways.questions(["ev.>"], [b"ev.a", b"gone.a"]) == ["e.ev.>", "e.gone.a"]
+    # Everything may be everybody's: of a mirror what is here is asked for by itself, too.
+    assert ways.questions([">"], [b"ev.a"]) == ["e.>", "e.ev.a"]
+
+
+def test_more_subjects_than_the_limit_are_not_asked_for() -> None:
+    most = [f"s{number}" for number in range(limits.UPLINK_QUESTIONS_MAX)]
+    ways = Ways(OPTIONS, "e.")
+
+    assert ways.questions(most, []) is not None
+    assert ways.questions(most, [b"one.more"]) is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "seen", "renaming"),
+    [
+        ("e.ev.a", "plant.e.ev.a", Renaming("", "plant.")),
+        ("e.ev.a", "plant.ev.a", Renaming("e.", "plant.")),
+        ("e.ev.a", "ev.a", Renaming("e.", "")),
+        ("e.ev.a", "a.ev.e", None),
+        ("e.ev.a", "x", None),
+    ],
+)
+def test_what_the_hub_makes_of_the_front_of_a_subject_is_learned(
+    sent: str, seen: str, renaming: Renaming | None
+) -> None:
+    ways = Ways(OPTIONS, "e.")
+
+    assert renaming_of(sent, seen) == renaming
+    assert ways.learn(sent, seen) is (renaming is not None)
+    assert ways.names(sent) == ([sent, seen] if renaming else [sent])
+
+
+def test_so_many_renamings_are_kept_the_newest() -> None:
+    ways = Ways(OPTIONS, "e.")
+    for number in range(limits.UPLINK_RENAMINGS_MAX + 1):
+        ways.learn("e.a", f"x{number}.e.a")
+
+    assert ways.names("e.b") == ["e.b", "x1.e.b", "x2.e.b"]
+    assert len(ways.record().renamings) == limits.UPLINK_RENAMINGS_MAX
+
+
+def test_a_record_comes_back_as_it_was() -> None:
+    kept = record("old.", "new.", renamings=(Renaming("e.", "p."),))
+
+    assert decode(encode(kept)) == kept
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff", b"[]", b'{"ways":3}', b'{"ways":[{}]}', b"[" * 100_000, b"null"]
+)
+def test_what_somebody_else_wrote_says_nothing(body: bytes) -> None:
+    assert decode(body) == Record()
+
+
+def test_prefixes_that_are_none_are_left_out() -> None:
+    bad = Way("ok.", (("a.*", "b.{{nothing(1)}}"),))
+    kept = Record("AGG", "hub", [Way("a b."), Way("*."), bad, Way("old.")])
+    kept.renamings = [Renaming("", "a b"), Renaming("e.", ""), Renaming("", ">.")]
+    ways = Ways(OPTIONS, "e.")
+    ways.take(kept)
+
+    assert ways.questions(["ev"], []) == ["e.ev", "ev", "old.ev"]

@@ -1,0 +1,61 @@
+"""Under which subjects a stream was sent, in the bucket."""
+
+from __future__ import annotations
+
+import json
+
+from leafnode import limits
+from leafnode.clock import NS_PER_S
+from leafnode.config.options import UplinkStream
+from tests.sim.uplink_world import OPTIONS, World
+
+
+def kept(world: World) -> list[dict[str, object]]:
+    bucket = world.local.side["KV_LEAFNODE_UPLINK"].messages
+    assert {name for name, _, _ in bucket} == {b"$KV.LEAFNODE_UPLINK.main.ways.EV"}
+    return [json.loads(body) for _, _, body in bucket]
+
+
+def test_it_is_written_before_anything_is_sent_and_only_when_it_is_new() -> None:
+    world = World()
+    world.store(b"1")
+    world.uplink.start()
+    while not world.local.side or not world.local.side["KV_LEAFNODE_UPLINK"].messages:
+        world.clock.advance(1_000_000)
+    assert world.hub.received == []
+    world.clock.advance(NS_PER_S)
+    assert world.hub.payloads() == [b"1"]
+    for prefix in ("edge.", "edge.", "edge.x."):
+        world.options = UplinkStream("EV", "AGG", "hub", subject_prefix=prefix)
+        world.restart()
+        world.clock.advance(5 * NS_PER_S)
+
+    first = {"hub_stream": "AGG", "domain": "hub", "renamings": []}
+    ways = [{"prefix": "edge.", "transforms": []}, {"prefix": "edge.x.", "transforms": []}]
+    assert kept(world) == [first | {"ways": ways[:1]}, first | {"ways": ways}]
+
+
+def test_what_could_not_be_kept_is_kept_by_the_next_that_opens_the_stream() -> None:
+    world = World(OPTIONS)
+    world.local.denies_streams = True
+    world.start()
+    world.local.denies_streams = False
+    world.local.consumers.clear()
+    world.local.forget_pulls()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert len(kept(world)) == 1
+    assert world.status.last_error == ""
+
+
+def test_what_the_bucket_might_let_go_of_is_written_anew_at_a_start() -> None:
+    world = World()
+    world.start()
+    counts = []
+    for age_ns in (limits.UPLINK_LEDGER_AGE_NS // 4 - 20 * NS_PER_S, 40 * NS_PER_S):
+        world.local.side["KV_LEAFNODE_UPLINK"].stored_ns -= age_ns
+        world.restart()
+        world.clock.advance(5 * NS_PER_S)
+        counts.append(len(kept(world)))
+
+    assert counts == [1, 2]
