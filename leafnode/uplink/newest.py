@@ -47,7 +47,10 @@ class NewestFirst:
         self._first = 1  # of the stream
         self._last = 0
         self._live = 0  # what comes from here on goes first; 0: the next look decides
+        self._messages = 0  # that it holds
         self._block = (1, 0)  # what is left of a block, both ends in it
+        self._span = limits.UPLINK_BLOCK_MSGS  # of the next block; grows where nothing is
+        self._whole = 0  # where that block begins; 0: something was found in it
         self.taken: Callable[[Entry, int], None] = lambda _entry, _pending: None
         self.ended: Callable[[Pulled], None] = lambda _pulled: None
 
@@ -117,12 +120,17 @@ class NewestFirst:
         """Take where it begins and ends; what is gone need not be sent."""
         self._first = max(1, stream.state.first_seq)
         self._last = stream.state.last_seq
+        self._messages = stream.state.messages
         self._window.done.add(1, self._first - 1)
 
     def pending(self) -> int:
-        """Return how many are neither done nor here."""
+        """Return how many are neither done nor here; where the stream has holes, at most so many.
+
+        What is done may be gone from the stream, and so may what is not.
+        """
         window = self._window
-        return max(0, self._last - window.done.count(1, self._last) - len(window))
+        missing = self._last - window.done.count(1, self._last)
+        return max(0, min(missing, self._messages) - len(window))
 
     # -- which one is next
 
@@ -151,7 +159,8 @@ class NewestFirst:
             while last >= first and self._is_known(last):
                 last -= 1
             if last >= first:
-                self._block = (max(first, last - limits.UPLINK_BLOCK_MSGS + 1), last)
+                self._whole = max(first, last - self._span + 1)
+                self._block = (self._whole, last)
                 return self._block
             top = first - 1
         return None
@@ -194,11 +203,33 @@ class NewestFirst:
         self._window.done.add(first, min(found, last + 1) - 1)  # deleted here: nothing to send
         if first == self._live:
             self._live = min(found, last) + 1
+        elif self._is_too_wide(wanted, found):
+            self._block = (1, 0)  # the newest of what is in it goes first
+            self._read()
+            return
         else:
             self._block = (min(found, last) + 1, last)
         if message is not None and found <= last and not self._is_known(found):
             self._take(message)
         self._read()
+
+    def _is_too_wide(self, wanted: tuple[int, int], found: int) -> bool:
+        """Say whether a block that grew over a hole has reached what is behind it.
+
+        Holes may be millions of sequences wide: each block without anything doubles the next one.
+        """
+        first, last = wanted
+        least = limits.UPLINK_BLOCK_MSGS
+        if found > last:
+            if first == self._whole:
+                self._span *= 2
+            return False
+        self._whole = 0
+        if last - first < least:
+            self._span = least
+            return False
+        self._span = max(least, (last - first + 1) // 2)
+        return True
 
     def _take(self, message: answers.Stored) -> None:
         entry = Entry(

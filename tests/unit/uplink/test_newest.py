@@ -227,3 +227,39 @@ def test_a_stopped_uplink_leaves_no_timer() -> None:
     world.clock.advance(60 * NS_PER_S)
 
     assert world.clock.pending() == 0
+
+
+def test_a_wide_hole_is_passed_in_few_steps_and_the_order_stays() -> None:
+    """As a stream with `max_msgs_per_subject: 1` has: three messages in two million sequences."""
+    world = World(NEWEST)
+    world.start()
+    world.link_down()
+    for first in (0, 1_000_000, 1_500_000):
+        world.local.last_seq = first
+        world.store(*numbers(first + 1, first + BLOCK + 10))
+    assert world.status.lag_messages < 4 * BLOCK
+    world.local.requests.clear()
+    world.link_up()
+    world.clock.advance(5 * NS_PER_S)
+
+    tops = (1_500_000 + BLOCK + 10, 1_000_000 + BLOCK + 10, BLOCK + 10)
+    newest = [range(top - BLOCK + 1, top + 1) for top in tops]
+    assert seqs(world)[:BLOCK] == list(newest[0])
+    assert sorted(seqs(world)) == sorted(world.local.messages)
+    where = [seqs(world).index(top) for top in tops]
+    assert where == sorted(where)
+    asked = sum(verb.startswith("STREAM.MSG.GET.EV") for verb in world.local.requests)
+    assert asked < len(seqs(world)) + 200
+    assert world.status.lag_messages == 0
+
+
+def test_the_lag_over_holes_is_never_more_than_the_stream_holds() -> None:
+    world = World(NEWEST)
+    world.start()
+    world.link_down()
+    world.store(b"1")
+    world.local.last_seq = 100_000
+    world.store(b"100001", b"100002")
+    world.clock.advance(10 * NS_PER_S)
+
+    assert world.status.lag_messages == 3
