@@ -438,6 +438,7 @@ UPLINK_OVERDUE_TIMES: Final = 4  # ack timeouts for one message while others are
 UPLINK_FLOW_BYTES_MIN: Final = 8 * KIB  # on the way at once, however slow the link is
 UPLINK_FLOW_TARGET_NS: Final = 1 * NS_PER_S  # more than this much queued: the window is halved
 UPLINK_LINE_BYTES: Final = 64  # about: what a message costs on the wire besides itself
+UPLINK_ANSWER_BYTES: Final = 160  # what a PubAck is expected to cost, until one cost more
 UPLINK_GATE_CHECK_NS: Final = 60 * NS_PER_S  # a closed window is looked at again: clocks are set
 UPLINK_COALESCE_BYTES: Final = 64 * KIB  # so much is not kept back any longer
 UPLINK_UNTAKEN_NS: Final = 60 * NS_PER_S  # then what nobody at the hub wants is a dead letter

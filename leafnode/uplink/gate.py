@@ -72,6 +72,8 @@ class Gate:
         self._is_ledger_read = False
         self._is_metered = False  # streams that are not urgent had to wait when last asked
         self._in_flight = 0  # bytes
+        self._flying = 0  # messages
+        self._answer_size = limits.UPLINK_ANSWER_BYTES
         self._due_ns = 0
         self._turn = 0
         self._today = (-1, "")  # a second, and the day that it is in
@@ -117,6 +119,7 @@ class Gate:
         self._turn += 1
         slot.turn = self._turn
         self._in_flight += size
+        self._flying += 1
         slot.waiting_bytes = max(0, slot.waiting_bytes - size)
         self.ledger.sent(self.today, subject, size)
         if self._rate is not None:
@@ -124,13 +127,15 @@ class Gate:
 
     def acked(self, subject: bytes, size: int, sent_ns: int, answer_size: int) -> None:
         """The hub answered what was sent at `sent_ns`."""
+        self._answer_size = max(self._answer_size, answer_size)
         self._flow.acked(sent_ns, self._clock.monotonic_ns(), size)
         self.ledger.received(self.today, subject, answer_size)
         self.landed(size)
 
     def landed(self, size: int) -> None:
-        """So many bytes are not on the way any more."""
+        """A message of so many bytes is not on the way any more; 0: it was not."""
         self._in_flight = max(0, self._in_flight - size)
+        self._flying = max(0, self._flying - (size > 0))
         self._wake()
 
     def settle(self, slot: Slot, waiting_bytes: int, *, wants: bool) -> None:
@@ -152,12 +157,12 @@ class Gate:
         before = [one for one in self._slots if one.wants and one.priority < slot.priority]
         if slot.is_urgent:
             # Who waits for a window, the cap or company lets an urgent stream pass.
-            if any(one.is_urgent for one in before) or (before and self._metered() is None):
+            if any(one.is_urgent for one in before) or (before and self._metered(size) is None):
                 return Hold("a more urgent stream goes first")
         elif before:
             return Hold("a more urgent stream goes first")
         else:
-            metered = self._metered()
+            metered = self._metered(size)
             if metered is not None:
                 return metered
         if self._in_flight and self._in_flight + size > self._flow.limit:
@@ -168,9 +173,9 @@ class Gate:
                 return Hold("max_rate", wait_ns)
         return None
 
-    def _metered(self) -> Hold | None:
+    def _metered(self, size: int) -> Hold | None:
         """Say why streams that are not urgent wait, if they do; urgent ones hear when it begins."""
-        held = self._window_reason() or self._cap_reason() or self._batch_reason()
+        held = self._window_reason() or self._cap_reason(size) or self._batch_reason()
         was_metered, self._is_metered = self._is_metered, held is not None
         if held is not None and not was_metered:
             self._set_alarm(0)
@@ -191,14 +196,17 @@ class Gate:
             return False
         return self._above.wait_ns(self._clock.monotonic_ns(), self._waiting_bytes()) == 0
 
-    def _cap_reason(self) -> Hold | None:
+    def _cap_reason(self, size: int) -> Hold | None:
+        """What goes now brings a PubAck, as what is on the way does: they count, too."""
         cap = self._budget.monthly_cap_bytes
         if not cap:
             return None
         if not self._is_ledger_read:
             return Hold("the ledger is not read yet")
-        if self.ledger.bytes_of(self.today[:7]) < cap:
-            return None
+        spent = self.ledger.bytes_of(self.today[:7])
+        answers = (self._flying + 1) * self._answer_size
+        if not spent or spent + size + answers <= cap:
+            return None  # a cap that is less than one message lets one through
         wait_ns = until_next_month_ns(self._clock.wall_ns(), self._zone)
         return Hold("monthly_cap is used up", wait_ns)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.options import UplinkBudget
 from leafnode.uplink.gate import Gate, Hold, Slot
@@ -199,6 +200,40 @@ def test_a_used_up_month_holds_until_the_next_one_and_urgent_streams_go_on() -> 
 
     assert bulk in door.woken
     assert door.gate.hold(bulk, 1) is None
+
+
+def test_what_a_message_and_the_answers_to_come_will_cost_fits_into_the_cap() -> None:
+    answer = limits.UPLINK_ANSWER_BYTES
+    door = Door(monthly_cap_bytes=200 + 2 * answer)
+    bulk = door.slot()
+    door.send(bulk, 100)
+    assert door.gate.hold(bulk, 101) is not None  # two answers may come
+    door.send(bulk, 100)
+
+    for _ in range(2):
+        door.gate.acked(b"ev.a", 100, door.clock.monotonic_ns(), answer)
+
+    assert door.gate.ledger.bytes_of(door.gate.today) == 200 + 2 * answer
+    assert door.gate.hold(bulk, 1) is not None
+
+
+def test_once_answers_have_cost_more_so_much_is_kept_for_each() -> None:
+    answer = 2 * limits.UPLINK_ANSWER_BYTES
+    door = Door(monthly_cap_bytes=200 + 2 * answer)
+    bulk = door.slot()
+    door.send(bulk, 100)
+    door.gate.acked(b"ev.a", 100, door.clock.monotonic_ns(), answer)
+
+    assert door.gate.hold(bulk, 101) is not None
+    assert door.gate.hold(bulk, 100) is None
+
+
+def test_a_cap_that_is_less_than_a_message_lets_one_through() -> None:
+    door = Door(monthly_cap_bytes=50)
+    bulk = door.slot()
+    door.send(bulk, 100)
+
+    assert door.gate.hold(bulk, 1) is not None
 
 
 def test_the_answers_of_the_hub_count_for_the_month_too() -> None:

@@ -56,7 +56,7 @@ def test_a_restart_goes_on_where_the_ledger_was() -> None:
 
 
 def test_a_cap_holds_over_a_restart() -> None:
-    site = Site(STREAM, budget=UplinkBudget(monthly_cap_bytes=150))
+    site = Site(STREAM, budget=UplinkBudget(monthly_cap_bytes=550))
     site.start()
     site.store("EV", b"1", b"2")
     site.clock.advance(NS_PER_S)
