@@ -23,6 +23,7 @@ NO_MESSAGE_FOUND: Final = 10037
 NO_STREAM_FOUND: Final = 10059
 NAME_IN_USE: Final = 10058  # with another configuration
 MAX_SEQ_DIGITS: Final = 20
+EVERYTHING: Final = [">"]  # the patterns of a stream that may hold anything
 
 
 class Failure(NamedTuple):
@@ -99,6 +100,8 @@ class StreamState(msgspec.Struct):
     bytes: int = 0
     first_seq: int = 0
     last_seq: int = 0
+    num_subjects: int = 0
+    subjects: dict[str, int] = {}  # only where they were asked for
 
 
 class StreamInfo(msgspec.Struct):
@@ -115,7 +118,7 @@ class StreamInfo(msgspec.Struct):
         """What it stores matches. A mirror or a stream with sources may hold anything."""
         config = self.config
         if config.mirror is not None or config.sources or not config.subjects:
-            return [">"]
+            return EVERYTHING
         change = config.subject_transform
         if change is None:
             return config.subjects

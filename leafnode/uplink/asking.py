@@ -11,8 +11,9 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode import limits
-from leafnode.uplink.answers import Failure
+from leafnode.uplink.answers import EVERYTHING, Failure, StreamInfo
 from leafnode.uplink.interview import SILENCE
+from leafnode.uplink.local import ask_stream
 from leafnode.uplink.resume import Known, Position, Resume
 from leafnode.uplink.status import Protection
 
@@ -62,6 +63,7 @@ class Asking:
         self._options = parts.options
         self._link = parts.link
         self._lag = parts.lag
+        self._mailbox = parts.mailbox
         self._flight = flight
         self._interview = interview
         self._interview.on_trouble = self._heard_trouble
@@ -74,7 +76,8 @@ class Asking:
         self.troubled: Callable[[str], None] = lambda _problem: None
         self.doubted: Callable[[str], None] = lambda _problem: None  # what was told holds no more
         self._origin: Origin | None = None
-        self._patterns: list[str] = []
+        self._local = StreamInfo()
+        self._round = 0
         self._is_proven = False  # what is sent is found where it is asked for
         self._proves = False
         self._is_grounded = False  # the last word was the hub's
@@ -82,13 +85,14 @@ class Asking:
 
     def cancel(self) -> None:
         self._interview.cancel()
+        self._round += 1
         self._proves = False
 
-    def begin(self, origin: Origin, patterns: list[str]) -> None:
-        """`patterns` are those of the local stream."""
+    def begin(self, origin: Origin, local: StreamInfo) -> None:
+        """`local` is how the local stream is now."""
         if origin != self._origin:
             self._is_grounded = self._is_proven = False
-        self._origin, self._patterns = origin, patterns
+        self._origin, self._local = origin, local
         self._proves = False
         if not self._link.takes_headers():
             self._blind("the hub takes no headers, so no id", Protection.NONE, is_ailment=True)
@@ -140,7 +144,26 @@ class Asking:
                 resume = Resume(groups, self._lag.acked_seq, known=known, doubtful=doubtful)
                 self._interview.begin(resume, self._origin, self._answered)
                 return
-        upstream = self._ways.questions(self._patterns, (entry.subject for entry in window))
+        local = self._local
+        if local.patterns != EVERYTHING or local.state.num_subjects > limits.UPLINK_QUESTIONS_MAX:
+            self._ask_for(local.patterns)
+            return
+        self._round += 1
+        number = self._round
+
+        def listed(found: StreamInfo | Failure) -> None:
+            """Others are newer under `>`; what this stream holds is asked for by its subjects."""
+            if number == self._round:
+                subjects = [] if isinstance(found, Failure) else list(found.state.subjects)
+                self._ask_for(subjects or EVERYTHING)
+
+        ask_stream(self._mailbox, self._options.stream, listed, with_subjects=True)
+
+    def _ask_for(self, patterns: list[str]) -> None:
+        """Ask for all that may be of this stream, of which so much is known."""
+        assert self._origin is not None, "it has begun"
+        window = self._flight.window
+        upstream = self._ways.questions(patterns, (entry.subject for entry in window))
         if upstream is None:
             most = limits.UPLINK_QUESTIONS_MAX
             self._blind(f"there are more than {most} subjects to ask for", is_ailment=True)

@@ -44,14 +44,21 @@ class Pulled(NamedTuple):
     gone: bool = False  # there is no such consumer any more
 
 
-def ask_stream(mailbox: Mailbox, stream: str, then: Callable[[StreamInfo | Failure], None]) -> None:
-    """Say where a stream is."""
+def ask_stream(
+    mailbox: Mailbox,
+    stream: str,
+    then: Callable[[StreamInfo | Failure], None],
+    *,
+    with_subjects: bool = False,
+) -> None:
+    """Say where a stream is, and which subjects its messages have."""
 
     def answered(body: bytes | None) -> None:
         then(_SILENCE if body is None else answers.stream_info(body))
 
     subject = f"$JS.API.STREAM.INFO.{stream}".encode()
-    mailbox.ask(subject, b"", answered, limits.UPLINK_API_TIMEOUT_NS)
+    body = b'{"subjects_filter":">"}' if with_subjects else b""
+    mailbox.ask(subject, body, answered, limits.UPLINK_API_TIMEOUT_NS)
 
 
 class LocalStream:

@@ -131,7 +131,7 @@ class StreamUplink:
         self._lag_alarm = Alarm(clock, self._refresh_lag)
         self._state = State.STOPPED
         self._protection = Protection.UNKNOWN
-        self._patterns: list[str] = []
+        self._stream = StreamInfo()
         self._counters = Counters()
         self._lag = Lag(is_scattered=options.newest_first)
         self._tells_full = True  # the log was not told
@@ -329,7 +329,7 @@ class StreamUplink:
             return
         window = self._flight.window
         self._note(local)
-        self._patterns = local.stream.patterns  # they change while it runs
+        self._stream = local.stream  # its subjects change while it runs
         missing = local.consumer.num_ack_pending - len(window)
         if missing > 0:
             # A former run had them. They come back when their ack wait is over.
@@ -357,7 +357,7 @@ class StreamUplink:
         # What is less urgent waits for the answer, too.
         lag, window = self._lag, self._flight.window
         self._gate.settle(self._slot, lag.bytes(window), wants=lag.messages(window) > 0)
-        self._asking.begin(origin, self._patterns)
+        self._asking.begin(origin, self._stream)
 
     def _told(self, word: Word) -> None:
         """Go on, where the hub said; newest first there is no going on without its word."""

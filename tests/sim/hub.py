@@ -8,7 +8,9 @@ carries.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +59,7 @@ class FakeHub:
         self.peer.flush = self._flush
         self.peer.account = account
         self.stored: dict[int, Stored] = {}
+        self._by_subject: dict[bytes, list[int]] = {}  # ascending; what is gone may be in it
         self.last_seq = 0
         self.received: list[bytes] = []  # ids of everything that arrived, duplicates too
         self.questions: list[dict[str, Any]] = []
@@ -184,7 +187,26 @@ class FakeHub:
     def _store(self, stored: Stored) -> int:
         self.last_seq += 1
         self.stored[self.last_seq] = stored
+        self._by_subject.setdefault(stored.subject, []).append(self.last_seq)
         return self.last_seq
+
+    def _matching(self, pattern: bytes) -> list[list[int]]:
+        return [seqs for one, seqs in self._by_subject.items() if subject.matches(pattern, one)]
+
+    def _next(self, pattern: bytes, first: int) -> int | None:
+        """Return the first message under a pattern from a sequence on."""
+        found: list[int] = []
+        for seqs in self._matching(pattern):
+            later = itertools.islice(seqs, bisect_left(seqs, first), None)
+            found += itertools.islice((seq for seq in later if seq in self.stored), 1)
+        return min(found, default=None)
+
+    def _newest(self, pattern: bytes) -> int | None:
+        last = (
+            next((seq for seq in reversed(seqs) if seq in self.stored), 0)
+            for seqs in self._matching(pattern)
+        )
+        return max(last, default=0) or None
 
     def _question(self, api: bytes, body: bytes) -> dict[str, Any] | None:
         request = json.loads(body)
@@ -194,16 +216,11 @@ class FakeHub:
         if not api.endswith(f"STREAM.MSG.GET.{self.stream}".encode()):
             return {"error": {"code": 404, "err_code": 10059, "description": "stream not found"}}
         if "next_by_subj" in request:
-            pattern = request["next_by_subj"].encode()
-            later = ((seq, one) for seq, one in self.stored.items() if seq >= request["seq"])
-            seq = next((seq for seq, one in later if subject.matches(pattern, one.subject)), None)
+            seq = self._next(request["next_by_subj"].encode(), request["seq"])
         elif "seq" in request:
             seq = request["seq"] if request["seq"] in self.stored else None
         else:
-            pattern = request["last_by_subj"].encode()
-            newest = ((seq, self.stored[seq]) for seq in reversed(self.stored))
-            matching = (seq for seq, one in newest if subject.matches(pattern, one.subject))
-            seq = next(matching, None)
+            seq = self._newest(request["last_by_subj"].encode())
         if seq is None:
             return {"error": {"code": 404, "err_code": 10037, "description": "no message found"}}
         found = self.stored[seq]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -148,12 +149,16 @@ class LocalJetStream:
             if self.transform is not None:
                 source, destination = self.transform
                 config["subject_transform"] = {"src": source, "dest": destination}
-            state = {
+            state: dict[str, Any] = {
                 "messages": len(self.messages),
                 "bytes": self._size,
                 "first_seq": next(iter(self.messages), self.last_seq + 1),
                 "last_seq": self.last_seq,
+                "num_subjects": len({one for one, _, _ in self.messages.values()}),
             }
+            if "subjects_filter" in request:
+                counts = Counter(one.decode() for one, _, _ in self.messages.values())
+                state["subjects"] = dict(counts)
             info = {"config": config, "created": self.created, "state": state}
             return info | {"domain": self.domain}
         if action == "CREATE":

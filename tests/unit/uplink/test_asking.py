@@ -256,6 +256,29 @@ def test_a_stream_made_anew_does_not_take_its_former_messages_for_those_of_other
     assert world.status.last_error == ""
 
 
+@pytest.mark.parametrize("subjects", [1, 300])
+def test_after_a_start_a_mirror_is_asked_for_by_the_subjects_that_it_holds(subjects: int) -> None:
+    """All that it can hold is also what the other streams of this server hold."""
+    world = World()
+    world.local.is_mirror = True
+    begin(world)
+    world.link_down()
+    for number in range(subjects):
+        world.store(b"old", subject=b"ev.%d" % number)
+    world.clock.advance(NS_PER_S)
+    world.link_up()
+    world.clock.advance(20 * NS_PER_S)
+    in_flight(world, b"2", b"3")
+    for _ in range(2 * limits.UPLINK_PROBES_MAX):
+        world.hub.publish(b"edge.other", b"other")
+
+    heal(world, restarts=True)
+
+    assert [one for one in world.hub.payloads() if one.isdigit()] == numbers(1, 3)
+    asked = subjects <= limits.UPLINK_QUESTIONS_MAX
+    assert world.status.protection is (Protection.ASKED if asked else Protection.PARTLY)
+
+
 def test_another_stream_of_this_server_under_the_same_subjects_hides_nothing() -> None:
     """As a mirror and its origin, both uplinked, of which the other one had the link meanwhile."""
     world = World()
