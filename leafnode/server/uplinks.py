@@ -147,7 +147,7 @@ class Uplinks:
     def follow(self, remote: Remote) -> None:
         """Tell the uplinks when this link comes and goes."""
         remote.on_linked.append(lambda: self._link_changed(remote))
-        remote.on_lost.append(lambda _: self._link_changed(remote))
+        remote.on_lost.append(lambda link: self._link_changed(remote, link.session.refused_text))
 
     def status(self) -> list[UplinkStatus]:
         return [status for one in self._running for status in one.uplink.status()]
@@ -161,10 +161,10 @@ class Uplinks:
         there = sum(voice.replies_refused for voice in self._voices.values())
         return self._replies_refused + there
 
-    def _link_changed(self, remote: Remote) -> None:
+    def _link_changed(self, remote: Remote, refused: str = "") -> None:
         for one in self._running:
             if one.links.leads_by(remote):
-                one.uplink.link_changed()
+                one.uplink.link_changed(refused)
 
     def _stays(self, one: _Running, wanted: tuple[UplinkOptions, ...]) -> bool:
         options = one.uplink.options

@@ -14,7 +14,7 @@ from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import MAX_SEQ_DIGITS, Failure
 from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import onward
-from leafnode.uplink.refusal import Refusal, larger_than, not_taken, refusal
+from leafnode.uplink.refusal import Refusal, closed_for, larger_than, not_taken, refusal
 from leafnode.uplink.scatter import Scatter
 from leafnode.uplink.window import Budget, Offer, Window
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Clock
     from leafnode.config.options import UplinkStream
+    from leafnode.uplink.ceiling import Ceiling
     from leafnode.uplink.dead_letter import DeadLetters
     from leafnode.uplink.gate import Gate, Slot
     from leafnode.uplink.lag import Lag
@@ -52,6 +53,7 @@ class Parts(NamedTuple):
     counters: Counters
     lag: Lag
     trouble: Trouble
+    ceiling: Ceiling
 
 
 class Latest(NamedTuple):
@@ -232,6 +234,11 @@ class Flight:
         if max_bytes and len(body) > max_bytes:
             self._refuse(entry, larger_than(len(body), max_bytes))
             return
+        learned_bytes = parts.ceiling.max_bytes(self._clock.monotonic_ns())
+        if learned_bytes and len(body) > learned_bytes:
+            self._refuse(entry, closed_for(len(body)))
+            return
+        entry.sent_size = len(body)
         subject = entry.sent_as = parts.upstream.subject(entry.subject)
         reply = parts.mailbox.address(b"p", b"%d" % entry.seq)
         if not parts.link.send(subject, body, header_size=header_size, reply=reply):
@@ -283,6 +290,7 @@ class Flight:
         self.latest = Latest(seq, ack.seq, entry.sent_as)
         parts.counters.uplinked += 1
         parts.counters.duplicates += ack.duplicate
+        parts.ceiling.acked(entry.sent_size)
         self.has_progress = True
         self._heard_ns = self._clock.monotonic_ns()
         self.last_ack_ns = self._clock.wall_ns()

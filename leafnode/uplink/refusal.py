@@ -37,6 +37,11 @@ def larger_than(size: int, max_bytes: int) -> Refusal:
     return Refusal(f"{size} bytes, the hub takes at most {max_bytes}", for_good=True)
 
 
+def closed_for(size: int) -> Refusal:
+    """The hub has closed the link for such a message."""
+    return Refusal(f"{size} bytes: its account's limit is less, the link ends by it", for_good=True)
+
+
 def not_taken(subject: bytes) -> Refusal:
     """The hub answers, and nothing there wants this subject."""
     text = f"nobody upstream takes {subject.decode('utf-8', 'replace')}"

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from leafnode.config.options import UplinkStream
     from leafnode.routing.account import Account
     from leafnode.uplink.asking import Word
+    from leafnode.uplink.ceiling import Ceiling
     from leafnode.uplink.gate import Gate
     from leafnode.uplink.local import LocalState, Pulled
 
@@ -96,6 +97,7 @@ class Shared(NamedTuple):
     gate: Gate
     # The questions that the hub has answered: it may be asked, so silence is no refusal.
     answered: set[str]
+    ceiling: Ceiling
     dead_letter: str = ""  # the local stream for what the hub refuses; empty: it is held
 
 
@@ -152,6 +154,7 @@ class StreamUplink:
             counters=self._counters,
             lag=self._lag,
             trouble=self._trouble,
+            ceiling=shared.ceiling,
         )
         self._flight = Flight(parts, cut=self._cut)
         name = shared.name or "main"
@@ -200,6 +203,11 @@ class StreamUplink:
                 self._alarm.set(0)  # the hub may allow more
         elif self._flight.is_on or self._state is State.ASKING:
             self._cut("the link to the hub was lost")
+
+    def oldest_in_flight(self) -> tuple[str, int, int] | None:
+        """Return this stream's name, and sequence and size of what the hub has to answer first."""
+        entry = self._flight.window.oldest_in_flight()
+        return (self._options.stream, entry.seq, entry.sent_size) if entry is not None else None
 
     def status(self) -> UplinkStatus:
         window, lag, trouble = self._flight.window, self._lag, self._trouble

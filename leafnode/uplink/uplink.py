@@ -5,8 +5,10 @@ Knows which streams are configured; how one goes is in stream.py. Truth: docs/up
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
+from leafnode.uplink.ceiling import VIOLATION, Ceiling
 from leafnode.uplink.gate import Gate
 from leafnode.uplink.ledger_store import LedgerStore
 from leafnode.uplink.mailbox import Mailbox
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from leafnode.routing.account import Account
     from leafnode.uplink.status import UplinkStatus
     from leafnode.uplink.stream import Link
+
+log = logging.getLogger(__name__)
 
 
 class Uplink:
@@ -45,6 +49,7 @@ class Uplink:
         self.gate = Gate(options.budget, window_bytes=window_bytes, zone=zone, clock=clock)
         self._mailbox = Mailbox(account, clock, random)
         self._store = LedgerStore(self.gate, options.name or "main", self._mailbox, clock)
+        self._ceiling = Ceiling()
         shared = Shared(
             name=options.name,
             account=account,
@@ -54,6 +59,7 @@ class Uplink:
             link=link,
             gate=self.gate,
             answered=set(),
+            ceiling=self._ceiling,
             dead_letter=options.dead_letter,
         )
         self._streams = [StreamUplink(stream, shared) for stream in options.streams]
@@ -70,11 +76,22 @@ class Uplink:
         self.gate.close()
         self._mailbox.close()
 
-    def link_changed(self) -> None:
-        """Tell every stream that the link to the hub came or went."""
+    def link_changed(self, refused: str = "") -> None:
+        """Tell every stream that the link to the hub came or went.
+
+        `refused`: the hub's words as it closed it.
+        """
+        if refused.startswith(VIOLATION):
+            self._too_large()
         self.gate.link_changed()
         for stream in self._streams:
             stream.link_changed()
+
+    def _too_large(self) -> None:
+        oldest = (stream.oldest_in_flight() for stream in self._streams)
+        bound = self._ceiling.violated(filter(None, oldest), self._clock.monotonic_ns())
+        if bound:
+            log.warning("The hub's account takes no message of more than %d bytes", bound)
 
     def status(self) -> list[UplinkStatus]:
         """How each stream is, in the order of the configuration."""

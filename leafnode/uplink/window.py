@@ -32,6 +32,7 @@ class Entry:
     sent_as: bytes = b""  # under which subject that was
     attempts: int = 0
     wire_size: int = 0  # of what is on the way to the hub
+    sent_size: int = 0  # of header and payload, as they were last sent
     refused: bool = False  # the hub said no; it is stored nowhere
     is_leaving: bool = False  # it goes to the dead letters, not to the hub
 
@@ -177,6 +178,10 @@ class Window:
 
     def oldest_sent_ns(self) -> int | None:
         return min((entry.sent_ns for entry in self if entry.sent_ns is not None), default=None)
+
+    def oldest_in_flight(self) -> Entry | None:
+        """Return the first message that is sent and neither acknowledged nor refused."""
+        return next((entry for entry in self if entry.sent_ns is not None), None)
 
     def send(self, entry: Entry, now_ns: int) -> InFlight | None:
         """Note that the entry goes out; return what to write on it unless it goes alone.

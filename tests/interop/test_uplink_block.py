@@ -164,6 +164,29 @@ async def test_the_hub_asks_its_gateways_how_they_are_and_hears_of_changes(tmp_p
         assert json.loads(answer.data)["streams"][0]["state"] == "running"
 
 
+async def test_what_the_account_of_the_hub_does_not_take_keeps_nothing_else_from_it(
+    tmp_path: Path,
+) -> None:
+    small = HUB + (
+        "\naccounts { A { jetstream: enabled, limits { max_payload: 2000 }, users [ "
+        "{ user: a, password: a } ] } }\nno_auth_user: a\n"
+    )
+    with (
+        running_hub(tmp_path / "hub", small) as hub,
+        running_gateway(tmp_path / "edge", gateway_config(hub, "dead_letter: DEAD")) as gateway,
+    ):
+        await make_streams(hub, gateway)
+        await publish(gateway, 1, 50)
+        async with jetstream_of(gateway.client_url) as jetstream:
+            await jetstream.publish("ev.reading", b"0" * 5000)
+        await publish(gateway, 51, 100)
+        await drained(gateway)
+
+        assert await at_hub(hub) == list(range(1, 101))
+        assert row(gateway)["dead_letters"] == 1
+        assert row(gateway)["uplinked"] == 100
+
+
 def two_hubs(one: Hub, two: Hub) -> str:
     return (
         "server_name: edge\n"

@@ -21,6 +21,8 @@ from leafnode.routing.subscription import Subscription
 from leafnode.routing.to_link import publish_to_link
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leafnode.protocol.transform import Transform
     from leafnode.routing.account import Account
     from tests.sim.clock import FakeClock
@@ -75,6 +77,8 @@ class FakeHub:
         self.drops_headers = False
         self.transform: Transform | None = None  # of the stream's subjects
         self.max_payload = 0
+        self.account_max = 0  # of its account, which it tells nobody
+        self.on_violation: Callable[[], None] = lambda: None
         self.doubts = 0  # how often the link was asked whether it is there
         self.queued_ns_max = 0  # the longest that anything waited for the link
         self._ids: dict[bytes, tuple[int, int]] = {}  # id -> (seq, when)
@@ -152,6 +156,10 @@ class FakeHub:
         header_size = int(args[-2]) if verb == b"HMSG" else 0
         reply = args[1] if len(args) > (3 if verb == b"HMSG" else 2) else b""
         body = rest[: int(args[-1])]
+        if 0 < self.account_max < len(body):
+            self.down()
+            self.on_violation()
+            return
         if args[0].startswith(b"$JS."):
             answer = self._question(args[0], body)
         else:

@@ -10,6 +10,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.config.options import UplinkBudget, UplinkOptions, UplinkStream
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
+from leafnode.uplink.ceiling import Ceiling
 from leafnode.uplink.gate import Gate
 from leafnode.uplink.stream import Shared, StreamUplink
 from leafnode.uplink.uplink import Uplink
@@ -57,7 +58,16 @@ class World:
         gate.ledger_read()
         rng = random.Random(self._runs)
         shared = Shared(
-            *("", self.account, "edge", self.clock, rng, self.hub, gate, set(), self.dead_letter)
+            name="",
+            account=self.account,
+            server_name="edge",
+            clock=self.clock,
+            random=rng,
+            link=self.hub,
+            gate=gate,
+            answered=set(),
+            ceiling=Ceiling(),
+            dead_letter=self.dead_letter,
         )
         return StreamUplink(self.options, shared)
 

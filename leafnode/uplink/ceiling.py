@@ -1,0 +1,57 @@
+"""How large a message the hub's account takes, where the hub does not say it.
+
+Pure: sizes and times in, a bound out. INFO names the bound of the hub's server; that of an account
+or of a user JWT shows only when the hub closes the link for a message beyond it (leaf protocol
+1.2). It reads what is sent in order and stops there, so the message is the oldest one in flight of
+its stream, once the uplink has asked the hub for what it has; among streams it is the largest of
+these. Live traffic of others may be to blame as well, so one time proves nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from leafnode import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+VIOLATION: Final = "Maximum Payload Violation"  # of a link, as nats-server says it
+
+
+class Ceiling:
+    """What was learned of one hub, for all streams of an uplink. Sizes count the header block."""
+
+    def __init__(self) -> None:
+        self._bytes = 0  # the most that may be sent; 0: nothing was learned
+        self._until_ns = 0
+        self._acked = 0  # the largest that the hub has stored
+        self._suspect: tuple[str, int] | None = None
+        self._strikes = 0
+
+    def acked(self, size: int) -> None:
+        """The hub stored a message of this size."""
+        self._acked = max(self._acked, size)
+        if self._bytes < self._acked:
+            self._bytes = 0
+
+    def violated(self, oldest: Iterable[tuple[str, int, int]], now_ns: int) -> int:
+        """The hub closed the link for a message that is too large. `oldest`: stream, sequence and
+        size of the oldest message in flight of each stream. Return the bound if this proves one.
+        """
+        stream, seq, size = max(oldest, key=lambda one: one[2], default=("", 0, 0))
+        if size <= self._acked:
+            return 0
+        if self._suspect != (stream, seq):
+            self._suspect, self._strikes = (stream, seq), 0
+        self._strikes += 1
+        if self._strikes < limits.UPLINK_CEILING_STRIKES:
+            return 0
+        self._suspect = None
+        self._bytes = size - 1
+        self._until_ns = now_ns + limits.UPLINK_CEILING_NS
+        return self._bytes
+
+    def max_bytes(self, now_ns: int) -> int:
+        """Return what was learned, which is tried anew after a while; 0: nothing."""
+        return self._bytes if now_ns < self._until_ns else 0
