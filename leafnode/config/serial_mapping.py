@@ -45,6 +45,7 @@ def check(port: SerialPort, given: Given) -> None:
     if problem := template_problem(port):
         raise given.places["subject"].error(problem)
     known = names_of(port.codec)
+    _check_frame(port, given)
     if port.codec.type not in KNOW_FIELDS and needs_fields(port):
         raise where.error(f"codec {port.codec.type} knows no fields")
     if port.mapping.every_ns and "{field}" in port.subject:
@@ -59,6 +60,16 @@ def check(port: SerialPort, given: Given) -> None:
     names = [field.rename or field.name for field in port.mapping.fields]
     if len(set(names)) != len(names):
         raise where.error("two fields have the same name")
+
+
+def _check_frame(port: SerialPort, given: Given) -> None:
+    """A codec takes a frame in one go: one that looks at each byte has no time for a large one."""
+    most, size = serial_bounds.CODEC_FRAME_MAX, port.framing.max_frame_bytes
+    if size > most and port.codec.type in KNOW_FIELDS and port.codec.type != "exec":
+        raise (given.places.get("framing") or given.place).error(
+            f"codec {port.codec.type} takes frames of {most} bytes at most, and max_frame is "
+            f"{size}: raw, text and exec take larger ones"
+        )
 
 
 def needs_fields(port: SerialPort) -> bool:

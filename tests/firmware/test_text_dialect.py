@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from leafnode.bridge.framing.text_link import TextLinkFraming
-from leafnode.bridge.reading import DeviceHello, Reading
+from leafnode.bridge.reading import MORE, DeviceHello, Reading
 from leafnode.link import events, verbs
 from tests.firmware.interpreter import ROOT, run_micropython
 from tests.unit.link.lossy import Dice
@@ -56,7 +56,7 @@ class Gateway:
                 self.stored.setdefault(event.msg_id, event.payload)
                 if event.receipt is not None:
                     self.framing.committed(event.receipt)
-            else:
+            elif event is not MORE:
                 self.others.append(event)
 
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from leafnode.bridge.reading import DeviceHello, DeviceLog, FrameCounts, Reading, Receipt
+from leafnode.bridge.reading import MORE, DeviceHello, DeviceLog, FrameCounts, Reading, Receipt
 from leafnode.link import const, events
 from leafnode.link.gateway import GatewaySession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.bridge.reading import Event
+    from leafnode.bridge.reading import Event, More
     from leafnode.link.gateway import Event as LinkEvent
     from leafnode.link.gateway_channel import GatewayChannel
 
@@ -53,15 +53,17 @@ class LinkFraming:
         self._bytes += data
         self._read_ms = now_ms
 
-    def next_event(self) -> Event | None:
+    def next_event(self) -> Event | More | None:
         """Take a read in pieces: the port's share of a turn is looked at between two events."""
         if not self._events:
             self._take(self._session.take_events())
-        while not self._events and self._bytes:
+        if not self._events and self._bytes:
             piece = bytes(self._bytes[:PIECE_BYTES])
             del self._bytes[:PIECE_BYTES]
             self._take(self._session.receive(piece, self._read_ms))
-        return self._events.popleft() if self._events else None
+        if self._events:
+            return self._events.popleft()
+        return MORE if self._bytes else None
 
     def committed(self, receipt: Receipt) -> None:
         self._session.committed(receipt.seq, receipt.boot_id)

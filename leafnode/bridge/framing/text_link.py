@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge import port_bounds
 from leafnode.bridge.framing.text_lines import Line, Wrong, parse, point, sealed
-from leafnode.bridge.reading import DeviceHello, DeviceLog, FrameCounts, Reading, Receipt
+from leafnode.bridge.reading import MORE, DeviceHello, DeviceLog, FrameCounts, Reading, Receipt
 from leafnode.link import const, events, verbs
 from leafnode.link.pattern import is_pattern
 from leafnode.link.subject import is_name, is_subject, printable
@@ -22,7 +22,7 @@ from leafnode.link.ticks import elapsed_ms
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.bridge.reading import Event
+    from leafnode.bridge.reading import Event, More
 
 _END: Final = re.compile(rb"[\r\n]")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -106,13 +106,16 @@ class TextLinkFraming:
         self._bytes_in += len(data)
         self._buffer += data
 
-    def next_event(self) -> Event | None:
-        while not self._events:
+    def next_event(self) -> Event | More | None:
+        for _ in range(port_bounds.FRAME_SEARCH_STEPS):
+            if self._events:
+                return self._events.popleft()
             line = self._next_line()
             if line is None:
                 return None
-            self._on_line(line)
-        return self._events.popleft()
+            if line:
+                self._on_line(line)
+        return self._events.popleft() if self._events else MORE
 
     def committed(self, receipt: Receipt) -> None:
         if receipt.boot_id != self._this_life:
@@ -211,20 +214,21 @@ class TextLinkFraming:
     # Lines
 
     def _next_line(self) -> bytes | None:
-        while True:
-            end = _END.search(self._buffer, self._searched)
-            if end is None:
-                self._keep_rest()
-                return None
-            line = bytes(self._buffer[self._start : end.start()])
-            self._start = self._searched = end.end()
-            if self._skipping:
-                self._skipping = False
-                self._noise_bytes += len(line)
-            elif len(line) > self._max_frame_bytes:
-                self._overlong += 1
-            elif line:
-                return line
+        """Return the next line, b"" for one that is passed over; None: none has an end yet."""
+        end = _END.search(self._buffer, self._searched)
+        if end is None:
+            self._keep_rest()
+            return None
+        line = bytes(self._buffer[self._start : end.start()])
+        self._start = self._searched = end.end()
+        if self._skipping:
+            self._skipping = False
+            self._noise_bytes += len(line)
+            return b""
+        if len(line) > self._max_frame_bytes:
+            self._overlong += 1
+            return b""
+        return line
 
     def _keep_rest(self) -> None:
         """Keep the line that has no end yet, unless it is too long or to be passed over."""

@@ -126,6 +126,21 @@ def test_a_mapping_must_suit_its_codec(text: str, error: str) -> None:
     assert error in refused(text)
 
 
+@pytest.mark.parametrize("codec", ["json", "keyvalue", "cbor"])
+def test_a_codec_that_looks_at_each_byte_takes_no_large_frame(codec: str) -> None:
+    assert port(f"codec: {codec}, max_frame: 65536").framing.max_frame_bytes == 65536
+
+    said = refused(f"codec: {codec}, framing {{ type: line, max_frame: 65537 }}")
+
+    assert f"….framing: codec {codec} takes frames of 65536 bytes at most" in said
+    assert "max_frame is 65537: raw, text and exec take larger ones" in said
+
+
+@pytest.mark.parametrize("codec", ["raw", "text"])
+def test_others_take_a_megabyte(codec: str) -> None:
+    assert port(f"codec: {codec}, max_frame: 1000000").framing.max_frame_bytes == 10**6
+
+
 def test_gathering_has_no_messages_for_fields() -> None:
     text = "subject: 's.{field}', codec: json, mapping { aggregate { every: 1s } }"
 

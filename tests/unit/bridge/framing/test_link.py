@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.bridge.framing.link import PIECE_BYTES, LinkFraming
-from leafnode.bridge.reading import DeviceHello, DeviceLog, Event, Reading, Receipt
+from leafnode.bridge.reading import MORE, DeviceHello, DeviceLog, Event, Reading, Receipt
 from leafnode.link.channel import Channel
 from leafnode.link.device import DeviceSession
 from leafnode.link.events import Gone
@@ -21,7 +21,8 @@ BOOT = 77
 def events(framing: LinkFraming) -> list[Event]:
     seen = []
     while (event := framing.next_event()) is not None:
-        seen.append(event)
+        if event is not MORE:
+            seen.append(event)
     return seen
 
 
@@ -191,6 +192,18 @@ def test_a_read_is_taken_in_pieces_one_for_each_event_that_is_asked_for() -> Non
 
     assert framing.counts().frames - before <= PIECE_BYTES // len(frame)
     assert len(events(framing)) == 39
+
+
+def test_bytes_without_an_event_are_taken_in_pieces_too() -> None:
+    _, framing = connected()
+    framing.receive(b"\x01\0" * PIECE_BYTES, 10)
+    before = framing.counts().noise_bytes
+
+    assert framing.next_event() is MORE
+
+    assert framing.counts().noise_bytes - before == PIECE_BYTES // 2
+    assert framing.next_event() is None
+    assert framing.counts().noise_bytes - before == PIECE_BYTES
 
 
 def test_what_waits_to_be_taken_does_not_ask_for_time_over_and_over() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import reduce
+from operator import xor
 
 import pytest
 from hypothesis import given
@@ -73,6 +75,11 @@ def test_a_line_of_the_dialect_that_cannot_be_is_bad(text: bytes) -> None:
 def test_the_checksum_is_the_xor_of_all_before_the_star() -> None:
     assert sealed(b"pt temp 21.5") == b"pt temp 21.5*%02X" % checksum(b"pt temp 21.5")
     assert checksum(b"\x01\x02\x04") == 7
+
+
+@given(st.binary(max_size=600))
+def test_the_checksum_is_as_one_byte_after_the_other_makes_it(line: bytes) -> None:
+    assert checksum(line) == reduce(xor, line, 0)
 
 
 @given(st.binary(max_size=60))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from leafnode.bridge.framing.text_lines import sealed
 from leafnode.bridge.framing.text_link import TextLinkFraming
-from leafnode.bridge.reading import DeviceHello, DeviceLog, Reading, Receipt
+from leafnode.bridge.reading import MORE, DeviceHello, DeviceLog, Reading, Receipt
 from leafnode.link import events, verbs
 
 if TYPE_CHECKING:
@@ -30,10 +30,7 @@ def says(framing: TextLinkFraming, *lines: bytes) -> list[Event]:
 
 
 def drained(framing: TextLinkFraming) -> list[Event]:
-    seen = []
-    while (event := framing.next_event()) is not None:
-        seen.append(event)
-    return seen
+    return [event for event in iter(framing.next_event, None) if event is not MORE]
 
 
 def hears(framing: TextLinkFraming) -> list[bytes]:
