@@ -35,9 +35,9 @@ kcmp/312/272/378 move_pages/279/239/344 migrate_pages/256/238/400 perf_event_ope
 setpriority/141/140/97 ioprio_set/251/30/314 sched_setparam/142/118/154
 sched_setscheduler/144/119/156 sched_setaffinity/203/122/241 sched_setattr/314/274/380
 setrlimit/160/164/75
-# files: names, modes, owners, times, contents
+# files: names, modes, owners, times, contents, locks that others wait for
 chmod/90/-/15 fchmod/91/52/94 fchmodat/268/53/333 fchmodat2/452/452/452 chown/92/-/182
-chown32/-/-/212 fchown/93/55/95 fchown32/-/-/207 lchown/94/-/16 lchown32/-/-/198
+flock/73/32/143 chown32/-/-/212 fchown/93/55/95 fchown32/-/-/207 lchown/94/-/16 lchown32/-/-/198
 fchownat/260/54/325 utime/132/-/- utimes/235/-/269 futimesat/261/-/326 utimensat/280/88/348
 utimensat_time64/-/-/412 setxattr/188/5/226 lsetxattr/189/6/227 fsetxattr/190/7/228
 removexattr/197/14/235 lremovexattr/198/15/236 fremovexattr/199/16/237 creat/85/-/8
@@ -108,8 +108,10 @@ def _conditional(pid: int) -> tuple[Call, ...]:
     reads = 0o3 | 0o100 | 0o1000  # O_ACCMODE, O_CREAT, O_TRUNC: none of them
     # TCGETS, TCGETS2, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX: terminals are not set.
     harmless = (0x5401, 0x802C542A, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
-    # F_SETOWN, F_SETSIG, F_SETOWN_EX send signals; F_SETLEASE, F_NOTIFY hold others up.
-    fcntl = (Only(1, (8, 10, 15, 1024, 1026), none_of=True),)
+    # F_SETOWN, F_SETSIG, F_SETOWN_EX send signals. Leases, F_NOTIFY and locks (F_SETLK, F_SETLKW,
+    # their 64 bit forms of 32 bit machines, those of open files) hold others up: a read lock on
+    # what the store keeps beside its database stops whoever writes.
+    fcntl = (Only(1, (6, 7, 8, 10, 13, 14, 15, 37, 38, 1024, 1026), none_of=True),)
     return (
         Call((62, 129, 37), own),  # kill
         Call((200, 130, 238), own),  # tkill

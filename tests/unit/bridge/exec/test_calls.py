@@ -163,9 +163,10 @@ def test_controls_are_those_that_change_nothing_of_others(of: str) -> None:
     # TCGETS, FIONREAD; TIOCSTI, TIOCMSET, FIOSETOWN.
     found = [verdict(of, ioctl, 0, what) for what in (0x5401, 0x541B, 0x5412, 0x5418, 0x8901)]
     assert found == [ALLOWED, ALLOWED, REFUSED, REFUSED, REFUSED]
-    # F_GETFD, F_SETFL; F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE.
-    found = [verdict(of, fcntl, 0, what) for what in (1, 4, 8, 10, 15, 1024)]
-    assert found == [ALLOWED, ALLOWED, REFUSED, REFUSED, REFUSED, REFUSED]
+    # F_GETFD, F_SETFL; F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE; F_SETLK and its likes.
+    assert {verdict(of, fcntl, 0, what) for what in (1, 4)} == {ALLOWED}
+    never = (8, 10, 15, 1024, 6, 7, 13, 14, 37, 38)
+    assert {verdict(of, fcntl, 0, what) for what in never} == {REFUSED}
     # PR_SET_NAME; PR_SET_PDEATHSIG, PR_SET_PTRACER.
     found = [verdict(of, prctl, what) for what in (15, 1, 0x59616D61)]
     assert found == [ALLOWED, REFUSED, REFUSED]
@@ -226,6 +227,8 @@ def test_this_kernel_refuses_them_in_a_real_process() -> None:
             "ptrace": lambda: plain("ptrace", 0, 0, 0, 0),
             "read of others": lambda: plain("process_vm_readv", parent, 0, 0, 0, 0, 0),
             "owner": lambda: fcntl.fcntl(pipe[0], fcntl.F_SETOWN, parent),
+            "flock": lambda: fcntl.flock(mine, fcntl.LOCK_EX),
+            "lock": lambda: fcntl.lockf(mine, fcntl.LOCK_SH),
             "ioctl": lambda: fcntl.ioctl(pipe[0], 0x8901, b"0000"),
             "fork": lambda: os.fork(),
             "run": lambda: os.execv("/bin/true", ["true"]),
@@ -270,5 +273,5 @@ def test_this_kernel_refuses_them_in_a_real_process() -> None:
     found = json.loads(run.stdout)
     assert found.pop("newer") == 38
     assert {name for name, number in found.items() if number != 1} == set()
-    assert len(found) == 39
+    assert len(found) == 41
     assert run.returncode == -15
