@@ -149,9 +149,10 @@ class TtyPort:
         """Pyserial's port, for whoever sets its line."""
         return self._serial
 
-    def set_baud(self, baud: int) -> None:
-        """Go on at another speed. Raises OSError."""
+    def set_line(self, baud: int, parity: str) -> None:
+        """Go on at another speed and parity. Raises OSError."""
         with port_errors():
+            self._serial.parity = _PARITIES[parity]
             self._serial.baudrate = baud
 
     # --- what a soft RS-485 switch needs

@@ -11,7 +11,7 @@ import select
 from collections.abc import Callable
 from dataclasses import asdict
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
@@ -36,18 +36,29 @@ if TYPE_CHECKING:
 
 SPEEDS: Final = (9600, 115_200, 19_200, 38_400, 57_600, 4800, 2400, 1200, 230_400, 460_800, 921_600)
 _BYTES_ENOUGH: Final = 2048
+
+
+class Question(NamedTuple):
+    """What is written, and the parity with which, and with which an answer is awaited."""
+
+    data: bytes
+    parity: str = "none"
+
+
 # What makes devices talk that do not by themselves: an empty line, this project's text dialect,
 # SICS, SCPI, MH-Z19, Modbus.
 QUESTIONS: Final = (
-    b"\r\n",
-    b"hello?\r\n",
-    b"S\r\n",
-    b"*IDN?\n",
-    bytes([0xFF, 1, 0x86, 0, 0, 0, 0, 0, 0x79]),
-    sniff.MODBUS_QUESTION,
+    Question(b"\r\n"),
+    Question(b"hello?\r\n"),
+    Question(b"S\r\n"),
+    Question(b"*IDN?\n"),
+    Question(bytes([0xFF, 1, 0x86, 0, 0, 0, 0, 0, 0x79])),
+    Question(sniff.MODBUS_QUESTION),
+    Question(sniff.MODBUS_QUESTION, "even"),  # Modbus' own default; many have none
 )
+_SILENCE: Final = Question(b"")
 
-Listen = Callable[[int, bytes], bytes]
+Listen = Callable[[int, Question], bytes]
 
 
 @click.command(
@@ -105,15 +116,16 @@ def search(
     for baud in speeds:
         guesses = []
         was_silent = True
-        for question in (b"", *(QUESTIONS if active else ())):
+        for question in (_SILENCE, *(QUESTIONS if active else ())):
             data = listen(baud, question)
             heard += len(data)
             tell(baud, len(data))
-            guess = sniff.judge(baud, data, asked=question if was_silent else b"")
-            was_silent = was_silent and not (data and not question)
+            asked = question.data if was_silent else b""
+            guess = sniff.judge(baud, data, asked=asked, parity=question.parity)
+            was_silent = was_silent and not (data and question is _SILENCE)
             if guess is not None:
                 guesses.append(guess)
-                if guess.is_sure or not question:
+                if guess.is_sure or question is _SILENCE:
                     break
         found += sorted(guesses, key=lambda guess: -guess.score)[:1]
         if found and found[-1].is_sure:
@@ -136,7 +148,12 @@ def as_words(found: list[Guess], heard: int, *, active: bool) -> str:
 
 
 def _entry(guess: Guess) -> str:
-    line_ = {"8N1": "", "7E1": ", data_bits: 7, parity: even", "7O1": ", data_bits: 7, parity: odd"}
+    line_ = {
+        "8N1": "",
+        "8E1": ", parity: even",
+        "7E1": ", data_bits: 7, parity: even",
+        "7O1": ", data_bits: 7, parity: odd",
+    }
     return f"baud: {guess.baud}{line_[guess.line]}, {guess.options}"
 
 
@@ -174,12 +191,12 @@ def _listener(path: str, seconds: float) -> Iterator[Listen]:
             lock.release()
         raise
 
-    def listen(baud: int, question: bytes) -> bytes:
-        port.set_baud(baud)
+    def listen(baud: int, question: Question) -> bytes:
+        port.set_line(baud, question.parity)
         port.drop_input()
-        if question:
-            port.write(question)
-        wait_s = min(seconds, 1.0) if question else seconds
+        if question.data:
+            port.write(question.data)
+        wait_s = min(seconds, 1.0) if question.data else seconds
         until_ns = clock.monotonic_ns() + int(wait_s * NS_PER_S)
         data = b""
         while len(data) < _BYTES_ENOUGH and (left_ns := until_ns - clock.monotonic_ns()) > 0:

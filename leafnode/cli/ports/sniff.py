@@ -71,10 +71,11 @@ _MODBUS_ENTRY: Final = (
 )
 
 
-def judge(baud: int, data: bytes, *, asked: bytes = b"") -> Guess | None:
+def judge(baud: int, data: bytes, *, asked: bytes = b"", parity: str = "none") -> Guess | None:
     """Return the best explanation of what was heard at this speed; None: noise, or too little.
 
     `asked`: what a line that had been silent was asked, so that what came begins with its answer.
+    `parity`: with which it was asked, and heard.
     """
     if asked and data.startswith(asked):
         data = data[len(asked) :]  # an adapter that hands back what was sent
@@ -82,20 +83,23 @@ def judge(baud: int, data: bytes, *, asked: bytes = b"") -> Guess | None:
         return None
     if asked == MODBUS_QUESTION and _is_modbus_answer(data):
         what = "Modbus RTU, slave 1 answers"
-        return Guess(baud, "8N1", what, _MODBUS_ENTRY, _SCORE_CHECKED + 5, 1, data)
+        line = "8E1" if parity == "even" else "8N1"
+        return Guess(baud, line, what, _MODBUS_ENTRY, _SCORE_CHECKED + 5, 1, data)
     found = []
-    for parity, seen in _readings(data):
+    for line, seen in _readings(data, parity):
         for what, options, count_frames in _FRAMES:
             count = count_frames(seen)
             if count:
                 score = min(_SCORE_CHECKED + count, 99)
-                found.append(Guess(baud, parity, what, options, score, count, seen[:64]))
-        found += _as_text(baud, parity, seen, is_answer=bool(asked))
+                found.append(Guess(baud, line, what, options, score, count, seen[:64]))
+        found += _as_text(baud, line, seen, is_answer=bool(asked))
     return max(found, key=lambda guess: guess.score, default=None)
 
 
-def _readings(data: bytes) -> list[tuple[str, bytes]]:
-    """Return what was heard as 8N1, and without the parity bit where there plainly is one."""
+def _readings(data: bytes, parity: str) -> list[tuple[str, bytes]]:
+    """Return what was heard, and without the parity bit where there plainly is one."""
+    if parity == "even":
+        return [("8E1", data)]
     found = [("8N1", data)]
     if any(byte > 127 for byte in data) and len(data) >= 16:
         ones = [byte.bit_count() % 2 for byte in data]
@@ -107,7 +111,7 @@ def _readings(data: bytes) -> list[tuple[str, bytes]]:
     return found
 
 
-def _as_text(baud: int, parity: str, data: bytes, *, is_answer: bool) -> list[Guess]:
+def _as_text(baud: int, line: str, data: bytes, *, is_answer: bool) -> list[Guess]:
     printable = sum(32 <= byte < 127 or byte in b"\r\n\t" for byte in data)
     # The first and the last line are parts of one, unless somebody was waited for.
     rows = [row for row in re.split(rb"[\r\n]+", data)[0 if is_answer else 1 : -1] if row]
@@ -119,7 +123,7 @@ def _as_text(baud: int, parity: str, data: bytes, *, is_answer: bool) -> list[Gu
     kind, options = _kind_of(rows, is_answer=is_answer)
     bonus = 8 if kind != "lines of text" else 0
     sample = rows[0] if rows else data[:64]
-    return [Guess(baud, parity, kind, options, score + bonus, len(rows), sample[:64])]
+    return [Guess(baud, line, kind, options, score + bonus, len(rows), sample[:64])]
 
 
 def _kind_of(rows: list[bytes], *, is_answer: bool) -> tuple[str, str]:

@@ -220,7 +220,7 @@ def test_a_speed_beyond_the_drivers_is_an_error_of_the_port(cable: Cable) -> Non
     port = cable.open()
 
     with pytest.raises(OSError, match=r"."):
-        port.set_baud(2**31)
+        port.set_line(2**31, "none")
 
     port.close()
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from leafnode.bridge.sysfs import Machine
 from leafnode.cli.ports import detect as detect_module
 from leafnode.cli.ports import sniff
-from leafnode.cli.ports.detect import QUESTIONS, SPEEDS, as_words, detect, search
+from leafnode.cli.ports.detect import QUESTIONS, SPEEDS, Question, as_words, detect, search
 from leafnode.cli.ports.errors import PortError
 from leafnode.config.bind import bind
 from leafnode.config.parser import parse
@@ -36,9 +36,9 @@ class Device:
         self.talks = talks
         self.heard: list[tuple[int, bytes]] = []
 
-    def listen(self, baud: int, question: bytes) -> bytes:
-        self.heard.append((baud, question))
-        if not self.talks and not (self.answers and question == self.answers):
+    def listen(self, baud: int, question: Question) -> bytes:
+        self.heard.append((baud, question.data))
+        if not self.talks and not (self.answers and question.data == self.answers):
             return b""
         return NMEA * 3 if baud == self.baud else GARBAGE
 
@@ -83,24 +83,29 @@ def test_a_silent_device_is_asked_every_question_at_every_speed() -> None:
 
 
 class Polled:
-    """A device that says nothing unless it is asked, at one speed."""
+    """A device that says nothing unless it is asked, at one speed and parity."""
 
-    def __init__(self, answers: dict[bytes, bytes]) -> None:
+    def __init__(self, answers: dict[bytes, bytes], parity: str = "none") -> None:
         self.answers = answers
-        self.heard: list[bytes] = []
+        self.parity = parity
 
-    def listen(self, baud: int, question: bytes) -> bytes:
-        self.heard.append(question)
-        return self.answers.get(question, b"") if baud == 9600 else b""
+    def listen(self, baud: int, question: Question) -> bytes:
+        hears = (baud, question.parity) == (9600, self.parity)
+        return self.answers.get(question.data, b"") if hears else b""
 
 
 @pytest.mark.parametrize(
     ("answers", "what"),
     [
-        ({QUESTIONS[-1]: bytes.fromhex("01 03 02 00 07 f9 86")}, "Modbus RTU, slave 1 answers"),
-        ({QUESTIONS[-1]: bytes.fromhex("01 83 02 c0 f1")}, "Modbus RTU, slave 1 answers"),
         (
-            {QUESTIONS[-1]: QUESTIONS[-1] + bytes.fromhex("01 03 02 00 07 f9 86")},  # an echo
+            {sniff.MODBUS_QUESTION: bytes.fromhex("01 03 02 00 07 f9 86")},
+            "Modbus RTU, slave 1 answers",
+        ),
+        ({sniff.MODBUS_QUESTION: bytes.fromhex("01 83 02 c0 f1")}, "Modbus RTU, slave 1 answers"),
+        (
+            {
+                sniff.MODBUS_QUESTION: sniff.MODBUS_QUESTION + bytes.fromhex("01 03 02 00 07 f9 86")
+            },  # an echo
             "Modbus RTU, slave 1 answers",
         ),
         (
@@ -119,9 +124,17 @@ def test_an_answer_is_judged_by_its_question(answers: dict[bytes, bytes], what: 
     assert [(guess.baud, guess.what) for guess in found] == [(9600, what)]
 
 
+def test_a_slave_with_modbus_own_parity_is_asked_with_that() -> None:
+    answers = {sniff.MODBUS_QUESTION: bytes.fromhex("01 03 02 00 07 f9 86")}
+
+    found, _ = search((9600,), Polled(answers, "even").listen, active=True, tell=quiet)
+
+    assert [(guess.what, guess.line) for guess in found] == [("Modbus RTU, slave 1 answers", "8E1")]
+
+
 def test_half_an_answer_of_a_slave_is_none() -> None:
     for answer in ("01 03 02 00 07 f9 87", "02 03 02 00 07 bd 86", "01 03 02 00 07 f9 86 00"):
-        polled = Polled({QUESTIONS[-1]: bytes.fromhex(answer)})
+        polled = Polled({sniff.MODBUS_QUESTION: bytes.fromhex(answer)})
         assert search((9600,), polled.listen, active=True, tell=quiet)[0] == []
 
 
@@ -145,7 +158,7 @@ def test_what_was_found_is_an_entry_of_a_port() -> None:
     )
 
 
-@pytest.mark.parametrize("line", ["8N1", "7E1", "7O1"])
+@pytest.mark.parametrize("line", ["8N1", "8E1", "7E1", "7O1"])
 @pytest.mark.parametrize(
     "options",
     [
