@@ -120,8 +120,7 @@ class Bridge:
         before = self._runners
         self._runners = {port: before.get(port) or self._runner(port) for port in options.ports}
         for port in ended:
-            if (heir := self.port(port.name)) is not None:
-                heir.life.go_on_lending(before[port].life)
+            self._lend_on(before[port])
         for port, task in ending.items():
             if task.done():
                 self._hand_on(before[port])
@@ -130,6 +129,20 @@ class Bridge:
         for port in self._runners:
             if port not in self._running:
                 self._begin(port)
+
+    def succeed(self, before: Bridge) -> None:
+        """Have what was lent, and not stored, when the bridge of another account ended. At start.
+
+        Who sees that no stream captures a port's readings may have named the wrong account.
+        """
+        for ended in before._runners.values():
+            self._lend_on(ended)
+            self._hand_on(ended)
+
+    def _lend_on(self, ended: PortRunner) -> None:
+        """A port stays lent, by its name, before it is opened."""
+        if (heir := self.port(ended.name)) is not None:
+            heir.life.go_on_lending(ended.life)
 
     def _hand_on(self, ended: PortRunner, _: object = None) -> None:
         """What a port had not stored is published by the one that has its name now."""

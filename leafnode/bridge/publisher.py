@@ -196,6 +196,8 @@ class Publisher:
                 turns=self._turns,
             )
             self._former.start()
+        elif left.stream != self._former._stream:
+            self._former._stream = ""
         for publication in left.publications:
             self._former._append(publication)
         self._former._bound()

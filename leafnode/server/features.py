@@ -277,6 +277,9 @@ async def change_serial(server: Server) -> None:
         await end(features.serial)
         features.serial = None
     start_bridge(server)
+    heir = server.features.bridge
+    if heir is not None and bridge is not None:
+        heir.succeed(bridge)
 
 
 async def stop_bridge(server: Server) -> None:

@@ -44,7 +44,7 @@ class Gateway:
         self._server = subprocess.Popen(
             [sys.executable, "-m", "leafnode", "-c", str(self._file)], stderr=subprocess.DEVNULL
         )
-        self._wait_for(lambda: "Serial port opened" in self.log())
+        self.until(lambda: "Serial port opened" in self.log())
         [found] = ports.iterdir()
         urls = json.loads(found.read_text())
         self.nats, self.http = urls["nats"][0], urls["monitoring"][0]
@@ -63,12 +63,12 @@ class Gateway:
         reloads = self.log().count("Reloaded server configuration")
         self._write(serial)
         self._server.send_signal(signal.SIGHUP)
-        self._wait_for(lambda: self.log().count("Reloaded server configuration") > reloads)
+        self.until(lambda: self.log().count("Reloaded server configuration") > reloads)
 
     def log(self) -> str:
         return self._log.read_text() if self._log.exists() else ""
 
-    def _wait_for(self, condition: Any) -> None:
+    def until(self, condition: Any) -> None:
         for _ in range(600):
             if condition():
                 return
@@ -106,7 +106,7 @@ class Gateway:
         return dict(row)
 
     def until_open(self) -> None:
-        self._wait_for(lambda: self.port()["open"])
+        self.until(lambda: self.port()["open"])
 
     def close(self) -> None:
         self._server.send_signal(signal.SIGTERM)
@@ -316,8 +316,11 @@ def test_a_reload_moves_the_ports_to_another_account_and_says_who_may_ask(
 ) -> None:
     gateway = start("account: OTHER,")
     assert "nobody answers" in gateway.run("port", "lend", "gps")[2]  # in the account of the user
+    os.write(gateway.sensor, NMEA * 3)
+    gateway.until(lambda: gateway.port()["queued"] == 2)  # behind the first, perhaps half a line
 
     gateway.reload("account: PLANT,")
+    assert gateway.port()["queued"] == 2
     assert gateway.run("port", "lend", "gps", "--for", "1s")[0] == 0
     gateway.until_open()
     opens = gateway.port()["opens"]

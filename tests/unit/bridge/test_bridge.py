@@ -161,14 +161,14 @@ def test_frames_and_what_they_publish_count_where_they_wait_for_a_turn() -> None
 class Reloaded:
     """A bridge of one port, whose entry a test changes."""
 
-    def __init__(self, port: SerialPort = PORT) -> None:
+    def __init__(self, port: SerialPort = PORT, *, seed: int = 1) -> None:
         self.account, self.clock, self.line = new_account(), FakeClock(), FakeLine()
         self.port = port
         self.bridge = Bridge(
             SerialOptions(ports=(port,)),
             self.account,
             self.clock,
-            random.Random(1),
+            random.Random(seed),
             open_serial=self.line.open,
         )
 
@@ -354,6 +354,34 @@ def test_a_port_stays_lent_when_a_reload_changes_its_entry() -> None:
     one.run(story)
 
     assert one.line.opens == 2
+
+
+def test_a_bridge_of_another_account_has_what_no_stream_of_the_first_took() -> None:
+    one, other = Reloaded(), Reloaded(seed=2)
+    stream = FakeStream(other.account, b"s.>")
+    stream.commits_at_once = True
+
+    async def first() -> None:
+        await one.says(0, 5)
+        await one.until(lambda: one.status.last_error == "no stream captures s.scale")
+        port = one.bridge.port("scale")
+        assert port is not None
+        port.life.lend(30 * NS_PER_S, lambda: None, lease="a", holder="me")
+        await one.until(lambda: not one.status.open)
+
+    async def second() -> None:
+        other.bridge.succeed(one.bridge)
+        await asyncio.sleep(0)
+        assert (other.status.open, other.status.lent_to) == (False, "me")
+        await other.until(lambda: other.status.stored == 5)
+        other.clock.advance(30 * NS_PER_S)
+        await other.says(5, 5)
+        await other.until(lambda: other.status.stored == 10)
+
+    one.run(first)
+    other.run(second)
+
+    assert stream.payloads == [b"%d" % number for number in range(10)]
 
 
 def test_who_waits_until_a_port_is_closed_hears_it_of_the_entry_that_replaces_its() -> None:

@@ -529,6 +529,17 @@ def test_the_stream_that_was_named_before_counts_unless_another_is_named_now(
     assert (world.publisher.queued == 0) is counts
 
 
+def test_what_entries_of_two_streams_left_is_answered_by_either() -> None:
+    world = World(stream="S")
+    FakeStream(world.account, b"s.>", "T").silent = True
+    [first], [second] = (left(number, 1).publications for number in (0, 1))
+
+    world.publisher.take_over(Left([first], "S"))
+    world.publisher.take_over(Left([second], "T"))
+
+    assert world.publisher.stop() == Left([first, second], "")
+
+
 def test_stop_leaves_no_timer_and_no_subscription() -> None:
     world = World()
     FakeStream(world.account, b"s.>").silent = True
