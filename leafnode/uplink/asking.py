@@ -14,8 +14,10 @@ from leafnode import limits
 from leafnode.uplink.answers import EVERYTHING, Failure, StreamInfo
 from leafnode.uplink.interview import SILENCE
 from leafnode.uplink.local import ask_stream
+from leafnode.uplink.onward import InFlight
 from leafnode.uplink.resume import Known, Position, Resume
 from leafnode.uplink.status import Protection
+from leafnode.uplink.ways import Reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +77,9 @@ class Asking:
         self.failed: Callable[[str], None] = lambda _reason: None
         self.troubled: Callable[[str], None] = lambda _problem: None
         self.doubted: Callable[[str], None] = lambda _problem: None  # what was told holds no more
+        self._clock = parts.clock
+        self._kept_ns = self._clock.monotonic_ns()
+        self._sees_others = False  # under the very subjects of this stream
         self._origin: Origin | None = None
         self._local = StreamInfo()
         self._round = 0
@@ -102,6 +107,19 @@ class Asking:
             self._blind(not_asked(f"its permissions deny {self.question} to this leaf"))
         else:
             self._ask(self._known())
+
+    def keep(self, *, ends: bool = False) -> None:
+        """Keep how far this run is: at its end, and where others may hide what is its own."""
+        if self._origin is None or not self._is_grounded or not (ends or self._sees_others):
+            return
+        now_ns = self._clock.monotonic_ns()
+        if not ends and now_ns - self._kept_ns < limits.UPLINK_LEDGER_WRITE_NS:
+            return
+        self._kept_ns = now_ns
+        floor, hub_seq, text = self._flight.window.said()
+        if hub_seq:
+            reached = Reached(self._origin.identity, floor, hub_seq, text.decode())
+            self._store.reached(reached)
 
     def acked(self) -> None:
         """The hub acknowledged something: the first time it is asked under which subject."""
@@ -168,7 +186,12 @@ class Asking:
             most = limits.UPLINK_QUESTIONS_MAX
             self._blind(f"there are more than {most} subjects to ask for", is_ailment=True)
             return
-        resume = Resume([(one,) for one in upstream], self._lag.acked_seq)
+        kept, reached = None, self._ways.reached
+        if reached is not None and reached.identity == self._origin.identity:
+            kept = InFlight(reached.floor, reached.hub_seq, reached.ranges.encode())
+        doubtful = len(window)
+        groups = [(one,) for one in upstream]
+        resume = Resume(groups, self._lag.acked_seq, doubtful=doubtful, kept=kept)
         self._interview.begin(resume, self._origin, self._answered)
 
     def _heard_trouble(self, failure: Failure) -> None:
@@ -188,6 +211,7 @@ class Asking:
                 self._blind(not_asked(resume))
             return
         self._answered_all.add(self.question)
+        self._sees_others |= resume.strangers > 0
         if resume.is_lost:
             self._ask(None)
             return
@@ -230,7 +254,8 @@ class Asking:
             problem = f"the hub has nothing of this stream under {resume.unseen}, and too much else"
         is_ailment = bool(problem)
         in_order = not self._options.newest_first
-        if in_order and position.last and position.last < acked and not problem:
+        hides = resume.strangers > 0
+        if in_order and not hides and 0 < position.last < acked and not problem:
             problem = f"the hub lost messages: it ends at {position.last}"
         self.told(Word(position, protection, problem, is_ailment=is_ailment))
 
@@ -256,5 +281,5 @@ class Asking:
             return False
         what = (self._options.stream, moved.sent, moved.seen)
         log.info("The hub renames what it stores: stream=%s sent=%s stored=%s", *what)
-        self._store.keep(lambda _problem: None)
+        self._store.keep(lambda: None)
         return True

@@ -83,6 +83,7 @@ class Flight:
         self.last_ack_ns = 0  # wall time
         self.latest: Latest | None = None
         self.acked: Callable[[], None] = lambda: None  # called after each PubAck
+        self.is_ready: Callable[[], bool] = lambda: True  # asked before anything is sent
         self._too_large = False
         self._retried = 0  # the refused message that was sent again
         self._retry_pause_ns = limits.UPLINK_REFUSED_NS
@@ -164,6 +165,8 @@ class Flight:
         """Send what is in the window, then ask for as much as it still takes."""
         unsent = self.window.unsent() if self._may_send() else []
         self._settle(wants=bool(unsent or self._parts.lag.behind))
+        if unsent and not self.is_ready():
+            return
         for count, entry in enumerate(unsent):
             if count == limits.UPLINK_SENDS_PER_TURN:
                 self._pump_soon()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.uplink import ranges
+from leafnode.uplink.onward import InFlight
 from leafnode.uplink.ranges import Ranges
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Position:
     last: int = 0
     above: dict[int, int] = field(default_factory=dict)
     stored: Ranges = field(default_factory=Ranges)  # all of it, for one that is sent newest first
+    seen: int = 0  # what is stored at all and not in `stored` is behind this one, too
 
 
 class Known(NamedTuple):
@@ -78,14 +80,17 @@ class Resume:
         *,
         known: Known | None = None,
         doubtful: int = 0,
+        kept: InFlight | None = None,
     ) -> None:
         """`groups`: what is asked for; those of one group are names for the same messages.
 
-        `doubtful`: how many messages may be there or not.
+        `doubtful`: how many messages may be there or not. `kept`: what a former run knew, as a
+        message says it that goes behind others.
         """
         self._acked = acked
         self._known = known
         self._doubtful = doubtful
+        self._kept = kept if kept is not None and kept.hub_seq else None
         self._groups = [tuple(group) for group in groups]
         self._subjects = list(dict.fromkeys(one for group in self._groups for one in group))
         self._open: dict[int, str] = dict(enumerate(self._subjects))
@@ -196,16 +201,21 @@ class Resume:
         assert self.done, "every question has its answer"
         if self._known is not None and not self.is_lost:
             return self._onward(self._known.position)
-        last = self._newest()
-        if last is None or last.seq is None:
+        base = self._base()
+        if base is None:
             return Position(floor=self._acked, hub_seq=self._end, last=0)
-        if last.in_flight is None:
-            stored = Ranges([(1, last.seq)])
-            return self._onward(Position(last.seq, last.hub_seq, stored=stored))
-        floor, hub_seq, text = last.in_flight
+        floor, hub_seq, text = base
         read = ranges.parse(text, limits.UPLINK_RANGES_READ_MAX) if text else None
         stored = Ranges([(1, floor)]) if read is None else read
         return self._onward(Position(floor, hub_seq, stored=stored))
+
+    def _base(self) -> InFlight | None:
+        """Return what is certain: by the hub's newest message of ours, or by what was kept."""
+        newest, kept = self._newest(), self._kept
+        if newest is None or newest.seq is None:
+            return kept
+        said = newest.in_flight or InFlight(newest.seq, newest.hub_seq)
+        return kept if kept is not None and kept.hub_seq > said.hub_seq else said
 
     def _onward(self, base: Position) -> Position:
         """Return it with all that was found."""
@@ -215,7 +225,10 @@ class Resume:
             if seq > base.floor:
                 above.setdefault(seq, base.hub_seq)
         last = max((base.floor, *self._present))
-        return Position(base.floor, base.hub_seq, last, above, stored)
+        newest, seen = self._newest(), base.hub_seq
+        if newest is not None and not (self.unverified or self.unseen):
+            seen = max(seen, newest.hub_seq)
+        return Position(base.floor, base.hub_seq, last, above, stored, seen)
 
     def _newest(self) -> HubMessage | None:
         """The one stored last at the hub; one that was sent again has a lower sequence of ours."""
@@ -241,10 +254,12 @@ class Resume:
         """Say whether more is to be asked before what is between can be."""
         newest, known = self._newest(), self._known
         if known is None:
-            if newest is None:
-                # What is sent from now on is stored behind the last message of anybody.
-                self._open[_END] = ">"
-            return newest is None
+            kept = 0 if self._kept is None else self._kept.hub_seq
+            if newest is not None and newest.hub_seq >= kept:
+                return False
+            # What is sent from now on is stored behind the last message of anybody.
+            self._open[_END] = ">"
+            return True
         if newest is None or newest.hub_seq < known.hub_seq:
             self._probes = {known.hub_seq}
         elif not self._unseen():
@@ -261,13 +276,15 @@ class Resume:
         """Say whether anything has to be looked up."""
         known = self._known
         if known is None:
-            newest = self._newest()
-            if newest is None or newest.seq is None:
+            newest, kept = self._newest(), self._kept
+            if kept is not None and max(self._end, newest.hub_seq if newest else 0) < kept.hub_seq:
+                self._kept = None  # the hub's stream is another one
+            base = self._base()
+            if base is None:
                 return False
-            in_flight = newest.in_flight
-            self._lower = newest.hub_seq if in_flight is None else in_flight.hub_seq
-            if in_flight is not None:
-                self._doubtful = min(newest.seq - in_flight.floor, limits.UPLINK_PROBES_MAX)
+            self._lower = base.hub_seq
+            top = max((base.floor, *self._present))
+            self._doubtful = min(max(self._doubtful, top - base.floor), limits.UPLINK_PROBES_MAX)
             return self._plan_walks()
         self._take_check(known)
         if self.is_lost or not self._doubtful:

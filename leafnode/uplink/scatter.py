@@ -50,7 +50,7 @@ class Scatter(Window):
         entry.attempts += 1
         self._order.pop(entry.seq, None)
         self._order[entry.seq] = 0
-        return InFlight(self.done.floor(), self._hub_seq, self.done.text())
+        return self.said()
 
     def unsend(self, entry: Entry) -> None:
         super().unsend(entry)
@@ -73,12 +73,15 @@ class Scatter(Window):
         self._order.pop(entry.seq, None)
         self._advance()
 
+    def said(self) -> InFlight:
+        return InFlight(self.done.floor(), self._hub_seq, self.done.text())
+
     def known(self) -> Position:
         return Position(self.floor, self._hub_seq, 0, stored=Ranges(self.done))
 
     def land(self, position: Position) -> list[Entry]:
         self.done = Ranges(position.stored)
-        self._hub_seq = position.hub_seq
+        self._hub_seq = max(position.hub_seq, position.seen)
         self._order.clear()
         stored = [entry for entry in self if entry.seq in self.done]
         for entry in stored:

@@ -159,7 +159,6 @@ class StreamUplink:
         self._flight = Flight(parts, cut=self._cut)
         name = shared.name or "main"
         self._store = WaysStore(ways, self._mailbox, clock, uplink=name, stream=options.stream)
-        self._not_kept = ""  # why the ways are not
         self._asking = self._new_asking(ways)
 
     def _new_asking(self, ways: Ways) -> Asking:
@@ -172,6 +171,7 @@ class StreamUplink:
         asking.told, asking.failed = self._told, self._cut
         asking.troubled, asking.doubted = self._trouble.say, self._doubted
         self._flight.acked = asking.acked
+        self._flight.is_ready = lambda: self._store.is_ready(self._kept)
         return asking
 
     def start(self) -> None:
@@ -182,6 +182,7 @@ class StreamUplink:
     def stop(self) -> None:
         """End everything; what is not acknowledged stays in the stream."""
         self._state = State.STOPPED
+        self._asking.keep(ends=True)
         self._alarm.cancel()
         self._lag_alarm.cancel()
         self._asking.cancel()
@@ -281,11 +282,16 @@ class StreamUplink:
         self._flight.origin = origin
         self._store.open(self._remembered)
 
-    def _remembered(self, problem: str) -> None:
-        """It is kept under which subjects messages go from now on, or it cannot be."""
-        self._not_kept = problem
+    def _remembered(self) -> None:
+        """It is known under which subjects messages went before, or it cannot be."""
         if self._state is State.OPENING:
             self._recover()
+
+    def _kept(self) -> None:
+        """It is kept under which subjects messages go from now on, or it cannot be."""
+        if self._store.problem and self._state is State.RUNNING:
+            self._trouble.begin_flight(self._store.problem)
+        self._flight.wake()
 
     def _problem(self, local: LocalState) -> str:
         """Say why this configuration can never work, or nothing."""
@@ -381,7 +387,7 @@ class StreamUplink:
             what = (self._options.stream, word.protection.value)
             log.info("Uplink goes on: stream=%s protection=%s", *what)
         self._protection = word.protection
-        self._trouble.begin_flight(word.problem or self._not_kept, is_ailment=word.is_ailment)
+        self._trouble.begin_flight(word.problem or self._store.problem, is_ailment=word.is_ailment)
         self._state = State.RUNNING
         self._flight.begin(word.position, is_asked=not word.is_blind)
 
@@ -462,6 +468,7 @@ class StreamUplink:
             return
         self._note(local)
         self._look_oldest()
+        self._asking.keep()
         self._flight.noted()
         if self._slot.held is not None:
             self._flight.wake()  # so much may wait by now that it is worth it

@@ -46,6 +46,15 @@ class Renaming(msgspec.Struct, frozen=True):
         return all(subjects.is_valid_literal(f"{one}x".encode()) for one in (self.cut, self.put))
 
 
+class Reached(msgspec.Struct, frozen=True):
+    """How far a run was: as a message says it that goes behind others, of the stream `identity`."""
+
+    identity: str = ""
+    floor: int = 0
+    hub_seq: int = 0
+    ranges: str = ""
+
+
 class Record(msgspec.Struct):
     """What is kept. It speaks of one stream of one hub."""
 
@@ -53,6 +62,7 @@ class Record(msgspec.Struct):
     domain: str = ""
     ways: list[Way] = []
     renamings: list[Renaming] = []
+    reached: Reached | None = None
 
 
 class Ways:
@@ -65,6 +75,7 @@ class Ways:
         self._way = Way(prefix, tuple(options.subject_transforms))
         self._former: list[tuple[Way, Upstream]] = []
         self._renamings: list[Renaming] = []
+        self.reached: Reached | None = None
 
     def take(self, record: Record) -> bool:
         """Take what was kept; say whether it has to be kept anew."""
@@ -77,6 +88,7 @@ class Ways:
             if way != self._way and upstream is not None:
                 self._former.append((way, upstream))
         self._former = self._former[1 - limits.UPLINK_WAYS_MAX :]
+        self.reached = record.reached
         renamings = [one for one in record.renamings if one.is_sound()]
         self._renamings = renamings[-limits.UPLINK_RENAMINGS_MAX :]
         return is_new
@@ -94,7 +106,9 @@ class Ways:
     def record(self) -> Record:
         ways = [way for way, _ in self._former]
         options = self._options
-        return Record(options.hub_stream, options.domain, [*ways, self._way], self._renamings)
+        return Record(
+            options.hub_stream, options.domain, [*ways, self._way], self._renamings, self.reached
+        )
 
     def names(self, upstream: str) -> list[str]:
         """Return which subjects, at the hub, a message may have that is sent under this one."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Clock
     from leafnode.uplink.mailbox import Mailbox
-    from leafnode.uplink.ways import Ways
+    from leafnode.uplink.ways import Reached, Ways
 
 _SILENCE = Failure(0, "no answer")
 
@@ -37,51 +37,77 @@ class WaysStore:
         self._key = f"$KV.{BUCKET}.{uplink}.ways.{stream}"
         self._is_read = False
         self._is_kept = False
+        self._is_keeping = False
+        self._gave_up = False
+        self.problem = ""  # why it is not read, or not kept
 
-    def open(self, then: Callable[[str], None]) -> None:
-        """Read what was kept, and keep what is new; `then` gets what is wrong, or nothing."""
+    def open(self, then: Callable[[], None]) -> None:
+        """Read what was kept, once."""
+        self._gave_up, self.problem = False, ""
         if self._is_read:
-            if self._is_kept:
-                then("")
-            else:
-                self.keep(then)
+            then()
             return
 
         def read(body: bytes | None) -> None:
             stored = _SILENCE if body is None else answers.stored_payload(body)
             if isinstance(stored, Failure):
-                then(f"bucket {BUCKET} cannot be read: {stored}")
-                return
-            self._is_read = True
-            is_new = self._ways.take(ways.decode(stored or b"{}"))
-            self._is_kept = not is_new and not self._is_old(body)
-            self.open(then)
+                self.problem = f"bucket {BUCKET} cannot be read: {stored}"
+            else:
+                self._is_read = True
+                is_new = self._ways.take(ways.decode(stored or b"{}"))
+                self._is_kept = not is_new and not self._is_old(body)
+            then()
 
         self._ask("STREAM.MSG.GET", {"last_by_subj": self._key}, read)
+
+    def is_ready(self, then: Callable[[], None]) -> bool:
+        """Say whether a message may go; if not it is kept under which subject, and `then` called.
+
+        So nothing that was never sent under takes the place of what was.
+        """
+        if self._is_kept or self._gave_up or not self._is_read:
+            return True
+        if not self._is_keeping:
+            self.keep(then)
+        return False
 
     def _is_old(self, body: bytes | None) -> bool:
         """Say whether the bucket might let go of it before the next start."""
         stored_ns = None if body is None else answers.stored_ns(body)
         return self._clock.wall_ns() - (stored_ns or 0) > limits.UPLINK_LEDGER_AGE_NS // 4
 
-    def keep(self, then: Callable[[str], None]) -> None:
+    def keep(self, then: Callable[[], None]) -> None:
         """Store it as it is now."""
+        self._is_keeping = True
 
         def made(body: bytes | None) -> None:
             info = _SILENCE if body is None else answers.stream_info(body)
             if isinstance(info, Failure) and info.err_code != answers.NAME_IN_USE:
-                then(f"bucket {BUCKET} cannot be made: {info}")
+                end(f"bucket {BUCKET} cannot be made: {info}")
                 return
-            value = ways.encode(self._ways.record())
-            subject = self._key.encode()
-            self._mailbox.ask(subject, value, stored, limits.UPLINK_API_TIMEOUT_NS)
+            self._put(stored)
 
         def stored(body: bytes | None) -> None:
             ack = _SILENCE if body is None else answers.pub_ack(body)
-            self._is_kept = not isinstance(ack, Failure)
-            then("" if self._is_kept else f"bucket {BUCKET} cannot be written: {ack}")
+            end(f"bucket {BUCKET} cannot be written: {ack}" if isinstance(ack, Failure) else "")
+
+        def end(problem: str) -> None:
+            self._is_keeping = False
+            self.problem = problem
+            self._is_kept, self._gave_up = not problem, bool(problem)
+            then()
 
         self._ask("STREAM.CREATE", BUCKET_CONFIG, made)
+
+    def reached(self, reached: Reached) -> None:
+        """Keep how far this run is; what is older is true, too, but leaves more to look up."""
+        if self._is_kept and reached != self._ways.reached:
+            self._ways.reached = reached
+            self._put(lambda _body: None)
+
+    def _put(self, then: Callable[[bytes | None], None]) -> None:
+        value = ways.encode(self._ways.record())
+        self._mailbox.ask(self._key.encode(), value, then, limits.UPLINK_API_TIMEOUT_NS)
 
     def _ask(self, verb: str, request: object, then: Callable[[bytes | None], None]) -> None:
         subject = f"$JS.API.{verb}.{BUCKET_STREAM}".encode()

@@ -197,7 +197,11 @@ class Window:
         )
         self._tried = max(self._tried, entry.seq)
         alone = not (before or behind or self._done_above)
-        return None if alone else InFlight(self._floor, self._hub_seq)
+        return None if alone else self.said()
+
+    def said(self) -> InFlight:
+        """Return what a message says that goes behind others."""
+        return InFlight(self._floor, self._hub_seq)
 
     def unsend(self, entry: Entry) -> None:
         """It did not go out after all."""

@@ -89,20 +89,18 @@ def test_what_was_sent_under_a_former_prefix_is_asked_for_under_that() -> None:
     assert world.status.prefix == "edge.d."
 
 
-def test_so_many_prefixes_are_remembered_and_no_more() -> None:
-    def change(times: int) -> list[bytes]:
-        world = World()
-        begin(world)
-        in_flight(world, b"2")
-        for count in range(times):
-            world.options = replace(OPTIONS, subject_prefix=f"edge.{count}.")
-            world.restart()
-            world.clock.advance(10 * NS_PER_S)
-        heal(world, restarts=True)
-        return world.hub.payloads()
+def test_a_prefix_under_which_nothing_was_sent_takes_no_place() -> None:
+    world = World()
+    begin(world)
+    in_flight(world, b"2")
+    for count in range(3 * limits.UPLINK_WAYS_MAX):
+        world.options = replace(OPTIONS, subject_prefix=f"edge.{count}.")
+        world.restart()
+        world.clock.advance(10 * NS_PER_S)
 
-    assert change(limits.UPLINK_WAYS_MAX - 1) == [b"1", b"2"]
-    assert change(limits.UPLINK_WAYS_MAX) == [b"1", b"2", b"2"]
+    heal(world, restarts=True)
+
+    assert world.hub.payloads() == [b"1", b"2"]
 
 
 def test_newest_first_another_prefix_does_not_send_all_of_it_anew() -> None:
@@ -305,3 +303,29 @@ def test_a_reconnect_with_nothing_in_flight_costs_one_question() -> None:
     world.clock.advance(NS_PER_S)
 
     assert world.hub.questions == [{"last_by_subj": "edge.ev.a"}]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("dies", [False, True])
+def test_another_stream_under_the_same_subjects_hides_nothing_after_a_start(
+    dies: bool, newest_first: bool
+) -> None:
+    """Where this run was is kept at its end, and every minute where others were seen."""
+    world = World(replace(OPTIONS, newest_first=newest_first))
+    begin(world)
+    world.hub.publish(b"edge.ev.a", b"other")
+    world.link_down()
+    world.link_up()
+    world.clock.advance(2 * limits.UPLINK_LEDGER_WRITE_NS)
+    in_flight(world, b"2", b"3")
+    for _ in range(limits.UPLINK_PROBES_MAX // 2):
+        world.hub.publish(b"edge.ev.a", b"other")
+
+    world.local.denies_streams = dies  # it has no last word
+    world.uplink.stop()
+    world.local.denies_streams = False
+    heal(world, restarts=True)
+
+    assert [one for one in world.hub.payloads() if one != b"other"] == numbers(1, 3)
+    assert world.status.protection is Protection.ASKED
+    assert world.status.last_error == ""

@@ -10,6 +10,8 @@ from tests.sim.uplink_world import OPTIONS, Site, World
 def test_the_ledger_and_the_prefixes_make_the_same_bucket() -> None:
     world, site = World(), Site(OPTIONS)
     world.start()  # a stream alone, without a ledger
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
     site.uplink.start()
     site.clock.advance(NS_PER_S)
 

@@ -28,7 +28,9 @@ def test_the_newest_of_all_subjects_counts() -> None:
     assert not resume.done
     resume.answer(1, HubMessage(90, 5, None))
 
-    assert resume.position() == Position(floor=7, hub_seq=100, last=7, stored=Ranges([(1, 7)]))
+    position = resume.position()
+    assert (position.floor, position.hub_seq, position.last, position.seen) == (7, 100, 7, 100)
+    assert position.stored == Ranges([(1, 7)])
 
 
 def test_a_second_answer_to_a_question_changes_nothing() -> None:
@@ -245,3 +247,61 @@ def test_the_messages_of_a_stream_that_had_the_name_before_are_no_strangers() ->
     resume.answer(0, HubMessage(100, None, None, "edge.ev.a", is_former=True))
 
     assert resume.strangers == 0
+
+
+# -- what a former run kept
+
+KEPT = InFlight(10, 100)
+
+
+def after(*, kept: InFlight = KEPT, last: HubMessage | None, end: int = 0) -> Resume:
+    resume = Resume([["edge.a"]], acked=8, doubtful=1, kept=kept)
+    resume.answer(0, last)
+    for index, _ in resume.open_questions:
+        resume.answer(index, HubMessage(end, None, None))
+    return resume
+
+
+def test_what_others_hide_after_a_start_is_looked_for_behind_what_was_kept() -> None:
+    resume = after(last=HubMessage(9000, None, None), end=9000)
+    assert resume.open_walks == [(0, 101, "edge.a")]
+    resume.walk(0, 101, HubMessage(104, 11, None))
+    resume.walk(0, 105, HubMessage(9000, None, None))
+
+    position = resume.position()
+    assert (position.floor, position.hub_seq, position.last) == (10, 100, 11)
+    assert set(position.above) == {11}
+
+
+def test_what_the_hub_shows_and_what_was_kept_the_later_one_counts() -> None:
+    shown = after(last=HubMessage(150, 12, None))
+    kept = after(last=HubMessage(90, 9, None), end=200)
+
+    assert (shown.position().floor, shown.position().hub_seq) == (12, 150)
+    assert (kept.position().floor, kept.position().hub_seq) == (10, 100)
+
+
+def test_a_hub_stream_that_ends_before_what_was_kept_is_another_one() -> None:
+    resume = after(last=HubMessage(20, None, None), end=50)
+
+    assert resume.done
+    assert resume.position() == Position(floor=8, hub_seq=50)
+
+
+def test_newest_first_what_was_kept_is_the_whole_of_it() -> None:
+    resume = after(kept=InFlight(2, 100, b"1-2,8-9"), last=HubMessage(101, None, None), end=101)
+
+    assert list(resume.position().stored) == [(1, 2), (8, 9)]
+
+
+def test_what_was_looked_at_in_full_is_seen_up_to_the_newest() -> None:
+    resume = Resume([["edge.ev.>"]], acked=10)
+    resume.answer(0, HubMessage(104, 14, InFlight(10, 100)))
+    for hub_seq in resume.open_probes:
+        resume.look(hub_seq, None)
+    half = beyond()
+    half.walk(0, 101, HubMessage(50, 11, None))
+
+    assert resume.position().seen == 104
+    assert half.unverified
+    assert half.position().seen == 100

@@ -43,6 +43,13 @@ def test_each_message_says_all_that_the_hub_has_and_behind_what_the_rest_is() ->
     assert send(window, 4) == InFlight(2, 102, b"1-2,9-10")
 
 
+def test_what_was_looked_at_in_full_leaves_nothing_else_before_it() -> None:
+    window = scatter(9)
+    window.land(Position(stored=Ranges([(1, 2)]), hub_seq=70, seen=110))
+
+    assert send(window, 9) == InFlight(2, 110, b"1-2")
+
+
 def test_what_is_refused_or_a_dead_letter_holds_nothing_back() -> None:
     window = scatter(9, 10, 11)
     for seq in (9, 10, 11):

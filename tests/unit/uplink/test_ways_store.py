@@ -29,33 +29,51 @@ def test_it_is_written_before_anything_is_sent_and_only_when_it_is_new() -> None
         world.options = UplinkStream("EV", "AGG", "hub", subject_prefix=prefix)
         world.restart()
         world.clock.advance(5 * NS_PER_S)
+        world.store(b"2")
+        world.clock.advance(NS_PER_S)
 
-    first = {"hub_stream": "AGG", "domain": "hub", "renamings": []}
-    ways = [{"prefix": "edge.", "transforms": []}, {"prefix": "edge.x.", "transforms": []}]
-    assert kept(world) == [first | {"ways": ways[:1]}, first | {"ways": ways}]
+    ways = [one["ways"] for one in kept(world)]
+    edge, other = {"prefix": "edge.", "transforms": []}, {"prefix": "edge.x.", "transforms": []}
+    # At its end a run says how far it was.
+    assert ways == [[edge], [edge], [edge], [edge], [edge, other]]
+    assert [one["reached"] and one["reached"]["floor"] for one in kept(world)] == [None, 1, 2, 3, 3]
 
 
-def test_what_could_not_be_kept_is_kept_by_the_next_that_opens_the_stream() -> None:
+def test_what_could_not_be_kept_is_kept_after_the_next_that_opens_the_stream() -> None:
     world = World(OPTIONS)
     world.local.denies_streams = True
     world.start()
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    assert world.hub.payloads() == [b"1"]
+    assert "bucket LEAFNODE_UPLINK cannot be made" in world.status.last_error
     world.local.denies_streams = False
     world.local.consumers.clear()
     world.local.forget_pulls()
     world.clock.advance(60 * NS_PER_S)
+    world.store(b"2")
+    world.clock.advance(NS_PER_S)
 
     assert len(kept(world)) == 1
     assert world.status.last_error == ""
 
 
-def test_what_the_bucket_might_let_go_of_is_written_anew_at_a_start() -> None:
+def test_what_the_bucket_might_let_go_of_is_written_anew_before_the_next_message() -> None:
     world = World()
     world.start()
-    counts = []
-    for age_ns in (limits.UPLINK_LEDGER_AGE_NS // 4 - 20 * NS_PER_S, 40 * NS_PER_S):
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    for age_ns, writes in (
+        (limits.UPLINK_LEDGER_AGE_NS // 4 - 20 * NS_PER_S, 1),
+        (limits.UPLINK_LEDGER_AGE_NS // 4 + 20 * NS_PER_S, 2),
+    ):
+        world.uplink.stop()
+        world.local.forget_pulls()
+        before = len(kept(world))
         world.local.side["KV_LEAFNODE_UPLINK"].stored_ns -= age_ns
-        world.restart()
+        world.uplink = world._new()
+        world.uplink.start()
         world.clock.advance(5 * NS_PER_S)
-        counts.append(len(kept(world)))
-
-    assert counts == [1, 2]
+        world.store(b"2")
+        world.clock.advance(NS_PER_S)
+        assert len(kept(world)) - before == writes - 1
