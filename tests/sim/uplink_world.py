@@ -143,17 +143,19 @@ class Site:
         self.uplink.start()
         self.clock.advance(NS_PER_S)
 
-    def restart(self) -> None:
-        """The process is stopped in order and comes back."""
+    def restart(self, *, dies: bool = False) -> None:
+        """The process is stopped in order, or dies without a last word, and comes back."""
+        self.side_denied(denied=dies)
         self.uplink.stop()
+        self.side_denied(denied=False)
         for local in self.local.values():
             local.forget_pulls()
         self.uplink = self._new()
         self.start()
 
-    def store(self, stream: str, *payloads: bytes) -> None:
+    def store(self, stream: str, *payloads: bytes, subject: bytes = b"") -> None:
         for payload in payloads:
-            self.local[stream].store(payload, subject=f"{stream.lower()}.a".encode())
+            self.local[stream].store(payload, subject or f"{stream.lower()}.a".encode())
 
     def link_down(self) -> None:
         self.hub.down()

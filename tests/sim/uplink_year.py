@@ -2,9 +2,10 @@
 
     python -m tests.sim.uplink_year [--seeds 2000] [--seed 1] [--days 365]
 
-Each seed is one gateway with options of its own. At its end nothing may be lost and nothing
-doubled, and at every step what is held in memory stays within its bounds. `stay_asleep` lengthens
-what only repeats while nothing happens, so that a year takes a second.
+Each seed is one gateway with options of its own; its streams share the hub's with many others, and
+their subjects and prefixes change while messages are in flight. At its end nothing may be lost and
+nothing doubled, and at every step what is held in memory stays within its bounds. `stay_asleep`
+lengthens what only repeats while nothing happens, so that a year takes some seconds.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import logging
 import random
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.options import UplinkBudget, UplinkStream
+from leafnode.protocol.transform import Transform
 from leafnode.uplink.status import State
 from tests.sim.uplink_world import Site
 
@@ -45,6 +47,12 @@ OUTAGES_NS: Final = (
     *(NS_PER_MS, NS_PER_S, MINUTE_NS, 10 * MINUTE_NS, HOUR_NS, 8 * HOUR_NS),
     *(DAY_NS, 3 * DAY_NS, 20 * DAY_NS),
 )
+# What others store in the hub's stream between two messages of ours.
+CROWDS: Final = (0, 1, 1, 30, 30, 3 * limits.UPLINK_PROBES_MAX)
+PREFIXES: Final = ("edge.", "edge.b.", "edge.c.")
+TRANSFORMS: Final = (("ev.a", "t.a"), ("ev.*", "x.{{wildcard(1)}}"))
+RENAMINGS: Final = (None, None, (b"edge.>", b"plant.edge.>"), (b"edge.>", b"plant.>"))
+SUBJECTS_MAX: Final = 40  # of a stream that gets one more from time to time
 
 
 @contextmanager
@@ -67,13 +75,18 @@ class Year:
     messages: int = 0
     outages: int = 0
     restarts: int = 0
+    changes: int = 0  # of subjects and prefixes
     dead_letters: int = 0
     window_most: int = 0
     faults: list[str] = field(default_factory=list)
 
 
 class Gateway:
-    """Two streams, of which one is more urgent, and all that was ever stored in them."""
+    """Three streams, of which one is more urgent, and all that was ever stored in them.
+
+    The third is a mirror, so that its subjects are those of the first: nothing but the ids tells
+    what is whose at the hub.
+    """
 
     def __init__(self, seed: int) -> None:
         self.rng = rng = random.Random(seed)
@@ -95,22 +108,29 @@ class Gateway:
                 newest_first=rng.random() < 0.3,
             ),
             UplinkStream("AL", "AGG", "hub", urgent=True, window_msgs=window_msgs),
+            UplinkStream("MI", "AGG", "hub", window_msgs=window_msgs),
             budget=budget,
             dead_letter="DEAD",
         )
+        self.site.local["MI"].is_mirror = True
         for local in self.site.local.values():
             newest_first = any(
                 one.newest_first for one in self.site.options.streams if one.stream == local.name
             )
             local.is_work_queue = not newest_first and rng.random() < 0.5
         self.site.hub.bytes_per_s = rng.choice([0, 0, 2000, 50_000])
-        self.sent: dict[str, list[bytes]] = {"EV": [], "AL": []}
+        self.subjects: dict[str, list[bytes]] = {"EV": [b"ev.a"], "AL": [b"al.a"]}
+        self.subjects["MI"] = self.subjects["EV"]
+        renaming = rng.choice(RENAMINGS)
+        self.site.hub.transform = None if renaming is None else Transform(*renaming)
+        self.sent: dict[str, list[bytes]] = {"EV": [], "AL": [], "MI": []}
         self.fatal: set[bytes] = set()  # payloads that the hub refuses for good
         self.year = Year(seed)
 
     def live(self, length_ns: int) -> Year:
         clock, site = self.site.clock, self.site
         site.uplink.start()
+        self.begin()
         end_ns = clock.monotonic_ns() + length_ns
         while clock.monotonic_ns() < end_ns:
             self.step()
@@ -121,14 +141,21 @@ class Gateway:
         site.uplink.stop()
         return self.year
 
+    def begin(self) -> None:
+        """The first messages go well: no hub can be known before it has acknowledged anything."""
+        for name in self.sent:
+            self.store_one(name)
+        self.site.clock.advance(2 * DAY_NS)
+
     def step(self) -> None:
         site, rng = self.site, self.rng
-        match rng.randrange(12):
+        self.crowd()
+        match rng.randrange(14):
             case 0:
                 self.outage()
             case 1:
                 self.year.restarts += 1
-                site.restart()
+                site.restart(dies=rng.random() < 0.5)
             case 2:
                 # Full for a while: what comes next is refused and may be tried again.
                 site.hub.refusal = (10077, "maximum bytes exceeded")
@@ -141,14 +168,18 @@ class Gateway:
                 site.hub.loses_acks = True
                 site.hub.loses_answers = rng.random() < 0.5
                 self.store()
-                site.clock.advance(rng.randrange(1, 15_000) * NS_PER_MS)
-                if rng.random() < 0.5:
-                    self.outage()
+                site.clock.advance(rng.randrange(1, 10_000) * NS_PER_MS)
+                self.crowd()
+                self.store()
+                site.clock.advance(rng.randrange(1, 5_000) * NS_PER_MS)
+                self.lose_the_link()
                 site.hub.loses_acks = site.hub.loses_answers = False
             case 4:
                 self.outage()
             case 5:
-                site.hub.publish(b"edge.other", b"stranger")
+                self.change_subjects()
+            case 7:
+                self.change_prefix()
             case 6:
                 self.fatal |= self.next_payloads()
                 self.store()
@@ -162,12 +193,65 @@ class Gateway:
         return {b"EV %d" % (len(self.sent["EV"]) + 1)}
 
     def store(self) -> None:
-        for name in ("EV", "AL"):
+        for name in self.sent:
             for _ in range(self.rng.choice([0, 1, 1, 3, 20])):
-                payload = b"%s %d" % (name.encode(), len(self.sent[name]) + 1)
-                self.sent[name].append(payload)
-                self.site.store(name, payload)
-                self.year.messages += 1
+                self.store_one(name)
+
+    def store_one(self, name: str) -> None:
+        payload = b"%s %d" % (name.encode(), len(self.sent[name]) + 1)
+        self.sent[name].append(payload)
+        self.site.store(name, payload, subject=self.rng.choice(self.subjects[name]))
+        self.year.messages += 1
+
+    def crowd(self) -> None:
+        """Others publish into the stream that all share."""
+        for _ in range(self.rng.choice(CROWDS)):
+            self.site.hub.publish(b"edge.other", b"stranger")
+
+    def lose_the_link(self) -> None:
+        """After what is in flight then, half of the time everything is another."""
+        match self.rng.randrange(4):
+            case 0:
+                self.outage()
+            case 1:
+                self.change_prefix()
+            case 2:
+                self.change_subjects()
+                self.outage()
+            case _:
+                pass
+
+    def change_prefix(self) -> None:
+        """The configuration is another one, and the uplink begins anew, sometimes long after."""
+        site, rng = self.site, self.rng
+        if not site.hub.loses_answers:
+            site.clock.advance(MINUTE_NS)  # it has asked: only so many prefixes are remembered
+        self.year.changes += 1
+        prefix, transforms = rng.choice(PREFIXES), rng.choice([(), (rng.choice(TRANSFORMS),)])
+        streams = tuple(
+            replace(one, subject_prefix=prefix, subject_transforms=transforms)
+            for one in site.options.streams
+        )
+        site.options = replace(site.options, streams=streams)
+        if rng.random() < 0.5:
+            site.link_down()
+            site.clock.advance(rng.choice(OUTAGES_NS))
+            site.link_up()
+        site.restart()
+
+    def change_subjects(self) -> None:
+        """A stream gets one subject more, or stores what comes under another."""
+        self.year.changes += 1
+        name = self.rng.choice(["EV", "AL"])
+        local, subjects = self.site.local[name], self.subjects[name]
+        more = f"more.{name.lower()}.{len(subjects) % SUBJECTS_MAX}"
+        if self.rng.random() < 0.5:
+            local.subjects = tuple(dict.fromkeys((*local.subjects, more)))
+        else:
+            local.transform = ("in.>", "more.>")
+            local.subjects = tuple(dict.fromkeys((*local.subjects, "in.>")))
+        if more.encode() not in subjects:
+            subjects.append(more.encode())
 
     def outage(self) -> None:
         self.year.outages += 1
@@ -179,7 +263,7 @@ class Gateway:
         self.site.clock.advance(length_ns // 4)
         if self.rng.random() < 0.2:
             self.year.restarts += 1
-            self.site.restart()
+            self.site.restart(dies=self.rng.random() < 0.5)
         self.site.link_up()
 
     def check_bounds(self) -> None:
@@ -252,6 +336,7 @@ def main() -> int:
             messages=year.messages,
             outages=year.outages,
             restarts=year.restarts,
+            changes=year.changes,
             dead_letters=year.dead_letters,
         )
         if year.faults:
