@@ -86,6 +86,7 @@ class Asking:
         self._is_proven = False  # what is sent is found where it is asked for
         self._proves = False
         self._is_grounded = False  # the last word was the hub's
+        self._had_before = 0  # up to where all was done when this run began
         self.doubt = ""  # why what was sent cannot be found
 
     def cancel(self) -> None:
@@ -97,6 +98,7 @@ class Asking:
         """`local` is how the local stream is now."""
         if origin != self._origin:
             self._is_grounded = self._is_proven = False
+            self._had_before = self._lag.acked_seq
         self._origin, self._local = origin, local
         self._proves = False
         if not self._link.takes_headers():
@@ -231,11 +233,25 @@ class Asking:
             prefix = self._ways.now.prefix
             problem = f"others publish under {prefix}: it should be this server's own"
             self._blind(problem, is_ailment=True)
-        elif position.last == 0 and self._lag.acked_seq and self._may_be_there():
-            problem = f"the hub had messages up to {self._lag.acked_seq} and shows none of them"
+        elif position.last == 0 and self._hub_had() and self._may_be_there():
+            problem = f"the hub had messages up to {self._hub_had()} and shows none of them"
             self._blind(problem, is_ailment=True)
         else:
             self._go_on(resume, position)
+
+    def _hub_had(self) -> int:
+        """Return up to where the hub had all; what this run set aside or removed is not in it."""
+        return max(self._flight.hub_had, self._had_before)
+
+    def _lost(self, position: Position) -> str:
+        """Say that the hub has less than it had, or nothing. Before the start is not known well."""
+        last, before = position.last, self._had_before
+        if not last or self._options.newest_first or last >= self._hub_had():
+            return ""
+        if last < self._flight.hub_had:
+            return f"the hub lost messages: it ends at {last}"
+        less = f"the hub ends at {last}, and {before} was done here before this start"
+        return f"{less}: it lost messages, or they were removed here or are dead letters"
 
     def _may_be_there(self) -> bool:
         """Say whether a former run may have sent what is here."""
@@ -243,7 +259,7 @@ class Asking:
 
     def _go_on(self, resume: Resume, position: Position) -> None:
         self._is_grounded = True
-        protection, problem, acked = Protection.ASKED, "", self._lag.acked_seq
+        protection, problem = Protection.ASKED, ""
         if self.doubt:
             protection, problem = Protection.WINDOW, self.doubt
         elif resume.unverified:
@@ -253,10 +269,8 @@ class Asking:
             protection = Protection.PARTLY
             problem = f"the hub has nothing of this stream under {resume.unseen}, and too much else"
         is_ailment = bool(problem)
-        in_order = not self._options.newest_first
-        hides = resume.strangers > 0
-        if in_order and not hides and 0 < position.last < acked and not problem:
-            problem = f"the hub lost messages: it ends at {position.last}"
+        if not resume.strangers:  # else what is newer of ours may be hidden
+            problem = problem or self._lost(position)
         self.told(Word(position, protection, problem, is_ailment=is_ailment))
 
     # -- what the hub makes of subjects

@@ -6,6 +6,7 @@ the hub is asked. Truth: docs/uplink.md, "What happens to a message".
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode import limits
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Clock
     from leafnode.config.options import UplinkStream
+    from leafnode.uplink.answers import Stored
     from leafnode.uplink.ceiling import Ceiling
     from leafnode.uplink.dead_letter import DeadLetters
     from leafnode.uplink.gate import Gate, Slot
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from leafnode.uplink.trouble import Trouble
     from leafnode.uplink.upstream import Upstream
     from leafnode.uplink.window import Entry
+
+log = logging.getLogger(__name__)
 
 
 class Parts(NamedTuple):
@@ -82,6 +86,7 @@ class Flight:
         self.is_asked = False  # the hub said where to go on
         self.last_ack_ns = 0  # wall time
         self.latest: Latest | None = None
+        self.hub_had = 0  # the highest sequence that the hub acknowledged
         self.acked: Callable[[], None] = lambda: None  # called after each PubAck
         self.is_ready: Callable[[], bool] = lambda: True  # asked before anything is sent
         self._too_large = False
@@ -110,6 +115,7 @@ class Flight:
         """It is another stream now: what the window holds is not of it."""
         self.window = self._empty()
         self.latest = None
+        self.hub_had = 0
 
     def begin(self, position: Position, *, is_asked: bool) -> None:
         self.is_on = True
@@ -122,6 +128,7 @@ class Flight:
             self._parts.lag.behind = self._parts.local.pending()
         self._parts.counters.skipped += len(stored)
         for entry in stored:
+            self.hub_had = max(self.hub_had, entry.seq)
             self._parts.local.ack(entry)
         self.is_refused = self.window.first_refused() is not None
         if self.is_refused:
@@ -247,6 +254,7 @@ class Flight:
         if not parts.link.send(subject, body, header_size=header_size, reply=reply):
             self._not_taken(entry, subject)
             return
+        self._untaken.pop(subject, None)
         parts.counters.resent += entry.attempts > 1
         if not self._ack_alarm.is_set:
             self._ack_alarm.set(self._options.ack_timeout_ns)
@@ -291,6 +299,7 @@ class Flight:
         if entry is None:
             return
         self.latest = Latest(seq, ack.seq, entry.sent_as)
+        self.hub_had = max(self.hub_had, seq)
         parts.counters.uplinked += 1
         parts.counters.duplicates += ack.duplicate
         parts.ceiling.acked(entry.sent_size)
@@ -387,6 +396,37 @@ class Flight:
         self._retried = entry.seq
         if not self._is_held(entry):
             self._send(entry)
+
+    @property
+    def stuck(self) -> Entry | None:
+        """The message that all behind it waits for: the hub refuses it, or nobody takes it."""
+        entry = self.window.first_refused()
+        if entry is None and self._untaken:
+            waiting = (one for one in self.window if one.sent_as in self._untaken)
+            entry = next((one for one in waiting if one.sent_ns is None), None)
+        return entry
+
+    def removed(self, stuck: Entry, first: Stored | None) -> None:
+        """The local stream lets go of what somebody deletes; then nothing waits for it any more.
+
+        `first` is what is left there from `stuck` on. What was removed behind it goes with it.
+        """
+        waits = (entry for entry in self.window if not entry.is_leaving and entry.sent_ns is None)
+        behind = (entry for entry in waits if entry.seq >= stuck.seq)
+        gone = [entry for entry in behind if first is None or entry.seq < first.seq]
+        if stuck not in gone:
+            return
+        for entry in gone:
+            self.window.set_aside(entry)
+            self._parts.local.ack(entry)
+        self._parts.counters.removed += len(gone)
+        what = (self._options.stream, stuck.seq, len(gone))
+        log.info("Uplink gives up what was removed here: stream=%s sequence=%d messages=%d", *what)
+        if self.is_refused:
+            self._retry_alarm.cancel()
+            self._retry_refused()
+        elif self.is_on:
+            self.pump()
 
     def _land(self, entry: Entry) -> None:
         """It is not on the way any more."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Clock
     from leafnode.routing.account import Account
+    from leafnode.uplink.answers import Stored
     from leafnode.uplink.mailbox import Letter, Mailbox
     from leafnode.uplink.window import Budget
 
@@ -58,6 +59,19 @@ def ask_stream(
 
     subject = f"$JS.API.STREAM.INFO.{stream}".encode()
     body = b'{"subjects_filter":">"}' if with_subjects else b""
+    mailbox.ask(subject, body, answered, limits.UPLINK_API_TIMEOUT_NS)
+
+
+def ask_message(
+    mailbox: Mailbox, stream: str, seq: int, then: Callable[[Stored | Failure | None], None]
+) -> None:
+    """Give the first message from `seq` on; None: there is none."""
+
+    def answered(body: bytes | None) -> None:
+        then(_SILENCE if body is None else answers.stored_message(body))
+
+    subject = f"$JS.API.STREAM.MSG.GET.{stream}".encode()
+    body = msgspec.json.encode({"seq": seq, "next_by_subj": ">"})
     mailbox.ask(subject, body, answered, limits.UPLINK_API_TIMEOUT_NS)
 
 
@@ -149,17 +163,6 @@ class LocalStream:
         inbox = self._mailbox.address(b"m", b"%d" % self._pull)
         if not self._account.publish(subject, msgspec.json.encode(request), reply=inbox):
             self._end(Pulled(gone=True))
-
-    def stored_at(self, seq: int, then: Callable[[int], None]) -> None:
-        """Say when the first message from `seq` on was stored; nothing if there is none."""
-
-        def found(body: bytes | None) -> None:
-            stored_ns = answers.stored_ns(body) if body is not None else None
-            if stored_ns is not None:
-                then(stored_ns)
-
-        request = msgspec.json.encode({"seq": seq, "next_by_subj": ">"})
-        self._ask(f"STREAM.MSG.GET.{self._stream}", request, found)
 
     def ack(self, entry: Entry) -> None:
         """Acknowledge it here, with all others of this turn."""

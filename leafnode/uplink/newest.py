@@ -10,24 +10,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from leafnode import limits
-from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import ConsumerInfo, Failure, Position, StreamInfo
-from leafnode.uplink.local import LocalState, Pulled, ask_stream
+from leafnode.uplink.local import LocalState, Pulled, ask_message, ask_stream
 from leafnode.uplink.window import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.clock import Clock
+    from leafnode.uplink.answers import Stored
     from leafnode.uplink.mailbox import Mailbox
     from leafnode.uplink.scatter import Scatter
     from leafnode.uplink.window import Budget
-
-_SILENCE = Failure(0, "the local JetStream does not answer")
 
 
 class NewestFirst:
@@ -100,16 +96,6 @@ class NewestFirst:
 
     def ack(self, entry: Entry) -> None:
         """There is nothing to acknowledge here: the hub knows what it has."""
-
-    def stored_at(self, seq: int, then: Callable[[int], None]) -> None:
-        """Say when the first message from `seq` on was stored; nothing if there is none."""
-
-        def found(body: bytes | None) -> None:
-            stored_ns = answers.stored_ns(body) if body is not None else None
-            if stored_ns is not None:
-                then(stored_ns)
-
-        self._get(seq, found)
 
     @property
     def _window(self) -> Scatter:
@@ -187,13 +173,15 @@ class NewestFirst:
         self._asking = True
         self._round += 1
         number = self._round
-        self._get(wanted[0], lambda body: self._got(wanted, body, number))
 
-    def _got(self, wanted: tuple[int, int], body: bytes | None, number: int) -> None:
-        if number != self._round:
-            return  # it rested meanwhile
+        def got(message: Stored | Failure | None) -> None:
+            if number == self._round:  # else it rested meanwhile
+                self._got(wanted, message)
+
+        ask_message(self._mailbox, self._stream, wanted[0], got)
+
+    def _got(self, wanted: tuple[int, int], message: Stored | Failure | None) -> None:
         self._asking = False
-        message = _SILENCE if body is None else answers.stored_message(body)
         if isinstance(message, Failure):
             self._wanted = 0
             self.ended(Pulled(gone=True))
@@ -231,7 +219,7 @@ class NewestFirst:
         self._span = max(least, (last - first + 1) // 2)
         return True
 
-    def _take(self, message: answers.Stored) -> None:
+    def _take(self, message: Stored) -> None:
         entry = Entry(
             message.seq, message.subject, message.header_size, message.body, b"", message.stored_ns
         )
@@ -256,11 +244,3 @@ class NewestFirst:
             self._read()
 
         self.look(looked)
-
-    def _get(self, seq: int, then: Callable[[bytes | None], None]) -> None:
-        request = msgspec.json.encode({"seq": seq, "next_by_subj": ">"})
-        self._ask(f"STREAM.MSG.GET.{self._stream}", request, then)
-
-    def _ask(self, verb: str, body: bytes, then: Callable[[bytes | None], None]) -> None:
-        subject = f"$JS.API.{verb}".encode()
-        self._mailbox.ask(subject, body, then, limits.UPLINK_API_TIMEOUT_NS)

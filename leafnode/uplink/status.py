@@ -42,6 +42,7 @@ class Counters:
     skipped: int = 0  # not sent, because the hub said that it has them
     refused: int = 0  # error answers of the hub
     dead_letters: int = 0  # of these, kept here as dead letters
+    removed: int = 0  # not sent any more: the local stream let go of them
     cuts: int = 0  # flights that ended before everything was acknowledged
 
 

@@ -25,7 +25,7 @@ from leafnode.uplink.flight import Flight, Parts
 from leafnode.uplink.gate import Slot
 from leafnode.uplink.interview import Interview
 from leafnode.uplink.lag import Lag
-from leafnode.uplink.local import LocalStream, ask_stream
+from leafnode.uplink.local import LocalStream, ask_message, ask_stream
 from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import Origin
@@ -36,11 +36,13 @@ from leafnode.uplink.ways_store import WaysStore
 from leafnode.uplink.window import Budget
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from leafnode.clock import Clock
     from leafnode.config.options import UplinkStream
     from leafnode.routing.account import Account
+    from leafnode.uplink.answers import Stored
     from leafnode.uplink.asking import Word
     from leafnode.uplink.ceiling import Ceiling
     from leafnode.uplink.gate import Gate
@@ -461,7 +463,20 @@ class StreamUplink:
 
     def _look_oldest(self) -> None:
         if self._lag.behind and (self._options.newest_first or not len(self._flight.window)):
-            self._local.stored_at(self._lag.acked_seq + 1, self._lag.oldest)
+            self._look_at(self._lag.acked_seq + 1, self._take_oldest)
+
+    def _take_oldest(self, message: Stored | None) -> None:
+        if message is not None:
+            self._lag.oldest(message.stored_ns)
+
+    def _look_at(self, seq: int, then: Callable[[Stored | None], None]) -> None:
+        """Give the first message that is here from `seq` on; nothing where that cannot be said."""
+
+        def found(message: Stored | Failure | None) -> None:
+            if not isinstance(message, Failure) and self._state is not State.STOPPED:
+                then(message)
+
+        ask_message(self._mailbox, self._options.stream, seq, found)
 
     def _lag_looked(self, local: LocalState | Failure) -> None:
         if isinstance(local, Failure) or self._state is State.STOPPED:
@@ -470,5 +485,7 @@ class StreamUplink:
         self._look_oldest()
         self._asking.keep()
         self._flight.noted()
+        if (stuck := self._flight.stuck) is not None:
+            self._look_at(stuck.seq, lambda first: self._flight.removed(stuck, first))
         if self._slot.held is not None:
             self._flight.wake()  # so much may wait by now that it is worth it

@@ -106,6 +106,14 @@ class LocalJetStream:
         self._serve_all()
         return self.last_seq
 
+    def delete(self, *seqs: int) -> None:
+        """Somebody deletes messages; a consumer that had them does not wait for them any more."""
+        for seq in seqs:
+            subject, _, body = self.messages.pop(seq)
+            self._size -= len(subject) + len(body)
+            for consumer in self.consumers.values():
+                consumer.pending.pop(seq, None)
+
     def forget_pulls(self) -> None:
         """What happens to waiting requests when the process that sent them dies."""
         for consumer in self.consumers.values():
