@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock, Timer
 
 _WRITES_MAX: Final = 16  # of one port in one turn; the rest goes out when it is writable again
+_BLOCKED_MS: Final = 20  # before a port that takes nothing is asked again, unless it is writable
 
 
 class PortOutput:
@@ -75,7 +76,8 @@ class PortOutput:
         if pause_ns:
             delays_ns.append(pause_ns)
         if due_ms is not None:
-            delays_ns.append(due_ms * NS_PER_MS)
+            # What is owed now cannot go now: who does not read would have us try for ever.
+            delays_ns.append(max(due_ms, _BLOCKED_MS if self._out else 0) * NS_PER_MS)
         self._set_timer(min(delays_ns, default=None))
 
     def _write(self, port: OpenPort, sender: Framing | PortCommands) -> bool:

@@ -141,7 +141,7 @@ class RawFraming(Frames):
 
     def next_timeout_ms(self, now_ms: int) -> int | None:
         poll_ms = super().next_timeout_ms(now_ms)
-        if not self._buffer:
+        if not self._buffer or self._is_due:  # what is due waits to be asked for, not for time
             return poll_ms
         due_ms = max(0, self._due_ms - now_ms)
         return due_ms if poll_ms is None else min(due_ms, poll_ms)

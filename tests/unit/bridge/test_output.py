@@ -85,6 +85,25 @@ def told(story: Callable[[World], Any]) -> None:
     asyncio.run(main())
 
 
+def test_a_port_that_takes_nothing_is_not_asked_over_and_over() -> None:
+    async def story(world: World) -> None:
+        world.port.takes = 0
+
+        world.send(Sender(b"pong", due_ms=0))
+
+        assert world.clock.due_in_ns() == 20 * NS_PER_MS
+        world.pass_ms(20)
+        assert world.calls == ["due"]
+        world.send(Sender(due_ms=500))
+        assert world.clock.due_in_ns() == 500 * NS_PER_MS
+        world.port.takes = 4
+        world.send(Sender(due_ms=0))
+        assert world.clock.due_in_ns() == 0
+        assert world.heard() == b"pong"
+
+    told(story)
+
+
 def test_a_turn_writes_sixteen_pieces_and_the_rest_follows_at_once() -> None:
     async def story(world: World) -> None:
         sender = Sender(*[b"%d," % number for number in range(17)])

@@ -123,6 +123,17 @@ def test_a_given_gap_stands() -> None:
 # --- raw
 
 
+def test_a_chunk_that_nobody_takes_yet_asks_for_no_time() -> None:
+    framing = raw()
+    framing.receive(b"abc", 0)
+    assert framing.next_timeout_ms(40) == 60
+
+    framing.receive(b"", 100)
+
+    assert framing.next_timeout_ms(100) is None
+    assert feed(framing, b"", now_ms=200) == [b"abc"]
+
+
 def raw(**options: object):
     framing = framing_of("raw", every_ns=100 * NS_PER_MS, **options)
     framing.opened(0)
