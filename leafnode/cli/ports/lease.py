@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LEASE_S: Final = 30.0
 _RENEW_S: Final = 10.0  # two may be missed
+_END_S: Final = 2.0  # that a renewal under way may take yet
 _SHORTEST_S: Final = 1.0  # that a server lends
 
 
@@ -101,13 +102,16 @@ class Lease:
         """Give it back. What keeps us from that is told: the server has it back in a while."""
         self._over.set()
         if self._thread.ident is not None:
-            self._thread.join()
-        if self._is_asked_for:
-            self._is_asked_for = False
-            try:
-                ask(self._client, self._port, "RETURN", {"lease": self._name})
-            except (LeafnodeError, OSError) as err:
-                self._tell(f"{self._port} was not given back: {err}")
+            self._thread.join(_END_S)
+        if not self._is_asked_for:
+            return
+        self._is_asked_for = False
+        try:
+            if self._thread.is_alive():  # it waits for the server, and has the client
+                raise NatsError("the server does not answer")
+            ask(self._client, self._port, "RETURN", {"lease": self._name})
+        except (LeafnodeError, OSError) as err:
+            self._tell(f"{self._port} was not given back: {err}")
 
     def renew(self) -> float | None:
         """Have it lent for longer; return when to do that again (s), None: its time is over."""

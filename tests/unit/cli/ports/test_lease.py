@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from typing import Any
 
 import pytest
 
 from leafnode.bridge import port_bounds
 from leafnode.cli.nats.errors import NatsError
+from leafnode.cli.ports import lease as lease_module
 from leafnode.cli.ports.errors import PortError
 from leafnode.cli.ports.lease import LEASE_S, Lease, lent, port_token
 from leafnode.clock import NS_PER_S
@@ -137,6 +139,25 @@ def test_a_port_that_is_not_lent_is_not_given_back() -> None:
     held.lease.end()
 
     assert held.client.asked == ["LEND"]
+
+
+def test_a_server_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "_RENEW_S", 0)
+    monkeypatch.setattr(lease_module, "_END_S", 0)
+    held, asked, answered = Held(), threading.Event(), threading.Event()
+
+    def hangs(*_: object, **__: object) -> dict[str, Any]:
+        asked.set()
+        answered.wait(60)
+        raise NatsError("too late")
+
+    held.lease.begin()
+    held.client.ask_json = hangs  # type: ignore[method-assign]
+    asked.wait(60)
+    held.lease.end()
+
+    assert held.said == ["gps was not given back: the server does not answer"]
+    answered.set()
 
 
 def test_what_keeps_it_from_being_given_back_is_said() -> None:
