@@ -162,6 +162,7 @@ class HubMessage(NamedTuple):
     in_flight: InFlight | None
     subject: str = ""
     is_former: bool = False  # of a stream that had the same name before this one
+    mark: str = ""  # see `Place`
 
 
 _AnswerT = TypeVar(
@@ -210,10 +211,13 @@ def hub_message(body: bytes, origin: Origin) -> HubMessage | Failure | None:
     except (binascii.Error, ValueError):
         return Failure(0, "headers that are not base64")
     msg_id = header.get(block, MSG_ID)
-    seq = origin.seq_of(msg_id) if msg_id is not None else None
-    in_flight = in_flight_of(block, seq) if seq is not None else None
-    is_former = msg_id is not None and seq is None and origin.is_former(msg_id)
-    return HubMessage(answer.message.seq, seq, in_flight, answer.message.subject, is_former)
+    place = origin.place_of(msg_id) if msg_id is not None else None
+    if place is None:
+        is_former = msg_id is not None and origin.is_former(msg_id)
+        return HubMessage(answer.message.seq, None, None, answer.message.subject, is_former)
+    in_flight = in_flight_of(block, place.seq)
+    hub_seq, subject = answer.message.seq, answer.message.subject
+    return HubMessage(hub_seq, place.seq, in_flight, subject, mark=place.mark)
 
 
 def stored_ns(body: bytes) -> int | None:

@@ -11,10 +11,11 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode import limits
-from leafnode.uplink.answers import EVERYTHING, Failure, StreamInfo
+from leafnode.uplink.answers import EVERYTHING, ConsumerInfo, Failure, StreamInfo
+from leafnode.uplink.claims import Claims
 from leafnode.uplink.interview import SILENCE
-from leafnode.uplink.local import ask_stream
-from leafnode.uplink.onward import InFlight
+from leafnode.uplink.local import LocalState, ask_stream
+from leafnode.uplink.onward import InFlight, Place
 from leafnode.uplink.resume import Known, Position, Resume
 from leafnode.uplink.status import Protection
 from leafnode.uplink.ways import Reached
@@ -81,7 +82,10 @@ class Asking:
         self._kept_ns = self._clock.monotonic_ns()
         self._sees_others = False  # under the very subjects of this stream
         self._origin: Origin | None = None
-        self._local = StreamInfo()
+        self._local = LocalState(StreamInfo(), ConsumerInfo())
+        self._claims = Claims(
+            parts.mailbox, parts.options.stream, is_scattered=parts.options.newest_first
+        )
         self._round = 0
         self._is_proven = False  # what is sent is found where it is asked for
         self._proves = False
@@ -91,11 +95,12 @@ class Asking:
 
     def cancel(self) -> None:
         self._interview.cancel()
+        self._claims.cancel()
         self._round += 1
         self._proves = False
 
-    def begin(self, origin: Origin, local: StreamInfo) -> None:
-        """`local` is how the local stream is now."""
+    def begin(self, origin: Origin, local: LocalState) -> None:
+        """`local` is how the local stream and the consumer are now."""
         if origin != self._origin:
             self._is_grounded = self._is_proven = False
             self._had_before = self._lag.acked_seq
@@ -119,8 +124,10 @@ class Asking:
             return
         self._kept_ns = now_ns
         floor, hub_seq, text = self._flight.window.said()
-        if hub_seq:
-            reached = Reached(self._origin.identity, floor, hub_seq, text.decode())
+        latest = self._flight.latest
+        if hub_seq and latest is not None:
+            newest = (latest.seq, latest.mark)
+            reached = Reached(self._origin.identity, floor, hub_seq, text.decode(), *newest)
             self._store.reached(reached)
 
     def acked(self) -> None:
@@ -164,7 +171,7 @@ class Asking:
                 resume = Resume(groups, self._lag.acked_seq, known=known, doubtful=doubtful)
                 self._interview.begin(resume, self._origin, self._answered)
                 return
-        local = self._local
+        local = self._local.stream
         if local.patterns != EVERYTHING or local.state.num_subjects > limits.UPLINK_QUESTIONS_MAX:
             self._ask_for(local.patterns)
             return
@@ -188,12 +195,23 @@ class Asking:
             most = limits.UPLINK_QUESTIONS_MAX
             self._blind(f"there are more than {most} subjects to ask for", is_ailment=True)
             return
-        kept, reached = None, self._ways.reached
-        if reached is not None and reached.identity == self._origin.identity:
-            kept = InFlight(reached.floor, reached.hub_seq, reached.ranges.encode())
-        doubtful = len(window)
-        groups = [(one,) for one in upstream]
-        resume = Resume(groups, self._lag.acked_seq, doubtful=doubtful, kept=kept)
+        reached, groups = self._ways.reached, [(one,) for one in upstream]
+        if reached is None or reached.identity != self._origin.identity:
+            self._ask_with(groups, None)
+            return
+        kept = InFlight(reached.floor, reached.hub_seq, reached.ranges.encode())
+
+        def judged(refuted: set[int] | Failure) -> None:
+            """What was kept speaks of this stream, or of one whose copy was restored since."""
+            self._ask_with(groups, None if refuted else kept)
+
+        place = Place(reached.seq, reached.mark)
+        self._claims.begin([place], window, self._local, judged)
+
+    def _ask_with(self, groups: list[tuple[str]], kept: InFlight | None) -> None:
+        assert self._origin is not None, "it has begun"
+        acked, doubtful = self._lag.acked_seq, len(self._flight.window)
+        resume = Resume(groups, acked, doubtful=doubtful, kept=kept)
         self._interview.begin(resume, self._origin, self._answered)
 
     def _heard_trouble(self, failure: Failure) -> None:
@@ -222,13 +240,22 @@ class Asking:
             return
         if resume.is_seen and resume.moved is None:
             self._is_proven, self.doubt = True, ""
+        window = self._flight.window
+        self._claims.begin(
+            resume.claims(), window, self._local, lambda found: self._judged(resume, found)
+        )
+
+    def _judged(self, resume: Resume, refuted: set[int] | Failure) -> None:
+        """Take what the hub has that is of another history of this stream."""
+        if isinstance(refuted, Failure):
+            self.failed(f"the local stream does not say what it has: {refuted}")
+            return
+        resume.refute(refuted)
         position = resume.position()
         if resume.is_blank:
             self._blind(self.doubt, is_ailment=True)
-        elif position.last > self._lag.last_seq:
-            # A restored backup of the stream: its sequences will be used a second time.
-            problem = f"the hub has sequence {position.last}, this stream ends before it"
-            self._blind(problem, is_ailment=True)
+        elif resume.is_refuted:
+            self._restored(position, max(refuted))
         elif position.last == 0 and resume.strangers:
             prefix = self._ways.now.prefix
             problem = f"others publish under {prefix}: it should be this server's own"
@@ -252,6 +279,18 @@ class Asking:
             return f"the hub lost messages: it ends at {last}"
         less = f"the hub ends at {last}, and {before} was done here before this start"
         return f"{less}: it lost messages, or they were removed here or are dead letters"
+
+    def _restored(self, position: Position, seq: int) -> None:
+        """Go on behind what was acknowledged here: new messages have ids of their own."""
+        problem = (
+            f"the hub's sequence {seq} of this stream is not the one that is here: a copy of the "
+            "store was restored, or another server has this name"
+        )
+        if self._options.newest_first:
+            self._blind(problem, is_ailment=True)
+            return
+        self._is_grounded = True
+        self.told(Word(position, Protection.RESTORED, problem))
 
     def _may_be_there(self) -> bool:
         """Say whether a former run may have sent what is here."""

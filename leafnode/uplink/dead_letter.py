@@ -91,12 +91,13 @@ class DeadLetters:
         ]
         if refusal.code:
             more.append((_CODE, b"%d" % refusal.code))
-        header_size, body = onward(origin, entry.seq, entry.header_size, entry.body, more)
+        msg_id = origin.msg_id(entry.place)
+        header_size, body = onward(msg_id, entry.header_size, entry.body, more)
         if header_size <= limits.MAX_HEADER_BYTES:
             return header_size, body
         # With the reason it has more headers than any stream takes.
         more.append((_HEADERS, b"%d" % entry.header_size))
-        return onward(origin, entry.seq, 0, entry.body, more)
+        return onward(msg_id, 0, entry.body, more)
 
     def _make_stream(self, then: Callable[[str], None]) -> None:
         config = {

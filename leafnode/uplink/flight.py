@@ -66,6 +66,7 @@ class Latest(NamedTuple):
     seq: int
     hub_seq: int
     sent_as: bytes
+    mark: str  # see `Place`
 
 
 class Flight:
@@ -239,7 +240,9 @@ class Flight:
         parts = self._parts
         in_flight = self.window.send(entry, self._clock.monotonic_ns())
         more = () if in_flight is None else (in_flight.line(),)
-        header_size, body = onward(self.origin, entry.seq, entry.header_size, entry.body, more)
+        header_size, body = onward(
+            self.origin.msg_id(entry.place), entry.header_size, entry.body, more
+        )
         max_bytes = parts.link.max_payload_bytes()
         if max_bytes and len(body) > max_bytes:
             self._refuse(entry, larger_than(len(body), max_bytes))
@@ -298,7 +301,7 @@ class Flight:
         entry = self.window.settle(seq, ack.seq)
         if entry is None:
             return
-        self.latest = Latest(seq, ack.seq, entry.sent_as)
+        self.latest = Latest(seq, ack.seq, entry.sent_as, entry.place.mark)
         self.hub_had = max(self.hub_had, seq)
         parts.counters.uplinked += 1
         parts.counters.duplicates += ack.duplicate

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from leafnode.nuid import ALPHABET
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ _INSTRUCTIONS: Final = frozenset(
         b"Nats-Required-Api-Level",
     }
 )
+_MARK: Final = 5  # characters: one of 900 million
 _PREFIX: Final = b"Nats-"
 _PREFIX_ONWARD: Final = b"Leafnode-"
 
@@ -66,6 +68,19 @@ class InFlight(NamedTuple):
         return IN_FLIGHT, b" ".join((b"%d %d" % self[:2], self.ranges)).rstrip()
 
 
+class Place(NamedTuple):
+    """A message of a stream. `mark` tells two apart that had the same sequence: a stream whose copy
+    was restored gives its sequences a second time.
+    """
+
+    seq: int
+    mark: str = ""  # of the time at which it was stored; empty: of an older version, not known
+
+    @classmethod
+    def of(cls, seq: int, stored_ns: int) -> Place:
+        return cls(seq, "".join(ALPHABET[stored_ns // 62**power % 62] for power in range(_MARK)))
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Whose messages these are. `identity` tells two streams apart that had the same name.
@@ -78,32 +93,33 @@ class Origin:
     stream: str
     identity: str
 
-    def msg_id(self, seq: int) -> bytes:
-        return f"{self.server}.{self.stream}.{self.identity}.{seq}".encode()
+    def msg_id(self, place: Place) -> bytes:
+        mark = f"-{place.mark}" if place.mark else ""
+        return f"{self.server}.{self.stream}.{self.identity}.{place.seq}{mark}".encode()
 
-    def seq_of(self, msg_id: bytes) -> int | None:
-        """Return the sequence that the id names, or None when it is not one of this stream's."""
-        name, _, seq = msg_id.rpartition(b".")
+    def place_of(self, msg_id: bytes) -> Place | None:
+        """Return the message that the id names, or None when it is not one of this stream's."""
+        name, _, rest = msg_id.rpartition(b".")
         if name != f"{self.server}.{self.stream}.{self.identity}".encode():
             return None
-        return _number(seq)
+        return _place(rest)
 
     def is_former(self, msg_id: bytes) -> bool:
         """Say whether it is the id of a stream that had this name before it was made anew."""
         name, _, seq = msg_id.rpartition(b".")
         former, _, identity = name.rpartition(b".")
         same_name = former == f"{self.server}.{self.stream}".encode()
-        return same_name and identity != self.identity.encode() and _number(seq) is not None
+        return same_name and identity != self.identity.encode() and _place(seq) is not None
 
 
 def onward(
-    origin: Origin, seq: int, header_size: int, body: bytes, more: Iterable[tuple[bytes, bytes]]
+    msg_id: bytes, header_size: int, body: bytes, more: Iterable[tuple[bytes, bytes]]
 ) -> tuple[int, bytes]:
     """Return (header size, header and payload) of the message as it is published again.
 
     `more`: headers that this server adds.
     """
-    lines = [header.VERSION, MSG_ID + b": " + origin.msg_id(seq)]
+    lines = [header.VERSION, MSG_ID + b": " + msg_id]
     lines += [name + b": " + value for name, value in more]
     # Line by line, not parsed and built anew: what a device wrote keeps its bytes.
     for line in body[:header_size].split(b"\r\n")[1:]:
@@ -126,6 +142,14 @@ def in_flight_of(block: bytes, seq: int) -> InFlight | None:
     if len(numbers) < 2 or numbers[0] is None or numbers[1] is None or numbers[0] >= seq:
         return None
     return InFlight(numbers[0], numbers[1], words[2] if len(words) > 2 else b"")
+
+
+def _place(text: bytes) -> Place | None:
+    number, dash, mark = text.partition(b"-")
+    seq = _number(number)
+    if seq is None or (dash and not (len(mark) == _MARK and mark.isalnum())):
+        return None
+    return Place(seq, mark.decode())
 
 
 def _number(text: bytes) -> int | None:

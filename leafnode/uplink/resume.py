@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.uplink import ranges
-from leafnode.uplink.onward import InFlight
+from leafnode.uplink.onward import InFlight, Place
 from leafnode.uplink.ranges import Ranges
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Resume:
         self._walks: dict[int, tuple[int, int, int]] = {}  # number -> subject, first, end
         self._steps = 0
         self._checked: HubMessage | None = None
-        self._present: set[int] = set()
+        self._present: dict[int, str] = {}  # sequence -> mark
         self._end = 0  # where the hub's stream ends
         self._lower = 0  # what is looked up is behind this sequence of the hub's stream
         self.stage = 0  # counts: there is something new to ask
@@ -109,6 +109,7 @@ class Resume:
         self.unseen = ""  # a subject under which nothing of ours was ever seen
         self.moved: Moved | None = None
         self.is_lost = False  # the hub does not have what it acknowledged last
+        self.is_refuted = False  # the newest that the hub has is not one of this stream's
         self.is_blank = False  # moved, and too much to look at under any subject
 
     @classmethod
@@ -156,7 +157,7 @@ class Resume:
             self._last[index] = message
             self.strangers += message.seq is None and not message.is_former
             if message.seq is not None:
-                self._present.add(message.seq)
+                self._present[message.seq] = message.mark
         self._go_on()
 
     def look(self, hub_seq: int, message: HubMessage | None) -> None:
@@ -165,7 +166,7 @@ class Resume:
             return
         self._probes.discard(hub_seq)
         if message is not None and message.seq is not None:
-            self._present.add(message.seq)
+            self._present[message.seq] = message.mark
         if self._phase is _Phase.CHECK:
             self._checked = message
             self._go_on()
@@ -189,21 +190,35 @@ class Resume:
             self._walks.clear()
             return None
         if message.seq is not None:
-            self._present.add(message.seq)
+            self._present[message.seq] = message.mark
         if message.hub_seq + 1 == end:
             del self._walks[number]
             return None
         self._walks[number] = (index, message.hub_seq + 1, end)
         return number, message.hub_seq + 1, self._subjects[index]
 
+    def claims(self) -> list[Place]:
+        """Return what the hub says to have of this stream, as far as that has to be looked at."""
+        return [Place(seq, mark) for seq, mark in self._present.items() if seq > self._acked]
+
+    def refute(self, seqs: Iterable[int]) -> None:
+        """Take which of these messages are not the ones that this stream has, or had."""
+        newest = self._newest()
+        for seq in seqs:
+            del self._present[seq]
+            self.is_refuted |= self._known is None and newest is not None and seq == newest.seq
+
     def position(self) -> Position:
-        """Return what the answers say. Call it when `done`."""
+        """Return what the answers say. Call it when `done`, and after `refute`."""
         assert self.done, "every question has its answer"
         if self._known is not None and not self.is_lost:
             return self._onward(self._known.position)
         base = self._base()
         if base is None:
             return Position(floor=self._acked, hub_seq=self._end, last=0)
+        newest = self._newest()
+        if self.is_refuted and newest is not None:
+            return Position(floor=self._acked, hub_seq=newest.hub_seq, last=0)
         floor, hub_seq, text = base
         read = ranges.parse(text, limits.UPLINK_RANGES_READ_MAX) if text else None
         stored = Ranges([(1, floor)]) if read is None else read

@@ -34,6 +34,9 @@ class Scatter(Window):
     def floor(self) -> int:
         return self.done.floor()
 
+    def is_done(self, seq: int) -> bool:
+        return seq in self.done
+
     def unsent(self) -> list[Entry]:
         return sorted(super().unsent(), key=lambda entry: entry.seq < self.live_from)
 

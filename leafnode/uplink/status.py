@@ -27,6 +27,7 @@ class Protection(StrEnum):
 
     ASKED = "asked"
     PARTLY = "asked, but there was too much to look up: some messages are sent again"
+    RESTORED = "asked, but what was in flight when a copy was made is sent again"
     WINDOW = "only the hub's duplicate window protects"
     NONE = "nothing: the hub takes no headers, so what is sent again is stored again"
     UNKNOWN = ""  # not asked yet

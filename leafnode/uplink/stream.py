@@ -18,14 +18,14 @@ from leafnode import limits
 from leafnode.nuid import hash8
 from leafnode.protocol import subject as subjects
 from leafnode.uplink.alarm import Alarm
-from leafnode.uplink.answers import Failure, StreamInfo
+from leafnode.uplink.answers import ConsumerInfo, Failure, StreamInfo
 from leafnode.uplink.asking import Asking
 from leafnode.uplink.dead_letter import DeadLetters
 from leafnode.uplink.flight import Flight, Parts
 from leafnode.uplink.gate import Slot
 from leafnode.uplink.interview import Interview
 from leafnode.uplink.lag import Lag
-from leafnode.uplink.local import LocalStream, ask_message, ask_stream
+from leafnode.uplink.local import LocalState, LocalStream, ask_message, ask_stream
 from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import Origin
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from leafnode.uplink.asking import Word
     from leafnode.uplink.ceiling import Ceiling
     from leafnode.uplink.gate import Gate
-    from leafnode.uplink.local import LocalState, Pulled
+    from leafnode.uplink.local import Pulled
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ class StreamUplink:
         self._lag_alarm = Alarm(clock, self._refresh_lag)
         self._state = State.STOPPED
         self._protection = Protection.UNKNOWN
-        self._stream = StreamInfo()
+        self._here = LocalState(StreamInfo(), ConsumerInfo())
         self._counters = Counters()
         self._lag = Lag(is_scattered=options.newest_first)
         self._tells_full = True  # the log was not told
@@ -345,7 +345,7 @@ class StreamUplink:
             return
         window = self._flight.window
         self._note(local)
-        self._stream = local.stream  # its subjects change while it runs
+        self._here = local  # its subjects change while it runs
         missing = local.consumer.num_ack_pending - len(window)
         if missing > 0:
             # A former run had them. They come back when their ack wait is over.
@@ -373,7 +373,7 @@ class StreamUplink:
         # What is less urgent waits for the answer, too.
         lag, window = self._lag, self._flight.window
         self._gate.settle(self._slot, lag.bytes(window), wants=lag.messages(window) > 0)
-        self._asking.begin(origin, self._stream)
+        self._asking.begin(origin, self._here)
 
     def _told(self, word: Word) -> None:
         """Go on, where the hub said; newest first there is no going on without its word."""

@@ -53,6 +53,8 @@ class Reached(msgspec.Struct, frozen=True):
     floor: int = 0
     hub_seq: int = 0
     ranges: str = ""
+    seq: int = 0  # one that the hub had acknowledged, and its mark: the stream must still have it
+    mark: str = ""
 
 
 class Record(msgspec.Struct):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from leafnode.uplink.onward import InFlight
+from leafnode.uplink.onward import InFlight, Place
 from leafnode.uplink.ranges import Ranges
 from leafnode.uplink.resume import Position
 
@@ -39,6 +39,10 @@ class Entry:
     @property
     def size(self) -> int:
         return len(self.subject) + len(self.body)
+
+    @property
+    def place(self) -> Place:
+        return Place.of(self.seq, self.stored_ns)
 
     @property
     def is_unsent(self) -> bool:
@@ -110,7 +114,7 @@ class Window:
         if known is not None:
             known.ack = entry.ack
             return Offer.HELD
-        if self._is_done(entry.seq):
+        if self.is_done(entry.seq):
             return Offer.STORED
         in_order = not self._entries or entry.seq > next(reversed(self._entries))
         self._put(entry)
@@ -137,7 +141,8 @@ class Window:
         if self._entries.get(entry.seq) is entry:
             self._unsent += entry.is_unsent - before
 
-    def _is_done(self, seq: int) -> bool:
+    def is_done(self, seq: int) -> bool:
+        """Say whether it is known that the hub has it, or that it is a dead letter."""
         return seq <= self._floor or seq in self._done_above or seq in self._landed
 
     def budget(self) -> Budget | None:
@@ -238,7 +243,7 @@ class Window:
         self._hub_seq = position.hub_seq
         self._done_above = dict(position.above)
         self._landed = position.stored
-        stored = [entry for entry in self if not entry.refused and self._is_done(entry.seq)]
+        stored = [entry for entry in self if not entry.refused and self.is_done(entry.seq)]
         for entry in stored:
             self._pop(entry.seq)
         for entry in self:

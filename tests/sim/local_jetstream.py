@@ -206,8 +206,10 @@ class LocalJetStream:
 
     def _get(self, stream: str, request: dict[str, Any]) -> dict[str, Any]:
         if stream == self.name:
-            seq = min((seq for seq in self.messages if seq >= request["seq"]), default=0)
-            if not seq:
+            seq = request["seq"]
+            if "next_by_subj" in request:
+                seq = min((one for one in self.messages if one >= seq), default=0)
+            if seq not in self.messages:
                 return _error(10037, "no message found")
             subject, header_size, body = self.messages[seq]
             message = {

@@ -13,7 +13,7 @@ from leafnode.routing.peer import Outbox
 from leafnode.uplink.answers import Failure
 from leafnode.uplink.interview import Interview
 from leafnode.uplink.mailbox import Mailbox
-from leafnode.uplink.onward import Origin
+from leafnode.uplink.onward import Origin, Place
 from leafnode.uplink.resume import Resume
 from tests.sim.clock import FakeClock
 from tests.sim.hub import FakeHub, Stored
@@ -149,7 +149,7 @@ def test_what_is_looked_up_is_asked_for_some_at_a_time() -> None:
     for _ in range(between):
         world.hub.publish(b"edge.other", b"stranger")
     block = b"NATS/1.0\r\nNats-Msg-Id: %b\r\nLeafnode-In-Flight: 4 1\r\n\r\n"
-    block %= ORIGIN.msg_id(4 + between)
+    block %= ORIGIN.msg_id(Place(4 + between))
     world.hub._store(Stored(b"edge.ev.a", block, b"9"))
 
     resume = world.begin()
@@ -166,7 +166,8 @@ def test_a_slow_hub_that_answers_one_after_the_other_has_the_time_it_needs() -> 
     world = World()
     for _ in range(limits.UPLINK_PROBES_AT_ONCE):
         world.hub.publish(b"edge.other", b"stranger")
-    block = b"NATS/1.0\r\nNats-Msg-Id: %b\r\nLeafnode-In-Flight: 4 1\r\n\r\n" % ORIGIN.msg_id(9)
+    block = b"NATS/1.0\r\nNats-Msg-Id: %b\r\nLeafnode-In-Flight: 4 1\r\n\r\n"
+    block %= ORIGIN.msg_id(Place(9))
     world.hub._store(Stored(b"edge.ev.a", block, b"9"))
     world.hub.bytes_per_s = 100  # a question takes a second
 

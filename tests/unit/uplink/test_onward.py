@@ -7,25 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.protocol import header
-from leafnode.uplink.onward import InFlight, Origin, in_flight_of, onward
+from leafnode.uplink.onward import InFlight, Origin, Place, in_flight_of, onward
 
 ORIGIN = Origin("edge", "EV", "Ab12Cd34")
 
 
 def test_a_message_without_header_gets_an_id_and_keeps_its_payload() -> None:
-    size, body = onward(ORIGIN, 7, 0, b"21.5", ())
+    size, body = onward(ORIGIN.msg_id(Place(7, "0aZ9k")), 0, b"21.5", ())
 
-    assert body == b"NATS/1.0\r\nNats-Msg-Id: edge.EV.Ab12Cd34.7\r\n\r\n21.5"
+    assert body == b"NATS/1.0\r\nNats-Msg-Id: edge.EV.Ab12Cd34.7-0aZ9k\r\n\r\n21.5"
     assert size == len(body) - 4
 
 
 def test_the_devices_own_id_is_kept_under_another_name_and_other_headers_as_they_are() -> None:
     block = b"NATS/1.0\r\nNats-Msg-Id: dev-9\r\nUnit:C\r\nX:  y \r\n\r\n"
 
-    size, body = onward(ORIGIN, 7, len(block), block + b"1", ())
+    size, body = onward(ORIGIN.msg_id(Place(7, "0aZ9k")), len(block), block + b"1", ())
 
     assert body[:size] == (
-        b"NATS/1.0\r\nNats-Msg-Id: edge.EV.Ab12Cd34.7\r\n"
+        b"NATS/1.0\r\nNats-Msg-Id: edge.EV.Ab12Cd34.7-0aZ9k\r\n"
         b"Leafnode-Msg-Id: dev-9\r\nUnit:C\r\nX:  y \r\n\r\n"
     )
     assert body[size:] == b"1"
@@ -46,7 +46,7 @@ def test_the_devices_own_id_is_kept_under_another_name_and_other_headers_as_they
 def test_what_instructed_the_local_stream_does_not_instruct_the_hubs(name: bytes) -> None:
     block = b"NATS/1.0\r\nNats-" + name + b": v\r\n\r\n"
 
-    size, body = onward(ORIGIN, 1, len(block), block, ())
+    size, body = onward(b"id", len(block), block, ())
 
     assert header.get(body[:size], b"Nats-" + name) is None
     assert header.get(body[:size], b"Leafnode-" + name) == b"v"
@@ -55,7 +55,7 @@ def test_what_instructed_the_local_stream_does_not_instruct_the_hubs(name: bytes
 def test_what_is_in_flight_is_written_and_that_of_an_uplink_further_out_dropped() -> None:
     block = b"NATS/1.0\r\nLeafnode-In-Flight: 90 91\r\n\r\n"
 
-    size, body = onward(ORIGIN, 9, len(block), block, [InFlight(5, 1000).line()])
+    size, body = onward(b"id", len(block), block, [InFlight(5, 1000).line()])
 
     assert body[:size].count(b"Leafnode-In-Flight") == 1
     assert in_flight_of(body[:size], 9) == InFlight(5, 1000)
@@ -70,15 +70,28 @@ def test_an_in_flight_header_that_cannot_be_is_ignored(value: bytes) -> None:
 
 @pytest.mark.parametrize(
     "msg_id",
-    [b"", b"7", b"edge.EV.7", b"edge.EV.Ab12Cd34.", b"edge.EV.Ab12Cd34.x", b"edge.EX.Ab12Cd34.7"],
+    [
+        b"",
+        b"7",
+        b"edge.EV.7",
+        b"edge.EV.Ab12Cd34.",
+        b"edge.EV.Ab12Cd34.x",
+        b"edge.EV.Ab12Cd34.7-",
+        b"edge.EV.Ab12Cd34.7-0a.Z9",
+        b"edge.EX.Ab12Cd34.7",
+    ],
 )
 def test_an_id_of_somebody_else_names_no_sequence(msg_id: bytes) -> None:
-    assert ORIGIN.seq_of(msg_id) is None
+    assert ORIGIN.place_of(msg_id) is None
 
 
-@given(st.integers(1, 2**64 - 1))
-def test_an_id_names_its_sequence_again(seq: int) -> None:
-    assert ORIGIN.seq_of(ORIGIN.msg_id(seq)) == seq
+@given(st.integers(1, 2**64 - 1), st.integers(0, 2**63))
+def test_an_id_names_its_message_again(seq: int, stored_ns: int) -> None:
+    place = Place.of(seq, stored_ns)
+
+    assert ORIGIN.place_of(ORIGIN.msg_id(place)) == place
+    assert ORIGIN.place_of(ORIGIN.msg_id(Place(seq))) == Place(seq)
+    assert Place.of(seq, stored_ns + 1) != place
 
 
 @given(st.binary(max_size=200), st.binary(max_size=50))
@@ -87,9 +100,9 @@ def test_whatever_a_device_wrote_the_block_has_our_id_first_and_ends_once(
 ) -> None:
     block = b"NATS/1.0\r\n" + junk + b"\r\n\r\n"
 
-    size, body = onward(ORIGIN, 3, len(block), block + payload, ())
+    size, body = onward(b"id", len(block), block + payload, ())
 
     assert body[:size].endswith(b"\r\n\r\n")
     assert body[:size].find(b"\r\n\r\n") == size - 4
-    assert header.get(body[:size], b"Nats-Msg-Id") == b"edge.EV.Ab12Cd34.3"
+    assert header.get(body[:size], b"Nats-Msg-Id") == b"id"
     assert body[size:] == payload

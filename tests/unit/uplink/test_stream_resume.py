@@ -5,11 +5,20 @@ Truth: docs/uplink.md, "After every connect, and after every start".
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.options import UplinkStream
 from leafnode.uplink.status import Protection, State
 from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
+
+if TYPE_CHECKING:
+    from tests.sim.local_jetstream import LocalJetStream
 
 
 def test_a_restart_after_the_duplicate_window_does_not_store_again_what_the_hub_has() -> None:
@@ -224,7 +233,90 @@ def test_a_hub_that_is_ahead_of_the_stream_does_not_swallow_new_messages() -> No
     world.clock.advance(2 * NS_PER_S)
 
     assert b"other 3" in world.hub.payloads()
-    assert "this stream ends before it" in world.status.last_error
+    assert "a copy of the store was restored" in world.status.last_error
+
+
+def copy_of(local: LocalJetStream) -> dict[str, Any]:
+    names = ("messages", "times", "last_seq", "consumers", "_size")
+    return copy.deepcopy({name: getattr(local, name) for name in names})
+
+
+@pytest.mark.parametrize("is_work_queue", [False, True])
+@pytest.mark.parametrize("new", [1, 5, 50])  # fewer than the hub has, as many, more
+@pytest.mark.parametrize("pause_ns", [NS_PER_S, OUTAGE_NS])  # in the duplicate window and after it
+def test_a_copy_that_was_restored_loses_and_doubles_nothing_that_comes_after_it(
+    is_work_queue: bool, new: int, pause_ns: int
+) -> None:
+    world = World()
+    world.local.is_work_queue = is_work_queue
+    world.start()
+    world.store(*numbers(1, 10))
+    world.clock.advance(5 * NS_PER_S)
+    saved = copy_of(world.local)
+    world.store(*numbers(11, 15))
+    world.clock.advance(5 * NS_PER_S)
+
+    for time in range(2):  # and the same copy once more
+        world.uplink.stop()
+        world.clock.advance(pause_ns)
+        vars(world.local).update(copy.deepcopy(saved))
+        world.store(*[b"new %d.%d" % (time, number) for number in range(new)])
+        world.restart()
+        world.clock.advance(5 * NS_PER_S)
+
+    later = [b"new %d.%d" % (time, number) for time in range(2) for number in range(new)]
+    assert world.hub.payloads() == [*numbers(1, 15), *later]
+    assert world.pending == []
+    assert "a copy of the store was restored" in world.status.former_error + world.status.last_error
+
+    world.uplink.stop()
+    world.clock.advance(OUTAGE_NS)
+    world.store(b"last")
+    world.restart()
+    world.clock.advance(5 * NS_PER_S)
+    assert world.hub.payloads() == [*numbers(1, 15), *later, b"last"]
+    assert world.status.last_error == ""
+    assert world.status.protection is Protection.ASKED
+
+
+def test_a_server_that_died_before_its_consumer_was_on_disk_is_no_copy() -> None:
+    world = World()
+    world.start()
+    world.store(*numbers(1, 5))
+    world.clock.advance(5 * NS_PER_S)
+    saved = copy_of(world.local)
+    world.store(*numbers(6, 9))
+    world.clock.advance(5 * NS_PER_S)
+
+    world.uplink.stop()
+    world.clock.advance(OUTAGE_NS)
+    world.local.consumers = saved["consumers"]
+    world.restart()
+    world.clock.advance(5 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(1, 9)
+    assert world.status.last_error == ""
+    assert world.status.counters.skipped == 4
+
+
+def test_newest_first_says_that_a_copy_was_restored_and_sends_nothing() -> None:
+    world = World(replace(OPTIONS, newest_first=True))
+    world.start()
+    world.store(*numbers(1, 5))
+    world.clock.advance(5 * NS_PER_S)
+    saved = copy_of(world.local)
+    world.store(*numbers(6, 9))
+    world.clock.advance(5 * NS_PER_S)
+
+    world.uplink.stop()
+    vars(world.local).update(saved)
+    world.store(*[b"new"] * 8)
+    world.restart()
+    world.clock.advance(5 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(1, 9)
+    assert "a copy of the store was restored" in world.status.last_error
+    assert world.status.lag_messages >= 8
 
 
 def test_a_former_run_is_collected_before_anything_new_is_sent() -> None:

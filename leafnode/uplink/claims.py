@@ -1,0 +1,106 @@
+"""Whether the messages that the hub names are the ones that are here: same sequence, same time.
+
+They are not when the store was restored from a copy and has given the same sequences again, or when
+another server has this one's name. What this run sent or has in its window it knows; about the rest
+the local stream is asked, some at a time. Truth: docs/uplink.md, "A copy that was restored".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode import limits
+from leafnode.uplink.answers import Failure, Stored
+from leafnode.uplink.local import ask_message
+from leafnode.uplink.onward import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.uplink.local import LocalState
+    from leafnode.uplink.mailbox import Mailbox
+    from leafnode.uplink.window import Window
+
+
+class Claims:
+    """One look at a time: `begin`, then `done` is called with what is refuted, or a Failure."""
+
+    def __init__(self, mailbox: Mailbox, stream: str, *, is_scattered: bool) -> None:
+        """`is_scattered`: it has no consumer, which would know what was acknowledged here."""
+        self._mailbox = mailbox
+        self._stream = stream
+        self._is_scattered = is_scattered
+        self._round = 0
+        self._left: list[Place] = []
+        self._asked = 0
+        self._is_asking = False
+        self._refuted: set[int] = set()
+        self._done: Callable[[set[int] | Failure], None] = lambda _: None
+
+    def cancel(self) -> None:
+        self._round += 1
+        self._left = []
+
+    def begin(
+        self,
+        claims: list[Place],
+        window: Window,
+        local: LocalState,
+        done: Callable[[set[int] | Failure], None],
+    ) -> None:
+        self.cancel()
+        self._done, self._asked = done, 0
+        verdicts = [(place, self._judge(place, window, local)) for place in claims]
+        self._refuted = {place.seq for place, verdict in verdicts if verdict is False}
+        self._left = [place for place, verdict in verdicts if verdict is None]
+        self._go_on()
+
+    def _judge(self, place: Place, window: Window, local: LocalState) -> bool | None:
+        """Say whether it is ours; None: the stream has to be asked."""
+        state, entry = local.stream.state, window.get(place.seq)
+        if not place.mark or place.seq < state.first_seq:
+            return True  # there is nothing here that it could be taken for
+        if entry is not None:
+            return entry.place == place
+        if place.seq > state.last_seq:
+            return False
+        # What was delivered and is not in the window was acknowledged.
+        is_acked = not self._is_scattered and place.seq <= local.consumer.delivered.stream_seq
+        return True if is_acked or window.is_done(place.seq) else None
+
+    def _go_on(self) -> None:
+        if self._is_asking:
+            return  # an answer that came at once: the loop below goes on
+        number, self._is_asking = self._round, True
+        while self._left and self._asked < limits.UPLINK_PROBES_AT_ONCE:
+            self._ask(self._left.pop(), number)
+        self._is_asking = False
+        if number == self._round and not self._asked:
+            self._end(self._refuted)
+
+    def _end(self, result: set[int] | Failure) -> None:
+        self.cancel()
+        self._done(result)
+
+    def _ask(self, place: Place, number: int) -> None:
+        def found(stored: Stored | Failure | None) -> None:
+            if number == self._round:
+                self._asked -= 1
+                self._found(place, stored)
+
+        self._asked += 1
+        ask_message(self._mailbox, self._stream, place.seq, found)
+
+    def _found(self, place: Place, stored: Stored | Failure | None) -> None:
+        if isinstance(stored, Failure):
+            self._end(stored)
+            return
+        if stored is None or stored.seq != place.seq:
+            # A scattered stream lets go of what it sent. What the consumer of another did not
+            # deliver was not sent: a copy was restored, and the message that it was is gone.
+            is_ours = self._is_scattered
+        else:
+            is_ours = Place.of(stored.seq, stored.stored_ns) == place
+        if not is_ours:
+            self._refuted.add(place.seq)
+        self._go_on()

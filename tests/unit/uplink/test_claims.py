@@ -1,0 +1,86 @@
+"""What the hub has against what is here."""
+
+from __future__ import annotations
+
+import random
+
+from leafnode import limits
+from leafnode.clock import NS_PER_S
+from leafnode.uplink.answers import ConsumerInfo, Failure, Position, StreamInfo, StreamState
+from leafnode.uplink.claims import Claims
+from leafnode.uplink.local import LocalState
+from leafnode.uplink.mailbox import Mailbox
+from leafnode.uplink.onward import Place
+from leafnode.uplink.window import Entry, Window
+from tests.sim.uplink_world import World
+
+COUNT = 100
+
+
+def here(*, delivered: int = 0) -> LocalState:
+    stream = StreamInfo(state=StreamState(first_seq=3, last_seq=COUNT))
+    return LocalState(stream, ConsumerInfo(delivered=Position(0, delivered)))
+
+
+class Look:
+    """A stream of a hundred messages, each stored a nanosecond after the one before."""
+
+    def __init__(self, *, is_scattered: bool = False) -> None:
+        self.world = World()
+        for _ in range(COUNT):
+            self.world.store(b"x")
+            self.world.clock.advance(1)
+        self.times = self.world.local.times
+        mailbox = Mailbox(self.world.account, self.world.clock, random.Random(1))
+        self.claims = Claims(mailbox, "EV", is_scattered=is_scattered)
+        self.window = Window(256, 1 << 20)
+        self.said: list[set[int] | Failure] = []
+
+    def place(self, seq: int, late_ns: int = 0) -> Place:
+        return Place.of(seq, self.times[seq] + late_ns)
+
+    def look(self, *places: Place, delivered: int = 0) -> set[int] | Failure:
+        self.claims.begin([*places], self.window, here(delivered=delivered), self.said.append)
+        self.world.clock.advance(limits.UPLINK_API_TIMEOUT_NS + NS_PER_S)
+        (said,) = self.said
+        return said
+
+
+def test_the_stream_is_asked_for_what_nobody_knows() -> None:
+    look = Look()
+    places = [look.place(seq, late_ns=seq % 2) for seq in range(3, COUNT + 1)]
+
+    assert look.look(*places) == set(range(3, COUNT + 1, 2))
+    assert len(look.world.local.requests) == COUNT - 2
+
+
+def test_nobody_is_asked_for_what_is_known() -> None:
+    look = Look()
+    look.window.offer(Entry(50, b"ev.a", 0, b"x", b"", look.times[50]))
+    look.window.offer(Entry(51, b"ev.a", 0, b"x", b"", look.times[51]))
+    gone, acked, later = Place(1, "abcde"), Place(49, "abcde"), Place(COUNT + 1, "abcde")
+
+    said = look.look(gone, acked, look.place(50), look.place(51, 1), Place(60), later, delivered=51)
+
+    assert said == {51, COUNT + 1}
+    assert look.world.local.requests == []
+
+
+def test_a_message_that_is_gone_is_another_one_but_for_a_stream_that_has_no_consumer() -> None:
+    for is_scattered, refuted in ((False, {7}), (True, set[int]())):
+        look = Look(is_scattered=is_scattered)
+        place = look.place(7)
+        del look.world.local.messages[7]
+
+        assert look.look(place, look.place(8), delivered=2) == refuted
+
+
+def test_a_stream_that_does_not_answer_is_named_once_and_a_look_that_ended_says_nothing() -> None:
+    look = Look()
+    look.world.local.silent = True
+
+    assert isinstance(look.look(*[look.place(seq) for seq in range(3, 90)]), Failure)
+    look.claims.begin([look.place(9)], look.window, here(), look.said.append)
+    look.claims.cancel()
+    look.world.clock.advance(limits.UPLINK_API_TIMEOUT_NS + NS_PER_S)
+    assert len(look.said) == 1
