@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -185,6 +186,33 @@ async def test_what_the_account_of_the_hub_does_not_take_keeps_nothing_else_from
         assert await at_hub(hub) == list(range(1, 101))
         assert row(gateway)["dead_letters"] == 1
         assert row(gateway)["uplinked"] == 100
+
+
+async def test_what_a_restored_copy_of_the_store_takes_in_anew_arrives_at_the_hub(
+    tmp_path: Path,
+) -> None:
+    with (
+        running_hub(tmp_path / "hub", HUB) as hub,
+        running_gateway(tmp_path / "edge", gateway_config(hub)) as gateway,
+    ):
+        await make_streams(hub, gateway, local={"retention": RetentionPolicy.WORK_QUEUE})
+        await publish(gateway, 1, 10)
+        await drained(gateway)
+        gateway.stop()
+        data, kept = gateway.directory / "data", tmp_path / "copy"
+        shutil.copytree(data, kept)
+        gateway.start()
+        await publish(gateway, 11, 20)
+        await drained(gateway)
+
+        gateway.stop()
+        shutil.rmtree(data)
+        shutil.copytree(kept, data)
+        gateway.start()
+        await publish(gateway, 21, 40)
+        await drained(gateway)
+
+        assert await at_hub(hub) == list(range(1, 41))
 
 
 def two_hubs(one: Hub, two: Hub) -> str:
