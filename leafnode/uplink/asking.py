@@ -11,9 +11,11 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode import limits
+from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import EVERYTHING, ConsumerInfo, Failure, StreamInfo
 from leafnode.uplink.claims import Claims
 from leafnode.uplink.interview import SILENCE
+from leafnode.uplink.knock import Knock
 from leafnode.uplink.local import LocalState, ask_stream
 from leafnode.uplink.onward import InFlight, Place
 from leafnode.uplink.resume import Known, Position, Resume
@@ -87,6 +89,11 @@ class Asking:
             parts.mailbox, parts.options.stream, is_scattered=parts.options.newest_first
         )
         self._round = 0
+        self._knock = Knock(parts, flight)
+        self._knock.heard = self._go_in
+        self._waiting = Alarm(parts.clock, self._waited)
+        self._parked: Resume | None = None  # answered before the hub was known to have no more
+        self._is_settled = True  # this round began when what was in flight was worked off
         self._is_proven = False  # what is sent is found where it is asked for
         self._proves = False
         self._is_grounded = False  # the last word was the hub's
@@ -96,6 +103,9 @@ class Asking:
     def cancel(self) -> None:
         self._interview.cancel()
         self._claims.cancel()
+        self._waiting.cancel()
+        self._knock.cancel()
+        self._parked = None
         self._round += 1
         self._proves = False
 
@@ -112,8 +122,26 @@ class Asking:
             self.told(Word(self._unknown(), Protection.WINDOW, is_blind=True))
         elif not self._link.lets_out(self.question.encode()):
             self._blind(not_asked(f"its permissions deny {self.question} to this leaf"))
+        elif self._known() is not None and self._knock.send():
+            self._waiting.set(limits.UPLINK_ASK_NS)
         else:
             self._ask(self._known())
+
+    def _go_in(self) -> None:
+        """What was in flight is worked off, so what the hub says from now on is all of it."""
+        if self._waiting.is_set:
+            self._waiting.cancel()
+            self._parked = None
+            self._ask(self._known())
+
+    def _waited(self) -> None:
+        """Ask already, to see whether anybody is there; or take what was said for want of more."""
+        resume, self._parked = self._parked, None
+        if resume is None:
+            self._ask(self._known())
+        else:
+            self._knock.give_up()
+            self._weigh(resume)
 
     def keep(self, *, ends: bool = False) -> None:
         """Keep how far this run is: at its end, and where others may hide what is its own."""
@@ -132,6 +160,7 @@ class Asking:
 
     def acked(self) -> None:
         """The hub acknowledged something: the first time it is asked under which subject."""
+        self._knock.acked()
         known = None if self._is_proven or self._proves else self._known()
         if known is not None and self._origin is not None:
             self._proves = True
@@ -162,6 +191,7 @@ class Asking:
 
     def _ask(self, known: Known | None) -> None:
         assert self._origin is not None, "it has begun"
+        self._is_settled = not self._knock.is_out
         window = self._flight.window
         if known is not None:
             sent = dict.fromkeys(entry.sent_as.decode() for entry in window.doubtful())
@@ -232,6 +262,17 @@ class Asking:
             return
         self._answered_all.add(self.question)
         self._sees_others |= resume.strangers > 0
+        if self._is_settled:
+            self._weigh(resume)
+        elif self._knock.is_out:
+            self._parked = resume
+            self._waiting.set(limits.UPLINK_OVERDUE_TIMES * self._options.ack_timeout_ns)
+            self.troubled("the hub answers, and has not worked off what was sent to its stream")
+        else:
+            self._ask(self._known())
+
+    def _weigh(self, resume: Resume) -> None:
+        """Go on where it says, or ask for more."""
         if resume.is_lost:
             self._ask(None)
             return

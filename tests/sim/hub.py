@@ -75,6 +75,9 @@ class FakeHub:
         self.denies_inboxes = False  # by permissions, as the next one: the link knows of both
         self.denies_api = False
         self.drops_headers = False
+        self.queue_ns = 0  # so long a message waits in the stream's queue; questions pass it
+        self.window_ns = DUPLICATE_WINDOW_NS
+        self.knocks = 0  # messages that were expected by another stream
         self.transform: Transform | None = None  # of the stream's subjects
         self.max_payload = 0
         self.account_max = 0  # of its account, which it tells nobody
@@ -161,9 +164,21 @@ class FakeHub:
             self.on_violation()
             return
         if args[0].startswith(b"$JS."):
-            answer = self._question(args[0], body)
+            self._answer_later(reply, self._question(args[0], body), epoch)
+        elif self.queue_ns:
+            self.clock.call_later(
+                self.queue_ns, lambda: self._publish(args[0], header_size, body, reply, epoch)
+            )
         else:
-            answer = self._publication(args[0], body[:header_size], body[header_size:])
+            self._publish(args[0], header_size, body, reply, epoch)
+
+    def _publish(
+        self, subject_: bytes, header_size: int, body: bytes, reply: bytes, epoch: int
+    ) -> None:
+        answer = self._publication(subject_, body[:header_size], body[header_size:])
+        self._answer_later(reply, answer, epoch)
+
+    def _answer_later(self, reply: bytes, answer: dict[str, Any] | None, epoch: int) -> None:
         if answer is not None and reply:
             self.clock.call_later(RTT_NS // 2, lambda: self._answer(reply, answer, epoch))
 
@@ -177,15 +192,24 @@ class FakeHub:
         if self.transform is not None and subject.matches(self.transform.source, subject_):
             subject_ = self.transform.apply(subject_)
         msg_id = header.get(block, b"Nats-Msg-Id") or b""
-        self.received.append(msg_id)
         ack: dict[str, Any] = {"stream": self.stream, "domain": self.domain}
         now_ns = self.clock.monotonic_ns()
         known = self._ids.get(msg_id)
+        expected = header.get(block, b"Nats-Expected-Stream")
+        if expected is not None and expected != self.stream.encode():
+            self.knocks += 1
+            error = {
+                "code": 400,
+                "err_code": 10060,
+                "description": "expected stream does not match",
+            }
+            return None if self.loses_acks else {"error": error, "stream": self.stream, "seq": 0}
+        self.received.append(msg_id)
         if payload in self.refuses:
             err_code, text = self.refusal
             error = {"code": 400, "err_code": err_code, "description": text}
             return {"error": error, "stream": self.stream, "seq": 0}
-        if msg_id and known is not None and now_ns - known[1] < DUPLICATE_WINDOW_NS:
+        if msg_id and known is not None and now_ns - known[1] < self.window_ns:
             ack |= {"seq": known[0], "duplicate": True}
         else:
             ack["seq"] = self._store(Stored(subject_, block, payload))

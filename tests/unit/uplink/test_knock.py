@@ -1,0 +1,83 @@
+"""A hub that stands still, and what it says before it has worked off its queue."""
+
+from __future__ import annotations
+
+from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.uplink.status import Protection, State
+from tests.sim.uplink_world import OPTIONS, World, numbers
+
+WORDS = "the hub answers, and has not worked off what was sent to its stream"
+
+
+def stalled(queue_ns: int) -> World:
+    """One message is through; of three more nothing is heard before the uplink gives up on them."""
+    world = World()
+    world.start()
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    world.hub.window_ns = 100 * NS_PER_MS
+    world.hub.queue_ns = queue_ns
+    world.store(b"2", b"3", b"4")
+    world.clock.advance(OPTIONS.ack_timeout_ns + NS_PER_S)
+    assert world.status.state is State.ASKING
+    return world
+
+
+def test_a_hub_that_stood_still_is_asked_when_it_has_worked_off_its_queue() -> None:
+    world = stalled(8 * NS_PER_S)
+    assert world.hub.payloads() == [b"1"]
+    assert world.status.problem == f"is asking: {WORDS}"
+
+    world.clock.advance(60 * NS_PER_S)
+    world.hub.queue_ns = 0
+    world.clock.advance(10 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(1, 4)
+    assert world.hub.knocks == 1
+    assert world.status.counters.resent == 0
+    assert (world.status.protection, world.status.problem) == (Protection.ASKED, "")
+
+
+def test_one_that_never_answers_to_that_is_waited_for_so_long_and_no_longer() -> None:
+    world = stalled(1000 * NS_PER_S)
+
+    world.clock.advance(4 * OPTIONS.ack_timeout_ns + NS_PER_S)
+
+    assert world.status.state is State.RUNNING
+    assert world.status.counters.resent == 3
+
+
+def test_a_link_that_breaks_while_it_is_out_is_not_tried_so_again_before_the_next_pub_ack() -> None:
+    """The message that was sent again may be what the hub closes the link for."""
+    world = stalled(8 * NS_PER_S)
+    world.link_down()
+    world.hub.queue_ns = 0
+    world.hub.knocks = 0
+    world.link_up()
+    world.clock.advance(NS_PER_S)
+    assert world.status.state is State.RUNNING
+    world.clock.advance(20 * NS_PER_S)
+    assert world.hub.knocks == 1  # the one that the hub worked off late
+
+    lose_an_answer(world)
+    assert world.hub.knocks == 2
+
+
+def lose_an_answer(world: World) -> None:
+    world.hub.loses_acks = True
+    world.store(b"5")
+    world.clock.advance(NS_PER_S)
+    world.hub.loses_acks = False
+    world.clock.advance(OPTIONS.ack_timeout_ns + NS_PER_S)
+
+
+def test_nothing_is_sent_again_for_it_that_might_be_too_large() -> None:
+    world = World()
+    world.start()
+    world.store(b"1", b"22")
+    world.clock.advance(NS_PER_S)
+    world.hub.max_payload = 60  # the message has room for its own headers, and for no more
+    lose_an_answer(world)
+
+    assert world.hub.knocks == 0
+    assert b"5" in world.hub.payloads()
