@@ -18,7 +18,7 @@ from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import MAX_SEQ_DIGITS, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from leafnode.clock import Clock
     from leafnode.uplink.mailbox import Letter, Mailbox
@@ -40,7 +40,7 @@ class Interview:
         self._alarm = Alarm(clock, self._ask_again)
         self._round = 0
         self._silent = 0  # attempts since the hub said something
-        self._probed: set[int] = set()  # asked about and not answered
+        self._out: set[bytes] = set()  # asked and not answered
         self._resume: Resume | None = None
         self._origin: Origin | None = None
         self._failure = SILENCE
@@ -75,18 +75,20 @@ class Interview:
         if self._silent == limits.UPLINK_ASK_PATIENCE:
             self.on_trouble(self._failure)
         self._alarm.set(min(limits.UPLINK_ASK_NS << self._silent, limits.UPLINK_ASK_MAX_NS))
+        # What was asked may only wait for a slow link: a few questions show whether it is alive.
+        at_once = limits.UPLINK_PROBES_AT_ONCE >> (2 * min(self._silent, 2))
         self._silent += 1
-        for index, subject in resume.open_questions:
-            self._ask(b"q%d" % index, {"last_by_subj": subject})
-        # Some at a time: a slow link has other things to carry, too.
-        self._probed = set(resume.open_probes[: limits.UPLINK_PROBES_AT_ONCE])
-        for hub_seq in sorted(self._probed):
-            self._ask(b"s%d" % hub_seq, {"seq": hub_seq})
-        for index, first, subject in resume.open_walks:
-            self._ask_next(index, first, subject)
+        self._out.clear()
+        self._ask_more(resume, at_once)
 
-    def _ask_next(self, index: int, first: int, subject: str) -> None:
-        self._ask(b"w%d-%d" % (index, first), {"seq": first, "next_by_subj": subject})
+    def _ask_more(self, resume: Resume, at_once: int) -> None:
+        """Some at a time: a slow link has other things to carry, too."""
+        for topic, request in _open(resume):
+            if len(self._out) >= at_once:
+                return
+            if topic not in self._out:
+                self._out.add(topic)
+                self._ask(topic, request)
 
     def _ask(self, topic: bytes, request: dict[str, str | int]) -> None:
         inbox = self._mailbox.address(b"h", b"%d.%b" % (self._round, topic))
@@ -116,20 +118,25 @@ class Interview:
             return
         self._silent = 0
         self._alarm.set(limits.UPLINK_ASK_NS)
+        self._out.discard(topic)
         if topic.startswith(b"q"):
-            stage = resume.stage
-            resume.answer(int(topic[1:]), message)
-            if resume.stage != stage and not resume.done:
-                self._ask_again()
+            resume.answer(int(index), message)
         elif is_walk:
-            step = resume.walk(int(index), int(first), message)
-            if step is not None:
-                self._ask_next(*step)
+            resume.walk(int(index), int(first), message)
         else:
-            resume.look(int(topic[1:]), message)
-            self._probed.discard(int(topic[1:]))
-            if not self._probed and not resume.done:
-                self._ask_again()
+            resume.look(int(index), message)
+        if len(self._out) <= limits.UPLINK_PROBES_AT_ONCE // 2 and not resume.done:
+            self._ask_more(resume, limits.UPLINK_PROBES_AT_ONCE)
         if self._resume is resume and resume.done:
             self.cancel()
             self._done(resume)
+
+
+def _open(resume: Resume) -> Iterator[tuple[bytes, dict[str, str | int]]]:
+    """Yield what is to be asked still, and under which topic the answer comes."""
+    for index, subject in resume.open_questions:
+        yield b"q%d" % index, {"last_by_subj": subject}
+    for hub_seq in resume.open_probes:
+        yield b"s%d" % hub_seq, {"seq": hub_seq}
+    for number, first, subject in resume.open_walks:
+        yield b"w%d-%d" % (number, first), {"seq": first, "next_by_subj": subject}

@@ -41,9 +41,7 @@ class Knock:
             return False
         # No stream has this name: a name has no dot.
         more = ((_EXPECTED_STREAM, b"%b." % parts.options.hub_stream.encode()),)
-        header_size, body = onward(
-            origin.msg_id(entry.place), entry.header_size, entry.body, more
-        )
+        header_size, body = onward(origin.msg_id(entry.place), entry.header_size, entry.body, more)
         max_bytes = parts.link.max_payload_bytes()
         if max_bytes and len(body) > max_bytes:
             return False

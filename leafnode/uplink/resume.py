@@ -103,7 +103,6 @@ class Resume:
         self._present: dict[int, str] = {}  # sequence -> mark
         self._end = 0  # where the hub's stream ends
         self._lower = 0  # what is looked up is behind this sequence of the hub's stream
-        self.stage = 0  # counts: there is something new to ask
         self.strangers = 0  # subjects whose last message this stream did not send
         self.unverified = False  # too many to look up: what was in flight counts as missing
         self.unseen = ""  # a subject under which nothing of ours was ever seen
@@ -171,31 +170,26 @@ class Resume:
             self._checked = message
             self._go_on()
 
-    def walk(
-        self, number: int, first: int, message: HubMessage | None
-    ) -> tuple[int, int, str] | None:
-        """Take the first message under a subject from a sequence of the hub's stream on. Return
-        what is to be asked next, if there is more: see `open_walks`.
-        """
+    def walk(self, number: int, first: int, message: HubMessage | None) -> None:
+        """Take the first message under a subject from a sequence of the hub's stream on."""
         index, expected, end = self._walks.get(number, (0, -1, 0))
         if expected != first:
-            return None
+            return
         if message is None or message.hub_seq >= end:
             del self._walks[number]
-            return None
+            return
         self._steps += 1
         most = limits.UPLINK_PROBES_MAX + 2 * self._doubtful
         if message.hub_seq < first or self._steps > most:
             self.unverified = True
             self._walks.clear()
-            return None
+            return
         if message.seq is not None:
             self._present[message.seq] = message.mark
         if message.hub_seq + 1 == end:
             del self._walks[number]
-            return None
-        self._walks[number] = (index, message.hub_seq + 1, end)
-        return number, message.hub_seq + 1, self._subjects[index]
+        else:
+            self._walks[number] = (index, message.hub_seq + 1, end)
 
     def claims(self) -> list[Place]:
         """Return what the hub says to have of this stream, as far as that has to be looked at."""
@@ -258,12 +252,10 @@ class Resume:
         if self._phase is _Phase.LAST:
             self._phase = _Phase.CHECK
             if self._plan_check():
-                self.stage += 1
                 return
         if self._phase is _Phase.CHECK:
             self._phase = _Phase.BETWEEN
-            if self._plan_between():
-                self.stage += 1
+            self._plan_between()
 
     def _plan_check(self) -> bool:
         """Say whether more is to be asked before what is between can be."""
@@ -287,8 +279,8 @@ class Resume:
         seen = {self._subjects[index] for index, one in self._last.items() if one.seq is not None}
         return next((group[0] for group in self._groups if seen.isdisjoint(group)), "")
 
-    def _plan_between(self) -> bool:
-        """Say whether anything has to be looked up."""
+    def _plan_between(self) -> None:
+        """Decide what has to be looked up."""
         known = self._known
         if known is None:
             newest, kept = self._newest(), self._kept
@@ -296,26 +288,28 @@ class Resume:
                 self._kept = None  # the hub's stream is another one
             base = self._base()
             if base is None:
-                return False
+                return
             self._lower = base.hub_seq
             top = max((base.floor, *self._present))
             self._doubtful = min(max(self._doubtful, top - base.floor), limits.UPLINK_PROBES_MAX)
-            return self._plan_walks()
+            self._plan_walks()
+            return
         self._take_check(known)
         if self.is_lost or not self._doubtful:
-            return False
+            return
         self._lower = known.position.hub_seq
         unseen = self.moved.sent if self.moved is not None else self._unseen()
         if not unseen:
-            return self._plan_walks()
+            self._plan_walks()
+            return
         # Nothing says that the hub has it under that subject, so all is looked at if it can be.
         between = range(self._lower + 1, self._end + 1)
         if len(between) <= limits.UPLINK_PROBES_MAX:
             self._probes = set(between)
-            return bool(self._probes)
+            return
         self.is_blank = self.moved is not None
         self.unseen = unseen
-        return self._plan_walks()
+        self._plan_walks()
 
     def _take_check(self, known: Known) -> None:
         """Take what was found where the newest PubAck said, if that had to be looked at."""
@@ -327,21 +321,20 @@ class Resume:
         elif found.subject not in known.names:
             self.moved = Moved(known.names[0], found.subject)
 
-    def _plan_walks(self) -> bool:
+    def _plan_walks(self) -> None:
         """Look at what is under our subjects, in several places at once where much may be."""
         lower = self._lower
         found = {index: one.hub_seq for index, one in self._last.items() if one.hub_seq > lower + 1}
         if not found:
-            return False
+            return
         at_once = limits.UPLINK_PROBES_AT_ONCE
         between = range(lower + 1, max(found.values()))
         if len(between) <= max(at_once, self._doubtful):
             self._probes = set(between)
-            return True
+            return
         most = max(1, at_once // len(found))
         for index, end in found.items():
             parts = max(1, min(most, self._doubtful // 4))
             size = -(-(end - lower - 1) // parts)
             for first in range(lower + 1, end, size):
                 self._walks[len(self._walks)] = (index, first, min(first + size, end))
-        return True

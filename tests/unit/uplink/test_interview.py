@@ -7,14 +7,14 @@ import random
 import pytest
 
 from leafnode import limits
-from leafnode.clock import NS_PER_S
+from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
 from leafnode.uplink.answers import Failure
 from leafnode.uplink.interview import Interview
 from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.onward import Origin, Place
-from leafnode.uplink.resume import Resume
+from leafnode.uplink.resume import Known, Position, Resume
 from tests.sim.clock import FakeClock
 from tests.sim.hub import FakeHub, Stored
 
@@ -175,3 +175,41 @@ def test_a_slow_hub_that_answers_one_after_the_other_has_the_time_it_needs() -> 
     world.clock.advance(300 * NS_PER_S)
 
     assert world.results == [resume]
+
+
+def test_an_answer_that_is_heard_again_has_nothing_asked_again() -> None:
+    """On a slow link each question was asked twice; one storm of them all for each answer."""
+    world = World()
+    position = Position(floor=3, hub_seq=1)
+    known = Known(position, 3, 1, ["edge.ev.a"])
+    block = b"NATS/1.0\r\nNats-Msg-Id: %b\r\n\r\n"
+    world.hub._store(Stored(b"edge.ev.a", block % ORIGIN.msg_id(Place(3)), b"3"))
+    for _ in range(200):
+        world.hub.publish(b"edge.ev.a", b"stranger")
+    resume = Resume([["edge.ev.a"]], 3, known=known, doubtful=4)
+    world.interview.begin(resume, ORIGIN, world.results.append)
+    while not resume.open_probes:
+        world.clock.advance(NS_PER_MS)
+    for _ in range(20):
+        world.interview._ask(b"s1", {"seq": 1})
+    world.clock.advance(60 * NS_PER_S)
+
+    assert world.results == [resume]
+    assert len(world.hub.questions) <= 1 + 2 + 20 + 201
+
+
+def test_many_questions_on_a_slow_link_do_not_pile_up() -> None:
+    """Asked all at once and again and again they took longer than anybody waits for them."""
+    world = World()
+    world.hub.bytes_per_s = 2000
+    resume = Resume([[f"edge.ev.{number}"] for number in range(200)], acked=0)
+    world.interview.begin(resume, ORIGIN, world.results.append)
+    world.hub.loses_answers = True
+    world.clock.advance(10 * NS_PER_S)
+    assert len(world.hub.questions) < 3 * limits.UPLINK_PROBES_AT_ONCE
+    world.hub.loses_answers = False
+
+    world.clock.advance(60 * NS_PER_S)
+
+    assert world.results == [resume]
+    assert world.hub.queued_ns_max < 5 * NS_PER_S
