@@ -278,7 +278,7 @@ _TRACE: Final = Block(
 _ACCOUNT: Final = Block(
     (
         Row(("users",), "users", _users),
-        Row(("nkey",), "nkey", convert.text),
+        Row(("nkey",), "nkey", convert.public_nkey("A", "account")),
         Row(("exports",), "exports", exports),
         Row(("imports",), "imports", imports),
         Row(("mappings", "maps"), "mappings", mappings),

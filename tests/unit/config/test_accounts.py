@@ -45,7 +45,7 @@ def test_an_account_has_users_permissions_limits_and_jetstream() -> None:
         jetstream { max_mem: 1KB, max_file: -1, streams: 3, consumers: 4, max_bytes: true
                     memory_max_stream_bytes: 5, disk_max_stream_bytes: 6, max_ack_pending: 7 }
         msg_trace { dest: traces, sampling: "50%" }
-        nkey: AXXX
+        nkey: AAB2CB576PHBBPQ5ODORRZ2LYCMWPZGWGCN2KDK7DXOIMZASKUY3QPZV
     } }""").accounts
 
     assert account == AccountOptions(
@@ -132,6 +132,10 @@ def test_the_example_is_a_whole_file() -> None:
     ("text", "error"),
     [
         ("accounts { $G {} }", 'x.conf:1:12: accounts.$G: "$G" is a Reserved Account'),
+        (
+            "accounts { A { nkey: AXXX } }",
+            "x.conf:1:16: accounts.A.nkey: expected the public nkey of an account (A…)",
+        ),
         ("accounts: [A, A]", "x.conf:1:12: accounts[0]: Duplicate Account Entry: A"),
         ("accounts { A { foo: 1 } }", 'x.conf:1:16: accounts.A: unknown field "foo"'),
         (
