@@ -88,7 +88,7 @@ class Lease:
         self._thread = threading.Thread(target=self._renew_until_over, name="lease", daemon=True)
 
     def begin(self) -> str:
-        """Have the port lent; return its path. Raises LeafnodeError."""
+        """Have the port lent; return its path. Raises LeafnodeError; `end` is due all the same."""
         self._is_asked_for = True
         try:
             answer = self._ask(self._left_s())
@@ -96,7 +96,10 @@ class Lease:
             self._is_asked_for = False
             raise
         self._thread.start()
-        return str(answer["path"])
+        path = str(answer["path"])
+        if not path:
+            raise PortError(f"{self._port}: the server has not found its device yet")
+        return path
 
     def end(self) -> None:
         """Give it back. What keeps us from that is told: the server has it back in a while."""

@@ -27,6 +27,7 @@ class FakeClient:
         self.asked: list[str] = []
         self.bodies: list[dict[str, Any]] = []
         self.reconnects = 0
+        self.path = "/dev/pts/7"
         self.failure: Exception | None = None
         self.is_cured_by_another_connection = False
 
@@ -35,7 +36,7 @@ class FakeClient:
         self.bodies.append(request)
         if self.failure is not None:
             raise self.failure
-        return {"path": "/dev/pts/7", "was_lent": True}
+        return {"path": self.path, "was_lent": True}
 
     def reconnect(self) -> None:
         self.reconnects += 1
@@ -158,6 +159,19 @@ def test_a_server_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) ->
 
     assert held.said == ["gps was not given back: the server does not answer"]
     answered.set()
+
+
+def test_a_port_whose_device_was_never_there_goes_back_at_once() -> None:
+    client = FakeClient()
+    client.path = ""
+
+    with (
+        pytest.raises(PortError, match="gps: the server has not found its device yet"),
+        lent(client, "gps", "minicom"),  # type: ignore[arg-type]
+    ):
+        pass
+
+    assert client.asked == ["LEND", "RETURN"]
 
 
 def test_what_keeps_it_from_being_given_back_is_said() -> None:

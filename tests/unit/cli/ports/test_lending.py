@@ -64,6 +64,14 @@ def test_a_port_is_lent_for_a_time_and_given_back(client: type[FakeClient]) -> N
     assert client.asked == [("scale.LEND", {"seconds": 300.0}), ("scale.RETURN", None)]
 
 
+def test_a_port_that_was_never_open_has_no_path(client: type[FakeClient]) -> None:
+    client.answers["LEND"] = LENT | {"path": ""}
+
+    lent = CliRunner().invoke(lending.lend, ["scale"])
+
+    assert lent.output == "scale is lent for 60 s: its device was not found yet\n"
+
+
 def test_one_that_was_not_lent_is_said(client: type[FakeClient]) -> None:
     client.answers["RETURN"] = {"was_lent": False}
 
