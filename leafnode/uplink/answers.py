@@ -69,6 +69,7 @@ class ConsumerInfo(msgspec.Struct):
     ack_floor: Position = msgspec.field(default_factory=Position)
     num_ack_pending: int = 0
     num_pending: int = 0
+    paused: bool = False
     error: _Error | None = None
 
 

@@ -224,7 +224,7 @@ class StreamUplink:
             priority=self._options.priority,
             order="newest_first" if self._options.newest_first else "oldest_first",
             state=State.REFUSED if self._flight.is_refused else self._state,
-            held=self._slot.held.why if self._slot.held is not None else "",
+            held=self._slot.held.why if self._slot.held is not None else lag.held,
             backlog=lag.full,
             protection=self._protection,
             lag_messages=lag.messages(window),
@@ -255,7 +255,7 @@ class StreamUplink:
         if state in {State.OFFLINE, State.STOPPED}:
             return ""
         if error in {"", self._trouble.flight} and not self._trouble.is_ailment:
-            return ""
+            return f"is {state.value}: {self._lag.held}" if self._lag.held else ""
         return f"is {state.value}: {error}"
 
     # -- opening

@@ -44,6 +44,7 @@ class Consumer:
     count: int = 0  # consumer sequence
     pending: dict[int, int] = field(default_factory=dict)  # seq -> when its ack wait ends
     pulls: list[Pull] = field(default_factory=list)
+    is_paused: bool = False
 
 
 @dataclass
@@ -237,6 +238,7 @@ class LocalJetStream:
             "ack_floor": {"consumer_seq": 0, "stream_seq": floor},
             "num_ack_pending": len(consumer.pending),
             "num_pending": self._after(consumer.delivered),
+            "paused": consumer.is_paused,
         }
 
     def _next(self, name: str, inbox: bytes, request: dict[str, Any]) -> None:
@@ -283,7 +285,7 @@ class LocalJetStream:
             self._serve(consumer)
 
     def _serve(self, consumer: Consumer) -> None:
-        while consumer.pulls:
+        while consumer.pulls and not consumer.is_paused:
             seq = self._due(consumer)
             if seq is None:
                 return

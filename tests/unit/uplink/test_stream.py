@@ -152,3 +152,20 @@ def test_a_stopped_uplink_leaves_no_timer_and_no_interest() -> None:
 
     assert world.clock.pending() == 0
     assert not any(subject.startswith(b"_INBOX.") for subject, _ in world.account.local_interest)
+
+
+def test_a_consumer_that_somebody_paused_is_named() -> None:
+    world = World()
+    world.start()
+    consumer = world.local.consumers["leafnode-uplink-EV"]
+    consumer.is_paused = True
+    world.store(b"1")
+    world.clock.advance(2 * limits.UPLINK_LAG_REFRESH_NS)
+
+    assert (world.status.held, world.status.lag_messages) == ("its consumer here is paused", 1)
+    assert world.status.problem == "is running: its consumer here is paused"
+    consumer.is_paused = False
+    world.store(b"2")
+    world.clock.advance(2 * limits.UPLINK_LAG_REFRESH_NS)
+    assert world.hub.payloads() == [b"1", b"2"]
+    assert (world.status.held, world.status.problem) == ("", "")
