@@ -220,7 +220,10 @@ class Asking:
         """Ask for all that may be of this stream, of which so much is known."""
         assert self._origin is not None, "it has begun"
         window = self._flight.window
-        upstream = self._ways.questions(patterns, (entry.subject for entry in window))
+        here = [entry.subject for entry in window]
+        upstream = self._ways.questions(patterns, here)
+        if upstream is None:  # too many of a mirror, maybe
+            upstream = self._ways.questions(self._local.stream.patterns, here)
         if upstream is None:
             most = limits.UPLINK_QUESTIONS_MAX
             self._blind(f"there are more than {most} subjects to ask for", is_ailment=True)
