@@ -81,21 +81,32 @@ class AckHandler:
         self._acked = False
         self._acked_ts_ns = wall_ns
 
-    def removed(self, seq: int, consumer_seq: int) -> None:
-        """A pending message was deleted, which counts as acknowledged, with what lies before it
-        where an acknowledgement means that.
+    def removed(self, seq: int, *, follows: bool) -> None:
+        """A pending message is gone, which counts as acknowledged, with what lies before it where
+        an acknowledgement means that. `follows`: that is done later; it is only told of.
         """
-        if self._consumer.config.ack_policy == "explicit":
-            self._consumer.pending.ack(seq)
-            self._acked = True
-        else:
-            self._take_all(seq, consumer_seq)
-        self._note_time()
+        consumer = self._consumer
+        consumer_seq, deliveries = consumer.pending.first(seq)
+        if not follows:
+            if consumer.config.ack_policy == "explicit":
+                consumer.pending.ack(seq)
+                self._acked = True
+            else:
+                self._take_all(seq, consumer_seq)
+            self._note_time()
+        advisory.terminated(
+            consumer.context,
+            consumer.stream.name,
+            consumer.name,
+            seqs=(consumer_seq, seq),
+            deliveries=max(1, deliveries - 1),  # nats-server counts the second ones
+            reason="Unacknowledged message was deleted",
+        )
+        consumer.keeper.touch()
 
-    def purged(self, first_seq: int, *, moves: bool) -> None:
+    def purged(self, first_seq: int) -> None:
         """The stream begins at `first_seq`: what was pending before it counts as acknowledged."""
-        pending = self._consumer.pending
-        if (pending.purge if moves else pending.drop)(first_seq):
+        if self._consumer.pending.purge(first_seq):
             self._acked = True
             self._note_time()
 

@@ -188,6 +188,7 @@ class Ages:
         if removed:
             markers.going(due)
             self._stream.removed_some()
+            self._stream.eviction.took(due)
             self._stream.root.after_commit(partial(self._on_removed, due, now_ns))
         config, state = self._stream.config, self._stream.store.state()
         cutoff_ns = retention.expiry_cutoff_ns(config, now_ns)
@@ -241,6 +242,7 @@ class Ages:
             store.remove(going)
             self._expired_to = end_seq
             self._stream.removed_some()
+            self._stream.eviction.took(going)
         if gone:
             markers.write(gone, now_ns)
         markers.going(going)

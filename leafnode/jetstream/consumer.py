@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leafnode import limits
 from leafnode.clock import NS_PER_MS
 from leafnode.errors import StoreCorrupt, StoreError
-from leafnode.jetstream import ack, advisory, consumer_info
+from leafnode.jetstream import ack, consumer_info
 from leafnode.jetstream.ack_handler import AckHandler
 from leafnode.jetstream.cursor import Cursor
 from leafnode.jetstream.direct_batch import append_header
@@ -433,29 +433,23 @@ class Consumer:
         self.keeper.touch()
         self.context.clock.call_later(0, self.pump)
 
-    def purged(self, first_seq: int, *, moves: bool) -> None:
-        """The stream's messages start at `first_seq`. With `moves` so does it, as for a purge."""
-        self.acks.purged(first_seq, moves=moves)
+    def purged(self, first_seq: int) -> None:
+        """The stream's messages start at `first_seq`, and so does it."""
+        self.acks.purged(first_seq)
+        self.front_moved(first_seq)
+
+    def front_moved(self, first_seq: int) -> None:
+        """The stream's messages start at `first_seq`: nothing before it comes any more."""
+        self.pending.drop(first_seq)
         self.cursor.reset(self.pending.delivered.stream_seq + 1)
         self.keeper.touch()
 
     def message_removed(self, seq: int, *, follows: bool = False) -> None:
-        """One message was deleted by a client. `follows`: `purged` does, for what is left to do."""
+        """One message is gone. `follows`: `purged` does, for what is left to do."""
         if not follows:
             self.pending.gone(seq)
         if seq in self.pending:
-            consumer_seq, deliveries = self.pending.first(seq)
-            if not follows:
-                self.acks.removed(seq, consumer_seq)
-            advisory.terminated(
-                self.context,
-                self.stream.name,
-                self.name,
-                seqs=(consumer_seq, seq),
-                deliveries=max(1, deliveries - 1),  # nats-server counts the second ones
-                reason="Unacknowledged message was deleted",
-            )
-            self.keeper.touch()
+            self.acks.removed(seq, follows=follows)
         if seq > self.pending.delivered.stream_seq:
             self.cursor.read_again(self.pending.delivered.stream_seq + 1)
 

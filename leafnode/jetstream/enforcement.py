@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LIMITS: Final = notes.PREFIX + "limits"
 # So many sequences at the front that go together cost as one message.
 _FRONT_SHARE: Final = {"file": 16, "memory": 2}
+_TOLD_ONE_BY_ONE: Final = 64  # of the front: beyond it consumers look at what they have out
 
 
 class Enforcement:
@@ -116,6 +117,7 @@ class Enforcement:
                 state = store.subject_state(subject)
                 if state is not None and store.remove((state.first_seq,)):
                     self._stream.removed_one(state.first_seq, subject)
+                    self._stream.eviction.took((state.first_seq,))
                     return
             except StoreBusy:  # it is looked at again when that can be read
                 pass
@@ -138,11 +140,8 @@ class Enforcement:
         if turn != self._turn:
             return
         stream, clock = self._stream, self._stream.context.clock
-        first_seq = stream.store.state().first_seq
         try:
             left = limits.PURGE_TURN_MSGS if stream.closed else self._hold(limits.PURGE_TURN_MSGS)
-            if stream.store.state().first_seq > first_seq:  # tighter limits may reach what is out
-                stream.purged_front(stream.store.state().first_seq)
             if left and self._is_noted and not stream.closed:
                 notes.drop(stream, LIMITS)
                 self._is_noted = False
@@ -179,12 +178,12 @@ class Enforcement:
     def _hold(self, budget: int) -> int:
         """Remove a slice; return what of the budget is left: nothing where there may be more."""
         stream, thinning = self._stream, self._thinning
-        before = thinning.removed
         try:
             budget = thinning.take(stream.store, self._excess, budget)
         finally:
-            if thinning.removed > before:
+            if thinning.taken:
                 stream.removed_some()
+                stream.eviction.took(thinning.taken)
         return self._hold_front(budget) if budget else 0
 
     def _excess(self, state: SubjectState) -> int:
@@ -206,5 +205,13 @@ class Enforcement:
                 break
             store.remove_below(state.first_seq + count, lazy=True)
             budget -= -(-count // share)
+            self._front_goes(state.first_seq, state.first_seq + count)
             state = store.state()
         return budget
+
+    def _front_goes(self, first_seq: int, end_seq: int) -> None:
+        """Let consumers know of what they have out of that."""
+        if end_seq - first_seq > _TOLD_ONE_BY_ONE:
+            self._stream.purged_front(end_seq)
+        else:
+            self._stream.eviction.took(range(first_seq, end_seq))

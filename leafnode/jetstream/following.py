@@ -97,12 +97,24 @@ class Following:
         for consumer in consumers:
             if consumer.closed:
                 continue
+            if not moves:
+                yield from self._drop(consumer, first_seq)
+                continue
             is_behind = consumer.pending.floor.stream_seq < first_seq
             out = len(consumer.pending)
-            consumer.purged(first_seq, moves=moves)
+            consumer.purged(first_seq)
             yield from repeat(_GO_ON, 1 + (out - len(consumer.pending)) // _DROPPED_PER_STEP)
             if look and is_behind:  # nats-server looks no further either where it is not
                 yield from self._look(consumer)
+
+    def _drop(self, consumer: Consumer, first_seq: int) -> Iterator[bool]:
+        """Limits took what was before `first_seq`: each of those is told of, too."""
+        for seq in consumer.pending.before(first_seq):
+            if consumer.closed:
+                return
+            consumer.message_removed(seq)
+            yield _GO_ON
+        consumer.front_moved(first_seq)
 
     def _look(self, consumer: Consumer) -> Iterator[bool]:
         """Look at each pending message."""

@@ -324,12 +324,16 @@ class Pending:
             self.floor = self.delivered
         return purged
 
-    def drop(self, first_seq: int) -> bool:
-        """Limits took what was before `first_seq`: what is pending there counts as acknowledged,
-        and the position stays. Return whether anything was.
+    def before(self, first_seq: int) -> list[int]:
+        """Return what is pending before `first_seq`, ascending."""
+        return list(takewhile(first_seq.__gt__, self._entries))
+
+    def drop(self, first_seq: int) -> None:
+        """The stream holds nothing before `first_seq`: what is pending there counts as
+        acknowledged, and the position stays.
         """
         self._forget_given_up(first_seq)
-        return bool(self.ack_run(list(takewhile(first_seq.__gt__, self._entries))))
+        self.ack_run(self.before(first_seq))
 
     def _forget_given_up(self, first_seq: int) -> None:
         for seq in [seq for seq in self.given_up if seq < first_seq]:

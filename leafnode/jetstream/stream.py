@@ -22,6 +22,7 @@ from leafnode.jetstream.direct_get import DirectGet
 from leafnode.jetstream.enforcement import Enforcement
 from leafnode.jetstream.errands import Errands
 from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.eviction import Eviction
 from leafnode.jetstream.following import Following
 from leafnode.jetstream.ingest import Ingest
 from leafnode.jetstream.markers import Markers
@@ -85,6 +86,7 @@ class Stream:
         self.origins = Origins(self, self._ingest)
         self.ages = Ages(self)
         self.enforcement = Enforcement(self)
+        self.eviction = Eviction(self)
         self.errands = Errands(self)
         self.following = Following(self)
         self._woken_seq = store.committed_seq()

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 class Thinning:
     """The subjects that are still to be looked at. `removed`: how many messages went, `newest`: the
-    last one, its sequence and subject.
+    last one, its sequence and subject; `taken`: those that the last `take` took.
     """
 
-    __slots__ = ("_at", "_late", "_names", "newest", "removed")
+    __slots__ = ("_at", "_late", "_names", "newest", "removed", "taken")
 
     def __init__(self) -> None:
         self._names: Iterator[bytes] = iter(())
@@ -30,6 +30,7 @@ class Thinning:
         self._late: dict[bytes, None] = {}  # each once: no more than the stream has
         self.removed = 0
         self.newest = (0, b"")
+        self.taken: list[int] = []
 
     def begin(self, names: Iterable[bytes]) -> None:
         """Look at these, and no longer at those of before."""
@@ -56,6 +57,7 @@ class Thinning:
 
         Returns what is left of it; nothing where there may be more to do. Raises StoreError.
         """
+        self.taken = []
         places: set[int] = set()  # parts of the stream that were read in
         while (subject := self._next()) is not None:
             before = budget
@@ -69,6 +71,7 @@ class Thinning:
                     return 0
                 self.removed += store.remove([state.first_seq])
                 self.newest = state.first_seq, subject
+                self.taken.append(state.first_seq)
                 budget -= 1
             if not budget:
                 return 0

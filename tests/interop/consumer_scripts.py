@@ -195,6 +195,9 @@ CHANGES: Final = {
     "max_batch": [1, 5],
 }
 
+# Limits of the stream, which take what is out.
+LIMITS: Final = [{"max_msgs": 5}, {"max_msgs_per_subject": 2}, {"max_msgs_per_subject": 1}]
+
 Operation = tuple[str, Any]
 
 
@@ -221,6 +224,8 @@ def operations(chance: Random) -> tuple[dict[str, Any], dict[str, Any], list[Ope
         ops.append(("listen", chance.choice(["g", config.get("deliver_group", "")])))
     for _ in range(chance.randint(4, 9)):
         ops.append(_operation(chance, config, pushes=pushes))
+    if chance.random() < 0.4:
+        stream |= chance.choice(LIMITS)
     return stream, config, [*ops, ("info", None)]
 
 

@@ -1,0 +1,177 @@
+"""What limits take while a consumer has it out is not pending any more, as on nats-server.
+
+What each limit does to floors was measured there: tests/interop/test_consumer_differential.py.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from leafnode import limits
+from leafnode.clock import NS_PER_S
+from leafnode.errors import StoreFull
+from tests.unit.jetstream.world import World
+
+REASON = "Unacknowledged message was deleted"
+
+
+def out_of(world: World, policy: str = "explicit", **limits_of_it: Any) -> None:
+    """Six messages on three subjects, of which the consumer has four out."""
+    world.create_stream(**limits_of_it)
+    ages = [None, {"Nats-TTL": "3s"} if limits_of_it.get("allow_msg_ttl") else None]
+    for number in range(6):
+        world.publish(f"s.{number % 3}", headers=ages[number in {1, 2}])
+    world.create_consumer(ack_policy=policy, ack_wait=3600 * NS_PER_S)
+    assert len(world.fetch({"batch": 4, "no_wait": True})) == 4
+
+
+def numbers(world: World) -> tuple[int, int, int, int]:
+    """Return the floor's sequences, what is out, and what waits."""
+    info = world.info()
+    floor = info["ack_floor"]
+    return (
+        floor["consumer_seq"],
+        floor["stream_seq"],
+        info["num_ack_pending"],
+        info["num_pending"],
+    )
+
+
+def push_out(world: World, limit: str) -> None:
+    match limit:
+        case "max_msgs":
+            world.publish("s.3")
+            world.publish("s.3")
+        case "max_msgs_per_subject":
+            world.publish("s.1")
+        case "max_age":
+            world.clock.advance(9 * NS_PER_S)
+        case "ttl":
+            world.clock.advance(4 * NS_PER_S)
+    world.settle()
+
+
+LIMITS: dict[str, dict[str, Any]] = {
+    "max_msgs": {"max_msgs": 6},
+    "max_msgs_per_subject": {"max_msgs_per_subject": 2},
+    "max_age": {"max_age": 8 * NS_PER_S},
+    "ttl": {"allow_msg_ttl": True},
+}
+
+
+@pytest.mark.parametrize("storage", ["file", "memory"])
+@pytest.mark.parametrize(
+    ("limit", "policy", "expected", "told"),
+    [
+        ("max_msgs", "explicit", (2, 2, 2, 4), [1, 2]),
+        ("max_msgs", "all", (2, 2, 2, 4), [1, 2]),
+        ("max_msgs_per_subject", "explicit", (0, 0, 3, 3), [2]),
+        ("max_msgs_per_subject", "all", (2, 2, 2, 3), [2]),
+        ("max_age", "explicit", (4, 4, 0, 0), [1, 2, 3, 4]),
+        ("max_age", "all", (4, 4, 0, 0), [1, 2, 3, 4]),
+        ("ttl", "explicit", (0, 0, 2, 2), [2, 3]),
+        ("ttl", "all", (3, 3, 1, 2), [2, 3]),
+    ],
+)
+def test_what_a_limit_takes_is_not_pending_any_more(
+    storage: str, limit: str, policy: str, expected: tuple[int, ...], told: list[int]
+) -> None:
+    world = World()
+    out_of(world, policy, storage=storage, **LIMITS[limit])
+    heard = world.listen("$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.S.C")
+
+    push_out(world, limit)
+
+    assert numbers(world) == expected
+    events = [json.loads(one.payload) for one in heard]
+    assert [(one["stream_seq"], one["reason"]) for one in events] == [(seq, REASON) for seq in told]
+
+
+def test_what_comes_next_needs_no_ack_where_the_consumer_was_full() -> None:
+    world = World()
+    world.create_stream(max_msgs=2)
+    world.publish("s.0")
+    world.create_consumer(max_ack_pending=1, ack_wait=3600 * NS_PER_S)
+    got = world.fetch({"batch": 2, "expires": 60 * NS_PER_S})
+    assert [one.subject for one in got] == [b"s.0"]
+
+    for number in (1, 2):
+        world.publish(f"s.{number}")
+    world.settle()
+
+    assert [one.subject for one in got] == [b"s.0", b"s.1"]
+
+
+def test_it_stays_pending_until_the_removal_is_on_disk() -> None:
+    world = World()
+    out_of(world, max_msgs=6)
+    world.store.hold()
+    world.publish("s.3")
+    assert numbers(world)[2] == 4
+
+    world.store.commit()
+    world.settle()
+
+    assert numbers(world)[2] == 3
+
+
+def test_a_removal_that_failed_leaves_it_pending() -> None:
+    world = World()
+    out_of(world, max_msgs_per_subject=2)
+    world.store.hold()
+    world.publish("s.1")
+
+    world.store.fail(StoreFull("no room"))
+    world.settle()
+
+    assert numbers(world)[2] == 4
+
+
+@pytest.mark.parametrize(
+    "limit", [{"max_msgs": 1000}, {"max_msgs_per_subject": 1}], ids=["front", "subjects"]
+)
+def test_very_many_are_told_of_in_slices(
+    monkeypatch: pytest.MonkeyPatch, limit: dict[str, int]
+) -> None:
+    world = World()
+    world.create_stream()
+    for number in range(2000):
+        world.publish(f"s.{number % 1000}")
+    world.create_consumer(max_ack_pending=2000, ack_wait=3600 * NS_PER_S)
+    assert len(world.fetch({"batch": 2000, "expires": NS_PER_S})) == limits.DELIVER_TURN_MSGS
+    world.settle()
+    consumer = world.js.streams["S"].consumers["C"]
+    assert len(consumer.pending) == 2000
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 100)
+
+    world.request(
+        "$JS.API.STREAM.UPDATE.S", json.dumps({"name": "S", "subjects": ["s.>"], **limit}).encode()
+    )
+    seen = [len(consumer.pending)]
+    while seen[-1] > 1000:
+        world.clock.turn()
+        seen.append(len(consumer.pending))
+
+    assert seen[-1] == 1000
+    assert max(before - after for before, after in pairwise(seen)) <= 100
+
+
+def test_what_was_given_up_is_forgotten() -> None:
+    world = World()
+    world.create_stream(max_msgs=2)
+    world.publish("s.0")
+    world.create_consumer(max_deliver=1, ack_wait=NS_PER_S)
+    world.fetch({"batch": 1, "no_wait": True})
+    world.clock.advance(2 * NS_PER_S)
+    pending = world.js.streams["S"].consumers["C"].pending
+    assert list(pending.given_up) == [1]
+
+    for number in (1, 2):
+        world.publish(f"s.{number}")
+    world.settle()
+
+    assert not pending.given_up
