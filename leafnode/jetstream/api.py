@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from leafnode.errors import JetStreamError, StoreError
+from leafnode.errors import JetStreamError, StoreBusy, StoreError
 from leafnode.jetstream import advisory, consumer_api, snapshot_api, steer_api, stream_api, wire
 from leafnode.jetstream.api_types import RESPONSE_TYPE
 from leafnode.jetstream.domain import send_no_responders
@@ -54,6 +54,18 @@ class Endpoint:
     mutates: bool = False  # its answer waits for the commit
     on_error: dict[str, Any] = field(default_factory=dict)  # fields that errors carry too
     audit: Audit = Audit.ALL
+
+
+class _Arrived(NamedTuple):
+    """A request as it came."""
+
+    endpoint: Endpoint
+    tokens: list[str]  # behind the endpoint's name
+    subject: bytes
+    origin: Peer
+    reply: bytes
+    block: bytes
+    payload: bytes
 
 
 class _Asked(NamedTuple):
@@ -187,27 +199,39 @@ class Api:
             self._on_unknown(delivery)
             return
         endpoint, args = found
+        lineup = self._js.lineup
+        tokens = [arg.decode("utf-8", "replace") for arg in args]
+        name = tokens[0] if tokens else ""
         for reply, header_size, body in delivery.messages:
-            lines: list[tuple[bytes, bytes]] = []
-            payload = body[header_size:]
-            tokens = [arg.decode("utf-8", "replace") for arg in args]
-            name = tokens[0] if tokens else ""
-            asked = _Asked(
-                *(endpoint, delivery.subject, delivery.origin, reply, payload, lines),
-                *(name, self._js.streams.get(name)),
-            )
-            request = Request(
-                tokens,
-                reply,
-                body[:header_size],
-                payload,
-                partial(self._finish, asked),
-                partial(self._send, asked),
-                lines,
-                delivery.origin,
-                strict=self._js.context.bounds.strict,
-            )
-            self._answer(endpoint, request)
+            block, payload = body[:header_size], body[header_size:]
+            arrived = _Arrived(endpoint, tokens, subject, delivery.origin, reply, block, payload)
+            if not lineup.waits(name):
+                self._answer(arrived)
+                continue
+            try:
+                lineup.add(name, len(body), partial(self._answer, arrived))
+            except StoreBusy as error:
+                self._request(arrived).settle(store_error(error))
+
+    def _request(self, arrived: _Arrived) -> Request:
+        lines: list[tuple[bytes, bytes]] = []
+        endpoint, tokens, subject, origin, reply, block, payload = arrived
+        name = tokens[0] if tokens else ""
+        asked = _Asked(
+            *(endpoint, subject, origin, reply, payload, lines),
+            *(name, self._js.streams.get(name)),
+        )
+        return Request(
+            list(tokens),
+            reply,
+            block,
+            payload,
+            partial(self._finish, asked),
+            partial(self._send, asked),
+            lines,
+            origin,
+            strict=self._js.context.bounds.strict,
+        )
 
     def _on_unknown(self, delivery: Delivery) -> None:
         """Direct Get and pulls have subscriptions of their own; without one nobody responds."""
@@ -224,9 +248,10 @@ class Api:
         stream = self._js.streams.get(tokens[3] if len(tokens) == 5 else tokens[2])
         return stream is not None and len(tokens) == 5 and tokens[4] in stream.consumers
 
-    def _answer(self, endpoint: Endpoint, request: Request) -> None:
+    def _answer(self, arrived: _Arrived) -> None:
+        request = self._request(arrived)
         if level_is_met(request.block):
-            request.answer(partial(endpoint.handle, self._js, request))
+            request.answer(partial(arrived.endpoint.handle, self._js, request))
         else:
             request.finish(js_error(10185))
 

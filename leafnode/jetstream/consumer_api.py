@@ -118,6 +118,7 @@ def _create(
     steps = stream.store.prepare(*filter(is_valid, body.config.filters))
     create = partial(_create_now, js, request, body)
     for _ in steps:  # there are more
+        js.lineup.hold(stream.name)
         in_slices(js.context.clock.call_later, _then(js, steps, request, create), 1)
         return None
     return create()
@@ -132,6 +133,7 @@ def _then(
     yield from steps
     if not js.is_shut_down:
         request.answer(create)
+        js.lineup.go_on(request.args[0])
 
 
 def _create_now(

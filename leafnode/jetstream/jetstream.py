@@ -29,6 +29,7 @@ from leafnode.jetstream.consumers import Consumers
 from leafnode.jetstream.deleted import Deleted
 from leafnode.jetstream.domain import DomainMapping
 from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.lineup import Lineup
 from leafnode.jetstream.promises import Promises
 from leafnode.jetstream.quota import Quota
 from leafnode.jetstream.recovery import Recovery
@@ -98,6 +99,7 @@ class AccountJetStream:
         self._undo = {storage: Undo(context.store_of(storage)) for storage in _STORAGES}
         self._deleted = Deleted(context.clock, self._tell_deleted)
         self.consumers = Consumers(self)
+        self.lineup = Lineup(context.clock)
         self._api = Api(self)
         self.is_shut_down = False
         self._recovery = Recovery(self)
@@ -161,6 +163,7 @@ class AccountJetStream:
         self._deleted.close()
         self._domain.close()
         self._api.close()
+        self.lineup.close()
         for _ in self.see_off():
             pass
         for stream in self.streams.values():

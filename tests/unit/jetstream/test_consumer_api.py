@@ -10,7 +10,7 @@ import pytest
 from leafnode import limits
 from leafnode.protocol import header
 from tests.unit.jetstream.real_world import RealWorld
-from tests.unit.jetstream.world import World
+from tests.unit.jetstream.world import Msg, World
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -209,7 +209,7 @@ def test_a_missing_consumer_is_404() -> None:
 
 
 @pytest.mark.parametrize("storage", ["file", "memory"])
-@pytest.mark.parametrize("meanwhile", ["", "STREAM.DELETE.S", "shut down"])
+@pytest.mark.parametrize("meanwhile", ["", "shut down"])
 def test_filters_are_matched_against_very_many_subjects_in_turns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: str, storage: str
 ) -> None:
@@ -224,18 +224,100 @@ def test_filters_are_matched_against_very_many_subjects_in_turns(
     answers = world.request("$JS.API.CONSUMER.CREATE.S.C", body)
     turns = 0
     while not answers and turns < 9:
-        if turns == 2 and meanwhile == "shut down":
+        if turns == 2 and meanwhile:
             world.js.shut_down()
-        elif turns == 2 and meanwhile:
-            world.request("$JS.API." + meanwhile)
         world.turns(1)
         turns += 1
 
     told = [json.loads(one.payload) for one in answers]
-    if meanwhile == "shut down":
+    if meanwhile:
         assert told == []
-    elif meanwhile:
-        assert told[0]["error"]["err_code"] == 10059
     else:
         assert (told[0]["num_pending"], told[0]["config"]["filter_subject"]) == (20, "s.*.x")
         assert turns >= 4
+
+
+def _waiting_create(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **config: Any
+) -> tuple[RealWorld, list[Msg]]:
+    """A consumer that is being created, in several turns."""
+    monkeypatch.setattr(limits, "MATCHED_PER_STEP", 4)
+    world = RealWorld(tmp_path / "store")
+    world.create_stream()
+    for number in range(20):
+        world.put(f"s.{number}.x")
+    config = {"durable_name": "C", "ack_policy": "explicit", "filter_subject": "s.*.x", **config}
+    body = json.dumps({"stream_name": "S", "config": config}).encode()
+    answers = world.request("$JS.API.CONSUMER.CREATE.S.C", body)
+    world.turns(1)
+    assert not answers
+    return world, answers
+
+
+def _told(answers: list[Msg]) -> dict[str, Any]:
+    (one,) = answers
+    told: dict[str, Any] = json.loads(one.payload)
+    return told
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["CONSUMER.DELETE.S.C", "STREAM.DELETE.S", "CONSUMER.INFO.S.C", "STREAM.INFO.S"]
+)
+def test_what_comes_behind_a_create_in_turns_finds_the_consumer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    world, created = _waiting_create(tmp_path, monkeypatch)
+
+    later = world.request("$JS.API." + endpoint)
+    assert not later
+    world.turns(12)
+    world.settle()
+
+    assert _told(created)["name"] == "C"
+    told = _told(later)
+    assert "error" not in told
+    if endpoint == "STREAM.INFO.S":
+        assert told["state"]["consumer_count"] == 1
+    if endpoint == "CONSUMER.DELETE.S.C":
+        assert world.error("CONSUMER.INFO.S.C")[1] == 10014
+    if endpoint == "STREAM.DELETE.S":
+        assert world.error("STREAM.INFO.S")[1] == 10059
+
+
+def test_a_second_create_behind_one_in_turns_is_the_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, created = _waiting_create(tmp_path, monkeypatch)
+    config = {"durable_name": "C", "ack_policy": "all", "filter_subject": "s.1.x"}
+
+    body = {"stream_name": "S", "config": config, "action": "create"}
+    later = world.request("$JS.API.CONSUMER.CREATE.S.C", json.dumps(body).encode())
+    world.turns(12)
+    world.settle()
+
+    assert _told(created)["config"]["ack_policy"] == "explicit"
+    assert _told(later)["error"]["err_code"] == 10148
+
+
+def test_requests_about_other_streams_do_not_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, created = _waiting_create(tmp_path, monkeypatch)
+
+    other = world.request("$JS.API.STREAM.INFO.T")
+
+    assert _told(other)["error"]["err_code"] == 10059
+    assert not created
+
+
+def test_no_more_wait_than_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "REQUESTS_WAITING_MAX", 2)
+    world, created = _waiting_create(tmp_path, monkeypatch)
+
+    later = [world.request("$JS.API.CONSUMER.INFO.S.C") for _ in range(3)]
+
+    assert [len(one) for one in later] == [0, 0, 1]
+    assert _told(later[2])["error"]["err_code"] == 10167
+    world.turns(12)
+    assert _told(created)["name"] == "C"
+    assert [_told(one)["name"] for one in later[:2]] == ["C", "C"]
