@@ -114,9 +114,10 @@ class Sensor:
     def take(self, data: bytes) -> int:
         frames = 0
         self.framing.receive(data, 0)
-        while isinstance(event := self.framing.next_event(), Reading):
-            self.mapper.offer(event)
-            frames += 1
+        for event in iter(self.framing.next_event, None):
+            if isinstance(event, Reading):  # and not MORE
+                self.mapper.offer(event)
+                frames += 1
         self.publisher.pump()
         return frames
 
