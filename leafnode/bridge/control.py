@@ -8,6 +8,7 @@ Truth: docs/serial/tools.md, "Requests".
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final, Protocol
@@ -160,7 +161,9 @@ def _lend(port: PortRunner, body: bytes, answer: Callable[[dict[str, object]], N
         return
 
     def lent() -> None:
-        answer({"path": port.life.path, "seconds": seconds})
+        left_s = port.life.lent_ns / NS_PER_S  # somebody may have it for longer
+        said = seconds if left_s <= seconds else math.ceil(left_s)
+        answer({"path": port.life.path, "seconds": said})
 
     refusal = port.life.lend(
         int(seconds * NS_PER_S), lent, lease=wanted.lease, holder=wanted.holder

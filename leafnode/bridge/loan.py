@@ -12,7 +12,7 @@ from leafnode.clock import NS_PER_S
 
 @dataclass(frozen=True, slots=True)
 class Loan:
-    """One lending. Without a `lease` it is nobody's: whoever asks makes it longer, or ends it.
+    """One lending. Without a `lease` it is nobody's: whoever asks makes it longer or ends it.
 
     With one it is its holder's, who renews it for as long as it is needed; who is gone does not.
     """

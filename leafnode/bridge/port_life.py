@@ -137,8 +137,8 @@ class PortLife:
     ) -> str:
         """Close the port for so long; `lent` is called once its descriptor is closed.
 
-        One that is lent by this lease, or by none as now, is lent for so long from now. Return
-        why not: another lease is out, or too many ask at once.
+        One that is lent by this lease is lent for so long from now, and one by none, as now, at
+        least: it may be somebody else's. Return why not: another lease is out, or too many ask.
         """
         now_ns = self._clock.monotonic_ns()
         loan = self.loan
@@ -148,7 +148,10 @@ class PortLife:
             return loan.refusal(now_ns)
         if len(self._lent) >= limits.PORT_LENDERS_MAX:
             return "the port does not close, and others wait for it already"
-        self.loan = Loan(now_ns + duration_ns, lease, holder)
+        until_ns = now_ns + duration_ns
+        if loan is not None and not lease and not loan.is_returned:
+            until_ns = max(until_ns, loan.until_ns)
+        self.loan = Loan(until_ns, lease, holder)
         self._lent.append(lent)
         if not self.is_ending:
             assert self._ending is not None, "it is open"

@@ -88,7 +88,7 @@ def lend(
             duration_s = for_ or _LEND_S
             answer = ask(client, port, "LEND", {"seconds": duration_s})
             path = answer["path"] or "its device was not found yet"
-            shown.say(f"{port} is lent for {duration_s:g} s: {path}")
+            shown.say(f"{port} is lent for {answer['seconds']:g} s: {path}")
             return None
         with lent(client, port, command[0], most_s=for_) as path:
             words = [word.replace("{}", path) for word in command]

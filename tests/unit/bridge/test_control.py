@@ -124,6 +124,21 @@ def test_a_lending_without_a_sensible_time_is_refused(body: bytes) -> None:
     assert asked.world.runner.life.lent_ns == 0
 
 
+def test_who_asks_for_less_time_than_a_port_is_lent_for_hears_for_how_long_it_is() -> None:
+    asked = Asked()
+
+    async def story(world: World) -> None:
+        await world.opened()
+        asked.ask_port("LEND", b'{"seconds": 3600}')
+        await asked.answered()
+        world.clock.advance(NS_PER_S // 2)
+        asked.ask_port("LEND", b'{"seconds": 5}')
+        assert (await asked.answered(2))["seconds"] == 3600
+        assert world.runner.status().lent_ns == 3600 * NS_PER_S - NS_PER_S // 2
+
+    run(asked.world, story)
+
+
 def test_a_lease_is_refused_to_others_and_given_back_by_its_name() -> None:
     asked = Asked()
 

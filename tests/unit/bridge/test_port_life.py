@@ -210,15 +210,18 @@ def test_a_lending_may_be_longer_or_end_sooner() -> None:
         world.clock.advance(9 * NS_PER_S)
         life.lend(10 * NS_PER_S, lambda: told.append("second"))
         await world.until(lambda: len(told) == 2)
-        world.clock.advance(9 * NS_PER_S)
+        world.clock.advance(9 * NS_PER_S - 1)
         await world.turns()
+        life.lend(NS_PER_S, lambda: told.append("third"))  # somebody else, who knows of none
+        await world.until(lambda: len(told) == 3)
+        assert life.lent_ns == NS_PER_S + 1
         assert world.line.opens == 1
         assert life.take_back()
         await world.opened()
 
     run(world, story)
 
-    assert told == ["first", "second"]
+    assert told == ["first", "second", "third"]
 
 
 def lend(world: World, lease: str, told: list[str], *, seconds: int = 30) -> str:

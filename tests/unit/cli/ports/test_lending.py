@@ -56,6 +56,7 @@ def lease_of(client: type[FakeClient]) -> dict[str, Any]:
 
 
 def test_a_port_is_lent_for_a_time_and_given_back(client: type[FakeClient]) -> None:
+    client.answers["LEND"] = LENT | {"seconds": 300}
     lent = CliRunner().invoke(lending.lend, ["scale", "--for", "5m"])
     back = CliRunner().invoke(lending.lend, ["scale", "--back"])
 
