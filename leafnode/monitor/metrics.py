@@ -257,6 +257,7 @@ def _own(
     failed = own["store"].get("failed", "")
     out.add("leafnode_store_is_failed", int(bool(failed)))
     out.add("leafnode_uplink_replies_refused", uplinkz["replies_refused"])
+    out.add("leafnode_uplink_left", len(uplinkz["left"]))
     out.add("leafnode_serial_replies_refused", serialz["replies_refused"])
     out.add("leafnode_serial_turns_deferred", serialz["turns_deferred"])
     for row in uplinkz["streams"]:

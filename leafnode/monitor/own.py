@@ -47,6 +47,7 @@ def uplinkz(views: Views, clock: Clock, account: str = "") -> dict[str, object]:
         "now": format_time(clock.wall_ns()),
         "uplinks": [asdict(one) for one in views.budgets() if account in ("", one.account)],
         "streams": [uplink_row(one) for one in views.uplinks() if account in ("", one.account)],
+        "left": [asdict(one) for one in views.left_durables() if account in ("", one.account)],
         "replies_refused": views.uplinks_refused(),
     }
 

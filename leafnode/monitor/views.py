@@ -293,6 +293,17 @@ class RemoteView:
     disabled: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LeftDurable:
+    """A consumer that an uplink left. `waiting`: messages that it has not acknowledged."""
+
+    account: str
+    stream: str
+    consumer: str
+    uplink: str  # empty: the one without a name
+    waiting: int
+
+
 class StreamView(msgspec.Struct, frozen=True):
     """One stream. `config`, `state`, `consumers` and `origins` are as the JetStream API shows them;
     each is read when it is asked for.
@@ -357,6 +368,7 @@ class Views(msgspec.Struct, frozen=True):
     jetstream: Callable[[], Steps[JetStreamView | None]] = lambda: at_once(None)
     uplinks: Callable[[], list[UplinkStatus]] = list
     budgets: Callable[[], list[BudgetStatus]] = list
+    left_durables: Callable[[], list[LeftDurable]] = list
     uplinks_refused: Callable[[], int] = int  # requests whose reply is no inbox
     ports: Callable[[], list[PortStatus]] = list
     ports_refused: Callable[[], int] = int

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from leafnode.routing.account import Account
     from leafnode.routing.permissions import Permissions
     from leafnode.server.jetstreams import JetStreams
+    from leafnode.server.left_durables import LeftDurables
     from leafnode.server.server import Server
     from leafnode.server.system import System
     from leafnode.server.uplinks import Uplinks
@@ -45,6 +46,7 @@ class Features:
         "closing",
         "jetstream",
         "leaf_environment",
+        "left_durables",
         "loop_subjects",
         "monitor",
         "remote_tasks",
@@ -63,6 +65,7 @@ class Features:
         self.loop_subjects: LoopSubjects | None = None  # for as long as the process lives
         self.serial: asyncio.Task[None] | None = None
         self.uplinks: Uplinks | None = None
+        self.left_durables: LeftDurables | None = None
         self.bridge: Bridge | None = None
         self.monitor: Monitor | None = None
         self.system: System | None = None
@@ -217,13 +220,18 @@ def _stop_uplinks(features: Features) -> None:
 def change_uplinks(server: Server) -> None:
     """Let those run that are configured now; what did not change goes on."""
     features = server.features
-    if features.uplinks is None:
-        if not server.options.uplinks:
-            return
+    if features.uplinks is None and server.options.uplinks:
         from leafnode.server.uplinks import Uplinks
 
         features.uplinks = Uplinks(server)
-    features.uplinks.change(server.options.uplinks)
+    if features.uplinks is not None:
+        features.uplinks.change(server.options.uplinks)
+    if features.jetstream is not None:
+        if features.left_durables is None:
+            from leafnode.server.left_durables import LeftDurables
+
+            features.left_durables = LeftDurables(server)
+        features.left_durables.look_soon()
 
 
 def start_bridge(server: Server) -> None:

@@ -20,9 +20,10 @@ from leafnode.monitor.own import uplink_row, uplinkz
 from leafnode.routing.answers import Replies
 from leafnode.routing.to_link import publish_to_link
 from leafnode.uplink.alarm import Alarm
-from leafnode.uplink.uplink import Uplink
+from leafnode.uplink.uplink import Edge, Uplink
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Set
     from datetime import tzinfo
 
     from leafnode.config.options import UplinkOptions
@@ -96,13 +97,14 @@ class HubLinks:
 class _Running:
     """One uplink and what belongs to it."""
 
-    def __init__(self, server: Server, options: UplinkOptions) -> None:
+    def __init__(
+        self, server: Server, options: UplinkOptions, names: Callable[[str], Set[str]]
+    ) -> None:
         self.account = server.account(options.account)
         self.links = HubLinks(server.features.remotes, options.account, options.remote)
         self.uplink = Uplink(
             options,
-            account=self.account,
-            server_name=server.name,
+            edge=Edge(self.account, server.name, names),
             zone=zone_of(options.budget.time_zone),
             clock=server.clock,
             random=server.random,
@@ -116,6 +118,7 @@ class Uplinks:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._running: list[_Running] = []
+        self._wanted: tuple[UplinkOptions, ...] = ()
         self._voices: dict[str, Voice] = {}  # by account
         self._replies_refused = 0  # by those that are gone
         for remote in server.features.remotes:
@@ -123,6 +126,7 @@ class Uplinks:
 
     def change(self, wanted: tuple[UplinkOptions, ...]) -> None:
         """Let those run that are wanted. One whose options changed in any way begins anew."""
+        self._wanted = wanted
         kept = [one for one in self._running if self._stays(one, wanted)]
         for one in self._running:
             if one not in kept:
@@ -135,11 +139,16 @@ class Uplinks:
         self._speak()
 
     def _start(self, options: UplinkOptions) -> _Running:
-        one = _Running(self._server, options)
+        one = _Running(self._server, options, lambda stream: self._names(options.account, stream))
         one.uplink.start()
         streams = ", ".join(stream.stream for stream in options.streams)
         log.info("Uplink is on: name=%s streams=%s", options.name or "main", streams)
         return one
+
+    def _names(self, account: str, stream: str) -> Set[str]:
+        """Return which uplinks have this stream."""
+        there = (one for one in self._wanted if one.account == account)
+        return {one.name for one in there if any(row.stream == stream for row in one.streams)}
 
     def stop(self) -> None:
         self.change(())

@@ -78,6 +78,7 @@ def views_of(server: Server, http: HostPort) -> Views:
         remotes=lambda: _remotes(server),
         jetstream=lambda: _jetstream(server),
         uplinks=lambda: features.uplinks.status() if features.uplinks else [],
+        left_durables=lambda: features.left_durables.rows() if features.left_durables else [],
         budgets=lambda: features.uplinks.budgets() if features.uplinks else [],
         ports=lambda: features.bridge.status() if features.bridge else [],
         devices=lambda: features.bridge.devices.devices() if features.bridge else [],

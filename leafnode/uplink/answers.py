@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NO_MESSAGE_FOUND: Final = 10037
 NO_STREAM_FOUND: Final = 10059
+NO_CONSUMER_FOUND: Final = 10014
 NAME_IN_USE: Final = 10058  # with another configuration
 MAX_SEQ_DIGITS: Final = 20
 EVERYTHING: Final = [">"]  # the patterns of a stream that may hold anything
@@ -62,8 +63,14 @@ class Position(msgspec.Struct):
     stream_seq: int = 0
 
 
+class _ConsumerConfig(msgspec.Struct):
+    metadata: dict[str, str] = {}
+
+
 class ConsumerInfo(msgspec.Struct):
-    """The part of CONSUMER.INFO that says how far the uplink's own consumer is."""
+    """The part of CONSUMER.INFO that says whose a consumer is, and how far."""
+
+    config: _ConsumerConfig = msgspec.field(default_factory=_ConsumerConfig)
 
     delivered: Position = msgspec.field(default_factory=Position)
     ack_floor: Position = msgspec.field(default_factory=Position)
@@ -127,8 +134,11 @@ class StreamInfo(msgspec.Struct):
         return list(dict.fromkeys([*stored.patterns(config.subjects), *config.subjects]))
 
 
-class _StreamNames(msgspec.Struct):
-    streams: list[str] | None = None
+class ConsumerNames(msgspec.Struct):
+    """A page of CONSUMER.NAMES."""
+
+    total: int = 0
+    consumers: list[str] = []
     error: _Error | None = None
 
 
@@ -168,7 +178,7 @@ class HubMessage(NamedTuple):
 
 _AnswerT = TypeVar(
     "_AnswerT",
-    bound="_PubAnswer | ConsumerInfo | StreamInfo | _StreamNames | _HubAnswer",
+    bound="_PubAnswer | ConsumerInfo | StreamInfo | ConsumerNames | _HubAnswer",
 )
 
 
@@ -195,9 +205,8 @@ def consumer_info(body: bytes) -> ConsumerInfo | Failure:
     return _decode(body, ConsumerInfo)
 
 
-def stream_names(body: bytes) -> list[str] | Failure:
-    answer = _decode(body, _StreamNames)
-    return answer if isinstance(answer, Failure) else answer.streams or []
+def consumer_names(body: bytes) -> ConsumerNames | Failure:
+    return _decode(body, ConsumerNames)
 
 
 def hub_message(body: bytes, origin: Origin) -> HubMessage | Failure | None:

@@ -14,6 +14,7 @@ from leafnode import limits
 from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import ConsumerInfo, Failure, StreamInfo
+from leafnode.uplink.owner import place_of
 from leafnode.uplink.window import Entry
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.routing.account import Account
     from leafnode.uplink.answers import Stored
+    from leafnode.uplink.durable import Search
     from leafnode.uplink.mailbox import Letter, Mailbox
     from leafnode.uplink.window import Budget
 
@@ -85,12 +87,14 @@ class LocalStream:
         mailbox: Mailbox,
         *,
         stream: str,
-        consumer: str,
+        search: Search,
     ) -> None:
+        """`search` finds the durable; it is known once the stream was opened."""
         self._account = account
         self._mailbox = mailbox
         self._stream = stream
-        self._consumer = consumer
+        self._search = search
+        self._consumer = ""
         self._pull = 0  # number of the newest pull request
         self._wanted = 0  # messages of it still to come; 0: none is open
         self._pull_alarm = Alarm(clock, self._pull_lost)
@@ -113,6 +117,11 @@ class LocalStream:
     def is_pulling(self) -> bool:
         return self._wanted > 0
 
+    @property
+    def place(self) -> str:
+        """What its place in the stream is kept under; the name of its uplink may change."""
+        return place_of(self._consumer, self._stream)
+
     def open(self, window_msgs: int, then: Callable[[LocalState | Failure], None]) -> None:
         """Look the stream up, make the consumer or change it to fit, and say where both are."""
 
@@ -120,6 +129,14 @@ class LocalStream:
             if isinstance(stream, Failure):
                 then(Failure(stream.err_code, f"stream {self._stream}: {stream.text}"))
                 return
+            is_work_queue = stream.config.retention == "workqueue"
+            self._search.begin(lambda name: chosen(stream, name), is_work_queue=is_work_queue)
+
+        def chosen(stream: StreamInfo, name: str | Failure) -> None:
+            if isinstance(name, Failure):
+                then(Failure(name.err_code, f"consumers of {self._stream}: {name.text}"))
+                return
+            self._consumer = name
             subject = f"CONSUMER.CREATE.{self._stream}.{self._consumer}"
             self._ask(subject, self._create_request(window_msgs), lambda body: made(stream, body))
 
@@ -190,6 +207,7 @@ class LocalStream:
             "max_deliver": -1,
             "max_ack_pending": window_msgs,
             "replay_policy": "instant",
+            "metadata": self._search.owner.metadata(),
         }
         return msgspec.json.encode({"stream_name": self._stream, "config": config, "action": ""})
 

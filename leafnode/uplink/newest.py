@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 class NewestFirst:
     """One stream. `taken` gets each message, `ended` the end of a pull that failed."""
 
-    def __init__(self, clock: Clock, mailbox: Mailbox, *, stream: str) -> None:
+    def __init__(self, clock: Clock, mailbox: Mailbox, *, stream: str, place: str) -> None:
+        """`place`: what its place in the stream is kept under."""
+        self.place = place
         self._mailbox = mailbox
         self._stream = stream
         self._alarm = Alarm(clock, self._poll)

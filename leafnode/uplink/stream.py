@@ -21,6 +21,7 @@ from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import ConsumerInfo, Failure, StreamInfo
 from leafnode.uplink.asking import Asking
 from leafnode.uplink.dead_letter import DeadLetters
+from leafnode.uplink.durable import Search
 from leafnode.uplink.flight import Flight, Parts
 from leafnode.uplink.gate import Slot
 from leafnode.uplink.interview import Interview
@@ -29,6 +30,7 @@ from leafnode.uplink.local import LocalState, LocalStream, ask_message, ask_stre
 from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import Origin
+from leafnode.uplink.owner import Owner
 from leafnode.uplink.status import Counters, Protection, State, UplinkStatus
 from leafnode.uplink.trouble import Trouble
 from leafnode.uplink.ways import Ways
@@ -36,7 +38,7 @@ from leafnode.uplink.ways_store import WaysStore
 from leafnode.uplink.window import Budget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Set
     from random import Random
 
     from leafnode.clock import Clock
@@ -100,12 +102,22 @@ class Shared(NamedTuple):
     # The questions that the hub has answered: it may be asked, so silence is no refusal.
     answered: set[str]
     ceiling: Ceiling
+    names: Callable[[str], Set[str]]  # of the uplinks that have a stream, as configured now
     dead_letter: str = ""  # the local stream for what the hub refuses; empty: it is held
 
 
 def _dead_letters(shared: Shared, mailbox: Mailbox) -> DeadLetters | None:
     name = shared.dead_letter
     return DeadLetters(name, mailbox, shared.clock) if name else None
+
+
+def _local(options: UplinkStream, shared: Shared, mailbox: Mailbox) -> LocalStream | NewestFirst:
+    stream = options.stream
+    if options.newest_first:
+        return NewestFirst(shared.clock, mailbox, stream=stream, place=shared.name or "main")
+    owner = Owner(shared.name, f"{options.hub_stream}@{options.domain}")
+    search = Search(mailbox, stream, owner, lambda: shared.names(stream))
+    return LocalStream(shared.account, shared.clock, mailbox, stream=stream, search=search)
 
 
 class StreamUplink:
@@ -121,15 +133,7 @@ class StreamUplink:
         ways = Ways(options, options.subject_prefix or f"{shared.server_name}.")
         self._upstream = ways.now
         self._mailbox = Mailbox(account, clock, shared.random)
-        name = f"{shared.name}-" if shared.name else ""
-        consumer = f"leafnode-uplink-{name}{options.stream}"
-        self._local: LocalStream | NewestFirst
-        if options.newest_first:
-            self._local = NewestFirst(clock, self._mailbox, stream=options.stream)
-        else:
-            self._local = LocalStream(
-                account, clock, self._mailbox, stream=options.stream, consumer=consumer
-            )
+        self._local = _local(options, shared, self._mailbox)
         self._local.ended = self._pull_ended
         self._alarm = Alarm(clock, self._go_on)  # the pause before the next step of a state
         self._lag_alarm = Alarm(clock, self._refresh_lag)
@@ -159,8 +163,7 @@ class StreamUplink:
             ceiling=shared.ceiling,
         )
         self._flight = Flight(parts, cut=self._cut)
-        name = shared.name or "main"
-        self._store = WaysStore(ways, self._mailbox, clock, uplink=name, stream=options.stream)
+        self._store = WaysStore(ways, self._mailbox, clock, stream=options.stream)
         self._asking = self._new_asking(ways)
 
     def _new_asking(self, ways: Ways) -> Asking:
@@ -282,7 +285,7 @@ class StreamUplink:
         if origin != self._flight.origin:
             self._flight.forget()
         self._flight.origin = origin
-        self._store.open(self._remembered)
+        self._store.open(self._local.place, self._remembered)
 
     def _remembered(self) -> None:
         """It is known under which subjects messages went before, or it cannot be."""

@@ -6,7 +6,7 @@ Knows which streams are configured; how one goes is in stream.py. Truth: docs/up
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode.uplink.ceiling import VIOLATION, Ceiling
 from leafnode.uplink.gate import Gate
@@ -16,6 +16,7 @@ from leafnode.uplink.status import BudgetStatus, LedgerLine
 from leafnode.uplink.stream import Shared, StreamUplink
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Set
     from datetime import tzinfo
     from random import Random
 
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class Edge(NamedTuple):
+    """Where an uplink begins. `names`: which uplinks have a stream, by the configuration of now."""
+
+    account: Account
+    server_name: str
+    names: Callable[[str], Set[str]]
+
+
 class Uplink:
     """Start it after JetStream, stop it before; call `link_changed` whenever the leaf link did."""
 
@@ -35,8 +44,7 @@ class Uplink:
         self,
         options: UplinkOptions,
         *,
-        account: Account,
-        server_name: str,
+        edge: Edge,
         zone: tzinfo,
         clock: Clock,
         random: Random,
@@ -47,19 +55,20 @@ class Uplink:
         self._clock = clock
         window_bytes = max(stream.window_bytes for stream in options.streams)
         self.gate = Gate(options.budget, window_bytes=window_bytes, zone=zone, clock=clock)
-        self._mailbox = Mailbox(account, clock, random)
+        self._mailbox = Mailbox(edge.account, clock, random)
         self._store = LedgerStore(self.gate, options.name or "main", self._mailbox, clock)
         self._ceiling = Ceiling()
         shared = Shared(
             name=options.name,
-            account=account,
-            server_name=server_name,
+            account=edge.account,
+            server_name=edge.server_name,
             clock=clock,
             random=random,
             link=link,
             gate=self.gate,
             answered=set(),
             ceiling=self._ceiling,
+            names=edge.names,
             dead_letter=options.dead_letter,
         )
         self._streams = [StreamUplink(stream, shared) for stream in options.streams]

@@ -28,25 +28,26 @@ _SILENCE = Failure(0, "no answer")
 class WaysStore:
     """One key for each stream of an uplink."""
 
-    def __init__(
-        self, kept: Ways, mailbox: Mailbox, clock: Clock, *, uplink: str, stream: str
-    ) -> None:
+    def __init__(self, kept: Ways, mailbox: Mailbox, clock: Clock, *, stream: str) -> None:
         self._ways = kept
         self._clock = clock
         self._mailbox = mailbox
-        self._key = f"$KV.{BUCKET}.{uplink}.ways.{stream}"
+        self._stream = stream
+        self._key = ""
         self._is_read = False
         self._is_kept = False
         self._is_keeping = False
         self._gave_up = False
         self.problem = ""  # why it is not read, or not kept
 
-    def open(self, then: Callable[[], None]) -> None:
-        """Read what was kept, once."""
+    def open(self, place: str, then: Callable[[], None]) -> None:
+        """Read what was kept, once; `place` is what the durable's place is kept under."""
         self._gave_up, self.problem = False, ""
         if self._is_read:
             then()
             return
+
+        self._key = f"$KV.{BUCKET}.{place}.ways.{self._stream}"
 
         def read(body: bytes | None) -> None:
             stored = _SILENCE if body is None else answers.stored_payload(body)

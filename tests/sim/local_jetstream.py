@@ -93,6 +93,7 @@ class LocalJetStream:
         self.acks: list[int] = []
         self.requests: list[str] = []
         self.silent = False
+        self.names_page = 1024  # consumers in one answer
         self.is_work_queue = False  # what is acknowledged goes
         self.is_mirror = False
         self.transform: tuple[str, str] | None = None  # of its subjects, when it stores
@@ -170,9 +171,15 @@ class LocalJetStream:
                 state["subjects"] = dict(counts)
             info = {"config": config, "created": self.created, "state": state}
             return info | {"domain": self.domain}
+        if action == "NAMES":
+            names = sorted(self.consumers)
+            page = names[request["offset"] :][: self.names_page]
+            return {"total": len(names), "offset": request["offset"], "consumers": page}
         if action == "CREATE":
             if self.denies_consumers:
                 return _error(10026, "maximum consumers limit reached")
+            if self.is_work_queue and self.consumers.keys() - {rest[0]}:
+                return _error(10099, "multiple non-filtered consumers not allowed on workqueue")
             consumer = self.consumers.setdefault(rest[0], Consumer(rest[0], request["config"]))
             consumer.config = request["config"]
         elif rest[0] not in self.consumers:
@@ -234,6 +241,8 @@ class LocalJetStream:
     def _info(self, consumer: Consumer) -> dict[str, Any]:
         floor = min(consumer.pending, default=consumer.delivered + 1) - 1
         return {
+            "name": consumer.name,
+            "config": consumer.config,
             "delivered": {"consumer_seq": consumer.count, "stream_seq": consumer.delivered},
             "ack_floor": {"consumer_seq": 0, "stream_seq": floor},
             "num_ack_pending": len(consumer.pending),

@@ -13,7 +13,7 @@ from leafnode.routing.peer import Outbox
 from leafnode.uplink.ceiling import Ceiling
 from leafnode.uplink.gate import Gate
 from leafnode.uplink.stream import Shared, StreamUplink
-from leafnode.uplink.uplink import Uplink
+from leafnode.uplink.uplink import Edge, Uplink
 from tests.sim.clock import FakeClock
 from tests.sim.hub import DUPLICATE_WINDOW_NS, FakeHub
 from tests.sim.local_jetstream import LocalJetStream, SideStream
@@ -67,6 +67,7 @@ class World:
             gate=gate,
             answered=set(),
             ceiling=Ceiling(),
+            names=lambda _stream: {""},
             dead_letter=self.dead_letter,
         )
         return StreamUplink(self.options, shared)
@@ -123,13 +124,16 @@ class Site:
         }
         self.hub = FakeHub(self.account, self.clock)
         self.options = UplinkOptions(streams=streams, **options)
+        self.others: set[str] = set()  # names of uplinks beside this one that have its streams
         self.uplink = self._new()
+
+    def _names(self, _stream: str) -> set[str]:
+        return {self.options.name, *self.others}
 
     def _new(self) -> Uplink:
         return Uplink(
             self.options,
-            account=self.account,
-            server_name="edge",
+            edge=Edge(self.account, "edge", self._names),
             zone=UTC,
             clock=self.clock,
             random=random.Random(1),

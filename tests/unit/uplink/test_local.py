@@ -6,12 +6,16 @@ import random
 
 from leafnode.clock import NS_PER_S
 from leafnode.uplink.answers import Failure
+from leafnode.uplink.durable import Search
 from leafnode.uplink.local import LocalState, LocalStream, Pulled
 from leafnode.uplink.mailbox import Mailbox
+from leafnode.uplink.owner import Owner
 from leafnode.uplink.window import Budget, Entry
 from tests.sim.clock import FakeClock
 from tests.sim.local_jetstream import LocalJetStream
 from tests.sim.peers import account
+
+DURABLE = "leafnode-uplink-up-EV"
 
 
 class World:
@@ -22,7 +26,8 @@ class World:
         self.account = account()
         self.jetstream = LocalJetStream(self.account, self.clock)
         mailbox = Mailbox(self.account, self.clock, random.Random(1))
-        self.local = LocalStream(self.account, self.clock, mailbox, stream="EV", consumer="up")
+        search = Search(mailbox, "EV", Owner("up", "AGG@hub"), lambda: {"up"})
+        self.local = LocalStream(self.account, self.clock, mailbox, stream="EV", search=search)
         self.states: list[LocalState | Failure] = []
         self.entries: list[tuple[Entry, int]] = []
         self.ends: list[Pulled] = []
@@ -38,9 +43,14 @@ def test_opening_makes_a_durable_consumer_with_explicit_acknowledgement() -> Non
 
     world.open()
 
-    assert world.jetstream.requests == ["STREAM.INFO.EV", "CONSUMER.CREATE.EV.up"]
-    config = world.jetstream.consumers["up"].config
-    assert config["durable_name"] == "up"
+    assert world.jetstream.requests == [
+        "STREAM.INFO.EV",
+        "CONSUMER.NAMES.EV",
+        f"CONSUMER.CREATE.EV.{DURABLE}",
+    ]
+    config = world.jetstream.consumers[DURABLE].config
+    assert config["durable_name"] == DURABLE
+    assert config["metadata"] == {"leafnode-uplink": "up", "leafnode-hub": "AGG@hub"}
     assert config["ack_policy"] == "explicit"
     assert config["max_ack_pending"] == 16
     state = world.states[0]
@@ -97,7 +107,8 @@ def test_a_missing_jetstream_ends_the_pull() -> None:
     clock = FakeClock()
     acc = account()
     mailbox = Mailbox(acc, clock, random.Random(1))
-    local = LocalStream(acc, clock, mailbox, stream="EV", consumer="up")
+    search = Search(mailbox, "EV", Owner("up", "AGG@hub"), lambda: {"up"})
+    local = LocalStream(acc, clock, mailbox, stream="EV", search=search)
     ends: list[Pulled] = []
     local.ended = ends.append
 
@@ -116,7 +127,7 @@ def test_an_ack_goes_where_the_message_says() -> None:
     world.clock.advance(0)
 
     assert world.jetstream.acks == [1]
-    assert world.jetstream.consumers["up"].pending == {}
+    assert world.jetstream.consumers[DURABLE].pending == {}
 
 
 def test_acks_of_a_turn_go_together_and_before_the_next_look_pull_or_end() -> None:

@@ -9,7 +9,7 @@ from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import UplinkBudget, UplinkOptions, UplinkStream
 from leafnode.uplink.status import State
-from leafnode.uplink.uplink import Uplink
+from leafnode.uplink.uplink import Edge, Uplink
 from leafnode.uplink.window import Entry
 from tests.sim.hub import FakeHub
 from tests.sim.uplink_world import Site, World, numbers
@@ -197,13 +197,13 @@ def test_a_stream_goes_to_two_hubs_by_two_uplinks_with_names() -> None:
     other = FakeHub(site.account, site.clock, domain="two", stream="COPY", subjects=(b"copy.>",))
     second = Uplink(
         UplinkOptions(streams=(copy,), name="second"),
-        account=site.account,
-        server_name="edge",
+        edge=Edge(site.account, "edge", lambda _stream: {"", "second"}),
         zone=UTC,
         clock=site.clock,
         random=random.Random(2),
         link=other,
     )
+    site.others.add("second")
     site.start()
     second.start()
     site.clock.advance(NS_PER_S)
