@@ -58,6 +58,7 @@ class StreamImport:
         "_local_tokens",
         "allow_trace",
         "exporter",
+        "is_mute",
         "is_over",
         "key",
         "local",
@@ -81,6 +82,7 @@ class StreamImport:
         self.exporter = exporter
         self.key = (exporter, source, local, allow_trace)  # what is the same import has the same
         self.shadows: dict[Subscription, Subscription] = {}  # by what they stand for
+        self.is_mute = False  # it brings nothing: it sleeps, or it is over
         self.is_over = False
         self.allow_trace = allow_trace
         self.source = source
@@ -96,6 +98,15 @@ class StreamImport:
         else:
             self.show = _same
         self._local_tokens = self.local.split(b".")
+
+    @property
+    def what(self) -> tuple[Account, bytes]:
+        """What it brings, under whatever name."""
+        return self.exporter, self.source
+
+    def end(self) -> None:
+        """Bring nothing more."""
+        self.is_mute = self.is_over = True
 
     def shadow_of(self, tokens: list[bytes]) -> bytes | None:
         """Return the exporter's subjects that the local pattern with these tokens gets through this
@@ -115,13 +126,16 @@ StreamsPlan = Plan[StreamImport, StreamImport]
 class StreamImports:
     """All stream imports of one account, and the shadows they made."""
 
-    __slots__ = ("_account", "_exporters", "_imports", "_index")
+    __slots__ = ("_account", "_asleep", "_exporters", "_imports", "_index", "_leaving")
 
     def __init__(self, account: Account, imports: Iterable[StreamImport] = ()) -> None:
         self._account = account
         self._imports = list(imports)
         self._index: Crossings | None = None  # of their local subjects, where they are many
         self._exporters: set[Account] | None = None  # theirs, once somebody asks
+        # What is replaced goes on until its successors have all their shadows, and sleep till then.
+        self._leaving: list[StreamImport] = []
+        self._asleep: set[StreamImport] = set()
 
     def start(self) -> None:
         """Make the shadows of what the account is subscribed to already, and of what comes."""
@@ -161,15 +175,46 @@ class StreamImports:
         """Import what was planned from now on, and nothing else.
 
         Through what is gone nothing comes from now on; its shadows are taken out in turns of
-        their own where they are many, as those of new ones are made.
+        their own where they are many, as those of new ones are made. Where the same comes under
+        another name there is no moment without either: then one step wakes these and ends those.
         """
         self._imports, self._index, self._exporters = plan.all, None, None
-        for one in plan.gone:
-            one.is_over = True
-        for exporter in {one.exporter for one in plan.gone}:
+        leaving = [one for one in (*self._leaving, *plan.gone) if not one.is_mute]
+        ended = [one for one in plan.gone if one.is_mute]  # before it was awake
+        for one in ended:
+            one.end()
+        self._asleep.difference_update(ended)
+        replaced = {one.what for one in leaving}
+        for one in plan.fresh:
+            if one.what in replaced:
+                one.is_mute = True
+                self._asleep.add(one)
+        ended += self._let_go(leaving)
+        in_turns(self._account.system.outbox, self._changing(plan.fresh, ended))
+
+    def _changing(self, fresh: list[StreamImport], ended: list[StreamImport]) -> Iterator[None]:
+        """Take the shadows of those out and make the ones of these, in steps."""
+        yield from _leftovers(ended)
+        yield from self._indexed()
+        yield from self._overlaps(fresh)
+        woken = self._asleep.intersection(fresh)
+        for one in woken:
+            one.is_mute = False
+        self._asleep -= woken
+        for exporter in {one.exporter for one in woken}:
             exporter.sublist.spoil(b">")
-        steps = chain(_leftovers(plan.gone), self._indexed(), self._overlaps(plan.fresh))
-        in_turns(self._account.system.outbox, steps)
+        yield from _leftovers(self._let_go(self._leaving))
+
+    def _let_go(self, leaving: list[StreamImport]) -> list[StreamImport]:
+        """Keep of these what a sleeping one is to replace; end the others, and return them."""
+        awaited = {one.what for one in self._asleep}
+        self._leaving = [one for one in leaving if one.what in awaited]
+        ended = [one for one in leaving if one.what not in awaited]
+        for one in ended:
+            one.end()
+        for exporter in {one.exporter for one in ended}:
+            exporter.sublist.spoil(b">")
+        return ended
 
     def spoil(self) -> None:
         """Have everything decided anew that may lead to a shadow."""
@@ -199,12 +244,13 @@ class StreamImports:
 
     def _near(self, subject: bytes) -> tuple[int, Iterator[list[StreamImport]]]:
         """Return how many imports a subscription may overlap, and these, some at a time."""
-        imports, index = self._imports, self._index
+        imports, index, leaving = self._imports, self._index, self._leaving
         if index is None:
-            return len(imports), _some(iter(imports))
+            return len(imports) + len(leaving), _some(chain(imports, leaving))
         bits, steps = index.which(subject)
         self._account.system.outbox.work_left -= WALK_WORK * steps
-        return bits.bit_count(), _some(imports[number] for number in numbers(bits))
+        near = (imports[number] for number in numbers(bits))
+        return bits.bit_count() + len(leaving), _some(chain(near, leaving))
 
     def forget(self, sub: Subscription) -> None:
         """Take the shadows of one subscription out that is over: nothing comes through them from

@@ -289,7 +289,7 @@ def is_over(sub: Subscription) -> bool:
     """
     if sub.shadow is not None:
         source = sub.shadow.source
-        return source.closed or source.asleep or sub.shadow.by.is_over
+        return source.closed or source.asleep or sub.shadow.by.is_mute
     return sub.closed or sub.asleep
 
 

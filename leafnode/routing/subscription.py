@@ -40,7 +40,7 @@ class Import(Protocol):
     """
 
     allow_trace: bool
-    is_over: bool  # it brings nothing more
+    is_mute: bool  # it brings nothing: not yet, or not any more
     show: Callable[[bytes], bytes]
 
 
