@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,8 +54,7 @@ async def test_readings_arrive_under_the_servers_name_with_an_id_and_their_heade
     assert message.subject == "edge.ev.a"
     assert message.data == b"21.5"
     assert message.headers is not None
-    assert message.headers["Nats-Msg-Id"].startswith("edge.EV.")
-    assert message.headers["Nats-Msg-Id"].endswith(".1")
+    assert re.fullmatch(r"edge\.EV\.\w{8}\.1-\w{5}", message.headers["Nats-Msg-Id"])
     assert message.headers["Leafnode-Msg-Id"] == "device-1"
     assert message.headers["Unit"] == "C"
 
