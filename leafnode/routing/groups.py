@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Subscription
 
-Verdicts = dict[object, bool]  # by peer; through an import by both
+Verdicts = dict[object, bool]  # by peer and queue; through an import by that, too
 _TRIES: Final = 8  # so many members are asked one by one; where none may receive, all are
 
 
@@ -66,8 +66,8 @@ def _receivers(group: Group, origin: Peer, subject: bytes) -> list[Subscription]
 def receivers(
     members: Iterable[Subscription], origin: Peer, subject: bytes, verdicts: Verdicts
 ) -> list[Subscription]:
-    """Return who of some members of a group may receive. What a peer may, all of its subscriptions
-    in the group may that see the subject under the same name, here or through one import: 65,536
+    """Return who of some members of groups may receive. What a peer may, all of its subscriptions
+    in a group may that see the subject under the same name, here or through one import: 65,536
     of one that is denied the subject took 40 ms, one by one. `verdicts` keeps that for others.
     """
     found: list[Subscription] = []
@@ -78,7 +78,8 @@ def receivers(
         if peer.sifted_by is not None:  # each of its own has a verdict of its own
             may = may_deliver(sub, subject, origin)
         else:
-            key = peer if sub.shadow is None else (peer, sub.shadow.by)
+            queue = sub.queue
+            key = (peer, queue) if sub.shadow is None else (peer, queue, sub.shadow.by)
             known = verdicts.get(key)
             if known is None:
                 known = verdicts[key] = may_deliver(sub, subject, origin)

@@ -242,3 +242,21 @@ def test_who_asks_a_group_of_very_many_that_nobody_may_serve_is_told(
 
     assert b"503" in publisher.got()
     assert denied.got() == b""
+
+
+def test_what_a_peer_may_not_get_in_one_group_it_may_in_another_however_many_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for bound in ("FOUND_MAX", "RECEIVERS_MAX", "_FOUND_FREE"):
+        monkeypatch.setattr(sublist, bound, 0)
+    for queues in ((b"q1", b"q2"), (b"q2", b"q1")):
+        world = account()
+        member, publisher = FakePeer(world, 1), FakePeer(world, 2)
+        member.permissions = Permissions(Rules(), Rules(deny=[b"a.b q1"]))
+        for queue in queues:
+            member.subscribe(b"a.*", queue, queue)
+        assert world.sublist.match(b"a.b").is_wide
+
+        publisher.says(b"PUB a.b 1\r\nx\r\n" * 3)
+
+        assert member.got() == b"MSG a.b q2 1\r\nx\r\n" * 3

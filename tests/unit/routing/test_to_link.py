@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import pytest
 
-from leafnode.limits import TURN_WORK
 from leafnode.routing import sublist as sublist_module
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import Permissions, Rules
 from leafnode.routing.to_link import publish_to_link
+from tests.sim.imports import Slices
 from tests.sim.peers import FakePeer, account
 
 BODY = b"NATS/1.0\r\n\r\nx"
 SENT = b"HMSG e.a r 12 13\r\n" + BODY + b"\r\n"
 
 
-@pytest.fixture(params=["at once", "in turns"])
-def _width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "in turns":
-        monkeypatch.setattr(sublist_module, "WALK_NODES_MAX", 0)
-        monkeypatch.setattr(sublist_module, "RECEIVERS_MAX", 0)
+def widen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let whatever is found be too much for one turn."""
+    for bound in ("FOUND_MAX", "RECEIVERS_MAX", "_FOUND_FREE"):
+        monkeypatch.setattr(sublist_module, bound, 0)
 
 
-@pytest.mark.usefixtures("_width")
-def test_nobody_but_the_link_gets_it_once_and_with_the_groups_that_it_is_for() -> None:
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_nobody_but_the_link_gets_it_once_and_with_the_groups_that_it_is_for(
+    monkeypatch: pytest.MonkeyPatch, *, is_wide: bool
+) -> None:
+    if is_wide:
+        widen(monkeypatch)
     world = account()
     link, other = (FakePeer(world, cid, Kind.LEAF) for cid in (1, 2))
     client = FakePeer(world, 3)
@@ -34,11 +37,11 @@ def test_nobody_but_the_link_gets_it_once_and_with_the_groups_that_it_is_for() -
     for peer in (link, other, client):
         peer.subscribe(b"e.*", b"9", b"workers")
     client.subscribe(b">", b"1")
+    assert world.sublist.match(b"e.a").is_wide == is_wide
+    slices = Slices(world.system.outbox)
 
     assert publish_to_link(link, b"e.a", BODY, header_size=12, reply=b"r")
-    while world.backlog:
-        world.system.outbox.work_left = TURN_WORK
-        world.system.outbox.flush()
+    slices.all()
 
     assert link.got() == SENT.replace(b" r ", b" + r workers ")
     assert other.got() == client.got() == b""
@@ -64,14 +67,15 @@ def test_what_comes_behind_one_that_is_sent_in_turns_does_not_overtake_it(
     world = account()
     link = FakePeer(world, 1, Kind.LEAF)
     link.subscribe(b"e.>", b"1")
-    monkeypatch.setattr(sublist_module, "WALK_NODES_MAX", 0)
-    monkeypatch.setattr(sublist_module, "RECEIVERS_MAX", 0)
+    widen(monkeypatch)
+    slices = Slices(world.system.outbox)
+    world.system.outbox.work_left = 0
     assert publish_to_link(link, b"e.a", b"1")
     monkeypatch.undo()
+    assert len(world.backlog) == 1
+    assert not world.sublist.match(b"e.b").is_wide
 
     assert publish_to_link(link, b"e.b", b"2")
-    while world.backlog:
-        world.system.outbox.work_left = TURN_WORK
-        world.system.outbox.flush()
+    slices.all()
 
     assert link.got() == b"LMSG e.a 1\r\n1\r\nLMSG e.b 1\r\n2\r\n"
