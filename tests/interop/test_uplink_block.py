@@ -335,3 +335,48 @@ async def test_newest_first_a_killed_hub_and_a_killed_gateway_lose_and_double_no
         arrived = await at_hub(hub)
         assert sorted(arrived) == list(range(1, 421))
         assert arrived != sorted(arrived)
+
+
+@pytest.mark.parametrize("retention", [RetentionPolicy.WORK_QUEUE, RetentionPolicy.INTEREST])
+async def test_an_uplink_that_gets_a_name_by_a_reload_goes_on_with_its_durable(
+    tmp_path: Path, retention: RetentionPolicy
+) -> None:
+    with (
+        running_hub(tmp_path / "hub", HUB) as hub,
+        running_gateway(tmp_path / "edge", gateway_config(hub)) as gateway,
+    ):
+        await make_streams(hub, gateway, local={"retention": retention})
+        await until(lambda: row(gateway)["state"] == "running", timeout_s=PATIENCE_S)
+        await publish(gateway, 1, 20)
+        await drained(gateway)
+
+        gateway.config = gateway_config(hub, "name: a")
+        gateway.write()
+        assert gateway.process is not None
+        gateway.process.send_signal(signal.SIGHUP)
+        await until(lambda: row(gateway)["uplink"] == "a", timeout_s=PATIENCE_S)
+        await publish(gateway, 21, 40)
+        await drained(gateway)
+
+        assert await at_hub(hub) == list(range(1, 41))
+        await until(lambda: held_here(gateway) == (0, 0), timeout_s=PATIENCE_S)
+        async with jetstream_of(gateway.client_url) as jetstream:
+            (consumer,) = await jetstream.consumers_info("EV")
+        assert consumer.name == "leafnode-uplink-EV"
+
+
+async def test_a_refused_message_that_is_deleted_holds_nobody_any_more(tmp_path: Path) -> None:
+    with (
+        running_hub(tmp_path / "hub", HUB) as hub,
+        running_gateway(tmp_path / "edge", gateway_config(hub)) as gateway,
+    ):
+        await make_streams(hub, gateway, max_msg_size=1000)
+        async with jetstream_of(gateway.client_url) as jetstream:
+            await jetstream.publish("ev.reading", b"x" * 2000)
+            await until(lambda: row(gateway)["state"] == "refused", timeout_s=PATIENCE_S)
+            await publish(gateway, 1, 5)
+            await jetstream.delete_msg("EV", 1)
+            await drained(gateway)
+
+        assert await at_hub(hub) == [1, 2, 3, 4, 5]
+        assert row(gateway)["removed"] == 1
