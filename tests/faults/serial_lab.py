@@ -349,8 +349,11 @@ def _audit_sensor(sensor: Sensor, stored: list[bytes], row: dict[str, Any], repo
     lost = sum(
         number not in sensor.touched and text not in kept for number, text in enumerate(right)
     )
+    # A frame whose last byte is gone is whole with the next one's first, where they are the same:
+    # then that one is the damaged one, and no byte tells which it was.
+    healed = sum(right[number] in kept for number in sensor.touched)
     # A frame whose end is gone takes the next along: at most one for each that was touched.
-    if lost > (KINDS[sensor.kind][3] - 1) * len(sensor.touched):
+    if lost > healed + (KINDS[sensor.kind][3] - 1) * len(sensor.touched):
         faults.append(f"{name}: {lost} undamaged frames lost, {len(sensor.touched)} damaged")
     if not row["frames"] == row["stored"] == len(stored):
         faults.append(f"{name}: frames {row['frames']}, stored {row['stored']} of {len(stored)}")
