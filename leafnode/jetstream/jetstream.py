@@ -35,7 +35,7 @@ from leafnode.jetstream.quota import Quota
 from leafnode.jetstream.recovery import Recovery
 from leafnode.jetstream.shared import Shared
 from leafnode.jetstream.stream import Stream
-from leafnode.jetstream.taken import TakenSubjects
+from leafnode.jetstream.taken import TakenSubjects, have_common
 from leafnode.jetstream.undo import Undo
 from leafnode.limits import STREAMS_COUNTED_PER_TURN
 from leafnode.slices import finish, in_slices
@@ -369,6 +369,10 @@ class AccountJetStream:
         with stream_config.walks_refused():
             if self._taken.overlap(config.name, config.subjects, others):
                 raise js_error(10065)
+            for name, one in self.streams.items():
+                leaving = one.intake.leaving() if one.intake.is_changing else []
+                if leaving and name != config.name and have_common(config.subjects, leaving):
+                    raise js_error(10065)
 
     def _check_bytes(self, config: StreamConfig, promised_before: int) -> None:
         """Refuse what is beyond the account's bounds, or would promise more than the server may."""

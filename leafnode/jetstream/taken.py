@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 
+def have_common(subjects: Iterable[str], others: Iterable[bytes]) -> bool:
+    """Say whether any of these overlaps any of those. Raises WalkError."""
+    return PatternSet(map(str.encode, subjects)).meet(others, Walk())
+
+
 class TakenSubjects:
     """The subjects of streams by their names, as of the last question."""
 

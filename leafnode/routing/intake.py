@@ -60,6 +60,10 @@ class Intake:
         self._account.remove_all(gone)
         self._settle()
 
+    def leaving(self) -> list[bytes]:
+        """Return what is still taken in, and will not be: nobody else may have it yet."""
+        return [subject for subject in self._awake if subject not in self._wanted]
+
     @property
     def is_full(self) -> bool:
         """Say whether as many wait for a change as may."""

@@ -108,6 +108,26 @@ def test_no_message_is_lost_or_doubled_while_subjects_change() -> None:
     assert said > 20
 
 
+def test_what_a_stream_gives_up_is_nobody_s_before_the_stream_has_let_go_of_it() -> None:
+    world = created()
+
+    world.ask("STREAM.UPDATE", subjects=["in.>"])
+    while world.turn():
+        pass
+    update = world.ask("STREAM.UPDATE", subjects=["other.>", *SUBJECTS])
+    config = {"name": "T", "subjects": ["in.299.none-of-those"]}
+    early = world.request("$JS.API.STREAM.CREATE.T", json.dumps(config).encode())
+    assert json.loads(early[0].payload)["error"]["err_code"] == 10065
+
+    while world.turn():
+        pass
+    assert "error" not in json.loads(update[0].payload)
+    later = world.request("$JS.API.STREAM.CREATE.T", json.dumps(config).encode())
+    while world.turn():
+        pass
+    assert "error" not in json.loads(later[0].payload)
+
+
 def test_an_update_is_answered_once_what_it_asks_for_holds() -> None:
     world = created()
 
