@@ -9,15 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
-from leafnode.errors import JetStreamError, TransformError
+from leafnode.errors import JetStreamError, TransformError, WalkError
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.names import is_stream_name
 from leafnode.nuid import hash8
-from leafnode.protocol.subject import collides, is_literal, is_subset, is_valid
+from leafnode.protocol.patterns import PatternSet, Walk
+from leafnode.protocol.subject import collides, is_literal, is_valid
 from leafnode.protocol.transform import Transform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from leafnode.jetstream.api_types import StreamConfig, StreamSource, SubjectTransformConfig
 
@@ -52,17 +53,27 @@ def index_name(source: StreamSource) -> str:
 
 def check(config: StreamConfig) -> None:
     """Raise what is wrong about a stream's mirror and sources by themselves."""
+    _check_counts(config)
     if config.mirror is not None:
         _check_mirror(config, config.mirror)
     if config.sources and config.allow_msg_schedules:
         raise js_error(10187)
-    if len(config.sources) > limits.STREAM_SOURCES_MAX:
-        raise js_error(10052, f"too many sources, maximum allowed is {limits.STREAM_SOURCES_MAX}")
     _check_sources(config.sources)
     for origin in _origins(config):
         external = origin.external
         if external is not None and external.deliver and not _is_publishable(external.deliver):
             raise js_error(10024, external.deliver)
+
+
+def _check_counts(config: StreamConfig) -> None:
+    counts = [len(origin.subject_transforms) for origin in _origins(config)]
+    for what, count, most in (
+        ("sources", len(config.sources), limits.STREAM_SOURCES_MAX),
+        ("subject transforms", sum(counts), limits.STREAM_TRANSFORMS_MAX),
+        ("subject transforms of one origin", max(counts, default=0), limits.ORIGIN_TRANSFORMS_MAX),
+    ):
+        if count > most:
+            raise js_error(10052, f"too many {what}, maximum allowed is {most}")
 
 
 def check_filters(config: StreamConfig) -> None:
@@ -116,7 +127,7 @@ def _check_mirror(config: StreamConfig, mirror: StreamSource) -> None:
     if config.subject_delete_marker_ttl > 0:
         raise js_error(10052, "subject delete markers forbidden on mirrors")
     _check_transforms(mirror.subject_transforms, 10151, 10154)
-    _check_overlap(mirror.subject_transforms, collides, 10152)
+    _check_overlap(mirror.subject_transforms, PatternSet.colliding, 10152)
     if mirror.external is None and not is_stream_name(mirror.name):
         raise js_error(10142)
 
@@ -134,7 +145,7 @@ def _check_sources(sources: list[StreamSource]) -> None:
         if source.filter_subject and source.subject_transforms:
             raise js_error(10144)
         _check_transforms(source.subject_transforms, 10145, 10146)
-        _check_overlap(source.subject_transforms, is_subset, 10147)
+        _check_overlap(source.subject_transforms, PatternSet.including, 10147)
         if source.consumer is not None:
             if not _is_consumer_right(source):
                 raise js_error(10215)
@@ -174,14 +185,17 @@ def _check_transforms(
 
 def _check_overlap(
     transforms: list[SubjectTransformConfig],
-    overlaps: Callable[[bytes, bytes], bool],
+    overlapping: Callable[[PatternSet, bytes, Walk], Iterable[int]],
     err_code: int,
 ) -> None:
     sources = [(one.src or ">").encode() for one in transforms]
-    for index, one in enumerate(sources):
-        others = sources[:index] + sources[index + 1 :]
-        if any(overlaps(one, other) for other in others):
-            raise js_error(err_code)
+    patterns, walk = PatternSet(sources), Walk()
+    try:
+        for number, one in enumerate(sources):
+            if any(other != number for other in overlapping(patterns, one, walk)):
+                raise js_error(err_code)
+    except WalkError as error:
+        raise js_error(10052, str(error)) from error
 
 
 def _check_deliver(prefix: str, subjects: list[str]) -> None:

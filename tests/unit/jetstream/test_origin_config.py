@@ -104,6 +104,34 @@ def test_sources_can_not_be_scheduled_counted_or_too_many() -> None:
     assert refused(config(sources=many))[1] == "too many sources, maximum allowed is 256"
 
 
+def moves(count: int, of: int = 0) -> list[SubjectTransformConfig]:
+    return [move(f"a.{of}.{number}.*", f"b.{number}.$1") for number in range(count)]
+
+
+def test_transforms_are_as_many_as_a_consumer_has_filters_and_in_all_a_thousand() -> None:
+    most = limits.ORIGIN_TRANSFORMS_MAX
+    full = [StreamSource(name=f"O{of}", subject_transforms=moves(most, of)) for of in range(5)]
+    above = StreamSource(name="O", subject_transforms=moves(most + 1))
+
+    check(config(sources=full[:4]))
+    check(config(mirror=full[0]))
+    assert refused(config(sources=full))[1] == (
+        "too many subject transforms, maximum allowed is 1024"
+    )
+    for fields in ({"mirror": above}, {"sources": [above]}):
+        assert refused(config(**fields))[1] == (
+            "too many subject transforms of one origin, maximum allowed is 256"
+        )
+
+
+@pytest.mark.parametrize("last", ["a.0.7.*", "a.0.7.b"])
+def test_of_many_transforms_one_that_overlaps_another_is_found(last: str) -> None:
+    origin = StreamSource(name="O", subject_transforms=[*moves(200), move(last, "c")])
+
+    assert refused(config(mirror=origin))[0] == 10152
+    assert refused(config(sources=[origin]))[0] == 10147
+
+
 @pytest.mark.parametrize("fields", [{"mirror": ORIGIN}, {"sources": [ORIGIN]}])
 def test_an_origin_with_larger_messages(fields: dict[str, Any]) -> None:
     origin = StreamConfig(name="O", max_msg_size=11)
