@@ -19,6 +19,7 @@ from leafnode.jetstream.wire import (
     SEQ,
     STR,
     STR_MAP,
+    SUBJECT,
     TIME,
     UINT64,
     array,
@@ -32,6 +33,7 @@ from leafnode.jetstream.wire import (
 
 RESPONSE_TYPE: Final = "io.nats.jetstream.api.v1."
 STRINGS: Final = array(STR)
+SUBJECTS: Final = array(SUBJECT)
 DURATIONS: Final = array(DURATION)
 _SEQUENCES: Final = array(UINT64)
 RETENTION: Final = enum("limits", "interest", "workqueue")
@@ -68,8 +70,8 @@ _PLACEMENT: Final = pointer(struct(Placement))
 class SubjectTransformConfig:
     """A mapping of subjects."""
 
-    src: str = wire(STR, always=True)
-    dest: str = wire(STR, always=True)
+    src: str = wire(SUBJECT, always=True)
+    dest: str = wire(SUBJECT, always=True)
 
 
 _TRANSFORM: Final = pointer(struct(SubjectTransformConfig))
@@ -80,8 +82,8 @@ _TRANSFORMS: Final = array(struct(SubjectTransformConfig))
 class RePublish:
     """Where stored messages are published once more."""
 
-    src: str = wire(STR)
-    dest: str = wire(STR, always=True)
+    src: str = wire(SUBJECT)
+    dest: str = wire(SUBJECT, always=True)
     headers_only: bool = wire(BOOL)
 
 
@@ -93,7 +95,7 @@ class ExternalStream:
     """How to reach a stream of another account or domain."""
 
     api: str = wire(STR, always=True)
-    deliver: str = wire(STR, always=True)
+    deliver: str = wire(SUBJECT, always=True)
 
 
 _EXTERNAL: Final = pointer(struct(ExternalStream))
@@ -104,7 +106,7 @@ class StreamConsumerSource:
     """The durable consumer that a source uses."""
 
     name: str = wire(STR)
-    deliver_subject: str = wire(STR)
+    deliver_subject: str = wire(SUBJECT)
 
 
 _CONSUMER_SOURCE: Final = pointer(struct(StreamConsumerSource))
@@ -117,7 +119,7 @@ class StreamSource:
     name: str = wire(STR, always=True)
     opt_start_seq: int = wire(UINT64)
     opt_start_time: int | None = wire(_MOMENT)
-    filter_subject: str = wire(STR)
+    filter_subject: str = wire(SUBJECT)
     subject_transforms: list[SubjectTransformConfig] = wire(_TRANSFORMS)
     external: ExternalStream | None = wire(_EXTERNAL)
     consumer: StreamConsumerSource | None = wire(_CONSUMER_SOURCE)
@@ -144,7 +146,7 @@ class StreamConfig:
 
     name: str = wire(STR, always=True)
     description: str = wire(STR)
-    subjects: list[str] = wire(STRINGS)
+    subjects: list[str] = wire(SUBJECTS)
     retention: str = wire(RETENTION, always=True)
     max_consumers: int = wire(INT, always=True)
     max_msgs: int = wire(INT64, always=True)
@@ -204,8 +206,8 @@ class ConsumerConfig:
     ack_wait: int = wire(DURATION)
     max_deliver: int = wire(INT)
     backoff: list[int] = wire(DURATIONS)
-    filter_subject: str = wire(STR)
-    filter_subjects: list[str] = wire(STRINGS)
+    filter_subject: str = wire(SUBJECT)
+    filter_subjects: list[str] = wire(SUBJECTS)
     replay_policy: str = wire(REPLAY, always=True)
     rate_limit_bps: int = wire(UINT64)
     sample_freq: str = wire(STR)
@@ -216,7 +218,7 @@ class ConsumerConfig:
     max_batch: int = wire(INT)
     max_expires: int = wire(DURATION)
     max_bytes: int = wire(INT)
-    deliver_subject: str = wire(STR)
+    deliver_subject: str = wire(SUBJECT)
     deliver_group: str = wire(STR)
     idle_heartbeat: int = wire(DURATION)
     inactive_threshold: int = wire(DURATION)
@@ -261,7 +263,7 @@ class StreamNamesRequest:
     """Body of STREAM.NAMES and STREAM.LIST."""
 
     offset: int = wire(INT)
-    subject: str = wire(STR)
+    subject: str = wire(SUBJECT)
 
 
 @dataclass(slots=True)
@@ -270,14 +272,14 @@ class StreamInfoRequest:
 
     offset: int = wire(INT)
     deleted_details: bool = wire(BOOL)
-    subjects_filter: str = wire(STR)
+    subjects_filter: str = wire(SUBJECT)
 
 
 @dataclass(slots=True)
 class SnapshotRequest:
     """Body of STREAM.SNAPSHOT."""
 
-    deliver_subject: str = wire(STR)
+    deliver_subject: str = wire(SUBJECT)
     no_consumers: bool = wire(BOOL)
     chunk_size: int = wire(INT)
     window_size: int = wire(INT)
@@ -330,7 +332,7 @@ class PurgeRequest:
     """Body of STREAM.PURGE."""
 
     seq: int = wire(SEQ)
-    filter: str = wire(STR)
+    filter: str = wire(SUBJECT)
     keep: int = wire(UINT64)
 
 
@@ -339,12 +341,12 @@ class MsgGetRequest:
     """Body of STREAM.MSG.GET and of Direct Get."""
 
     seq: int = wire(UINT64)
-    last_by_subj: str = wire(STR)
-    next_by_subj: str = wire(STR)
+    last_by_subj: str = wire(SUBJECT)
+    next_by_subj: str = wire(SUBJECT)
     start_time: int | None = wire(_MOMENT)
     batch: int = wire(INT)
     max_bytes: int = wire(INT)
-    multi_last: list[str] = wire(STRINGS)
+    multi_last: list[str] = wire(SUBJECTS)
     up_to_seq: int = wire(UINT64)
     up_to_time: int | None = wire(_MOMENT)
     no_hdr: bool = wire(BOOL)

@@ -323,8 +323,14 @@ def _check_filters(config: ConsumerConfig) -> None:
         raise js_error(10136)
     if "" in config.filter_subjects:
         raise js_error(10139)
-    if len(config.filter_subjects) > limits.CONSUMER_FILTERS_MAX:
-        raise invalid(f"too many filter subjects, maximum allowed is {limits.CONSUMER_FILTERS_MAX}")
+    most = limits.CONSUMER_FILTERS_MAX
+    for what, count in (
+        ("filter subjects", len(config.filter_subjects)),
+        ("priority groups", len(config.priority_groups)),
+        ("backoff values", len(config.backoff)),
+    ):
+        if count > most:
+            raise invalid(f"too many {what}, maximum allowed is {most}")
     filters = config.filters
     if not all(is_valid(subject) for subject in filters):
         raise invalid("invalid subject")

@@ -226,7 +226,7 @@ class Judge:
         if is_literal(pattern):
             state = store.subject_state(pattern)
             last = state.last_seq if state else 0
-        elif is_valid(pattern):
+        elif pattern.count(b".") < limits.MAX_SUBJECT_TOKENS and is_valid(pattern):
             last = store.newest_of(pattern)
         if sequence(expected) != last:
             raise js_error(10071, last)

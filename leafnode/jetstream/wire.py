@@ -18,6 +18,7 @@ from leafnode.jetstream import json_value
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.json_syntax import NOT_HELD, JsonSyntaxError, written
 from leafnode.jetstream.json_value import Members, Number, mended
+from leafnode.limits import MAX_SUBJECT_TOKENS
 from leafnode.protocol.errors import quoted
 from leafnode.store.api import SEQ_MAX
 
@@ -114,6 +115,14 @@ def _read_string(value: Any, path: str, held: Any, mode: Mode) -> Any:
     return mended(value)
 
 
+def _read_subject(value: Any, path: str, held: Any, mode: Mode) -> Any:
+    """A subject as deep as a SUB may have it: each token costs a step wherever it is looked at."""
+    read: str = _read_string(value, path, held, mode)
+    if read.count(".") >= MAX_SUBJECT_TOKENS:
+        raise BindError(f"{path}: a subject of more than {MAX_SUBJECT_TOKENS} tokens")
+    return read
+
+
 def _read_bool(value: Any, path: str, held: Any, mode: Mode) -> Any:
     del mode
     if value is None:
@@ -136,6 +145,7 @@ def _read_time(value: Any, path: str, held: Any, mode: Mode) -> Any:
 
 
 STR: Final = Kind("string", _read_string, zero=str)
+SUBJECT: Final = Kind("string", _read_subject, zero=str)
 BOOL: Final = Kind("bool", _read_bool, zero=bool)
 INT: Final = _integer("int", -(2**63), 2**63 - 1)
 INT64: Final = _integer("int64", -(2**63), 2**63 - 1)

@@ -184,6 +184,18 @@ def test_filters_may_overlap_as_long_as_none_is_part_of_another() -> None:
     assert checked(config, STREAM).filter_subjects == ["s.*.x", "s.y.*"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"filter_subjects": [f"s.{one}" for one in range(257)]}, "filter subjects"),
+        ({"priority_groups": [f"g{one}" for one in range(257)]}, "priority groups"),
+        ({"backoff": [1] * 257, "max_deliver": 300}, "backoff values"),
+    ],
+)
+def test_lists_that_one_turn_looks_at_are_bounded(fields: dict[str, Any], what: str) -> None:
+    assert refusal(**fields) == (10052, f"too many {what}, maximum allowed is 256")
+
+
 def test_a_durable_pull_consumer_gets_the_servers_defaults() -> None:
     config = checked(ConsumerConfig(durable_name="D", ack_policy="explicit"), STREAM)
 

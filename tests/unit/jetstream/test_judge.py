@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from leafnode.jetstream.judge import opened
-from leafnode.limits import MAX_HEADER_BYTES
+from leafnode.limits import MAX_HEADER_BYTES, MAX_SUBJECT_TOKENS
+from tests.unit.jetstream.world import World
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,21 @@ def test_a_header_beyond_the_bound_is_not_read_on() -> None:
     assert (size, body) == (len(block), block)
     assert fields[b"Nats-TTL"] == b"1"
     assert b"Nats-Msg-Id" not in fields
+
+
+@pytest.mark.parametrize(("tokens", "is_found"), [(MAX_SUBJECT_TOKENS, True), (3000, False)])
+def test_a_pattern_deeper_than_any_subscription_has_no_newest_message(
+    tokens: int, *, is_found: bool
+) -> None:
+    world = World()
+    world.create_stream(subjects=["s.>"])
+    rest = ".a" * (tokens - 1)
+    world.publish(f"s{rest}", b"x")
+
+    expected = {
+        "Nats-Expected-Last-Subject-Sequence": "0",
+        "Nats-Expected-Last-Subject-Sequence-Subject": f"*{rest}",
+    }
+    (answer,) = world.request("s.b", b"y", headers=expected)
+
+    assert ("error" in json.loads(answer.payload)) == is_found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from leafnode.errors import JetStreamError
@@ -14,7 +16,7 @@ from leafnode.jetstream.api_types import (
     StreamConfigRequest,
     StreamSource,
 )
-from leafnode.limits import JSON_STEPS_MAX
+from leafnode.limits import JSON_STEPS_MAX, MAX_SUBJECT_TOKENS
 
 STREAM = "StreamConfigRequest"
 CONSUMER = "CreateConsumerRequest"
@@ -84,6 +86,10 @@ def test_a_value_of_the_wrong_type_is_refused_with_gos_words(body: bytes, text: 
         (b'{"retention":"zz"}', 'can not unmarshal "\\"zz\\""'),
         (b'{"retention":1}', 'can not unmarshal "1"'),
         (b'{"retention":null}', 'can not unmarshal "null"'),
+        (
+            b'{"subjects":["a",%b]}' % json.dumps("a" + ".b" * MAX_SUBJECT_TOKENS).encode(),
+            "StreamConfigRequest.subjects.1: a subject of more than 2048 tokens",
+        ),
         (b'{"compression":"zz"}', "unknown compression algorithm"),
         (
             b'{"mirror":{"opt_start_time":"zz"}}',
