@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
+from leafnode.errors import StoreError
 from leafnode.jetstream.api_types import ConsumersRequest, CreateConsumerRequest
-from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.errors import js_error, store_error
 from leafnode.jetstream.origin_request import IDENTITY
 from leafnode.jetstream.request import page
 from leafnode.protocol import header
@@ -18,7 +19,7 @@ from leafnode.protocol.subject import is_valid
 from leafnode.slices import in_slices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Generator, Iterator
 
     from leafnode.jetstream.api_types import ConsumerConfig
     from leafnode.jetstream.jetstream import AccountJetStream
@@ -115,41 +116,68 @@ def _create(
     if request.origin is not None:  # its filters may be matched against all subjects
         subjects = stream.store.state().num_subjects
         request.origin.outbox.work_left -= limits.FILTERED_SUBJECT_WORK * subjects
-    steps = stream.store.prepare(*filter(is_valid, body.config.filters))
-    create = partial(_create_now, js, request, body)
-    for _ in steps:  # there are more
-        js.lineup.hold(stream.name)
-        in_slices(js.context.clock.call_later, _then(js, steps, request, create), 1)
+    steps = _look(stream, body.config)
+    try:
+        next(steps)
+    except StopIteration as found:
+        return _create_now(js, request, body, found.value)
+    js.lineup.hold(stream.name)
+    in_slices(js.context.clock.call_later, _then(js, steps, request, body), 1)
+    return None
+
+
+def _look(stream: Stream, config: ConsumerConfig) -> Generator[None, None, list[int] | None]:
+    """Match filters, and list what comes first of very many subjects. Raises StoreError."""
+    store, filters = stream.store, list(filter(is_valid, config.filters))
+    yield from store.prepare(*filters)
+    is_new = config.name not in stream.consumers
+    if not (is_new and config.deliver_policy == "last_per_subject" and filters):
         return None
-    return create()
+    if stream.config.max_msgs_per_subject == 1:
+        return None
+    if store.state().num_subjects <= limits.LISTED_PER_STEP:
+        return None
+    return (yield from store.list_last(*filters))
 
 
 def _then(
     js: AccountJetStream,
-    steps: Iterator[None],
+    steps: Generator[None, None, list[int] | None],
     request: Request,
-    create: Callable[[], dict[str, Any]],
+    body: CreateConsumerRequest,
 ) -> Iterator[None]:
-    yield from steps
-    if not js.is_shut_down:
-        request.answer(create)
-        js.lineup.go_on(request.args[0])
+    failed: StoreError | None = None
+    listed: list[int] | None = None
+    try:
+        listed = yield from steps
+    except StoreError as error:
+        failed = error
+    if js.is_shut_down:
+        return
+    if failed is not None:
+        request.finish(store_error(failed))
+    else:
+        request.answer(partial(_create_now, js, request, body, listed))
+    js.lineup.go_on(request.args[0])
 
 
 def _create_now(
-    js: AccountJetStream, request: Request, body: CreateConsumerRequest
+    js: AccountJetStream,
+    request: Request,
+    body: CreateConsumerRequest,
+    listed: list[int] | None,
 ) -> dict[str, Any]:
     stream = js.stream(request.args[0])
     present = stream.consumers.get(body.config.name)
     if present is not None:  # CONSUMER.PAUSE changes that
         body.config.pause_until = present.config.pause_until
     if not (body.config.direct or body.config.sourcing):
-        return js.consumers.create(stream, body).info()
+        return js.consumers.create(stream, body, listed).info()
     _for_an_origin(js, stream, body.config)
     wanted = header.get(request.block, IDENTITY)
     if wanted and wanted != stream.identity:
         raise js_error(10225, stream.identity.decode())
-    answer = js.consumers.create(stream, body).info()
+    answer = js.consumers.create(stream, body, listed).info()
     request.lines.append((IDENTITY, stream.identity))
     return answer
 

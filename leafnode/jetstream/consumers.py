@@ -40,8 +40,12 @@ class Consumers:
         self._js = js
         self._context = js.context
 
-    def create(self, stream: Stream, request: CreateConsumerRequest) -> Consumer:
-        """Create a consumer or update the present one, as the request's action allows."""
+    def create(
+        self, stream: Stream, request: CreateConsumerRequest, listed: list[int] | None = None
+    ) -> Consumer:
+        """Create a consumer or update the present one, as the request's action allows. `listed`:
+        what is delivered first, where that was looked for.
+        """
         bounds = self._js.bounds
         most = account_bounds.most(bounds, self._context.bounds)
         config = consumer_config.checked(
@@ -64,7 +68,7 @@ class Consumers:
         config = consumer_config.with_threshold(config, durable=bool(config.durable_name))
         created_ns = self._context.time.now_ns()
         one_each = stream.config.max_msgs_per_subject == 1
-        start = start_of(stream.store, config, one_per_subject=one_each)
+        start = start_of(stream.store, config, one_per_subject=one_each, listed=listed)
         consumer = Consumer(stream, name, config, created_ns, start=start, expired=self._on_expired)
         consumer.keeper.put()
         stream.consumers[name] = consumer
@@ -197,6 +201,8 @@ class Consumers:
             kept = stream.root.consumer(account, owner, found)
             if kept is not None:  # else it was deleted between two steps
                 consumer = self._revived(stream, kept)
+                filters = consumer.config.filters
+                yield from (consumer for _ in stream.store.prepare(*filters))
                 yield from repeat(consumer, 1 + len(consumer.pending) // PENDING_PER_STEP)
 
     def _revived(self, stream: Stream, kept: ConsumerRecord) -> Consumer:

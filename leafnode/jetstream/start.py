@@ -17,14 +17,19 @@ if TYPE_CHECKING:
 
 
 def start_of(
-    store: StreamStore, config: ConsumerConfig, *, one_per_subject: bool = False
+    store: StreamStore,
+    config: ConsumerConfig,
+    *,
+    one_per_subject: bool = False,
+    listed: list[int] | None = None,
 ) -> tuple[int, list[int]]:
-    """Return the first sequence to consider, and for last_per_subject those to read first.
+    """Return the first sequence to consider, and for last_per_subject those to read first: `listed`
+    where that is known already.
 
     `one_per_subject`: the stream holds no more, so all of it is what comes first.
     """
     state = store.state()
-    listed: list[int] = []
+    known, listed = listed, []
     match config.deliver_policy:
         case "new":
             start = state.last_seq + 1
@@ -37,7 +42,9 @@ def start_of(
             start = store.seq_at(config.opt_start_time)
             start = _nearest(store, config.filters, start)
         case "last_per_subject" if not one_per_subject:
-            if config.filters:
+            if known is not None:
+                listed = known
+            elif config.filters:
                 listed = sorted(store.last_seqs(*config.filters))
             start = listed[0] if listed else state.last_seq
         case _:

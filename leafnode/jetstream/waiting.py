@@ -145,6 +145,4 @@ class Waiting:
         self._last_only_to = 0
 
     def _removed_of_listed(self) -> set[int]:
-        store = self._store
-        doubtful = set(self._listed).difference(store.last_seqs(*self.filters))
-        return {seq for seq in doubtful if store.subject_of(seq) is None}
+        return set(self._store.missing(list(self._listed)))

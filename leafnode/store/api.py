@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from leafnode.errors import StoreCorrupt, StoreError
 
@@ -237,6 +237,12 @@ class StreamStore(Protocol):
         """The newest sequence of each subject that matches any pattern, in no order."""
         ...
 
+    def list_last(self, *patterns: bytes) -> Generator[None, None, list[int]]:
+        """The same in steps, ascending, as of the last one; of what is removed between two steps
+        some may be in it. Raises as `remove` does.
+        """
+        ...
+
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
         """How many messages from `start_seq` on match any pattern (none given: all)."""
         ...
@@ -245,6 +251,10 @@ class StreamStore(Protocol):
         """How many subjects that match any pattern (none given: all) have a message from
         `first_seq` to `last_seq`. Raises as `remove` does.
         """
+        ...
+
+    def missing(self, seqs: Sequence[int]) -> list[int]:
+        """Which of these, which ascend, hold no message. Raises as `remove` does."""
         ...
 
     def deleted(self, first_seq: int, max_seqs: int, *, upto_seq: int = SEQ_MAX) -> list[int]:

@@ -7,24 +7,31 @@ store.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from functools import partial
-from itertools import compress, islice
+from itertools import compress, filterfalse, islice
 from operator import attrgetter, not_
 from typing import TYPE_CHECKING, Final
 
+from leafnode.errors import StoreBusy
+from leafnode.store import listing
 from leafnode.store.api import SubjectState
 from leafnode.store.subject_counts import ANY_SUBJECT, subject_bits
+from leafnode.store.subjects import Patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from leafnode.store.index import StreamIndex
     from leafnode.store.segments import Columns, Segment
     from leafnode.store.subjects import Subject
 
+# Up to here it pays to look at each subject before searching the tail for its newest message.
+LAST_SUBJECTS_MAX: Final = 64
 FEW_SUBJECTS: Final = 256  # more are likely to be in each segment
 _LAST_TS: Final = attrgetter("last_ts_ns")
+_LAST_SEQ: Final = attrgetter("last_seq")
 _MSGS: Final = attrgetter("msgs")
 
 
@@ -73,6 +80,72 @@ def last_seqs(index: StreamIndex, patterns: Sequence[bytes]) -> list[int]:
     for subject in [one for one in found if one.last_stale]:
         last_seq(index, subject)
     return [one.last_seq for one in found]
+
+
+def not_beyond(index: StreamIndex, sids: frozenset[int]) -> int:
+    """Return a sequence that no message of these subjects is beyond."""
+    if len(sids) > LAST_SUBJECTS_MAX:
+        return index.last_seq
+    by_sid = index.subjects.by_sid
+    return max((by_sid[sid].last_seq for sid in sids if by_sid[sid].msgs), default=0)
+
+
+def list_last(
+    index_of: Callable[[], StreamIndex], patterns: Sequence[bytes]
+) -> Generator[None, None, list[int]]:
+    """Return what `last_seqs` does, ascending, in steps. `index_of` returns that of the stream."""
+    index = index_of()
+    found = yield from listing.in_steps(_Listed(index, patterns))
+    if index_of() is not index:
+        raise StoreBusy("the stream was read again from disk")
+    return found
+
+
+class _Listed:
+    """Subjects of an index, by id, for `listing`."""
+
+    def __init__(self, index: StreamIndex, patterns: Sequence[bytes]) -> None:
+        self._index = index
+        self._sids = index.subjects.sids(patterns)
+        self._next_sid = index.subjects.next_sid
+        self._patterns = Patterns(patterns or [b">"])
+
+    def keys(self) -> Iterable[int]:
+        return array("Q", self._index.subjects.by_sid) if self._sids is None else self._sids
+
+    def newest(self, key: int) -> int | None:
+        subject = self._index.subjects.by_sid.get(key)
+        if subject is None or not subject.msgs:
+            return 0
+        return None if subject.last_stale else subject.last_seq
+
+    def search(self, key: int) -> int:
+        subject = self._index.subjects.by_sid.get(key)
+        return last_seq(self._index, subject) if subject is not None and subject.msgs else 0
+
+    def since(self, seq: int, most: int) -> tuple[set[int], int]:
+        index = self._index
+        if not index.segments:
+            return set(), self.end()
+        segment = index.segments[max(0, index.segment_index(seq))]
+        if seq > segment.last_seq:  # it was dropped, or swept
+            later = (one.first_seq for one in index.segments if one.first_seq >= seq)
+            return set(), next(later, self.end())
+        columns = index.columns(segment)
+        slot = columns.slot(seq)
+        came = set(columns.sids[slot : slot + most])
+        is_rest = slot + most >= len(columns)
+        end = segment.last_seq + 1 if is_rest else segment.first_seq + columns.offsets[slot + most]
+        return {sid for sid in came if self._is_listed(sid)}, end
+
+    def end(self) -> int:
+        return self._index.last_seq + 1
+
+    def _is_listed(self, sid: int) -> bool:
+        if sid < self._next_sid:
+            return self._sids is None or sid in self._sids
+        name = self._index.subjects.names.get(sid)
+        return name is not None and self._patterns.include(name)
 
 
 def newest(index: StreamIndex, pattern: bytes) -> int:
@@ -126,14 +199,33 @@ def num_subjects(
     index: StreamIndex, patterns: Sequence[bytes], from_seq: int, upto_seq: int
 ) -> int:
     """Return how many subjects that match any pattern have a message in this range."""
-    count = 0
-    for subject in list(index.subjects.matching(patterns)):
-        newest = last_seq(index, subject) if subject.last_stale else subject.last_seq
-        if newest <= upto_seq:
-            count += newest >= from_seq
-        else:
-            count += _is_within(index, subject, from_seq, upto_seq)
-    return count
+    found = list(index.subjects.matching(patterns))
+    if from_seq <= index.first_seq and upto_seq >= index.last_seq:
+        return len(found)
+    for subject in [one for one in found if one.last_stale]:
+        last_seq(index, subject)
+    ends = list(map(_LAST_SEQ, found))
+    beyond = compress(found, map(upto_seq.__lt__, ends))
+    count = sum(map(from_seq.__le__, ends)) - sum(map(upto_seq.__lt__, ends))
+    return count + sum(_is_within(index, one, from_seq, upto_seq) for one in beyond)
+
+
+def missing(index: StreamIndex, seqs: Sequence[int]) -> list[int]:
+    """Return which of these, which ascend, hold no message."""
+    place = bisect_left(seqs, index.first_seq)
+    found = list(seqs[:place])
+    for segment in index.segments[max(0, index.segment_index(index.first_seq)) :]:
+        start = bisect_left(seqs, segment.first_seq, place)
+        end = bisect_left(seqs, segment.last_seq + 1, start)
+        found += seqs[place:start]
+        place = end
+        if start == end or segment.is_whole():
+            continue
+        columns, base = index.columns(segment), segment.first_seq
+        held = {base + offset for offset in columns.offsets}
+        held.difference_update(base + offset for offset in segment.dead_offsets())
+        found += filterfalse(held.__contains__, seqs[start:end])
+    return [*found, *seqs[place:]]
 
 
 def deleted(index: StreamIndex, first_seq: int, max_seqs: int, upto_seq: int) -> list[int]:

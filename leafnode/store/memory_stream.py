@@ -8,13 +8,14 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, filterfalse, islice
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.errors import StoreError
 from leafnode.protocol.subject import is_literal
 from leafnode.slices import in_slices
+from leafnode.store import listing
 from leafnode.store.api import SEQ_MAX, StoredMsg, StreamState, SubjectState
 from leafnode.store.matched import Matched, Seqs
 from leafnode.store.newest import Newest
@@ -22,7 +23,7 @@ from leafnode.store.sizes import message_bytes
 from leafnode.store.subjects import Patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from leafnode.errors import StoreCorrupt
 
@@ -41,7 +42,7 @@ class MemoryStream:
         self._messages: dict[int, StoredMsg] = {}
         self._seqs = array("q")  # ascending; of some messages that are gone, too
         self._subjects: dict[bytes, Seqs] = {}
-        self._matched = Matched(self._subjects)
+        self.matched = Matched(self._subjects)
         self._newest = Newest()
         self._first_seq = first_seq
         self._last_seq = first_seq - 1
@@ -60,7 +61,7 @@ class MemoryStream:
         message = StoredMsg(seq, subject, ts_ns, header_size, body)
         self._messages[seq] = message
         self._seqs.append(seq)
-        (self._subjects.get(subject) or self._matched.add(subject))[seq] = None
+        (self._subjects.get(subject) or self.matched.add(subject))[seq] = None
         self._bytes += _size(message)
         return seq
 
@@ -81,7 +82,7 @@ class MemoryStream:
             return 0
         if seq > self._last_seq:
             return self._purge(seq)
-        removed = sum(map(self._take, list(self._held(self._first_seq, seq))))
+        removed = sum(map(self._take, list(self.held(self._first_seq, seq))))
         self._first_seq = seq
         self._settle()
         return removed
@@ -147,18 +148,18 @@ class MemoryStream:
 
     def subjects(self, *patterns: bytes) -> Iterable[tuple[bytes, SubjectState]]:
         found: list[tuple[bytes, SubjectState]] = []
-        for subject in sorted(self._matched.of(patterns)):
+        for subject in sorted(self.matched.of(patterns)):
             state = self.subject_state(subject)
             assert state is not None
             found.append((subject, state))
         return found
 
     def prepare(self, *patterns: bytes) -> Iterator[None]:
-        return self._matched.prepare(patterns)
+        return self.matched.prepare(patterns)
 
     def names(self, *patterns: bytes) -> Iterator[bytes]:
         held = self._subjects
-        found = list(self._matched.of(patterns))
+        found = list(self.matched.of(patterns))
         return (name for name in found if name in held)
 
     def msgs_of(self, subject: bytes) -> int:
@@ -169,7 +170,7 @@ class MemoryStream:
 
     def oldest(self, pattern: bytes, start_seq: int) -> int:
         best = self._last_seq + 1
-        for subject in self._matched.of([pattern]):
+        for subject in self.matched.of([pattern]):
             best = min(best, next(iter(self._subjects[subject])))
             if best < start_seq:
                 break
@@ -193,7 +194,10 @@ class MemoryStream:
         return 0
 
     def last_seqs(self, *patterns: bytes) -> list[int]:
-        return [next(reversed(self._subjects[name])) for name in self._matched.of(patterns)]
+        return [next(reversed(self._subjects[name])) for name in self.matched.of(patterns)]
+
+    def list_last(self, *patterns: bytes) -> Generator[None, None, list[int]]:
+        return listing.in_steps(_Listed(self, patterns))
 
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
         if start_seq <= self._first_seq:
@@ -205,8 +209,10 @@ class MemoryStream:
         return self._total(patterns) - self._count(seqs[first:middle], wanted)
 
     def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> int:
+        if first_seq <= self._first_seq and last_seq >= self._last_seq:
+            return len(self.matched.of(patterns))
         count, first_seq = 0, max(1, first_seq)
-        for seqs in map(self._subjects.__getitem__, self._matched.of(patterns)):
+        for seqs in map(self._subjects.__getitem__, self.matched.of(patterns)):
             newest = next(reversed(seqs))
             if newest > last_seq:
                 newest = _upto(seqs, last_seq)
@@ -214,14 +220,14 @@ class MemoryStream:
         return count
 
     def _total(self, patterns: Sequence[bytes]) -> int:
-        if not patterns or b">" in patterns:
+        names = self.matched.of(patterns)
+        if len(names) == len(self._subjects):
             return len(self._messages)
-        return sum(map(len, map(self._subjects.__getitem__, self._matched.of(patterns))))
+        return sum(map(len, map(self._subjects.__getitem__, names)))
 
     def _counts(self, patterns: Sequence[bytes]) -> Callable[[bytes], bool] | None:
-        if not patterns or b">" in patterns:
-            return None
-        return self._matched.of(patterns).__contains__
+        names = self.matched.of(patterns)
+        return None if len(names) == len(self._subjects) else names.__contains__
 
     def _count(self, seqs: Sequence[int], wanted: Callable[[bytes], bool] | None) -> int:
         messages = self._messages
@@ -229,11 +235,14 @@ class MemoryStream:
             return sum(map(messages.__contains__, seqs))
         return sum(1 for seq in seqs if seq in messages and wanted(messages[seq].subject))
 
+    def missing(self, seqs: Sequence[int]) -> list[int]:
+        return list(filterfalse(self._messages.__contains__, seqs))
+
     def deleted(self, first_seq: int, max_seqs: int, *, upto_seq: int = SEQ_MAX) -> list[int]:
         gaps: list[int] = []
         cursor = max(first_seq, self._first_seq)
         end = min(upto_seq, self._last_seq) + 1
-        for seq in chain(self._held(cursor, end), [end]):
+        for seq in chain(self.held(cursor, end), [end]):
             gaps += range(cursor, min(seq, cursor + max_seqs - len(gaps)))
             if len(gaps) >= max_seqs:
                 break
@@ -241,7 +250,7 @@ class MemoryStream:
         return gaps
 
     def live(self, first_seq: int, max_seqs: int) -> list[int]:
-        return list(islice(self._held(first_seq), max_seqs))
+        return list(islice(self.held(first_seq), max_seqs))
 
     def seq_at(self, ts_ns: int) -> int:
         seqs, messages = self._seqs, self._messages
@@ -256,10 +265,10 @@ class MemoryStream:
             else:
                 high = middle
         from_seq = seqs[low] if low < len(seqs) else self._last_seq + 1
-        return next(self._held(from_seq), self._last_seq + 1)
+        return next(self.held(from_seq), self._last_seq + 1)
 
     def time_at(self, seq: int) -> int | None:
-        return next((self._messages[held].ts_ns for held in self._held(seq)), None)
+        return next((self._messages[held].ts_ns for held in self.held(seq)), None)
 
     def get(self, seq: int, done: Callable[[StoredMsg | None], None]) -> None:
         done(self._messages.get(seq))
@@ -309,7 +318,7 @@ class MemoryStream:
             own = [self._subjects[name] for name in set(patterns) if name in self._subjects]
             if sum(map(len, own)) <= limits.SCANNED_PER_TURN // 4:
                 return sorted(seq for seqs in own for seq in seqs if seq >= start_seq)
-        return self._held(start_seq)
+        return self.held(start_seq)
 
     def read_removed(
         self,
@@ -334,7 +343,7 @@ class MemoryStream:
                 done(message)
                 return
         newest = [  # it is far from there: fewer are looked at by subject
-            _upto(self._subjects[subject], upto_seq) for subject in self._matched.of([pattern])
+            _upto(self._subjects[subject], upto_seq) for subject in self.matched.of([pattern])
         ]
         done(self._messages.get(max(newest, default=0)))
 
@@ -342,7 +351,7 @@ class MemoryStream:
         """Be empty from now on; what was held goes in these steps, a message in each."""
         messages, subjects = self._messages, self._subjects
         self._messages, self._subjects, self._seqs, self._bytes = {}, {}, array("q"), 0
-        self._matched = Matched(self._subjects)
+        self.matched = Matched(self._subjects)
         self._settle()
         return _newest_first(messages, subjects)
 
@@ -355,7 +364,7 @@ class MemoryStream:
         seqs = self._subjects[message.subject]
         del seqs[seq]
         if not seqs:
-            self._matched.drop(message.subject)
+            self.matched.drop(message.subject)
         self._bytes -= _size(message)
         return True
 
@@ -363,9 +372,9 @@ class MemoryStream:
         """Move first_seq to the oldest message, or behind last_seq when there is none."""
         if len(self._seqs) > 2 * len(self._messages) + _GONE_KEPT:
             self._seqs = array("q", self._messages)
-        self._first_seq = next(self._held(self._first_seq), self._last_seq + 1)
+        self._first_seq = next(self.held(self._first_seq), self._last_seq + 1)
 
-    def _held(self, first_seq: int, end_seq: int = SEQ_MAX + 1) -> Iterator[int]:
+    def held(self, first_seq: int, end_seq: int = SEQ_MAX + 1) -> Iterator[int]:
         """Yield the sequences of this range that hold a message, however wide it is."""
         seqs = self._seqs
         for index in range(bisect_left(seqs, first_seq), len(seqs)):
@@ -407,3 +416,31 @@ def never(delay_ns: int, callback: Callable[[], None]) -> None:
 
 def _size(message: StoredMsg) -> int:
     return message_bytes("memory", len(message.subject), message.header_size, len(message.body))
+
+
+class _Listed:
+    """Subjects of a stream, by name, for `listing`."""
+
+    def __init__(self, stream: MemoryStream, patterns: Sequence[bytes]) -> None:
+        self._stream = stream
+        self._names = list(stream.matched.of(patterns))
+        self._wanted = _wanted(patterns)
+
+    def keys(self) -> Iterable[bytes]:
+        return self._names
+
+    def newest(self, key: bytes) -> int:
+        return self._stream.last_of(key)
+
+    def search(self, key: bytes) -> int:
+        return self._stream.last_of(key)
+
+    def since(self, seq: int, most: int) -> tuple[set[bytes], int]:
+        seqs = list(islice(self._stream.held(seq), most))
+        names = map(self._stream.subject_of, seqs)
+        wanted = self._wanted
+        came = {one for one in names if one is not None and (wanted is None or wanted(one))}
+        return came, seqs[-1] + 1 if len(seqs) == most else self.end()
+
+    def end(self) -> int:
+        return self._stream.last_seq() + 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreError, StoreFailed
@@ -21,7 +21,7 @@ from leafnode.store.sizes import message_bytes
 from leafnode.store.tail import Tail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from leafnode.store.api import ConsumerRecord, StoredMsg, StreamState, SubjectState
     from leafnode.store.batch import Batch, StreamChange
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from leafnode.store.reader import ReadRequest, ReadResult
     from leafnode.store.segments import Segment
     from leafnode.store.subjects import Subject
-
-# Up to here it pays to look at each subject before searching the tail for its newest message.
-LAST_SUBJECTS_MAX: Final = 64
 
 
 class SqliteStream:
@@ -155,9 +152,7 @@ class SqliteStream:
     def subject_state(self, subject: bytes) -> SubjectState | None:
         self._check_intact()
         known = self.index.subjects.by_name.get(subject)
-        if known is None or not known.msgs:
-            return None
-        return lookup.subject_state(self.index, known)
+        return lookup.subject_state(self.index, known) if known and known.msgs else None
 
     def subject_of(self, seq: int) -> bytes | None:
         self._check_intact()
@@ -205,6 +200,10 @@ class SqliteStream:
         self._check_intact()
         return lookup.last_seqs(self.index, patterns)
 
+    def list_last(self, *patterns: bytes) -> Generator[None, None, list[int]]:
+        self._check_intact()
+        return lookup.list_last(lambda: self.index, patterns)
+
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
         self._check_intact()
         return lookup.num_pending(self.index, patterns, start_seq)
@@ -212,6 +211,10 @@ class SqliteStream:
     def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> int:
         self._check_intact()
         return lookup.num_subjects(self.index, patterns, first_seq, last_seq)
+
+    def missing(self, seqs: Sequence[int]) -> list[int]:
+        self._check_intact()
+        return lookup.missing(self.index, seqs)
 
     def deleted(self, first_seq: int, max_seqs: int, *, upto_seq: int = SEQ_MAX) -> list[int]:
         self._check_intact()
@@ -428,11 +431,9 @@ class SqliteStream:
 
     def _newest(self, sids: frozenset[int] | None) -> int:
         """Return a sequence that no committed message of these subjects is beyond."""
-        if sids is None or len(sids) > LAST_SUBJECTS_MAX or self.is_removing():
+        if sids is None or self.is_removing():
             return self._committed_seq if sids is None or sids else 0
-        by_sid = self.index.subjects.by_sid
-        newest = max((by_sid[sid].last_seq for sid in sids if by_sid[sid].msgs), default=0)
-        return min(self._committed_seq, newest)
+        return min(self._committed_seq, lookup.not_beyond(self.index, sids))
 
     def _from_tail(
         self,

@@ -92,7 +92,7 @@ class Subjects:
         return subject
 
     def sids(self, patterns: Sequence[bytes]) -> frozenset[int] | None:
-        """Return the ids of the subjects that match any pattern; None stands for all of them.
+        """Return the ids of the subjects that match any pattern; None stands for all there are.
 
         A list of patterns is matched against all names once, later only against new ones.
         """
@@ -103,7 +103,7 @@ class Subjects:
             return frozenset((subject.sid,)) if subject else frozenset()
         known = self._filter(tuple(patterns))
         known.extend(self)
-        return known.sids
+        return None if len(known.sids) == len(self.by_sid) else known.sids
 
     def prepare(self, patterns: Sequence[bytes]) -> Iterator[None]:
         """Match a list of patterns in steps: what is asked with it at once afterwards is cheap."""

@@ -18,7 +18,7 @@ from leafnode.store.api import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from leafnode.errors import StoreCorrupt
 
@@ -183,6 +183,14 @@ class FakeStream:
     def last_seqs(self, *patterns: bytes) -> list[int]:
         newest = {m.subject: seq for seq, m in sorted(self.msgs.items())}
         return [seq for name, seq in newest.items() if _wanted(patterns, name)]
+
+    def missing(self, seqs: Sequence[int]) -> list[int]:
+        self._ask()
+        return [seq for seq in seqs if seq not in self.msgs]
+
+    def list_last(self, *patterns: bytes) -> Generator[None, None, list[int]]:
+        yield
+        return sorted(self.last_seqs(*patterns))
 
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
         self._ask()

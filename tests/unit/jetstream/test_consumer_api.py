@@ -321,3 +321,34 @@ def test_no_more_wait_than_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyP
     world.turns(12)
     assert _told(created)["name"] == "C"
     assert [_told(one)["name"] for one in later[:2]] == ["C", "C"]
+
+
+@pytest.mark.parametrize("storage", ["file", "memory"])
+def test_the_last_of_very_many_subjects_are_listed_in_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, storage: str
+) -> None:
+    monkeypatch.setattr(limits, "LISTED_PER_STEP", 4)
+    world = RealWorld(tmp_path / "store")
+    world.create_stream(storage=storage)
+    for number in (*range(20), *range(20)):
+        world.put(f"s.{number}.x", b"old")
+    config = {"durable_name": "C", "ack_policy": "explicit", "filter_subject": "s.*.x"}
+    body = {"stream_name": "S", "config": {**config, "deliver_policy": "last_per_subject"}}
+
+    answers = world.request("$JS.API.CONSUMER.CREATE.S.C", json.dumps(body).encode())
+    turns = 0
+    while not answers and turns < 40:
+        if turns in (2, 5):
+            world.publish(f"s.{turns}.x", b"new")
+            world.publish(f"s.late{turns}.x", b"new")
+        world.turns(1)
+        turns += 1
+
+    assert turns >= 10
+    assert _told(answers)["num_pending"] == 22
+    got = world.fetch({"batch": 40, "no_wait": True})[:22]
+    names = [msg.subject.decode() for msg in got]
+    assert sorted(names) == sorted(
+        [f"s.{number}.x" for number in range(20)] + ["s.late2.x", "s.late5.x"]
+    )
+    assert [msg.payload for msg in got] == [b"old"] * 18 + [b"new"] * 4

@@ -180,7 +180,7 @@ def test_of_literal_subjects_their_messages_alone_are_looked_at(
     def walked(first_seq: int, end_seq: int = 0) -> object:
         raise AssertionError(f"all from {first_seq} to {end_seq} are looked at")
 
-    monkeypatch.setattr(stream, "_held", walked)
+    monkeypatch.setattr(stream, "held", walked)
     pages: list[list[StoredMsg]] = []
 
     stream.read(start, [b"s.0", b"s.7", b"s.0"], 5, 1000, pages.append)

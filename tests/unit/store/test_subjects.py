@@ -53,13 +53,22 @@ def test_wildcards_stand_for_those_that_match_and_for_later_ones() -> None:
 
 
 def test_a_set_that_was_given_out_does_not_change() -> None:
-    made = subjects(b"a.x")
+    made = subjects(b"a.x", b"other")
     before = made.sids([b"*.x"])
 
-    made.put(2, b"b.x").add(9)
-    made.sids([b"*.x"])
+    made.put(3, b"b.x").add(9)
 
+    assert made.sids([b"*.x"]) == {1, 3}
     assert before == {1}
+
+
+def test_a_wildcard_that_all_match_stands_for_all_until_another_comes() -> None:
+    made = subjects(b"a.x", b"b.x")
+    assert made.sids([b"*.x"]) is None
+
+    made.put(3, b"other").add(9)
+
+    assert made.sids([b"*.x"]) == {1, 2}
 
 
 def test_filters_beyond_the_bound_are_let_go_and_asked_for_anew() -> None:
@@ -73,16 +82,16 @@ def test_filters_beyond_the_bound_are_let_go_and_asked_for_anew() -> None:
 
 
 def test_forget_empty_drops_names_and_takes_them_out_of_filters() -> None:
-    made = subjects(b"a.x", b"b.x")
+    made = subjects(b"a.x", b"b.x", b"other")
     made.sids([b"*.x"])
     made.by_name[b"a.x"].msgs = 0
-    made.count = 1
+    made.count = 2
 
     assert made.forget_empty() == [1]
 
     assert made.sids([b"*.x"]) == {2}
-    assert made.by_name.keys() == {b"b.x"}
-    assert [one.name for one in made.matching([])] == [b"b.x"]
+    assert made.by_name.keys() == {b"b.x", b"other"}
+    assert [one.name for one in made.matching([])] == [b"b.x", b"other"]
     assert made.forget_empty() == []
 
 
@@ -185,7 +194,8 @@ def test_patterns_stand_for_what_matching_one_after_the_other_says(
         made.put(made.next_sid, name)
 
     wanted = {name for name in NAMES if any(matches(one, name) for one in patterns)}
-    assert {made.by_sid[sid].name for sid in made.sids(patterns) or ()} == wanted
+    sids = made.sids(patterns)
+    assert {made.by_sid[sid].name for sid in (made.by_sid if sids is None else sids)} == wanted
 
 
 class Unwalked(dict[bytes, object]):
@@ -226,7 +236,7 @@ def test_a_question_in_the_middle_of_its_preparation_is_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(limits, "MATCHED_PER_STEP", 3)
-    made = subjects(*[b"n%d.x" % number for number in range(10)])
+    made = subjects(*[b"n%d.x" % number for number in range(10)], b"other")
     steps = made.prepare([b"*.x"])
     next(steps)
 
