@@ -234,7 +234,7 @@ class Asking:
             return
         kept = InFlight(reached.floor, reached.hub_seq, reached.ranges.encode())
 
-        def judged(refuted: set[int] | Failure) -> None:
+        def judged(refuted: set[Place] | Failure) -> None:
             """What was kept speaks of this stream, or of one whose copy was restored since."""
             self._ask_with(groups, None if refuted else kept)
 
@@ -289,17 +289,20 @@ class Asking:
             resume.claims(), window, self._local, lambda found: self._judged(resume, found)
         )
 
-    def _judged(self, resume: Resume, refuted: set[int] | Failure) -> None:
+    def _judged(self, resume: Resume, refuted: set[Place] | Failure) -> None:
         """Take what the hub has that is of another history of this stream."""
         if isinstance(refuted, Failure):
             self.failed(f"the local stream does not say what it has: {refuted}")
             return
         resume.refute(refuted)
+        if not self._options.newest_first:
+            waiting = {entry.seq for entry in self._flight.window}
+            resume.compare(waiting, self._local.consumer.delivered.stream_seq)
         position = resume.position()
         if resume.is_blank:
             self._blind(self.doubt, is_ailment=True)
-        elif resume.is_refuted:
-            self._restored(position, max(refuted))
+        elif resume.refuted:
+            self._restored(position, resume.refuted)
         elif position.last == 0 and resume.strangers:
             prefix = self._ways.now.prefix
             problem = f"others publish under {prefix}: it should be this server's own"

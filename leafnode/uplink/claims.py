@@ -34,8 +34,8 @@ class Claims:
         self._left: list[Place] = []
         self._asked = 0
         self._is_asking = False
-        self._refuted: set[int] = set()
-        self._done: Callable[[set[int] | Failure], None] = lambda _: None
+        self._refuted: set[Place] = set()
+        self._done: Callable[[set[Place] | Failure], None] = lambda _: None
 
     def cancel(self) -> None:
         self._round += 1
@@ -46,12 +46,12 @@ class Claims:
         claims: list[Place],
         window: Window,
         local: LocalState,
-        done: Callable[[set[int] | Failure], None],
+        done: Callable[[set[Place] | Failure], None],
     ) -> None:
         self.cancel()
         self._done, self._asked = done, 0
         verdicts = [(place, self._judge(place, window, local)) for place in claims]
-        self._refuted = {place.seq for place, verdict in verdicts if verdict is False}
+        self._refuted = {place for place, verdict in verdicts if verdict is False}
         self._left = [place for place, verdict in verdicts if verdict is None]
         self._go_on()
 
@@ -78,7 +78,7 @@ class Claims:
         if number == self._round and not self._asked:
             self._end(self._refuted)
 
-    def _end(self, result: set[int] | Failure) -> None:
+    def _end(self, result: set[Place] | Failure) -> None:
         self.cancel()
         self._done(result)
 
@@ -102,5 +102,5 @@ class Claims:
         else:
             is_ours = Place.of(stored.seq, stored.stored_ns) == place
         if not is_ours:
-            self._refuted.add(place.seq)
+            self._refuted.add(place)
         self._go_on()

@@ -24,7 +24,7 @@ from leafnode.uplink.onward import InFlight, Place
 from leafnode.uplink.ranges import Ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence, Set
 
     from leafnode.uplink.answers import HubMessage
 
@@ -100,7 +100,7 @@ class Resume:
         self._walks: dict[int, tuple[int, int, int]] = {}  # number -> subject, first, end
         self._steps = 0
         self._checked: HubMessage | None = None
-        self._present: dict[int, str] = {}  # sequence -> mark
+        self._present: set[Place] = set()  # two of one sequence: another server has our name
         self._end = 0  # where the hub's stream ends
         self._lower = 0  # what is looked up is behind this sequence of the hub's stream
         self.strangers = 0  # subjects whose last message this stream did not send
@@ -108,7 +108,7 @@ class Resume:
         self.unseen = ""  # a subject under which nothing of ours was ever seen
         self.moved: Moved | None = None
         self.is_lost = False  # the hub does not have what it acknowledged last
-        self.is_refuted = False  # the newest that the hub has is not one of this stream's
+        self.refuted = 0  # the newest that the hub has, if it is not one of this stream's
         self.is_blank = False  # moved, and too much to look at under any subject
 
     @classmethod
@@ -156,7 +156,7 @@ class Resume:
             self._last[index] = message
             self.strangers += message.seq is None and not message.is_former
             if message.seq is not None:
-                self._present[message.seq] = message.mark
+                self._present.add(Place(message.seq, message.mark))
         self._go_on()
 
     def look(self, hub_seq: int, message: HubMessage | None) -> None:
@@ -165,7 +165,7 @@ class Resume:
             return
         self._probes.discard(hub_seq)
         if message is not None and message.seq is not None:
-            self._present[message.seq] = message.mark
+            self._present.add(Place(message.seq, message.mark))
         if self._phase is _Phase.CHECK:
             self._checked = message
             self._go_on()
@@ -185,7 +185,7 @@ class Resume:
             self._walks.clear()
             return
         if message.seq is not None:
-            self._present[message.seq] = message.mark
+            self._present.add(Place(message.seq, message.mark))
         if message.hub_seq + 1 == end:
             del self._walks[number]
         else:
@@ -193,14 +193,28 @@ class Resume:
 
     def claims(self) -> list[Place]:
         """Return what the hub says to have of this stream, as far as that has to be looked at."""
-        return [Place(seq, mark) for seq, mark in self._present.items() if seq > self._acked]
+        return [place for place in self._present if place.seq > self._acked]
 
-    def refute(self, seqs: Iterable[int]) -> None:
+    def refute(self, places: Set[Place]) -> None:
         """Take which of these messages are not the ones that this stream has, or had."""
-        newest = self._newest()
-        for seq in seqs:
-            del self._present[seq]
-            self.is_refuted |= self._known is None and newest is not None and seq == newest.seq
+        self._present -= places
+        newest = self._newest() if self._known is None else None
+        if newest is not None and newest.seq and Place(newest.seq, newest.mark) in places:
+            self.refuted = newest.seq
+
+    def compare(self, waiting: Collection[int], delivered: int) -> None:
+        """Take which messages wait here, and up to where the consumer had delivered.
+
+        One that was acknowledged here while one before it was not had been sent behind that, and
+        says so. The hub's newest does not: it was sent by another server of this name.
+        """
+        newest = self._newest() if self._known is None else None
+        if newest is None or newest.seq is None:
+            return
+        is_acked = newest.seq <= delivered and newest.seq not in waiting
+        floor = newest.seq if newest.in_flight is None else newest.in_flight.floor
+        if is_acked and any(self._acked < seq <= floor for seq in waiting):
+            self.refuted = newest.seq
 
     def position(self) -> Position:
         """Return what the answers say. Call it when `done`, and after `refute`."""
@@ -211,7 +225,7 @@ class Resume:
         if base is None:
             return Position(floor=self._acked, hub_seq=self._end, last=0)
         newest = self._newest()
-        if self.is_refuted and newest is not None:
+        if self.refuted and newest is not None:
             return Position(floor=self._acked, hub_seq=newest.hub_seq, last=0)
         floor, hub_seq, text = base
         read = ranges.parse(text, limits.UPLINK_RANGES_READ_MAX) if text else None
@@ -229,11 +243,12 @@ class Resume:
     def _onward(self, base: Position) -> Position:
         """Return it with all that was found."""
         above, stored = dict(base.above), Ranges(base.stored)
-        for seq in sorted(self._present):
+        seqs = sorted(place.seq for place in self._present)
+        for seq in seqs:
             stored.add(seq, seq)
             if seq > base.floor:
                 above.setdefault(seq, base.hub_seq)
-        last = max((base.floor, *self._present))
+        last = max((base.floor, *seqs))
         newest, seen = self._newest(), base.hub_seq
         if newest is not None and not (self.unverified or self.unseen):
             seen = max(seen, newest.hub_seq)
@@ -290,7 +305,7 @@ class Resume:
             if base is None:
                 return
             self._lower = base.hub_seq
-            top = max((base.floor, *self._present))
+            top = max((base.floor, *(place.seq for place in self._present)))
             self._doubtful = min(max(self._doubtful, top - base.floor), limits.UPLINK_PROBES_MAX)
             self._plan_walks()
             return
