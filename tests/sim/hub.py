@@ -8,7 +8,6 @@ carries.
 from __future__ import annotations
 
 import base64
-import itertools
 import json
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -227,10 +226,12 @@ class FakeHub:
 
     def _next(self, pattern: bytes, first: int) -> int | None:
         """Return the first message under a pattern from a sequence on."""
-        found: list[int] = []
+        found = []
         for seqs in self._matching(pattern):
-            later = itertools.islice(seqs, bisect_left(seqs, first), None)
-            found += itertools.islice((seq for seq in later if seq in self.stored), 1)
+            at = bisect_left(seqs, first)
+            while at < len(seqs) and seqs[at] not in self.stored:
+                at += 1
+            found += seqs[at : at + 1]
         return min(found, default=None)
 
     def _newest(self, pattern: bytes) -> int | None:

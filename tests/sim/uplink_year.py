@@ -48,7 +48,7 @@ OUTAGES_NS: Final = (
     *(DAY_NS, 3 * DAY_NS, 20 * DAY_NS),
 )
 # What others store in the hub's stream between two messages of ours.
-CROWDS: Final = (0, 1, 1, 30, 30, 3 * limits.UPLINK_PROBES_MAX)
+CROWDS: Final = (0, 1, 1, 30, 30, 30, 100, 2 * limits.UPLINK_PROBES_MAX)
 PREFIXES: Final = ("edge.", "edge.b.", "edge.c.")
 TRANSFORMS: Final = (("ev.a", "t.a"), ("ev.*", "x.{{wildcard(1)}}"))
 RENAMINGS: Final = (None, None, (b"edge.>", b"plant.edge.>"), (b"edge.>", b"plant.>"))
