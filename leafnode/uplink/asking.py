@@ -144,11 +144,13 @@ class Asking:
             self._weigh(resume)
 
     def keep(self, *, ends: bool = False) -> None:
-        """Keep how far this run is: at its end, and where others may hide what is its own."""
-        if self._origin is None or not self._is_grounded or not (ends or self._sees_others):
+        """Keep how far this run is: once, at its end, and where others may hide what is its own."""
+        is_due = ends or self._sees_others or self._ways.reached is None
+        if self._origin is None or not self._is_grounded or not is_due:
             return
         now_ns = self._clock.monotonic_ns()
-        if not ends and now_ns - self._kept_ns < limits.UPLINK_LEDGER_WRITE_NS:
+        is_soon = now_ns - self._kept_ns < limits.UPLINK_LEDGER_WRITE_NS
+        if is_soon and not ends and self._ways.reached is not None:
             return
         self._kept_ns = now_ns
         floor, hub_seq, text = self._flight.window.said()
@@ -229,6 +231,10 @@ class Asking:
             self._blind(f"there are more than {most} subjects to ask for", is_ailment=True)
             return
         reached, groups = self._ways.reached, [(one,) for one in upstream]
+        if self._is_grounded:
+            # What this run was told still holds, whatever others have put over it meanwhile.
+            self._ask_with(groups, window.said())
+            return
         if reached is None or reached.identity != self._origin.identity:
             self._ask_with(groups, None)
             return
@@ -277,6 +283,7 @@ class Asking:
     def _weigh(self, resume: Resume) -> None:
         """Go on where it says, or ask for more."""
         if resume.is_lost:
+            self._is_grounded, self._ways.reached = False, None
             self._ask(None)
             return
         if resume.moved is not None and self._learn(resume.moved) and resume.is_blank:

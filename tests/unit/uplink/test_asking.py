@@ -329,3 +329,22 @@ def test_another_stream_under_the_same_subjects_hides_nothing_after_a_start(
     assert [one for one in world.hub.payloads() if one != b"other"] == numbers(1, 3)
     assert world.status.protection is Protection.ASKED
     assert world.status.last_error == ""
+
+
+def test_what_a_start_was_told_holds_although_others_are_newer_before_the_first_pub_ack() -> None:
+    """Newest first nothing would ever go on, for the hub shows nothing of it any more."""
+    world = World(replace(OPTIONS, newest_first=True))
+    begin(world)
+    world.local.denies_streams = True  # it dies, and has kept nothing
+    world.local.side["KV_LEAFNODE_UPLINK"].messages.clear()
+    world.restart()
+    world.clock.advance(5 * NS_PER_S)
+    world.hub.publish(b"edge.ev.a", b"other")
+    world.link_down()
+    world.link_up()
+    world.clock.advance(5 * NS_PER_S)
+    world.store(b"2")
+    world.clock.advance(5 * NS_PER_S)
+
+    assert world.hub.payloads() == [b"1", b"other", b"2"]
+    assert world.status.protection is Protection.ASKED
