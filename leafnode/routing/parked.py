@@ -82,10 +82,16 @@ def _go_on(peer: Peer, until: float) -> bool:
     return not waiting
 
 
-def in_turns(outbox: Outbox, steps: Iterator[object]) -> None:
-    """Take as many steps as others can wait for, and the rest in turns of their own."""
-    if not _take(steps, outbox, outbox.work_left - TURN_WORK):
-        outbox.end_later(partial(in_turns, outbox, steps))
+def in_turns(outbox: Outbox, steps: Iterator[object]) -> bool:
+    """Take as many steps as others can wait for, and the rest in turns of their own: False."""
+    done = _take(steps, outbox, outbox.work_left - TURN_WORK)
+    if not done:
+        outbox.end_later(partial(_rest_in_turns, outbox, steps))
+    return done
+
+
+def _rest_in_turns(outbox: Outbox, steps: Iterator[object]) -> None:
+    in_turns(outbox, steps)
 
 
 class Aside:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leafnode.limits import TURN_WORK
+from leafnode.routing import parked
 from leafnode.routing.account import Account
 from leafnode.routing.lane import Lane
 from leafnode.routing.peer import Kind, Outbox, Peer
@@ -30,6 +31,9 @@ class FakePeer(Peer):
         self.lane = Lane(self, max_payload_bytes=1024, max_control_line_bytes=512)
 
     def subscribe(self, subject: bytes, sid: bytes, queue: bytes = b"") -> Subscription:
+        while self.outbox.work_left <= 0 or self.parked is not None:
+            self.outbox.renew_work()  # no SUB is read in a turn that is over,
+            parked.go_on(self)  # nor before all that the last one brought about
         sub = Subscription(self, subject, sid=sid, queue=queue)
         self.subs[sid] = sub
         self.account.insert(sub)
