@@ -328,6 +328,7 @@ FAST_OPEN_TOTAL_MAX: Final = 50_000  # of all streams; likewise
 FAST_IDLE_NS: Final = ATOMIC_IDLE_NS  # then a fast batch is over
 COUNTER_DIGITS_MAX: Final = 4000  # ours: of one increment; Python reads 4,300 digits as a number
 SCHEDULE_LOOK_NS: Final = 60 * NS_PER_S  # ours: a wall clock that was moved is noticed this soon
+PAUSE_LOOK_NS: Final = SCHEDULE_LOOK_NS  # so is one by the end of a consumer's pause
 SCHEDULES_STALE_MAX: Final = 64  # ours: times of schedules that were replaced, beside as many again
 TTLS_STALE_MAX: Final = 4096  # ours: of messages that are gone, beside twice those that are there
 TTLS_BEFORE_LOOK: Final = 256  # messages with a TTL from one look at how many there are to the next

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode import limits
 from leafnode.jetstream import advisory, consumer_config
 
 if TYPE_CHECKING:
@@ -63,15 +64,16 @@ class Pause:
             self._timer = None
 
     def rearm(self) -> None:
-        """The time changed."""
+        """The time changed: wake up when it has come; the wall clock is looked at in between."""
         self.close()
         left_ns = self.remaining_ns()
         if left_ns and not self._consumer.closed:
-            self._timer = self._consumer.context.clock.call_later(left_ns, self._on_timer)
+            wait_ns = min(left_ns, limits.PAUSE_LOOK_NS)
+            self._timer = self._consumer.context.clock.call_later(wait_ns, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
-        if self.remaining_ns():  # the wall clock went back meanwhile
+        if self.remaining_ns():
             self.rearm()
             return
         self._tell()

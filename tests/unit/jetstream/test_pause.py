@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreFailed
 from leafnode.go_time import format_time
@@ -106,3 +107,30 @@ def test_a_pause_that_cannot_be_stored_is_none() -> None:
     paused.store.error = None
     assert answer["error"]["code"] == 503
     assert "paused" not in paused.info()
+
+
+def test_a_pause_whose_end_the_clock_was_set_past_ends_without_another_message() -> None:
+    paused = world()
+    paused.api("CONSUMER.PAUSE.S.C", {"pause_until": later(paused, 30 * 365 * 86400)})
+    heard = paused.listen("$JS.EVENT.ADVISORY.CONSUMER.PAUSE.S.C")
+    got = paused.fetch({"batch": 1, "expires": 600 * NS_PER_S})
+    paused.clock.advance(10 * NS_PER_S)
+
+    paused.clock.jump_wall(30 * 365 * 86400 * NS_PER_S)
+    paused.clock.advance(limits.PAUSE_LOOK_NS)
+
+    assert [message.payload for message in got] == [b"1"]
+    assert [json.loads(one.payload)["paused"] for one in heard] == [False]
+
+
+def test_a_pause_whose_end_is_further_away_since_the_clock_was_set_back_goes_on() -> None:
+    paused = world()
+    paused.api("CONSUMER.PAUSE.S.C", {"pause_until": later(paused, 10)})
+    messages = paused.fetch({"batch": 1, "expires": 7200 * NS_PER_S})
+
+    paused.clock.jump_wall(-3600 * NS_PER_S)
+    paused.clock.advance(3609 * NS_PER_S)
+    assert messages == []
+    paused.clock.advance(NS_PER_S)
+
+    assert [message.payload for message in messages] == [b"1"]
