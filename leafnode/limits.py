@@ -362,6 +362,7 @@ ACKED_TURN_MSGS: Final = 8192  # that one acknowledgement covers, in a turn; 1 u
 EXPIRED_TURN: Final = 8192  # ack waits of a consumer that end together, in a turn; 0.5 us each
 DELIVER_RETRY_NS: Final = 50 * NS_PER_MS  # ours: after the store refused a read; doubles
 DELIVER_RETRY_MAX_NS: Final = 5 * NS_PER_S
+TAKEN_APART_NS: Final = 2 * DELIVER_RETRY_MAX_NS  # a deleted stream: its retries are over by then
 SNAPSHOT_CHUNK_BYTES: Final = 128 * KIB  # jetstream_api.go defaultSnapshotChunkSize
 SNAPSHOT_CHUNK_BYTES_MIN: Final = KIB
 SNAPSHOT_CHUNK_BYTES_MAX: Final = MIB

@@ -106,6 +106,10 @@ class AtomicBatches:
         for name, batch in self._open.items():
             self._drop(name, batch)
 
+    def take_apart(self) -> None:
+        """It was closed long ago: let go of what holds it."""
+        del self._open
+
     # --- one message
 
     def _check(self, member: Member, name: str) -> None:

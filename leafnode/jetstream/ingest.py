@@ -129,6 +129,12 @@ class Ingest:
         self.atomic.close()
         self.fast.close()
 
+    def take_apart(self) -> None:
+        """It was closed long ago: let go of what holds it."""
+        self.atomic.take_apart()
+        self._pub_acks = None
+        del self.atomic, self.fast
+
     def rolled_back(self) -> None:
         """The store went back to what is on disk."""
         self.fast.rolled_back()

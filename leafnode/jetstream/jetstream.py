@@ -349,7 +349,9 @@ class AccountJetStream:
 
     def _tell_deleted(self, stream: Stream, consumers: list[Consumer]) -> None:
         name = stream.name
-        in_slices(self.context.clock.call_later, stream.let_go(), limits.LET_GO_MSGS)
+        call_later = self.context.clock.call_later
+        in_slices(call_later, stream.let_go(), limits.LET_GO_MSGS)
+        call_later(limits.TAKEN_APART_NS, stream.take_apart)
         for consumer in consumers:
             consumer.tell_deleted()
             if not consumer.config.direct:

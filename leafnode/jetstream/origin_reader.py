@@ -107,6 +107,11 @@ class OriginReader:
         self._drop()
         if for_good and unknown and not self._request.named:
             self._context.account.publish(self._request.deletion(self._request.name))
+        self._context.clock.call_later(limits.TAKEN_APART_NS, self._take_apart)
+
+    def _take_apart(self) -> None:
+        """It was closed long ago: let go of what holds it."""
+        del self._receiver
 
     def restart(self) -> None:
         """Read on from where the receiver is."""

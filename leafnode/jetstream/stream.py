@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreError, StoreFailed
@@ -45,6 +45,11 @@ if TYPE_CHECKING:
     from leafnode.jetstream.quota import Quota
     from leafnode.routing.parked import Backlog
     from leafnode.store.api import Store, StoredMsg, StreamStore
+
+_PARTS: Final = (  # they hold their stream
+    *("_direct", "_ingest", "ages", "counters", "enforcement", "errands", "eviction"),
+    *("following", "intake", "markers", "origins", "scheduler"),
+)
 
 
 class Stream:
@@ -150,10 +155,16 @@ class Stream:
         self.store.when_erased(None)
 
     def let_go(self) -> Iterator[None]:
-        """It was deleted, also on disk: forget, in steps, what may be large. A stream and its parts
-        hold each other, so what is left waits for a full collection.
-        """
+        """It was deleted, also on disk: forget, in steps, what may be large."""
         return chain(self.dedupe.let_go(), self.ages.let_go())
+
+    def take_apart(self) -> None:
+        """It was let go so long ago that none of its parts has anything left to do: the stream and
+        they hold each other, and what does waits for a full collection.
+        """
+        self._ingest.take_apart()
+        for name in _PARTS:
+            delattr(self, name)
 
     def update(self, config: StreamConfig) -> None:
         """Take over a checked configuration. `enforcement.after` tells when its limits hold."""
@@ -391,6 +402,8 @@ class Stream:
         """
 
         def found(page: list[StoredMsg]) -> None:
+            if self.closed:
+                return
             if page or self.store.damage() is None:
                 first_seq = min(page[0].seq, end_seq) if page else end_seq
                 same = [one for one, filters in consumers if one.config.filters == filters]

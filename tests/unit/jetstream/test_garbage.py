@@ -163,3 +163,52 @@ def test_what_a_deleted_stream_held_goes_without_a_collection_and_in_slices(
     assert all(before - after <= 10 for before, after in pairwise(names for _, names in left))
     assert stream.ages._ttls.next_ns() is None
     assert stream.state()["messages"] == 0
+
+
+STREAMS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "memory": {"storage": "memory"},
+    "everything": {
+        "allow_direct": True,
+        "allow_msg_ttl": True,
+        "allow_atomic": True,
+        "allow_batched": True,
+        "allow_msg_schedules": True,
+        "subject_delete_marker_ttl": 10 * NS_PER_S,
+        "max_age": 3600 * NS_PER_S,
+        "max_msgs_per_subject": 3,
+        "republish": {"src": "s.>", "dest": "out.>"},
+    },
+    "mirror": {"mirror": {"name": "O"}, "subjects": None},
+    "sources": {"sources": [{"name": "O"}]},
+}
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+@pytest.mark.usefixtures("uncollected")
+def test_a_stream_that_was_deleted_goes_without_a_collection(tmp_path: Path, kind: str) -> None:
+    world = RealWorld(tmp_path / "store")
+    world.create_stream("O", subjects=["o.>"])
+    world.put("o.1", b"x")
+    config = {key: value for key, value in STREAMS[kind].items() if value is not None}
+    if "subjects" not in STREAMS[kind]:
+        config["subjects"] = ["s.>"]
+    assert "error" not in world.api("STREAM.CREATE.S", {"name": "S", **config})
+    if kind != "mirror":
+        for number in range(9):
+            world.put(f"s.{number % 2}", b"x", headers={"Nats-Msg-Id": str(number)})
+    world.create_consumer("S", "C", ack_policy="explicit")
+    world.fetch({"batch": 2, "no_wait": True})
+    world.api("STREAM.PURGE.S", {"filter": "s.1"})
+    world.request("$JS.API.DIRECT.GET.S.s.0")
+    world.api("STREAM.INFO.S")
+    stream = weakref.ref(world.js.streams["S"])
+    consumer = weakref.ref(world.js.consumer("S", "C"))
+
+    world.api("STREAM.DELETE.S")
+    world.settle()
+    world.clock.advance(limits.TAKEN_APART_NS)
+    world.settle()
+
+    assert stream() is None
+    assert consumer() is None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from leafnode import limits
 from leafnode.errors import StoreFailed
 from leafnode.jetstream import jetstream as jetstream_module
 from leafnode.limits import OTHER_STREAM_WORK
@@ -85,7 +86,7 @@ def test_a_deleted_stream_leaves_nothing_behind() -> None:
     }
 
     assert waiting[-1].status == b"NATS/1.0 409 Consumer Deleted"
-    world.clock.advance(0)
+    world.clock.advance(limits.TAKEN_APART_NS)
     assert world.clock.pending() == timers
     left = {key for key in world.account.local_interest if not key[0].startswith(b"_INBOX")}
     assert left == set(interest)
