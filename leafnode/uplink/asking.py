@@ -264,8 +264,10 @@ class Asking:
 
     def _answered(self, resume: Resume | Failure) -> None:
         if isinstance(resume, Failure):
-            if resume is SILENCE and self.question in self._answered_all:
-                self.failed(not_asked(resume))  # it may be asked, so it will answer again
+            # One that has answered may be asked, in this run or in one that kept how far it was.
+            has_answered = self.question in self._answered_all or self._ways.reached is not None
+            if resume is SILENCE and has_answered:
+                self.failed(not_asked(resume))
             else:
                 self._blind(not_asked(resume))
             return

@@ -348,3 +348,23 @@ def test_what_a_start_was_told_holds_although_others_are_newer_before_the_first_
 
     assert world.hub.payloads() == [b"1", b"other", b"2"]
     assert world.status.protection is Protection.ASKED
+
+
+def test_a_hub_that_answered_an_earlier_run_is_asked_until_it_answers_again() -> None:
+    """A slow link may take longer than a hub that says nothing is waited for."""
+    world = World()
+    begin(world)
+    in_flight(world, b"2")
+    world.clock.advance(OUTAGE_NS)
+    world.hub.loses_answers = True
+    world.hub.up()
+    world.restart()
+    world.clock.advance(10 * 60 * NS_PER_S)
+    assert world.hub.payloads() == [b"1", b"2"]
+    assert world.status.problem.endswith("where to go on: the hub does not answer")
+
+    world.hub.loses_acks = world.hub.loses_answers = False
+    world.clock.advance(60 * NS_PER_S)
+
+    assert world.hub.payloads() == [b"1", b"2"]
+    assert world.status.protection is Protection.ASKED
