@@ -92,7 +92,11 @@ class AckHandler:
                 consumer.pending.ack(seq)
                 self._acked = True
             else:
-                self._take_all(seq, consumer_seq)
+                try:
+                    self._take_all(seq, consumer_seq)
+                except StoreError as error:  # it goes when its ack wait ends
+                    consumer.trouble.note("Acknowledgement lost", error)
+                    return
             self._note_time()
         advisory.terminated(
             consumer.context,

@@ -115,6 +115,7 @@ class Following:
             consumer.message_removed(seq)
             yield _GO_ON
         consumer.front_moved(first_seq)
+        consumer.pump()  # more may be out now
 
     def _look(self, consumer: Consumer) -> Iterator[bool]:
         """Look at each pending message."""

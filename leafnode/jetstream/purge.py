@@ -110,6 +110,7 @@ class Purge:
     def step(self) -> bool:
         """Remove some messages; True when there is nothing left to remove."""
         stream = self._stream
+        is_last = False
         if stream.closed:
             return True
         if self._preparing is not None:
@@ -136,6 +137,9 @@ class Purge:
                     stream.removed_one(*self._thinning.newest)
                 else:
                     stream.removed_some()
+                if not (self._follow or (is_last and self._removed == 1)):
+                    gone = partial(self._on_gone, self._thinning.taken)
+                    stream.root.after_commit(gone)
                 if self.waits:
                     on_disk = partial(self._on_disk, self._round, removed)
                     stream.root.after_commit(on_disk)
@@ -173,6 +177,15 @@ class Purge:
             seq, subject = self._thinning.newest
             told = self._pattern if stream.config.storage == "file" else subject
             stream.message_removed(seq, told, None, follows=self._follow)
+
+    def _on_gone(self, seqs: list[int], error: StoreError | None) -> None:
+        """These are gone, and no consumer looks for what is: those that have them out forget."""
+        if error is not None:
+            return
+        for consumer in tuple(self._stream.consumers.values()):
+            out = [seq for seq in seqs if seq in consumer.pending]
+            if out:
+                consumer.acks.forget_gone(out)
 
     def _on_disk(self, of_round: int, count: int, error: StoreError | None) -> None:
         if error is None and of_round == self._round:

@@ -13,7 +13,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
-from leafnode.errors import StoreFull
+from leafnode.errors import StoreBusy, StoreFull
 from tests.unit.jetstream.world import World
 
 REASON = "Unacknowledged message was deleted"
@@ -106,6 +106,21 @@ def test_what_comes_next_needs_no_ack_where_the_consumer_was_full() -> None:
     assert [one.subject for one in got] == [b"s.0", b"s.1"]
 
 
+def test_what_comes_next_needs_no_ack_either_where_what_was_out_grew_too_old() -> None:
+    world = World()
+    world.create_stream(max_age=10 * NS_PER_S)
+    world.publish("s.0")
+    world.create_consumer(max_ack_pending=1, ack_wait=3600 * NS_PER_S)
+    got = world.fetch({"batch": 2, "expires": 60 * NS_PER_S})
+    world.clock.advance(5 * NS_PER_S)
+    world.publish("s.1")
+    assert [one.subject for one in got] == [b"s.0"]
+
+    world.clock.advance(6 * NS_PER_S)
+
+    assert [one.subject for one in got] == [b"s.0", b"s.1"]
+
+
 def test_it_stays_pending_until_the_removal_is_on_disk() -> None:
     world = World()
     out_of(world, max_msgs=6)
@@ -175,3 +190,38 @@ def test_what_was_given_up_is_forgotten() -> None:
     world.settle()
 
     assert not pending.given_up
+
+
+@pytest.mark.parametrize(("policy", "floor"), [("explicit", 2), ("all", 2)])
+def test_what_a_message_rolls_up_is_not_pending_any_more(policy: str, floor: int) -> None:
+    world = World()
+    out_of(world, policy, allow_rollup_hdrs=True)
+    heard = world.listen("$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.S.C")
+
+    world.publish("s.1", headers={"Nats-Rollup": "sub"})  # 2, which is out, and 5
+    world.settle()
+
+    assert (numbers(world)[0], numbers(world)[2:]) == (floor, (3, 2))
+    assert heard == []
+
+
+def test_what_else_an_acknowledgement_means_may_be_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.create_stream(retention="interest", max_msgs_per_subject=1)
+    world.create_consumer(ack_policy="all", ack_wait=3600 * NS_PER_S)
+    for number in range(3):
+        world.publish(f"s.{number}")
+    world.fetch({"batch": 3, "no_wait": True})
+    stream = world.js.streams["S"]
+    monkeypatch.setattr(stream, "acknowledged", _refuse)
+
+    world.publish("s.1")
+    world.settle()
+
+    assert (numbers(world)[2], stream.consumers["C"].trouble.count) == (3, 1)
+
+
+def _refuse(*_: object) -> None:
+    raise StoreBusy("not now")
