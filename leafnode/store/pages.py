@@ -7,6 +7,7 @@ tables; not streams' rules. Truth: docs/store.md, "Open and close".
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
@@ -19,8 +20,14 @@ from leafnode.store.writes import table
 if TYPE_CHECKING:
     from leafnode.store.recover import Recovered
 
+log = logging.getLogger(__name__)
+
 # Not segment_index: large, and a row that lacks there is noticed when it is asked for.
 DESCRIPTIONS: Final = ("stream", "segment", "subject", "consumer")
+STRAY_TABLES: Final = (
+    "SELECT name FROM sqlite_schema WHERE type='table' AND name GLOB 'm[0-9]*_[0-9]*' "
+    "AND name NOT IN (SELECT 'm' || stream || '_' || no FROM segment)"
+)
 
 
 def problems(conn: sqlite3.Connection, name: str, most: int = 100) -> list[str]:
@@ -64,9 +71,24 @@ def check_at_start(conn: sqlite3.Connection, streams: list[Recovered]) -> None:
         for name in DESCRIPTIONS
         if (found := problems(conn, name, most=1))
     ]
-    if not findings and all(stream.damage is None for stream in streams):
+    strays = _strays(conn)
+    if not findings and not strays and all(stream.damage is None for stream in streams):
         return
     # What was found may be one stream's, and be lacking to another.
     blame_owners(conn, streams)
-    if all(stream.damage is None for stream in streams):
+    ids = {str(stream.id) for stream in streams}
+    for name in strays:
+        if name[1:].partition("_")[0] not in ids:
+            log.error("Messages are kept that belong to no stream: table=%s", name)
+    if findings and all(stream.damage is None for stream in streams):
         raise StoreCorrupt(findings[0])
+
+
+def _strays(conn: sqlite3.Connection) -> list[str]:
+    """Return the tables of messages that no segment names: a COMMIT has both or neither."""
+    try:
+        return [name for (name,) in conn.execute(STRAY_TABLES)]
+    except sqlite3.Error as err:
+        if not schema.is_damage(err):
+            raise
+        return []  # what describes segments is damaged, which was found already

@@ -209,6 +209,7 @@ def open_writer(path: Path, connect: Connect = sqlite3.connect) -> sqlite3.Conne
         with readable_errors():
             _check_identity(conn, path)
             _version(conn, path, MIGRATIONS)
+            _refuse_triggers(conn, path)
         for pragma in WRITER_PRAGMAS:
             conn.execute(pragma).fetchall()
         _check_length(conn, path)
@@ -353,6 +354,16 @@ def _check_identity(conn: sqlite3.Connection, path: Path) -> None:
     (application_id,) = conn.execute("PRAGMA application_id").fetchone()
     if application_id != APPLICATION_ID:
         raise StoreCorrupt(f"{path}: is a database, but not one of leafnode")
+
+
+def _refuse_triggers(conn: sqlite3.Connection, path: Path) -> None:
+    """Refuse what would change more than was asked for. A backup has none of it."""
+    found = conn.execute("SELECT name FROM sqlite_schema WHERE type='trigger'").fetchone()
+    if found is not None:
+        raise StoreCorrupt(
+            f"{path}: has the trigger {found[0]!r}, which is not leafnode's; drop it, or restore a "
+            "backup that `leafnode store backup` makes of this file"
+        )
 
 
 def _check_length(conn: sqlite3.Connection, path: Path) -> None:

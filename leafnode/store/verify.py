@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from leafnode.errors import StoreCorrupt
 from leafnode.store import schema
 from leafnode.store.inspect import GrownError, stopped_by_growth
-from leafnode.store.pages import lines, problems
+from leafnode.store.pages import STRAY_TABLES, lines, problems
 from leafnode.store.rows import is_intact
 from leafnode.store.segments import Columns, Segment, decode_spans, open_checked
 from leafnode.store.sizes import message_bytes
@@ -41,10 +41,6 @@ SELECT_INDEX: Final = "SELECT spans, columns FROM segment_index WHERE stream=? A
 SELECT_SUBJECTS: Final = "SELECT sid, name FROM subject WHERE stream=?"
 SELECT_ROWS: Final = "SELECT seq, sid, ts, hl, crc, body FROM {table} ORDER BY seq"
 COUNT_SEGMENTS: Final = "SELECT count(*) FROM segment"
-STRAY_TABLES: Final = (
-    "SELECT name FROM sqlite_schema WHERE type='table' AND name GLOB 'm[0-9]*_[0-9]*' "
-    "AND name NOT IN (SELECT 'm' || stream || '_' || no FROM segment)"
-)
 STRAY_ROWS: Final = (
     ("segment", "SELECT count(*) FROM segment WHERE stream NOT IN (SELECT id FROM stream)"),
     ("consumer", "SELECT count(*) FROM consumer WHERE stream NOT IN (SELECT id FROM stream)"),
@@ -57,6 +53,12 @@ STRAY_ROWS: Final = (
 )
 CHECK_ALL: Final = "PRAGMA quick_check"
 FIXED_TABLES: Final = ("meta", "stream", "segment", "segment_index", "subject", "consumer")
+# SQLite's own begin with sqlite_, and nobody else can make such.
+FOREIGN: Final = (
+    "SELECT type, name FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*' AND (type<>'table' OR "
+    "name NOT IN ('meta', 'stream', 'segment', 'segment_index', 'subject', 'consumer') "
+    "AND name NOT GLOB 'm[0-9]*_[0-9]*')"
+)
 
 
 @dataclass(slots=True)
@@ -133,6 +135,8 @@ def verify(inspection: Inspection) -> Iterator[Verdict | None]:
     with _noted(file), inspection.view():
         for (name,) in conn.execute(STRAY_TABLES):
             file.fault(f"table {name} belongs to no segment")
+        for kind, name in conn.execute(FOREIGN):
+            file.fault(f"{kind} {name} is not leafnode's")
         for name, statement in STRAY_ROWS:
             (count,) = conn.execute(statement).fetchone()
             if count:

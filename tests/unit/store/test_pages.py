@@ -95,3 +95,33 @@ def test_findings_are_a_line_each() -> None:
 
     assert pages.lines(text) == ["Tree 5: wrong", "Page 9 is never used"]
     assert pages.lines("ok") == []
+
+
+def test_messages_whose_segment_has_no_row_set_their_stream_aside(path: Path) -> None:
+    conn = sqlite3.connect(path)
+    conn.execute("DELETE FROM segment WHERE stream=1")
+    conn.commit()
+    conn.close()
+
+    world = open_store(path.parent)
+
+    ((account, name, problem),) = world.damage
+    assert (account, name) == ("A", "S")
+    assert "the description of segment 1 is lost" in str(problem)
+    assert world.store.streams()[1].store.append(b"a", 0, b"", 2) == 10
+    world.close()
+
+
+def test_messages_of_no_stream_are_told_and_the_others_go_on(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    conn = sqlite3.connect(path)
+    conn.execute("CREATE TABLE m77_1(seq INTEGER PRIMARY KEY)")
+    conn.close()
+
+    world = open_store(path.parent)
+
+    assert world.damage == []
+    assert "Messages are kept that belong to no stream: table=m77_1" in caplog.text
+    assert [one.store.state().msgs for one in world.store.streams()] == [9, 9]
+    world.close()

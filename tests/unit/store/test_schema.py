@@ -113,6 +113,15 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     assert "not one of leafnode" in refused(path)
 
 
+def test_a_store_with_a_trigger_is_refused_and_told_by_name(path: Path) -> None:
+    conn = sqlite3.connect(path)
+    conn.execute("CREATE TRIGGER t AFTER INSERT ON subject BEGIN DELETE FROM segment; END")
+    conn.close()
+
+    assert "has the trigger 't', which is not leafnode's" in refused(path)
+    schema.open_inspector(path).close()  # what only reads sets off none
+
+
 @pytest.mark.parametrize("version", ["x", "3", None, b"\x03", -1, 0, 3.5])
 def test_what_is_no_schema_version_is_refused_in_one_line(path: Path, version: object) -> None:
     conn = sqlite3.connect(path)

@@ -150,3 +150,24 @@ def test_a_column_whose_name_is_damaged_is_damage(tmp_path: Path) -> None:
     stream, _ = verdicts(path)
 
     assert "no such column: hl" in stream.problems
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("CREATE TRIGGER t AFTER INSERT ON subject BEGIN DELETE FROM segment; END", "trigger t"),
+        ("CREATE TABLE evil(a)", "table evil"),
+        ("CREATE VIEW v AS SELECT 1", "view v"),
+        ("CREATE INDEX i ON consumer(created)", "index i"),
+    ],
+)
+def test_what_leafnode_never_makes_is_told(tmp_path: Path, statement: str, said: str) -> None:
+    path = fill(tmp_path)
+    conn = sqlite3.connect(path)
+    conn.execute(statement)
+    conn.close()
+
+    stream, file = verdicts(path)
+
+    assert stream.problems == []
+    assert file.problems == [f"{said} is not leafnode's"]

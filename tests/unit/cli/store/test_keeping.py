@@ -180,7 +180,19 @@ def test_restore_that_is_refused_leaves_no_directory(tmp_path: Path) -> None:
     assert (tmp_path / "mine").exists()
 
 
-@pytest.mark.parametrize("what", ["damaged", "no store", "with a log"])
+def test_a_backup_brings_along_nothing_that_is_not_leafnodes(tmp_path: Path) -> None:
+    store, backup = tmp_path / "store", tmp_path / "backup.db"
+    conn = sqlite3.connect(fill(store))
+    conn.execute("CREATE TRIGGER t AFTER INSERT ON subject BEGIN DELETE FROM segment; END")
+    conn.close()
+
+    assert typed("backup", "-s", store, backup) == 0
+    assert typed("restore", "-s", tmp_path / "new", backup) == 0
+
+    assert messages(tmp_path / "new") == 20
+
+
+@pytest.mark.parametrize("what", ["damaged", "no store", "with a log", "with a trigger"])
 def test_restore_of_what_is_no_sound_backup_leaves_everything(tmp_path: Path, what: str) -> None:
     store, backup = tmp_path / "store", tmp_path / "backup.db"
     fill(store)
@@ -189,6 +201,10 @@ def test_restore_of_what_is_no_sound_backup_leaves_everything(tmp_path: Path, wh
         break_one(backup)
     elif what == "no store":
         backup.write_bytes(b"SQLite format 3\0" + bytes(4096))
+    elif what == "with a trigger":
+        conn = sqlite3.connect(backup)
+        conn.execute("CREATE TRIGGER t AFTER INSERT ON subject BEGIN DELETE FROM segment; END")
+        conn.close()
     else:
         (tmp_path / "backup.db-wal").write_bytes(b"x")
     before = names(store)
