@@ -6,9 +6,17 @@ read. Truth: nats-server server/client.go processMsgResults, processMsgResults f
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import DELIVERY_WORK, GROUP_WORK, MEMBER_WORK, WALK_WORK, WORK_BYTES
+from leafnode.limits import (
+    DELIVERY_WORK,
+    GROUP_WORK,
+    MEMBER_WORK,
+    TURN_WORK,
+    WALK_WORK,
+    WORK_BYTES,
+)
 from leafnode.routing import parked
 from leafnode.routing.groups import pick, receivers
 from leafnode.routing.match import Group
@@ -87,13 +95,22 @@ class Handout:
 
     def to_all(self, match: Match) -> int:
         """Give it to all that its subject leads to, which is not wide; return how many got it."""
+        for _ in self.to_each(match):
+            pass
+        return self.received
+
+    def to_each(self, match: Match) -> Iterator[None]:
+        """Do the same, a step for each service import: behind each may be as many as one turn is
+        for.
+        """
         for sub in match.plain:
             self.to_plain(sub)
+            if sub.relay is not None:
+                yield
         for group in match.groups:
             self.to_group(group)
         for link, queues in self.links.values():
             self.to_link(link, queues)
-        return self.received
 
     def receivers(self, members: list[Subscription], verdicts: Verdicts) -> list[Subscription]:
         """Return who of some members of a group it may be given to."""
@@ -138,12 +155,48 @@ def deliver(
         copied = len(message.body) if made is not None else 0
         send_aside(account, origin, steps, (message.body,), copied)
         return 1
-    if made is not None:
-        message = made(message)
-    received = deliver_to(match, account, origin, message)
+    if is_relayed(account, match):
+        received = _deliver_on(match, account, origin, message, made)
+    else:
+        if made is not None:
+            message = made(message)
+        received = deliver_to(match, account, origin, message)
     if account.backlog.is_full and origin.kind is not Kind.SYSTEM:
         parked.wait(origin, account.backlog)  # what it brings may have the server send more here
     return received
+
+
+def is_relayed(account: Account, match: Match) -> bool:
+    """Say whether it goes on to several accounts: what is behind each takes a turn, maybe."""
+    if account.sublist.relays < 2 or len(match.plain) < 2:
+        return False
+    return len([sub for sub in match.plain if sub.relay is not None]) > 1
+
+
+def _deliver_on(
+    match: Match,
+    account: Account,
+    origin: Peer,
+    message: Message,
+    made: Callable[[Message], Message] | None,
+) -> int:
+    """Deliver what goes on to several accounts as far as this turn goes, and the rest aside: then
+    that is 1, as of what is wide.
+    """
+    outbox = origin.outbox
+    until = outbox.work_left - TURN_WORK if origin.kind is Kind.SYSTEM else 0
+    steps = spread(account, origin, message, made, match)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            received: int = end.value
+            return received
+        if outbox.work_left <= until:
+            copied = len(message.body) if made is not None else 0
+            later = chain((None,), steps)  # whoever begins with steps takes one
+            send_aside(account, origin, later, (message.body,), copied)
+            return 1
 
 
 def _is_of_another(account: Account, origin: Peer) -> bool:
@@ -180,8 +233,10 @@ def spread(
     origin: Peer,
     message: Message,
     made: Callable[[Message], Message] | None = None,
+    match: Match | None = None,
 ) -> Generator[None, None, int]:
     """Do what `deliver` does, in steps: return how many received it. The first one does nothing.
+    `match` is what it leads to, where that is known.
 
     Between two of them anything may happen. Who was there all the time gets the message, once; who
     comes or goes meanwhile may, as if a reader of nats-server were at it at the same time.
@@ -194,7 +249,12 @@ def spread(
         if made is not None:
             message = made(message)
         handout = Handout(account, origin, message)
-        yield from hand_out(account, message.subject, [handout], origin.outbox)
+        if match is None:
+            yield from hand_out(account, message.subject, [handout], origin.outbox)
+        else:
+            outbox = origin.outbox
+            outbox.work_left -= handout.work * (len(match.plain) + len(match.groups))
+            yield from handout.to_each(match)
         return handout.received
     finally:
         if trace is not None:

@@ -19,7 +19,7 @@ from leafnode.protocol.errors import (
 from leafnode.protocol.leaf_errors import LeafViolation
 from leafnode.protocol.subject import is_valid_literal
 from leafnode.routing import parked, tracing
-from leafnode.routing.deliver import deliver_to, look_up, spread
+from leafnode.routing.deliver import deliver_to, is_relayed, look_up, spread
 from leafnode.routing.message_args import Args, usual_args
 from leafnode.routing.message_line import HMSG
 from leafnode.routing.peer import Kind
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from leafnode.routing.account import Account
+    from leafnode.routing.match import Match
     from leafnode.routing.peer import Peer
     from leafnode.routing.route import Run
     from leafnode.routing.tracing import Trace
@@ -159,6 +160,8 @@ def _publish(
     match = look_up(account, subject, once=subject.startswith(ONE_OFF))
     if match.is_wide:
         parked.begin(peer, _spread(account, peer, message), (message.body,))
+    elif is_relayed(account, match):
+        parked.begin(peer, _spread(account, peer, message, match), (message.body,))
     elif not deliver_to(match, account, peer, message) and args.reply and peer.no_responders:
         parked.begin(peer, _no_responders(account, peer, subject, args.reply))
 
@@ -188,13 +191,17 @@ def _from_leaf(account: Account, peer: Peer, message: Message, *, is_mapped: boo
     match = look_up(account, subject, once=subject.startswith(ONE_OFF))
     if match.is_wide:
         parked.begin(peer, spread(account, peer, message), (message.body,))
+    elif is_relayed(account, match):
+        parked.begin(peer, spread(account, peer, message, match=match), (message.body,))
     else:
         deliver_to(match, account, peer, message)
 
 
-def _spread(account: Account, peer: Peer, message: Message) -> Iterator[None]:
-    """Deliver what is wide, in steps."""
-    received = yield from spread(account, peer, message)
+def _spread(
+    account: Account, peer: Peer, message: Message, match: Match | None = None
+) -> Iterator[None]:
+    """Deliver what may take more than this turn, in steps; `match`: it leads there."""
+    received = yield from spread(account, peer, message, match=match)
     if not received and message.reply and peer.no_responders:
         yield from _no_responders(account, peer, message.subject, message.reply)
 

@@ -94,6 +94,11 @@ class Sublist(Share):
         return self.inserts - self.removes
 
     @property
+    def relays(self) -> int:
+        """How many of them send on to another account."""
+        return self._relays
+
+    @property
     def cached(self) -> int:
         return len(self._cache)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.limits import (
+    DELIVERY_WORK,
     HEADER_BYTES_A_WORK,
     KIB,
     LEFT_BYTES,
@@ -16,7 +17,9 @@ from leafnode.limits import (
     PENDING_RESPONSES_MAX,
     PENDING_RESPONSES_REQUESTER_MAX,
     RELAYS_MAX,
+    SERVICE_WORK,
     TURN_WORK,
+    WORK_BYTES,
 )
 from leafnode.protocol.header import build
 from leafnode.routing import awaited, parked, sublist
@@ -439,7 +442,7 @@ def test_of_a_message_to_many_imports_one_copy_is_made_at_a_time(
     tracemalloc.start()
     try:
         requester.lane.feed(bytes(size) + b"\r\n")
-        world.outbox.work_left = 1
+        world.outbox.work_left = imports * (SERVICE_WORK + DELIVERY_WORK + size // WORK_BYTES)
         requester.lane.next_line()
         held, _ = tracemalloc.get_traced_memory()
     finally:
