@@ -8,6 +8,7 @@ silence, not with time: a slow link that brings one answer after the other has a
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -40,6 +41,7 @@ class Interview:
         self._alarm = Alarm(clock, self._ask_again)
         self._round = 0
         self._silent = 0  # attempts since the hub said something
+        self._has_asked = False  # in this round
         self._out: set[bytes] = set()  # asked and not answered
         self._resume: Resume | None = None
         self._origin: Origin | None = None
@@ -58,6 +60,8 @@ class Interview:
         self._origin = origin
         self._done = done
         self._silent = 0
+        self._has_asked = False
+        self._out.clear()
         self._failure = SILENCE
         self._ask_again()
 
@@ -75,11 +79,15 @@ class Interview:
         if self._silent == limits.UPLINK_ASK_PATIENCE:
             self.on_trouble(self._failure)
         self._alarm.set(min(limits.UPLINK_ASK_NS << self._silent, limits.UPLINK_ASK_MAX_NS))
-        # What was asked may only wait for a slow link: a few questions show whether it is alive.
-        at_once = limits.UPLINK_PROBES_AT_ONCE >> (2 * min(self._silent, 2))
-        self._silent += 1
-        self._out.clear()
-        self._ask_more(resume, at_once)
+        first, self._silent = not self._has_asked, self._silent + 1
+        self._has_asked = True
+        if first:
+            self._ask_more(resume, limits.UPLINK_PROBES_AT_ONCE)
+            return
+        # What was asked may only wait for a slow link: a few show whether anybody is there.
+        for topic, request in islice(_open(resume), limits.UPLINK_ASK_ANEW):
+            self._out.add(topic)
+            self._ask(topic, request)
 
     def _ask_more(self, resume: Resume, at_once: int) -> None:
         """Some at a time: a slow link has other things to carry, too."""
