@@ -41,17 +41,21 @@ class TrustedTime:
     """Wall time as far as it can be believed: judges the age of messages.
 
     A device without a battery-backed clock may jump by years when it learns the time. A jump of
-    more than a day pauses expiry until it is an hour old.
+    more than a day pauses expiry until it is an hour old. `last_ns` is the time that was believed
+    last before the start, if that is known: from there to now is such a jump, too. A device that
+    was off for so long looks the same.
     """
 
     __slots__ = ("_clock", "_high_ns", "_offset_ns", "_paused_until_ns", "jumps")
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, last_ns: int | None = None) -> None:
         self._clock = clock
         self._offset_ns = clock.wall_ns() - clock.monotonic_ns()
         self._high_ns = clock.wall_ns()
         self._paused_until_ns: int | None = None
         self.jumps = 0
+        if last_ns is not None and abs(clock.wall_ns() - last_ns) > limits.CLOCK_JUMP_NS:
+            self._doubt(clock.monotonic_ns())
 
     def now_ns(self) -> int:
         """Return wall time that never goes backward; used for message timestamps."""
@@ -63,14 +67,17 @@ class TrustedTime:
         now_ns = self._clock.monotonic_ns()
         offset_ns = self._clock.wall_ns() - now_ns
         if abs(offset_ns - self._offset_ns) > limits.CLOCK_JUMP_NS:
-            self.jumps += 1
-            self._paused_until_ns = now_ns + limits.EXPIRY_PAUSE_NS
+            self._doubt(now_ns)
         self._offset_ns = offset_ns
         if self._paused_until_ns is not None:
             if now_ns < self._paused_until_ns:
                 return None
             self._paused_until_ns = None
         return self.now_ns()
+
+    def _doubt(self, now_ns: int) -> None:
+        self.jumps += 1
+        self._paused_until_ns = now_ns + limits.EXPIRY_PAUSE_NS
 
 
 def _unknown(peer: Peer) -> ClientInfo | None:

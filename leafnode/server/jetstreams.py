@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leafnode import limits
 from leafnode.jetstream.context import Context, ServerFacts, TrustedTime
 from leafnode.jetstream.disabled import NotEnabled
 from leafnode.jetstream.domain import DefaultDomain
@@ -23,12 +24,14 @@ from leafnode.jetstream.server_bounds import ServerBounds
 from leafnode.jetstream.shared import Shared
 from leafnode.routing.account import GLOBAL_ACCOUNT
 from leafnode.server import room
+from leafnode.server.clock_stamp import ClockStamp
 from leafnode.store.memory import MemoryStore
 from leafnode.store.sqlite import SqliteStore, StoreSeams
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from leafnode.clock import Timer
     from leafnode.config.account_options import AccountJetStream as Bounds
     from leafnode.config.account_options import AccountOptions, ServiceImport
     from leafnode.config.options import JetStreamOptions
@@ -61,12 +64,21 @@ def wanted_by(
 class JetStreams:
     """All JetStreams of a server."""
 
-    def __init__(self, server: Server, options: JetStreamOptions, store: SqliteStore) -> None:
+    def __init__(
+        self,
+        server: Server,
+        options: JetStreamOptions,
+        store: SqliteStore,
+        stamped_ns: int | None,
+    ) -> None:
         self._server = server
         self.store = store
         self.options = options = self._bounded(options)
         self._memory = MemoryStore(server.clock.call_later)
-        self._time = TrustedTime(server.clock)
+        self._time = TrustedTime(server.clock, _last_ns(store, stamped_ns))
+        self._stamp = ClockStamp(Path(options.store_dir))
+        self._stamp_timer: Timer | None = None
+        self._stamping: asyncio.Future[None] | None = None
         self._open_atomic, self._open_fast, self._answers = Tally(), Tally(), Tally()
         self._bounds = ServerBounds(options.limits, strict=options.strict)
         self.shared = Shared(
@@ -98,6 +110,17 @@ class JetStreams:
         self._server.account_set.on_update.append(self.follow_accounts)
         self.follow_accounts()
         await self.recovered()
+        self._stamp_time()
+
+    def _stamp_time(self) -> None:
+        """Note the time for the next start, each hour, unless it is in doubt."""
+        clock = self._server.clock
+        self._stamp_timer = clock.call_later(limits.CLOCK_STAMP_NS, self._stamp_time)
+        is_idle = self._stamping is None or self._stamping.done()  # else the disk takes that long
+        if self._time.expiry_ns() is not None and is_idle:
+            loop = asyncio.get_running_loop()
+            self._stamping = loop.run_in_executor(None, self._stamp.write, clock.wall_ns())
+            self._stamping.add_done_callback(_on_stamped)
 
     async def recovered(self) -> None:
         """Wait until every account answers that has JetStream now."""
@@ -174,10 +197,14 @@ class JetStreams:
         for recovering in self._recovering.values():
             recovering.set()
         self._recovering.clear()
+        if self._stamp_timer is not None:
+            self._stamp_timer.cancel()
         self.store.close(self._closed.set)
 
     async def closed(self) -> None:
         await self._closed.wait()
+        if self._stamping is not None:
+            await asyncio.wait([self._stamping])
 
     def _begin(self, name: str, bounds: Bounds) -> None:
         """Build one account's JetStream; it is recovering until it answers."""
@@ -278,7 +305,10 @@ async def open_jetstreams(server: Server, options: JetStreamOptions) -> JetStrea
     )
     directory = Path(options.store_dir)
     store = await asyncio.to_thread(SqliteStore.open, directory, seams)
-    jetstreams = JetStreams(server, options, store)
+    stamped_ns = await asyncio.to_thread(ClockStamp(directory).read)
+    jetstreams = JetStreams(server, options, store, stamped_ns)
+    if jetstreams.clock_jumps:
+        log.warning("The clock is more than a day off the last start's: expiry waits an hour")
     store.scrub.start()
     try:
         await jetstreams.start()
@@ -293,6 +323,20 @@ async def open_jetstreams(server: Server, options: JetStreamOptions) -> JetStrea
         len(list(store.streams())),
     )
     return jetstreams
+
+
+def _last_ns(store: SqliteStore, stamped_ns: int | None) -> int | None:
+    """Return the time that was believed last: without a stamp, that of what was stored last."""
+    if stamped_ns is not None:
+        return stamped_ns
+    return max(
+        (max(one.created_ns, one.store.state().last_ts_ns) for one in store.streams()), default=None
+    )
+
+
+def _on_stamped(stamping: asyncio.Future[None]) -> None:
+    if not stamping.cancelled() and (error := stamping.exception()) is not None:
+        log.warning("The time was not noted for the next start: %s", error)
 
 
 def _is_of_api(one: ServiceImport) -> bool:

@@ -54,3 +54,16 @@ def test_slow_days_are_no_jump() -> None:
     clock.advance(100 * 24 * HOUR)
 
     assert time.expiry_ns() == clock.wall_ns()
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_a_start_more_than_a_day_off_the_last_believed_time_waits_an_hour(direction: int) -> None:
+    clock = FakeClock()
+    last_ns = clock.wall_ns() - direction * (limits.CLOCK_JUMP_NS + 1)
+    assert TrustedTime(clock, last_ns + direction).expiry_ns() is not None
+
+    time = TrustedTime(clock, last_ns)
+
+    assert (time.expiry_ns(), time.jumps) == (None, 1)
+    clock.advance(limits.EXPIRY_PAUSE_NS)
+    assert time.expiry_ns() == clock.wall_ns()

@@ -30,11 +30,22 @@ if TYPE_CHECKING:
 FEW = Bounds(max_streams=1)
 
 
-def server_on(directory: Path, *accounts: AccountOptions) -> Server:
+class AheadClock(SystemClock):
+    """Wall time that is ahead by `ahead_ns`."""
+
+    ahead_ns = 0
+
+    def wall_ns(self) -> int:  # type: ignore[override]
+        return SystemClock.wall_ns() + self.ahead_ns
+
+
+def server_on(
+    directory: Path, *accounts: AccountOptions, clock: SystemClock | None = None
+) -> Server:
     jetstream = JetStreamOptions(store_dir=str(directory), domain="d")
     options = Options(jetstream=jetstream, accounts=accounts)
     chance = random.Random(1)
-    return Server(options, Seams(SystemClock(), chance, chance.randbytes))
+    return Server(options, Seams(clock or SystemClock(), chance, chance.randbytes))
 
 
 async def opened(server: Server, stack: AsyncExitStack) -> JetStreams:
@@ -202,3 +213,31 @@ async def test_the_bounds_of_the_configuration_hold_at_once_and_are_shown(tmp_pa
             "max_batch_timeout": 7,
             "default_max_consumers": limits.CONSUMERS_PER_STREAM_MAX,
         }
+
+
+async def jumps_at_start(directory: Path, ahead_days: int) -> int:
+    clock = AheadClock()
+    clock.ahead_ns = ahead_days * limits.CLOCK_JUMP_NS
+    async with AsyncExitStack() as stack:
+        return (await opened(server_on(directory, clock=clock), stack)).clock_jumps
+
+
+@pytest.mark.real_loop
+async def test_a_clock_that_is_ahead_is_not_believed_at_any_start_within_the_hour(
+    tmp_path: Path,
+) -> None:
+    assert await jumps_at_start(tmp_path, 0) == 0
+
+    assert await jumps_at_start(tmp_path, 400) == 1
+    assert await jumps_at_start(tmp_path, 400) == 1
+    assert await jumps_at_start(tmp_path, 0) == 0
+
+
+@pytest.mark.real_loop
+async def test_without_a_stamp_the_clock_is_compared_with_what_is_stored(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        jetstreams = await opened(server_on(tmp_path), stack)
+        jetstreams.store.create_stream("$G", "S", b"{}", SystemClock.wall_ns(), 1)
+    (tmp_path / "leafnode.clock").unlink()
+
+    assert await jumps_at_start(tmp_path, 400) == 1
