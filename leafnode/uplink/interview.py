@@ -41,6 +41,8 @@ class Interview:
         self._alarm = Alarm(clock, self._ask_again)
         self._round = 0
         self._silent = 0  # attempts since the hub said something
+        self._clock = clock
+        self._heard_ns = 0  # when the last answer came, or the round began
         self._has_asked = False  # in this round
         self._out: set[bytes] = set()  # asked and not answered
         self._resume: Resume | None = None
@@ -61,6 +63,7 @@ class Interview:
         self._done = done
         self._silent = 0
         self._has_asked = False
+        self._heard_ns = self._clock.monotonic_ns()
         self._out.clear()
         self._failure = SILENCE
         self._ask_again()
@@ -125,7 +128,11 @@ class Interview:
         if not index.isdigit() or first.isdigit() != is_walk or len(topic) > 2 * MAX_SEQ_DIGITS:
             return
         self._silent = 0
-        self._alarm.set(limits.UPLINK_ASK_NS)
+        now_ns = self._clock.monotonic_ns()
+        # On a slow link the next one takes as long as this one did.
+        pause_ns = limits.UPLINK_ASK_PAUSES * (now_ns - self._heard_ns)
+        self._heard_ns = now_ns
+        self._alarm.set(min(max(limits.UPLINK_ASK_NS, pause_ns), limits.UPLINK_ASK_MAX_NS))
         self._out.discard(topic)
         if topic.startswith(b"q"):
             resume.answer(int(index), message)
