@@ -138,7 +138,7 @@ def test_permissions_of_the_user_come_with_the_identity() -> None:
     assert not permissions.may_publish(b"out.no")
     assert not permissions.may_publish(b"else")
     assert permissions.may_subscribe(b"anything")
-    assert not permissions.may_receive(b"secret.a")
+    assert not permissions.subscribe.allows(b"secret.a")
 
 
 async def test_a_bcrypt_hash_is_checked_off_the_loop_and_answers_by_a_future() -> None:

@@ -53,7 +53,7 @@ def test_what_each_server_has_of_its_own_never_crosses(
     link = rules(domain, hub_domain)
 
     assert not link.permissions.may_publish(subject)
-    assert not link.permissions.may_receive(subject)
+    assert not link.permissions.subscribe.allows(subject)
     assert not may_announce(link, subject)
     assert judge(link, subject) is Verdict.IGNORED
 
@@ -63,12 +63,12 @@ def test_the_own_domain_is_served_to_the_hub_and_never_asked_of_it() -> None:
 
     assert may_announce(link, b"$JS.edge.API.STREAM.>")
     assert link.permissions.may_publish(b"$JS.edge.API.STREAM.INFO.S")
-    assert not link.permissions.may_receive(b"$JS.edge.API.STREAM.INFO.S")
-    assert link.permissions.may_receive(b"$JS.hub.API.STREAM.INFO.S")
+    assert not link.permissions.subscribe.allows(b"$JS.edge.API.STREAM.INFO.S")
+    assert link.permissions.subscribe.allows(b"$JS.hub.API.STREAM.INFO.S")
 
 
 def test_with_equal_domains_the_prefixed_api_is_not_denied() -> None:
-    assert rules("same", "same").permissions.may_receive(b"$JS.same.API.INFO")
+    assert rules("same", "same").permissions.subscribe.allows(b"$JS.same.API.INFO")
 
 
 def test_wildcard_interest_that_only_overlaps_what_is_denied_is_announced() -> None:
@@ -85,8 +85,8 @@ def test_the_users_deny_lists_hold_each_in_its_direction() -> None:
 
     assert not link.permissions.may_publish(b"no.in.a")
     assert not may_announce(link, b"no.in.a")
-    assert link.permissions.may_receive(b"no.in.a")
-    assert not link.permissions.may_receive(b"no.out.a")
+    assert link.permissions.subscribe.allows(b"no.in.a")
+    assert not link.permissions.subscribe.allows(b"no.out.a")
     assert judge(link, b"no.out.a") is Verdict.IGNORED
     assert link.permissions.may_publish(b"no.out.a")
 
@@ -108,10 +108,10 @@ def test_the_hubs_permissions_hold_as_its_info_gives_them() -> None:
     assert link.permissions.may_publish(b"in.a")
     assert not link.permissions.may_publish(b"in.no")
     assert not link.permissions.may_publish(b"else")
-    assert link.permissions.may_receive(b"out.a")
-    assert link.permissions.may_receive(b"_INBOX.x")
-    assert not link.permissions.may_receive(b"out.no")
-    assert not link.permissions.may_receive(b"else")
+    assert link.permissions.subscribe.allows(b"out.a")
+    assert link.permissions.subscribe.allows(b"_INBOX.x")
+    assert not link.permissions.subscribe.allows(b"out.no")
+    assert not link.permissions.subscribe.allows(b"else")
 
 
 def test_a_literal_outside_import_is_not_announced_but_an_overlapping_wildcard_is() -> None:
@@ -131,7 +131,7 @@ def test_acks_and_service_replies_pass_whatever_the_lists_say() -> None:
 
     for subject in (b"$JS.ACK.S.C.1.1.1.1.0", b"_R_.a66HsP.LOKgct"):
         assert link.permissions.may_publish(subject)
-        assert link.permissions.may_receive(subject)
+        assert link.permissions.subscribe.allows(subject)
         assert judge(link, subject) is Verdict.TAKEN
 
 
@@ -145,9 +145,9 @@ def test_the_links_own_subjects_are_announced_whatever_the_lists_say() -> None:
 def test_a_reply_that_a_gateway_wrapped_is_judged_by_what_is_inside() -> None:
     link = rules(hub_export=SubjectRulesInfo(["_INBOX.>"], []))
 
-    assert link.permissions.may_receive(b"_GR_.36IaNN.tYay1U._INBOX.lRrE")
-    assert not link.permissions.may_receive(b"_GR_.36IaNN.tYay1U.secret")
-    assert not link.permissions.may_receive(b"_GR_.36IaNN.tYay1U.$JS.API.INFO")
+    assert link.permissions.subscribe.allows(b"_GR_.36IaNN.tYay1U._INBOX.lRrE")
+    assert not link.permissions.subscribe.allows(b"_GR_.36IaNN.tYay1U.secret")
+    assert not link.permissions.subscribe.allows(b"_GR_.36IaNN.tYay1U.$JS.API.INFO")
 
 
 def test_a_rule_for_a_queue_restricts_its_subject_and_an_empty_one_nothing() -> None:
@@ -172,7 +172,7 @@ def test_a_message_crosses_if_and_only_if_the_lists_allow_it(
     allowed = not allow or any(subjects.matches(p, subject) for p in allow)
     denied = any(subjects.matches(p, subject) for p in deny)
 
-    assert link.permissions.may_receive(subject) == (allowed and not denied)
+    assert link.permissions.subscribe.allows(subject) == (allowed and not denied)
     assert link.permissions.may_publish(subject) == (allowed and not denied)
     assert may_announce(link, subject) == (allowed and not denied)
 
@@ -212,8 +212,8 @@ def test_much_that_a_leaf_asks_not_to_be_sent_is_looked_at_in_steps(
     )
 
     assert steps >= 500
-    assert not rules.permissions.may_receive(b"a.7.x")
-    assert rules.permissions.may_receive(b"b")
+    assert not rules.permissions.subscribe.allows(b"a.7.x")
+    assert rules.permissions.subscribe.allows(b"b")
 
 
 def test_much_that_a_hub_s_user_may_is_looked_at_in_steps() -> None:
@@ -224,4 +224,4 @@ def test_much_that_a_hub_s_user_may_is_looked_at_in_steps() -> None:
 
     assert steps >= 2000  # two lists, and what wildcards have in common with them
     assert link.permissions.may_publish(b"a.7.x")
-    assert not link.permissions.may_receive(b"b")
+    assert not link.permissions.subscribe.allows(b"b")

@@ -361,3 +361,40 @@ def test_judging_by_many_entries_is_work_of_who_causes_it(
 
     done = before - peer.outbox.work_left
     assert least <= done <= 2 * least
+
+
+def branching(*, denied: bytes = b"no") -> Rules:
+    """A deny list that takes many steps for a subject of `a` and `b`."""
+    patterns = [b".".join(tokens) for tokens in product((b"*", b"a", b"b"), repeat=4)]
+    return Rules(deny=[b"%b.%b" % (pattern, denied) for pattern in patterns])
+
+
+def test_a_verdict_that_takes_many_steps_is_found_once_for_all_subscriptions_of_a_peer() -> None:
+    world = account()
+    publisher, reader = FakePeer(world, 1), FakePeer(world, 2)
+    rules = branching()
+    reader.permissions = Permissions(Rules(), rules)
+    for number in range(200):
+        reader.subscribe(b">", b"%d" % number)
+    for subject, received in ((b"a.b.a.b.yes", 200), (b"a.b.a.b.no", 0), (b"a.b.a.b.yes", 200)):
+        world.system.outbox.renew_work()
+        before = world.system.outbox.work_left
+        publisher.lane.feed(b"PUB %b 0\r\n\r\n" % subject)
+        publisher.lane.next_line()
+        assert before - world.system.outbox.work_left < 2 * rules.work + 200 * 40
+        assert reader.got().count(b"MSG ") == received
+    assert rules.work > 200
+
+
+@given(st.lists(st.tuples(st.sampled_from([b"a.b.a.b", b"b.b.b.b"]), st.booleans(), st.booleans())))
+def test_a_verdict_that_is_remembered_is_the_one_of_its_subject_and_its_queue(
+    asked: list[tuple[bytes, bool, bool]],
+) -> None:
+    plain = branching()
+    rules = Rules(deny=[*plain.denied, b"*.*.*.*.yes q"])
+    payer = outbox()
+
+    for start, is_denied, is_queued in asked:
+        subject, queue = start + (b".no" if is_denied else b".yes"), b"q" if is_queued else b""
+        assert rules.judge(subject, queue, payer) is not (is_denied or is_queued)
+        assert rules.judge(subject, queue, payer) is rules.allows(subject, queue)
