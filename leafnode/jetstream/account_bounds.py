@@ -31,7 +31,7 @@ def check_stream(bounds: Bounds, config: StreamConfig, promised_bytes: int) -> N
     most = bounds.max_memory_bytes if in_memory else bounds.max_file_bytes
     # A stream without a bound of its own is counted as one byte, as nats-server does.
     wanted = config.max_bytes if config.max_bytes >= 0 else 1
-    if 0 <= most < wanted:
+    if in_memory and 0 <= most < wanted:  # of files nats-server looks at the stream's bound first
         raise too_much(config.storage)
     largest = bounds.max_memory_stream_bytes if in_memory else bounds.max_file_stream_bytes
     if 0 < largest < config.max_bytes:

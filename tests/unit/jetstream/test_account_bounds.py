@@ -65,7 +65,7 @@ def test_info_shows_the_bounds() -> None:
         ({}, 10113),
         ({"max_bytes": 3000}, 0),
         ({"max_bytes": 3001}, 10122),
-        ({"max_bytes": 6000}, 10047),
+        ({"max_bytes": 6000}, 10122),
         ({"max_bytes": 500, "storage": "memory"}, 0),
         ({"max_bytes": 501, "storage": "memory"}, 10122),
         ({"max_bytes": 1001, "storage": "memory"}, 10028),
