@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from leafnode.jetstream.stream import Stream
 
 _ID_MAX: Final = 64
+_SEQ_MAX: Final = b"%d" % (2**64 - 1)  # what is beyond is no number there
 _EOB: Final = b"eob"
 _MEMBER_BYTES: Final = 640  # what one message takes beside its body; measured
 _COMMIT_BLOCK: Final = header.build([(b"Nats-Batch-Commit", b"1")])
@@ -122,7 +123,9 @@ class AtomicBatches:
             raise js_error(10174)
         if len(name) > _ID_MAX:
             raise js_error(10179)
-        if not member.fields.get(b"Nats-Batch-Sequence", b"").isdigit():
+        seq = member.fields.get(b"Nats-Batch-Sequence", b"")
+        digits = seq.lstrip(b"0")
+        if not seq.isdigit() or (len(digits), digits) > (len(_SEQ_MAX), _SEQ_MAX):
             raise js_error(10175)
 
     def _begin(self, name: str, seq: int, size: int) -> _Batch:
