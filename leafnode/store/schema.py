@@ -289,8 +289,16 @@ def open_inspector(path: Path) -> sqlite3.Connection:
         raise StoreError(
             f"{path}: was written by an older leafnode: schema {version}, this one knows "
             f"{len(MIGRATIONS)}; a start of the server brings it up to date"
+            f"{_of_backup(path)}"
         )
     return conn
+
+
+def _of_backup(path: Path) -> str:
+    """Return what has to be done before a server can be started on it."""
+    if path.name == FILE_NAME:
+        return ""
+    return f", once it is copied to a directory of its own as {FILE_NAME}"
 
 
 def migrate(conn: sqlite3.Connection, path: Path, steps: Sequence[Sequence[str]]) -> None:

@@ -99,7 +99,7 @@ def restore(store: str | None, config: str | None, backup_file: str, *, force: b
             raise StoreError(f"{path}: exists; --force replaces it")
         if path.exists() and path.samefile(source):
             raise StoreError(f"{source}: is the store itself")
-        with _beside(path, ".restored") as new:
+        with _beside(path, ".restored") as new, _without_log(source):
             _need_room(source, new)
             _copy_file(source, new)
             verdicts = _must_be_intact(new)
@@ -247,6 +247,18 @@ def _beside(path: Path, suffix: str) -> Iterator[Path]:
     finally:
         new.unlink(missing_ok=True)
         _drop_log(new)
+
+
+@contextlib.contextmanager
+def _without_log(source: Path) -> Iterator[None]:
+    """Drop the empty log that SQLite makes beside a file that is only read."""
+    log = log_path(source)
+    was_there = log.exists()
+    try:
+        yield
+    finally:
+        if not was_there and log.exists() and not log.stat().st_size:
+            _drop_log(source)
 
 
 def _put_in_place(new: Path, path: Path, *, keep: bool) -> None:

@@ -219,6 +219,13 @@ def older(directory: Path, version: int) -> Path:
     return path
 
 
+def test_an_older_backup_has_to_be_copied_before_it_is_started(tmp_path: Path) -> None:
+    backup = older(tmp_path, 2).rename(tmp_path / "backup.db")
+
+    with pytest.raises(StoreError, match=r"copied to a directory of its own as leafnode\.db$"):
+        schema.open_inspector(backup)
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_store_of_an_older_version_is_taken_over(tmp_path: Path, version: int) -> None:
     path = older(tmp_path, version)

@@ -142,6 +142,18 @@ def test_a_replaced_store_is_kept_and_its_log_goes(tmp_path: Path) -> None:
     assert messages(crashed) == 18
 
 
+def test_restore_leaves_nothing_beside_its_backup(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    fill(store)
+    assert typed("backup", "-s", store, tmp_path / "backup.db") == 0
+    assert typed("restore", "-s", store, tmp_path / "backup.db", "--force") == 0
+
+    replaced = store / f"{FILE_NAME}.replaced"
+    assert typed("restore", "-s", store, replaced, "--force") == 0
+
+    assert not [name for name in names(store) if name.endswith(("-wal", "-shm"))]
+
+
 def test_each_replaced_store_is_kept(tmp_path: Path) -> None:
     store, backup = tmp_path / "store", tmp_path / "backup.db"
     path = fill(store)
