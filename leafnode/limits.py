@@ -334,6 +334,7 @@ TTLS_STALE_MAX: Final = 4096  # ours: of messages that are gone, beside twice th
 TTLS_BEFORE_LOOK: Final = 256  # messages with a TTL from one look at how many there are to the next
 SCHEDULE_RETRY_NS: Final = 50 * NS_PER_MS  # ours: after the store refused a scheduled message
 STREAM_SOURCES_MAX: Final = 256  # ours: each has a reader of its own
+ORIGINS_PER_TURN: Final = 8  # ours: sources begun in one turn, 0.2 to 0.5 ms each
 ORIGIN_TRANSFORMS_MAX: Final = 256  # ours, of one origin: they are its consumer's filters
 STREAM_TRANSFORMS_MAX: Final = 1024  # ours, of all origins: made and compared on the loop
 ORIGIN_WAIT_NS: Final = 30 * NS_PER_S  # for an origin's answer; nats-server srcConsumerWaitTime

@@ -22,8 +22,11 @@ from leafnode.jetstream.origin_message import Transforms, source_of, sourced
 from leafnode.jetstream.origin_reader import OriginReader
 from leafnode.jetstream.takeover import take_over
 from leafnode.jetstream.trouble import Trouble
+from leafnode.slices import in_slices
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from leafnode.jetstream.api_types import StreamSource
     from leafnode.jetstream.ingest import Ingest
     from leafnode.jetstream.origin_reader import Arrived
@@ -123,6 +126,8 @@ class Sources:
         self._places: dict[str, Place] = {}  # as staged; of former sources too, the last ones
         self._kept: dict[str, Place] = {}  # as they are on disk
         self._running: dict[str, Source] = {}
+        self._waiting: dict[str, StreamSource] = {}  # to be begun, in steps
+        self._is_beginning = False
         self._recovered = False
         self._closed = False
 
@@ -144,24 +149,40 @@ class Sources:
         self._running.clear()
 
     def configure(self) -> None:
-        """Begin to read what the configuration names, and end what it names no more."""
+        """Begin to read what the configuration names, in steps where that is much, and end what it
+        names no more.
+        """
         if not self._recovered or self._closed:
             return
         origins = {index_name(origin): origin for origin in self.stream.config.sources}
         for name in self._running.keys() - origins.keys():
             self._running.pop(name).reader.close(for_good=True)
-        for name, origin in origins.items():
-            if name not in self._running:
-                place = self._places.get(name, Place())
-                source = self._running[name] = Source(self, origin, place)
-                source.reader.open()
+        self._waiting = {
+            name: origin for name, origin in origins.items() if name not in self._running
+        }
+        if self._waiting and not self._is_beginning:
+            self._is_beginning = True
+            call_later = self.stream.context.clock.call_later
+            in_slices(call_later, self._begin_waiting(), limits.ORIGINS_PER_TURN)
+
+    def _begin_waiting(self) -> Iterator[None]:
+        """Begin one in each step, of those that wait by then."""
+        while self._waiting and not self._closed:
+            name = next(iter(self._waiting))
+            origin = self._waiting.pop(name)
+            source = Source(self, origin, self._places.get(name, Place()))
+            self._running[name] = source
+            source.reader.open()
+            yield
+        self._is_beginning = False
 
     def moved(self, name: str, place: Place) -> None:
         """Write down with the messages that were just stored how far a source is. Raises
         StoreError.
         """
         self._places[name] = place
-        former = [one for one in self._places if one not in self._running]
+        origins = self._running.keys() | self._waiting.keys()
+        former = [one for one in self._places if one not in origins]
         for one in former[: max(0, len(former) - limits.STREAM_SOURCES_MAX)]:
             del self._places[one]
         stream = self.stream

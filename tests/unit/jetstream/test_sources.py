@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import sqlite3
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from leafnode import limits
+from leafnode.jetstream import sources
 from leafnode.jetstream.origin_message import source_of
 from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 RETRY_NS = limits.ORIGIN_RETRY_NS + 2 * limits.ORIGIN_JITTER_NS
@@ -294,3 +297,42 @@ def test_the_line_of_a_daisy_chain_names_the_last_link() -> None:
     assert said is not None
     assert said.index_name == "MID > >"
     assert message.header.count(b"Nats-Stream-Source") == 1
+
+
+def test_many_sources_are_begun_in_several_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[tuple[Iterator[None], int]] = []
+    monkeypatch.setattr(
+        sources, "in_slices", lambda _, steps, per_turn: begun.append((steps, per_turn))
+    )
+    world = World()
+    world.create_stream("A", subjects=["a.*"])
+    wanted = [{"name": "A", "filter_subject": f"a.{number}"} for number in range(20)]
+    create(world, *wanted)
+    [(steps, per_turn)] = begun
+
+    sizes = []
+    for _ in range(4):
+        world.clock.advance(0)
+        sizes.append(len(world.js.streams["A"].consumers))
+        list(islice(steps, per_turn))
+
+    assert sizes == [0, 8, 16, 20]
+    world.publish("a.19", b"x")
+    world.clock.advance(0)
+    assert stored(world) == [(b"a.19", b"x")]
+
+
+def test_a_source_that_is_taken_back_before_its_turn_is_not_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[Iterator[None]] = []
+    monkeypatch.setattr(sources, "in_slices", lambda _later, steps, _: begun.append(steps))
+    world = two_origins()
+    create(world, {"name": "A"}, {"name": "B"})
+
+    world.api("STREAM.UPDATE.S", {"name": "S", "sources": [{"name": "B"}]})
+    [steps] = begun
+    list(steps)
+    world.clock.advance(0)
+
+    assert [len(world.js.streams[name].consumers) for name in "AB"] == [0, 1]
