@@ -30,6 +30,8 @@ import nats
 from nats.js.api import ConsumerConfig, StreamConfig
 
 from leafnode.link.device import REFUSE, DeviceSession
+from leafnode.routing.match import Match
+from leafnode.routing.route import Route
 from tests.faults import census
 from tests.faults.census import CYCLES
 from tests.faults.serial_lab import Cable
@@ -52,8 +54,7 @@ READING_S: Final = 0.05
 MORE_OBJECTS: Final = 50
 MORE_DESCRIPTORS: Final = 4
 _CACHED: Final = {  # up to bounds of their own, see docs/memory.md
-    "leafnode.routing.route.Route",
-    "leafnode.routing.sublist.Match",
+    f"{kind.__module__}.{kind.__qualname__}" for kind in (Route, Match)
 }
 _OF_STREAMS: Final = CYCLES + "leafnode.jetstream."  # what was deleted goes by itself
 _RELOADS: Final = ("reload", "reopen")
