@@ -112,6 +112,11 @@ def test_relative_links_lead_somewhere(path: Path) -> None:
     assert broken == []
 
 
+def test_a_decision_has_a_number_of_its_own() -> None:
+    numbers = [path.name.split("-")[0] for path in (ROOT / "docs/adr").glob("*.md")]
+    assert sorted(numbers) == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+
+
 def test_nothing_is_marked_as_broken_and_left() -> None:
     word = "FIX" + "ME"
 
