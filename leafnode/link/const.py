@@ -75,6 +75,9 @@ SEQ_RENEW = SEQ_MAX - 0x100000
 
 RETRY_MS = 50  # first retransmission; doubles with each failure
 RETRY_MS_MAX = 2000
+# A device that has measured a round trip clearly doubles its retry interval once only, and learns
+# nothing from so many round trips, one after another, in which readings were sent again.
+SURENESS = 8
 PING_MS = 2000  # silence after which a peer is asked whether it lives
 DEAD_MS = 6000  # silence after which it is taken for dead
 HELLO_REQUEST_MS = 50  # at most one question per this time

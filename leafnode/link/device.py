@@ -173,10 +173,12 @@ class DeviceSession:
         self._sent_seq = 0  # highest ever put on the wire, or given up before
         self._received_seq = 0  # what the gateway says it holds, committed or not
         self._timed_seq = 0  # the reading whose round trip is measured; 0: none
+        self._timed_twice = False  # sending went back meanwhile: which try arrived, none can tell
 
     def _begin_timers(self) -> None:
         self._retry_at_ms = 0  # valid while something is in flight
         self._retry_ms = const.RETRY_MS  # follows the measured round trip
+        self._sureness = 0  # doubtful round trips that come until a clear one is forgotten
         self._retries = 0  # doublings of _retry_ms
         self._timed_at_ms = 0
         self._hello_at_ms: "int | None" = None  # None: at once
@@ -305,21 +307,30 @@ class DeviceSession:
 
     def _on_ack(self, ack: int, received_seq: int, now_ms: int) -> None:
         # The latest word counts, not the highest: a gateway that lost readings takes its word back.
+        is_news = received_seq > self._received_seq or ack > self._floor
         self._received_seq = received_seq
         if self._timed_seq and received_seq >= self._timed_seq:
             self._on_round_trip(now_ms)
-        if ack <= self._floor:
-            return
-        self.counters.acked += ack - self._floor
-        self._forget(ack - self._floor)
-        self._retries = 0
-        self._retry_at_ms = now_ms + self._timeout_ms()
+        if ack > self._floor:
+            self.counters.acked += ack - self._floor
+            self._forget(ack - self._floor)
+        if is_news:
+            self._retries = 0
+            self._retry_at_ms = now_ms + self._timeout_ms()
 
     def _on_round_trip(self, now_ms: int) -> None:
-        """Learn from a first try that arrived, however late; what was lost says nothing of time."""
+        """Learn from a first try that arrived, however late; what was lost says nothing of time.
+
+        Where sending went back meanwhile, the answer to that first try may have been lost. On a
+        slow line all are like that until one is believed; on a bad one a clear one comes soon.
+        """
         self._timed_seq = 0
-        if self._reader.flags & const.FLAG_RESENT:
-            return
+        if self._timed_twice:
+            self._sureness = max(self._sureness - 1, 0)
+            if self._sureness or self._reader.flags & const.FLAG_RESENT:
+                return
+        else:
+            self._sureness = const.SURENESS
         round_trip_ms = elapsed_ms(now_ms, self._timed_at_ms)
         mean_ms = (self._retry_ms + 2 * round_trip_ms + 1) // 2
         self._retry_ms = min(max(const.RETRY_MS, mean_ms), const.RETRY_MS_MAX)
@@ -373,10 +384,10 @@ class DeviceSession:
         if self._received_seq >= self._next_seq - 1:
             # All of it is at the gateway and waits for its disk: ask, rather than send it again.
             self._ping_due = True
-            self._retry_at_ms = now_ms + const.RETRY_MS_MAX
-            return
-        self._next_seq = max(self._floor, self._received_seq) + 1
-        if self._timeout_ms() < const.RETRY_MS_MAX:
+        else:
+            self._next_seq = max(self._floor, self._received_seq) + 1
+            self._timed_twice = True
+        if self._retry_ms << self._retries < const.RETRY_MS_MAX:
             self._retries += 1
         self._retry_at_ms = now_ms + self._timeout_ms()
 
@@ -394,8 +405,8 @@ class DeviceSession:
                 flags |= self._clock.flag
             resent = flags & const.FLAG_RESENT
             self._put(const.PUB, seq, size, flags)
-            if self._in_flight() == 0:
-                self._retry_at_ms = now_ms + self._timeout_ms()
+            if seq - 1 <= max(self._floor, self._received_seq):
+                self._retry_at_ms = now_ms + self._timeout_ms()  # the first that may be lost
             self._next_seq += 1
             if resent:
                 self.counters.resent += 1
@@ -404,6 +415,7 @@ class DeviceSession:
             self.counters.sent += 1
             if self._timed_seq == 0:
                 self._timed_seq = seq
+                self._timed_twice = False
                 self._timed_at_ms = now_ms
 
     def _send_logs(self) -> None:
@@ -420,7 +432,14 @@ class DeviceSession:
         return self._next_seq - 1 - self._floor
 
     def _timeout_ms(self) -> int:
-        return min(self._retry_ms << self._retries, const.RETRY_MS_MAX)
+        """Return how long to wait: where the round trip is known, what is late is lost.
+
+        For an answer to a question, longer each time: that is the gateway's disk.
+        """
+        retries = self._retries
+        if self._sureness and not self._ping_due:
+            retries = min(retries, 1)
+        return min(self._retry_ms << retries, const.RETRY_MS_MAX)
 
     def _forget(self, count: int) -> None:
         """Drop the `count` oldest readings: acked, or given up."""

@@ -38,6 +38,9 @@ _REFUSALS = {
     const.REFUSED_NAME: b"this name is not for this port",
 }
 
+RECEIPT_MS = 25  # what is not committed by then is said to be received, before it is sent again
+assert RECEIPT_MS < const.RETRY_MS
+
 _FORMER_MAX = 4  # boots that ended, whose HELLO may still be on its way
 _WALL_JUMP_MS = 1000  # of the gateway's clock; smaller ones a device learns when it asks next
 
@@ -103,6 +106,7 @@ class GatewaySession:
         self._time_cookie: "int | None" = None  # of a device that asked; None: it is told unasked
         self._told_ms: "int | None" = None  # wall time less ticks, as last told
         self._ack_due = False
+        self._receipt_at_ms: "int | None" = None  # when the last reading taken is spoken of
         self._pong_due = False
         # At start: a device that is up does not wait for its retry timer to learn of us.
         self._request_due = True
@@ -187,6 +191,8 @@ class GatewaySession:
         """Return what is due for the line, b"" when nothing is. Call again until then."""
         self._check_alive(now_ms)
         self._check_wall(now_ms)
+        if self._receipt_at_ms is not None and is_due(now_ms, self._receipt_at_ms):
+            self._ack_due = True
         while self._writer.has_room() and self._put_next(now_ms):
             pass
         return self._writer.take()
@@ -203,6 +209,8 @@ class GatewaySession:
             return None
         wait_ms = until_ms(now_ms, self._heard_at_ms + const.DEAD_MS)
         wait_ms = min(wait_ms, until_ms(now_ms, self._ping_at_ms))
+        if self._receipt_at_ms is not None:
+            wait_ms = min(wait_ms, until_ms(now_ms, self._receipt_at_ms))
         channel_ms = self.channel.next_timeout_ms(now_ms)
         return wait_ms if channel_ms is None else min(wait_ms, channel_ms)
 
@@ -364,6 +372,8 @@ class GatewaySession:
         self._expected_seq = seq + 1
         self._resent_flag = self._reader.flags & const.FLAG_RESENT
         self._uncommitted.append(seq)
+        if self._receipt_at_ms is None:
+            self._receipt_at_ms = now_ms + RECEIPT_MS
         self.counters.readings += 1
         reading = Reading(peer.device, peer.boot_id, seq, subject.decode(), body[subject_end:])
         reading.stamp_ms = stamp_ms
@@ -434,7 +444,9 @@ class GatewaySession:
 
     def _put(self, kind: int, body_bytes: int = 0) -> None:
         assert self.peer is not None
-        self._ack_due = False  # every frame to a known boot carries both numbers
+        # Every frame to a known boot carries both numbers.
+        self._ack_due = False
+        self._receipt_at_ms = None
         received = self._expected_seq - 1
         self._writer.crc16 = crc16 if self.peer.is16 else None
         self._writer.put(

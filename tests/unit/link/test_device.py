@@ -320,6 +320,74 @@ def test_the_first_interval_follows_a_slow_gateways_round_trip():
     assert device.next_timeout_ms(now_ms) > 300
 
 
+def test_a_round_trip_in_which_readings_were_sent_again_is_not_believed():
+    device = up_device()
+    now_ms = START_MS
+    for seq in (1, 2):
+        device.publish("t", b"")
+        all_to_send(device, now_ms)
+        now_ms += 5
+        device.receive(ack(seq), now_ms)
+    for seq in range(3, 9):
+        device.publish("t", b"")
+        for _ in range(4):  # all of these tries arrive, and the answers to three are lost
+            all_to_send(device, now_ms)
+            now_ms += device.next_timeout_ms(now_ms)
+        device.receive(ack(seq), now_ms)
+    device.publish("t", b"")
+    all_to_send(device, now_ms)
+
+    assert device.next_timeout_ms(now_ms) == const.RETRY_MS
+
+
+def test_with_a_known_round_trip_the_retry_interval_doubles_once():
+    device = up_device()
+    device.publish("t", b"")
+    all_to_send(device, START_MS)
+    now_ms = START_MS + 5
+    device.receive(ack(1), now_ms)
+    device.publish("t", b"")
+    assert sent_seqs(device, now_ms) == [2]
+
+    waits = []
+    for _ in range(5):
+        wait_ms = device.next_timeout_ms(now_ms)
+        now_ms += wait_ms
+        waits.append(wait_ms)
+        assert sent_seqs(device, now_ms) == [2]
+
+    assert waits == [50, 100, 100, 100, 100]
+
+
+def test_a_reading_just_sent_is_not_sent_again_when_the_one_before_it_is_late():
+    device = up_device()
+    device.publish("t", b"")
+    all_to_send(device, START_MS)
+    device.receive(ack(0, received=1), START_MS + 5)
+    device.publish("t", b"")
+    assert sent_seqs(device, START_MS + 50) == [2]
+
+    assert sent_seqs(device, START_MS + 60) == []
+    assert device.next_timeout_ms(START_MS + 60) == 40
+
+
+def test_a_commit_is_asked_for_at_doubling_intervals():
+    device = up_device()
+    device.publish("t", b"")
+    all_to_send(device, START_MS)
+    device.receive(ack(0, received=1), START_MS + 5)
+    now_ms = START_MS + 5
+    waits = []
+    for _ in range(7):
+        wait_ms = device.next_timeout_ms(now_ms)
+        now_ms += wait_ms
+        waits.append(wait_ms)
+        assert kinds_in(all_to_send(device, now_ms)) == [const.PING]
+        device.receive(ack(0, received=1), now_ms)
+
+    assert waits == [50, 100, 200, 400, 800, 1600, 2000]
+
+
 # Silence
 
 

@@ -3,7 +3,7 @@
 from leafnode.link import const
 from leafnode.link.errors import InvalidName, InvalidOption
 from leafnode.link.events import Hello, Log
-from leafnode.link.gateway import GatewaySession
+from leafnode.link.gateway import RECEIPT_MS, GatewaySession
 from tests.unit.link.wire import (
     BOOT,
     OTHER_BOOT,
@@ -164,6 +164,21 @@ def test_a_reading_is_not_acked_before_it_is_committed():
     gateway.committed(1, BOOT)
     assert gateway.next_timeout_ms(START_MS) == 0
     assert numbers(gateway) == [(const.ACK, 1, 1)]
+
+
+def test_a_commit_that_takes_its_time_is_preceded_by_a_receipt():
+    gateway = up_gateway()
+    gateway.receive(pub(1) + pub(2), START_MS)
+
+    assert gateway.next_timeout_ms(START_MS) == RECEIPT_MS
+    assert frames_in(all_to_send(gateway, START_MS + 24)) == []
+    assert frames_in(all_to_send(gateway, START_MS + 25)) == [(const.ACK, BOOT, 2, 0, b"")]
+    assert frames_in(all_to_send(gateway, START_MS + 900)) == []
+
+    gateway.receive(pub(3), START_MS + 1000)
+    gateway.committed(3, BOOT)
+    assert frames_in(all_to_send(gateway, START_MS + 1001)) == [(const.ACK, BOOT, 3, 3, b"")]
+    assert frames_in(all_to_send(gateway, START_MS + 1100)) == []
 
 
 def test_one_ack_covers_all_that_was_committed_before_it():

@@ -9,7 +9,7 @@ from leafnode.link.clock import DeviceClock
 from leafnode.link.crc16 import crc16
 from leafnode.link.device import DeviceSession
 from leafnode.link.frame import FrameWriter
-from leafnode.link.gateway import GatewaySession
+from leafnode.link.gateway import RECEIPT_MS, GatewaySession
 from leafnode.link.messages import Messages
 from tests.unit.link.wire import (
     BOOT,
@@ -353,6 +353,10 @@ class Gateway(Side):
         self.session._uncommitted += [0] * 7
         self.hear(pub(5, ack=3))
 
+    def hear_and_wait(self, data):
+        self.hear(data)
+        self.now_ms += RECEIPT_MS
+
     def set_clock(self):
         self.wall += 3_600_000
 
@@ -393,6 +397,7 @@ Gateway.events = {
     "application: rewind": lambda g: g.session.rewind(4, BOOT),
     "the port is lost": lambda g: g.session.line_lost(),
     "the gateway's clock is set": lambda g: g.set_clock(),
+    "25 ms after a reading that was expected": lambda g: g.hear_and_wait(pub(5, ack=3)),
     "2 s of silence": lambda g: later(g, const.PING_MS),
     "6 s of silence": lambda g: later(g, const.DEAD_MS),
 }
