@@ -3,6 +3,7 @@
 Knows bytes. Truth: docs/device-link.md, "Names and subjects".
 """
 
+from .const import SUBJECT_BYTES_MAX
 from .subject import is_subject
 
 
@@ -10,6 +11,8 @@ def is_pattern(pattern: bytes) -> bool:
     """Return whether `pattern` is a subject in which `*` may stand for a token, and `>`, at its
     end, for one and more.
     """
+    if len(pattern) > SUBJECT_BYTES_MAX:
+        return False
     tokens = pattern.split(b".")
     last = len(tokens) - 1
     for index in range(last + 1):

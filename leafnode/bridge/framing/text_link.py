@@ -364,6 +364,7 @@ class TextLinkFraming:
         word, _, text = line.rest.partition(b" ")
         level = _LEVELS.get(word)
         said = line.rest if level is None else text
+        said = said[: const.FRAME_BYTES_MAX]  # as much as a frame of the device link can say
         self._events.append(DeviceLog(self._device, level or 6, printable(said)))
         return True
 

@@ -146,15 +146,12 @@ class Mapper:
         """Give what is gathered to the queue; but not what a device still keeps and sends again."""
         if self._function is not None:
             self._function.stop()
-        if self._receipt is None:
-            self._end_windows()
         self._set_timer(None)
+        self._waiting.extend(self._gathered())
         for message in self._waiting:
             if not message.is_kept and self._publisher.has_room:
                 self._publisher.offer(message)
         self._waiting.clear()
-        if self._windows is not None:
-            self._windows.end()
         self._receipt = None
 
     def _publish(self, reading: Reading, payload: bytes | dict[str, object]) -> None:
@@ -221,7 +218,7 @@ class Mapper:
             self._end_windows()
         wall_ns = self._clock.wall_ns()
         self._windows.add(subject, reading, self._fields.mapped(fields), fields, wall_ns)
-        self._receipt = reading.receipt
+        self._receipt = reading.receipt or self._receipt
         if self._timer is None:
             self._set_timer(self._every_ns)
 
@@ -243,14 +240,17 @@ class Mapper:
         self._publisher.pump()
 
     def _end_windows(self) -> None:
-        """Make messages of what was gathered; the last one has the receipt for all."""
         self._set_timer(None)
-        if not self._windows:
-            return
+        if self._windows:
+            self._waiting.extend(self._gathered())
+            self.progressed()
+
+    def _gathered(self) -> list[Publication]:
+        """Make messages of what was gathered; the last that its device keeps has the receipt."""
         made: list[Publication] = []
-        ended = self._windows.end()
-        for gathered in ended:
-            subject, reading, fields, raw, wall_ns = gathered
+        at_last_kept = -1
+        for gathered in self._windows.end() if self._windows is not None else ():
+            subject, reading, fields, raw, wall_ns, is_kept = gathered
             try:
                 message = self._messages.whole(subject, reading, fields, raw, wall_ns)
             except BadReading as err:
@@ -258,11 +258,13 @@ class Mapper:
                 continue
             self._counters.windows += 1
             self._show(message.subject, message.body[message.header_size :])
-            made.append(message)
-        if made:
-            receipt, self._receipt = self._receipt, None
-            self._waiting.extend(with_receipt(made, receipt))
-        self.progressed()
+            if is_kept:
+                at_last_kept = len(made)
+            made.append(message._replace(is_kept=is_kept))
+        if at_last_kept >= 0:
+            made[at_last_kept] = made[at_last_kept]._replace(receipt=self._receipt)
+            self._receipt = None
+        return made
 
     def _set_timer(self, delay_ns: int | None) -> None:
         if self._timer is not None:

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 
 class Gathered(NamedTuple):
-    """One message's worth: the last reading of a subject, and what was made of all."""
+    """One message's worth: the last reading of a subject, and what was made of all.
+
+    `is_kept`: the device keeps one of them until it hears that it is stored.
+    """
 
     subject: bytes
     reading: Reading
     fields: dict[str, object]
     raw: Mapping[str, object]
     wall_ns: int
+    is_kept: bool
 
 
 class Windows:
@@ -56,13 +60,19 @@ class Windows:
         self._windows[subject] = window  # the subject of the last reading is the last
         window.add(fields)
         window.reading, window.raw, window.wall_ns = reading, raw, wall_ns
+        window.is_kept = window.is_kept or reading.receipt is not None
 
     def end(self) -> list[Gathered]:
         """Return what was gathered, the subject of the last reading last, and begin anew."""
         ended, self._windows = self._windows, {}
         return [
             Gathered(
-                subject, window.reading, window.made(self._functions), window.raw, window.wall_ns
+                subject,
+                window.reading,
+                window.made(self._functions),
+                window.raw,
+                window.wall_ns,
+                window.is_kept,
             )
             for subject, window in ended.items()
             if window.reading is not None and window.raw is not None
@@ -70,7 +80,7 @@ class Windows:
 
 
 class _Window:
-    __slots__ = ("_columns", "_count", "raw", "reading", "wall_ns")
+    __slots__ = ("_columns", "_count", "is_kept", "raw", "reading", "wall_ns")
 
     def __init__(self) -> None:
         self._columns: dict[str, _Column] = {}
@@ -78,6 +88,7 @@ class _Window:
         self.reading: Reading | None = None
         self.raw: Mapping[str, object] | None = None
         self.wall_ns = 0
+        self.is_kept = False
 
     def add(self, fields: Mapping[str, object]) -> None:
         self._count += 1

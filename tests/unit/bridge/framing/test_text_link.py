@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,7 @@ from leafnode.bridge.framing.text_lines import sealed
 from leafnode.bridge.framing.text_link import TextLinkFraming
 from leafnode.bridge.reading import MORE, DeviceHello, DeviceLog, Reading, Receipt
 from leafnode.link import events, verbs
+from leafnode.link.pattern import is_pattern
 
 if TYPE_CHECKING:
     from leafnode.bridge.reading import Event
@@ -349,6 +350,21 @@ def test_any_chunking_gives_the_same_events(sizes: list[int]) -> None:
 
 
 # Log, messages, requests
+
+
+def test_a_log_line_says_as_much_as_one_of_the_device_link() -> None:
+    framing = new(max_frame_bytes=10_000)
+    (event,) = says(framing, b"log " + b"x" * 5000)
+    assert isinstance(event, DeviceLog)
+    assert event.text == "x" * 1024
+
+
+def test_a_pattern_beyond_the_bound_is_refused_unlooked_at() -> None:
+    class Unlooked(bytes):
+        def split(self, *_: object) -> NoReturn:
+            raise AssertionError("each token costs")
+
+    assert not is_pattern(Unlooked(b"a." * 64 + b"a"))
 
 
 def test_a_log_line_has_a_level_or_is_information() -> None:

@@ -242,6 +242,29 @@ def test_all_windows_end_together_and_the_last_message_has_the_receipt() -> None
     assert desk.seqs == [3]
 
 
+def test_a_reading_without_a_receipt_does_not_take_another_ones() -> None:
+    desk = Desk(subject="s.{name}", **GATHER)
+    desk.say({"t": 1}, name=b"a")
+    desk.say({"t": 2}, name=b"b", receipt=False)
+    desk.clock.advance(60 * NS_PER_S)
+
+    assert desk.stream.subjects == [b"s.a", b"s.b"]
+    assert desk.seqs == [1]
+
+
+def test_at_the_end_what_no_device_keeps_is_published_and_the_rest_said_again() -> None:
+    desk = Desk(subject="s.{name}", **GATHER)
+    desk.say({"t": 1}, name=b"a")
+    desk.say({"t": 2}, name=b"b", receipt=False)
+    desk.say({"t": 3}, name=b"c", receipt=False)
+
+    desk.mapper.stop()
+    desk.publisher.pump()
+
+    assert desk.stream.subjects == [b"s.b", b"s.c"]
+    assert desk.seqs == []
+
+
 def test_a_bad_reading_does_not_acknowledge_those_that_are_gathered_yet() -> None:
     desk = Desk(**GATHER)
     desk.say({"t": 1})
