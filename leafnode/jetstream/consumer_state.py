@@ -1,8 +1,9 @@
 """A consumer's position as bytes: what the store keeps between restarts.
 
 Pure. Deadlines are stored as wall time, so that an ack wait that ends while the server is down is
-over. Format: msgpack list, first item the version; sequences as differences, so that most take one
-byte.
+over; with them the wall time at which they were written, because a clock that went back meanwhile
+must not make a wait longer than it was then. Format: msgpack list, first item the version;
+sequences as differences, so that most take one byte. Version 1 ends before the time of writing.
 """
 
 from __future__ import annotations
@@ -22,10 +23,26 @@ from leafnode.store.api import SEQ_MAX
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_VERSION: Final = 1
+_VERSION: Final = 2
+_READABLE: Final = (1, _VERSION)
 _NOWHERE: Final = Position(0, 0)
-_Parts = tuple[int, int, int, int, int, list[int], list[int], list[int], dict[int, int], list[int]]
 _NS_PER_DEADLINE: Final = 1_000_000  # milliseconds are enough
+
+
+class _Parts(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """The list, item by item. Places are consumer sequences."""
+
+    version: int
+    delivered_place: int
+    delivered_seq: int
+    floor_place: int
+    floor_seq: int
+    seqs: list[int]
+    places: list[int]
+    deadlines: list[int]
+    counts: dict[int, int]
+    listed: list[int]
+    written: int | None = None
 
 
 @dataclass(slots=True)
@@ -39,6 +56,7 @@ class ConsumerState:
     )  # deadline in wall nanoseconds
     counts: dict[int, int] = field(default_factory=dict)
     listed: list[int] = field(default_factory=list)
+    written_ns: int | None = None  # wall time; None: a version wrote it that did not say
 
 
 def encode(
@@ -47,9 +65,11 @@ def encode(
     to_wall_ns: int,
     counts: dict[int, int],
     listed: Iterable[int],
+    now_ns: int,
 ) -> bytes:
     """Return the compact form. `positions`: delivered and floor; `columns`: stream sequences,
-    consumer sequences and deadlines of what is pending, by a clock that is so far behind wall time.
+    consumer sequences and deadlines of what is pending, by a clock that is so far behind wall time
+    and says `now_ns`.
 
     Not of a ConsumerState: to put 65,536 pending messages together would take 20 ms more.
     """
@@ -64,6 +84,7 @@ def encode(
             _steps(rounded),
             counts,
             _steps(list(listed)),
+            (now_ns + to_wall_ns) // _NS_PER_DEADLINE,
         ]
     )
 
@@ -74,22 +95,24 @@ def decode(data: bytes) -> ConsumerState:
         return ConsumerState()
     try:
         parts = msgspec.msgpack.decode(data, type=_Parts)
-        version, *numbers = parts[:5]
-        seqs, consumer_seqs, deadlines, counts, listed = parts[5:]
-        if version != _VERSION:
-            raise StoreCorrupt(f"consumer state has version {version}, expected {_VERSION}")
+        if parts.version not in _READABLE:
+            raise StoreCorrupt(f"consumer state has version {parts.version}, expected {_VERSION}")
         entries = [
             (seq, consumer_seq, deadline * _NS_PER_DEADLINE)
             for seq, consumer_seq, deadline in zip(
-                accumulate(seqs), accumulate(consumer_seqs), accumulate(deadlines), strict=True
+                accumulate(parts.seqs),
+                accumulate(parts.places),
+                accumulate(parts.deadlines),
+                strict=True,
             )
         ]
         return ConsumerState(
-            Position(numbers[0], numbers[1]),
-            Position(numbers[2], numbers[3]),
+            Position(parts.delivered_place, parts.delivered_seq),
+            Position(parts.floor_place, parts.floor_seq),
             entries,
-            dict(counts),
-            list(accumulate(listed)),
+            parts.counts,
+            list(accumulate(parts.listed)),
+            None if parts.written is None else parts.written * _NS_PER_DEADLINE,
         )
     except (msgspec.DecodeError, ValueError, TypeError) as error:
         raise StoreCorrupt("consumer state cannot be read") from error

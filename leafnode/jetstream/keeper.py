@@ -53,26 +53,35 @@ class Keeper:
         """Return the position for the store."""
         consumer = self._consumer
         clock, pending = consumer.context.clock, consumer.pending
+        now_ns, wall_ns = clock.monotonic_ns(), clock.wall_ns()
         delivered, floor = pending.kept()
         return consumer_state.encode(
             (*delivered, *floor),
             pending.columns(),
-            clock.wall_ns() - clock.monotonic_ns(),
+            wall_ns - now_ns,
             pending.kept_counts(),
             consumer.cursor.listed,
+            now_ns,
         )
 
     def restore(self, data: bytes) -> None:
         """Go on where the stored position was; overdue messages are redelivered at once. It may be
         older than a purge that is on disk: what went with that is not pending. Raises StoreCorrupt.
+
+        A wall clock that went back while the server was down holds nothing for longer than was left
+        of its wait when the position was written.
         """
         consumer = self._consumer
         clock, pending, store = consumer.context.clock, consumer.pending, consumer.stream.store
         state = consumer_state.decode(data)
-        from_wall = clock.monotonic_ns() - clock.wall_ns()
-        # A wall clock that went back while the server was down must not hold messages for years.
-        latest = clock.monotonic_ns() + limits.CLOCK_JUMP_NS
-        entries = [(seq, cseq, min(at + from_wall, latest)) for seq, cseq, at in state.entries]
+        now_ns, wall_ns = clock.monotonic_ns(), clock.wall_ns()
+        entries = []
+        for seq, cseq, at_ns in state.entries:
+            if state.written_ns is not None:
+                left_ns = at_ns - state.written_ns
+            else:
+                left_ns = pending.wait_ns(state.counts.get(seq, 1))
+            entries.append((seq, cseq, now_ns + min(at_ns - wall_ns, left_ns)))
         pending.restore(state.delivered, state.floor, entries, state.counts)
         if store.damage() is None:
             pending.drop(store.first_seq())

@@ -16,7 +16,8 @@ def encoded(state: ConsumerState) -> bytes:
     seqs, places, deadlines = zip(*state.entries, strict=True) if state.entries else ((), (), ())
     positions = (*state.delivered, *state.floor)
     columns = (seqs, places, deadlines)
-    return consumer_state.encode(positions, columns, 0, state.counts, state.listed)
+    written_ns = state.written_ns or 0
+    return consumer_state.encode(positions, columns, 0, state.counts, state.listed, written_ns)
 
 
 def entries(pending: Pending) -> list[tuple[int, int, int]]:

@@ -20,12 +20,22 @@ STATES = st.builds(
     st.lists(st.tuples(SEQ, SEQ, SEQ.map(lambda ms: ms * 1_000_000))),
     st.dictionaries(SEQ, st.integers(2, 99)),
     st.lists(SEQ),
+    SEQ.map(lambda ms: ms * 1_000_000),
 )
 
 
 @given(STATES)
 def test_a_state_survives_its_bytes(state: ConsumerState) -> None:
     assert decode(encoded(state)) == state
+
+
+def test_a_state_of_the_former_version_says_nothing_of_when_it_was_written() -> None:
+    state = ConsumerState(entries=[(3, 2, 5_000_000)], written_ns=9_000_000)
+    parts = msgspec.msgpack.decode(encoded(state))
+
+    former = decode(msgspec.msgpack.encode([1, *parts[1:-1]]))
+
+    assert former == ConsumerState(entries=[(3, 2, 5_000_000)])
 
 
 def test_no_bytes_are_a_fresh_consumer() -> None:

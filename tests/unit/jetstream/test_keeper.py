@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
+import pytest
+
 from leafnode import limits
+from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.errors import StoreFailed
 from tests.unit.jetstream.world import World
 
@@ -117,3 +121,69 @@ def test_what_was_purged_just_before_a_crash_is_not_pending_after_it() -> None:
 
     info = world.info()
     assert (info["num_ack_pending"], info["ack_floor"]["stream_seq"]) == (0, 3)
+
+
+HOUR_NS = 3600 * NS_PER_S
+
+
+def come_again(world: World, *, within_ns: int) -> int:
+    """Return how many messages are delivered once more within that time."""
+    come = world.fetch({"batch": 9, "expires": within_ns})
+    world.clock.advance(within_ns)
+    return sum(message.payload == b"x" for message in come)
+
+
+def waiting(*, ack_wait_ns: int = 2 * NS_PER_S) -> World:
+    """Return one with three messages delivered, whose position was written a while later."""
+    world = World()
+    world.create_stream()
+    for _ in range(3):
+        world.publish("s.a", b"x")
+    world.create_consumer(ack_wait=ack_wait_ns)
+    world.messages = world.fetch({"batch": 3, "expires": NS_PER_S})  # type: ignore[attr-defined]
+    world.clock.advance(limits.CONSUMER_FLUSH_NS)
+    return world
+
+
+@pytest.mark.parametrize("behind_ns", [0, 60 * NS_PER_S, HOUR_NS, 30 * 365 * 24 * HOUR_NS])
+def test_no_ack_wait_is_longer_for_a_wall_clock_that_is_behind_at_the_next_start(
+    behind_ns: int,
+) -> None:
+    world = waiting()
+
+    world.restart(behind_ns=behind_ns)
+
+    assert come_again(world, within_ns=2 * NS_PER_S - limits.CONSUMER_FLUSH_NS + NS_PER_MS) == 3
+
+
+def test_an_ack_wait_is_as_long_as_it_was_when_the_clock_is_right() -> None:
+    world = waiting(ack_wait_ns=90 * NS_PER_S)
+    world.clock.advance(50 * NS_PER_S)
+
+    world.restart()
+
+    assert come_again(world, within_ns=39 * NS_PER_S) == 0
+    assert come_again(world, within_ns=NS_PER_S) == 3
+
+
+def test_what_was_refused_for_a_while_comes_again_after_that_whatever_the_clock_says() -> None:
+    world = waiting(ack_wait_ns=9 * HOUR_NS)
+    reply = world.messages[0].reply.decode()  # type: ignore[attr-defined]
+    world.publish(reply, b'-NAK {"delay":%d}' % (2 * HOUR_NS))
+    world.clock.advance(limits.CONSUMER_FLUSH_NS)
+
+    world.restart(behind_ns=HOUR_NS)
+
+    assert come_again(world, within_ns=2 * HOUR_NS - NS_PER_S) == 0
+    assert come_again(world, within_ns=NS_PER_S) == 1
+
+
+def test_a_position_of_a_former_version_waits_for_an_ack_wait_at_most() -> None:
+    world = waiting()
+    kept = world.store.kept["$G", "S"]
+    parts = msgspec.msgpack.decode(kept["C"].state)
+    kept["C"] = replace(kept["C"], state=msgspec.msgpack.encode([1, *parts[1:-1]]))
+
+    world.restart(behind_ns=HOUR_NS)
+
+    assert come_again(world, within_ns=2 * NS_PER_S + NS_PER_MS) == 3

@@ -78,9 +78,10 @@ class World:
     def _on_ready(self) -> None:
         self.ready = True
 
-    def restart(self) -> None:
-        """The process dies and starts again on the same disk."""
+    def restart(self, *, behind_ns: int = 0) -> None:
+        """The process dies and starts again on the same disk; its wall clock may be behind then."""
         self.clock = _continued(self.clock)
+        self.clock.jump_wall(-behind_ns)
         self.start()
 
     # --- a client
