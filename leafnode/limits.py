@@ -275,6 +275,7 @@ STORE_SCRUB_START_NS: Final = 60 * NS_PER_S  # after the start of the server
 STORE_SCRUB_ROUND_NS: Final = 24 * 3600 * NS_PER_S  # from the start of one to the next
 STORE_CLOSE_NS: Final = 10 * NS_PER_S  # last commit at shutdown; systemd kills later than that
 CONSUMER_FLUSH_NS: Final = 250 * NS_PER_MS
+POSITION_ENCODED_MAX: Final = 4096  # messages of a position that the loop encodes itself: 1 ms
 DEDUPE_IDS_MAX: Final = 1_000_000
 DEDUPE_ERASED_MAX: Final = 65_536  # ids written down for one removal, 70 ms; a purge may reach all
 DEDUPE_RECORD_IDS: Final = 16_384  # of them in one record: as many as a segment has messages

@@ -21,7 +21,7 @@ from leafnode.jetstream.pending import Position
 from leafnode.store.api import SEQ_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 _VERSION: Final = 2
 _READABLE: Final = (1, _VERSION)
@@ -61,20 +61,21 @@ class ConsumerState:
 
 def encode(
     positions: tuple[int, int, int, int],
-    columns: tuple[Sequence[int], Sequence[int], Sequence[int]],
+    columns: tuple[Sequence[int], Sequence[tuple[int, int]]],
     to_wall_ns: int,
     counts: dict[int, int],
-    listed: Iterable[int],
+    listed: Sequence[int],
     now_ns: int,
 ) -> bytes:
-    """Return the compact form. `positions`: delivered and floor; `columns`: stream sequences,
-    consumer sequences and deadlines of what is pending, by a clock that is so far behind wall time
-    and says `now_ns`.
+    """Return the compact form. `positions`: delivered and floor; `columns`: stream sequences, and
+    consumer sequences with deadlines, of what is pending, by a clock that is so far behind wall
+    time and says `now_ns`.
 
     Not of a ConsumerState: to put 65,536 pending messages together would take 20 ms more.
     """
-    seqs, places, deadlines = columns
-    rounded = [(deadline + to_wall_ns) // _NS_PER_DEADLINE for deadline in deadlines]
+    seqs, entries = columns
+    places = [place for place, _ in entries]
+    rounded = [(deadline + to_wall_ns) // _NS_PER_DEADLINE for _, deadline in entries]
     return msgspec.msgpack.encode(
         [
             _VERSION,
@@ -83,7 +84,7 @@ def encode(
             _steps(places),
             _steps(rounded),
             counts,
-            _steps(list(listed)),
+            _steps(listed),
             (now_ns + to_wall_ns) // _NS_PER_DEADLINE,
         ]
     )

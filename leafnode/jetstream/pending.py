@@ -409,12 +409,9 @@ class Pending:
             self.floor._replace(stream_seq=min(self.floor.stream_seq, given)),
         )
 
-    def columns(self) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
-        """Return stream sequences, consumer sequences and deadlines of what is pending."""
-        if not self._entries:
-            return (), (), ()
-        places, deadlines = zip(*self._entries.values(), strict=True)
-        return list(self._entries), places, deadlines
+    def columns(self) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return stream sequences, and consumer sequences with deadlines, of what is pending."""
+        return list(self._entries), list(self._entries.values())
 
     def kept_counts(self) -> dict[int, int]:
         """Return `counts`, and with a count of 0 what was given up."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from leafnode.errors import StoreCorrupt, StoreError
 
+    State = bytes | Callable[[], bytes]  # of a consumer: it, or what makes it, anywhere and once
+
 # SQLite's integers end at 2**63 - 1. From the largest sequence that a caller may name there is room
 # for 2**32 messages more, so appending does not have to look.
 SEQ_MAX: Final = 2**63 - 1 - 2**32
@@ -340,14 +342,22 @@ class StreamRecord:
     store: StreamStore
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ConsumerRecord:
     """A consumer as it was left. `state` is opaque to the store."""
 
     name: str
     created_ns: int
     config: bytes
-    state: bytes
+    made: State
+
+    @property
+    def state(self) -> bytes:
+        """What was given, or what that makes: once, where it is asked for first."""
+        state = self.made
+        if not isinstance(state, bytes):
+            self.made = state = state()
+        return state
 
 
 class Store(Protocol):
@@ -392,12 +402,14 @@ class Store(Protocol):
         ...
 
     def put_consumer(
-        self, account: str, stream: str, name: str, created_ns: int, config: bytes, state: bytes
+        self, account: str, stream: str, name: str, created_ns: int, config: bytes, state: State
     ) -> None:
-        """Stage a consumer's config and state, replacing what was there."""
+        """Stage a consumer's config and state, replacing what was there. A state that is to be made
+        is made by the thread that writes, of the last one in a batch.
+        """
         ...
 
-    def put_consumer_state(self, account: str, stream: str, name: str, state: bytes) -> None:
+    def put_consumer_state(self, account: str, stream: str, name: str, state: State) -> None:
         """Remember a new state; written with the next batch, at the latest after
         CONSUMER_FLUSH_NS.
         """

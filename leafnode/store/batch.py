@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.errors import StoreError
+    from leafnode.store.api import ConsumerRecord, State
     from leafnode.store.index import Removal
     from leafnode.store.rows import Row
     from leafnode.store.segments import Columns, Segment
@@ -32,7 +33,8 @@ class Batch:
 
     ops: list[tuple[int, Op]] = field(default_factory=list)  # with the stream they belong to
     changes: dict[int, StreamChange] = field(default_factory=dict)
-    consumer_states: dict[tuple[int, str], bytes] = field(default_factory=dict)
+    consumer_states: dict[tuple[int, str], State] = field(default_factory=dict)
+    consumers: dict[tuple[int, str], ConsumerRecord] = field(default_factory=dict)
     deleted: list[SqliteStream] = field(default_factory=list)
     callbacks: list[Done] = field(default_factory=list)
     rows: int = 0
@@ -44,6 +46,17 @@ class Batch:
     def execute(self, stream_id: int, statement: str, parameters: tuple[object, ...]) -> None:
         """Add a statement that needs nothing else."""
         self.add(stream_id, partial(writes.execute, statement=statement, parameters=parameters))
+
+    def put_consumer(self, stream_id: int, record: ConsumerRecord) -> None:
+        """Write a consumer, as it is put last: no more than one state of each is made."""
+        key = stream_id, record.name
+        if key not in self.consumers:
+            self.add(stream_id, partial(_put_consumer, self.consumers, key))
+        self.consumers[key] = record
+
+    def delete_consumer(self, stream_id: int, name: str) -> None:
+        self.consumers.pop((stream_id, name), None)  # the next one of that name is put behind this
+        self.execute(stream_id, writes.DELETE_CONSUMER, (stream_id, name))
 
     def rename(self, stream: SqliteStream, created_ns: int, config: bytes) -> None:
         """Let a stream be called on disk what it is called now."""
@@ -182,6 +195,14 @@ class StreamChange:
 
     def _add(self, op: Op) -> None:
         self._ops.append((self.stream.id, op))
+
+
+def _put_consumer(
+    consumers: dict[tuple[int, str], ConsumerRecord], key: tuple[int, str], conn: sqlite3.Connection
+) -> None:
+    record = consumers.get(key)
+    if record is not None:
+        writes.put_consumer(conn, key[0], record)
 
 
 def _insert_rows(stream_id: int, no: int, rows: list[Row], conn: sqlite3.Connection) -> None:

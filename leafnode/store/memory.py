@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.errors import StoreCorrupt
+    from leafnode.store.api import State
     from leafnode.store.memory_stream import CallLater
 
 
@@ -74,12 +75,12 @@ class MemoryStore:
         return self._consumers.get((account, stream), {}).get(name)
 
     def put_consumer(
-        self, account: str, stream: str, name: str, created_ns: int, config: bytes, state: bytes
+        self, account: str, stream: str, name: str, created_ns: int, config: bytes, state: State
     ) -> None:
         record = ConsumerRecord(name, created_ns, config, state)
         self._consumers[account, stream][name] = record
 
-    def put_consumer_state(self, account: str, stream: str, name: str, state: bytes) -> None:
+    def put_consumer_state(self, account: str, stream: str, name: str, state: State) -> None:
         known = self._consumers[account, stream][name]
         self.put_consumer(account, stream, name, known.created_ns, known.config, state)
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from leafnode.clock import Clock, Timer
+    from leafnode.store.api import State
     from leafnode.store.batch import Batch
     from leafnode.store.commit import Outcome
     from leafnode.store.reader import ReadRequest, ReadResult
@@ -104,7 +105,7 @@ class SqliteStore:
         self._by_id: dict[int, SqliteStream] = {}  # those whose deletion is not committed, too
         self._next_id = 1
         self._suspects: set[int] = set()  # streams for which the file is being read
-        self._lazy_states: dict[tuple[int, str], bytes] = {}
+        self._lazy_states: dict[tuple[int, str], State] = {}
         self._flush_timer: Timer | None = None
         self._retry_ns = limits.STORE_RETRY_NS
         self._retry_timer: Timer | None = None
@@ -211,16 +212,15 @@ class SqliteStore:
         return None if owner is None else owner.consumers.get(name)
 
     def put_consumer(
-        self, account: str, stream: str, name: str, created_ns: int, config: bytes, state: bytes
+        self, account: str, stream: str, name: str, created_ns: int, config: bytes, state: State
     ) -> None:
         batch = self.committer.batch()
         owner = self._streams[account, stream]
         self._lazy_states.pop((owner.id, name), None)
-        owner.consumers[name] = ConsumerRecord(name, created_ns, config, state)
-        row = (owner.id, name, created_ns, config, state)
-        batch.execute(owner.id, writes.PUT_CONSUMER, (*row, row_checksum(*row)))
+        record = owner.consumers[name] = ConsumerRecord(name, created_ns, config, state)
+        batch.put_consumer(owner.id, record)
 
-    def put_consumer_state(self, account: str, stream: str, name: str, state: bytes) -> None:
+    def put_consumer_state(self, account: str, stream: str, name: str, state: State) -> None:
         owner = self._streams[account, stream]
         known = owner.consumers[name]
         owner.consumers[name] = ConsumerRecord(name, known.created_ns, known.config, state)
@@ -232,7 +232,7 @@ class SqliteStore:
         owner = self._streams[account, stream]
         del owner.consumers[name]
         self._lazy_states.pop((owner.id, name), None)
-        batch.execute(owner.id, writes.DELETE_CONSUMER, (owner.id, name))
+        batch.delete_consumer(owner.id, name)
 
     # --- the store as a whole
 
@@ -316,11 +316,8 @@ class SqliteStore:
     def closing(self, batch: Batch) -> None:
         states, self._lazy_states = self._lazy_states, {}
         batch.consumer_states = states
-        for (stream_id, name), state in states.items():
-            known = self._by_id[stream_id].consumers[name]
-            crc = row_checksum(stream_id, name, known.created_ns, known.config, state)
-            row = (state, crc, stream_id, name)
-            batch.execute(stream_id, writes.PUT_CONSUMER_STATE, row)
+        for stream_id, name in states:
+            batch.put_consumer(stream_id, self._by_id[stream_id].consumers[name])
 
     def committed(self, batch: Batch, outcome: Outcome) -> None:
         stats = self._stats

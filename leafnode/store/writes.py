@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
+    from leafnode.store.api import ConsumerRecord
     from leafnode.store.rows import Row
     from leafnode.store.segments import Columns, Segment
 
@@ -58,7 +59,6 @@ PUT_CONSUMER: Final = (
     "INSERT INTO consumer VALUES(?,?,?,?,?,?) ON CONFLICT(stream, name) DO UPDATE "
     "SET created=excluded.created, config=excluded.config, state=excluded.state, crc=excluded.crc"
 )
-PUT_CONSUMER_STATE: Final = "UPDATE consumer SET state=?, crc=? WHERE stream=? AND name=?"
 DELETE_CONSUMERS: Final = "DELETE FROM consumer WHERE stream=?"
 DELETE_SOME_SUBJECTS: Final = (
     "DELETE FROM subject WHERE stream=?1 AND sid IN "
@@ -178,6 +178,12 @@ def set_floor(
 ) -> None:
     crc = row_checksum(stream_id, first_seq, last_seq, last_ts_ns)
     conn.execute(UPDATE_FLOOR, (first_seq, last_seq, last_ts_ns, crc, stream_id))
+
+
+def put_consumer(conn: sqlite3.Connection, stream_id: int, record: ConsumerRecord) -> None:
+    """Write configuration and state, which is made here where it is not yet."""
+    row = (stream_id, record.name, record.created_ns, record.config, record.state)
+    conn.execute(PUT_CONSUMER, (*row, row_checksum(*row)))
 
 
 def execute(conn: sqlite3.Connection, statement: str, parameters: Sequence[object]) -> None:

@@ -267,7 +267,7 @@ class FailingCommits(TwoWorlds, RuleBasedStateMachine):
         that had followed a removal, where the other server followed it after its start.
         """
         followed = {
-            f"{stream.name} {one.name}": (stream.name, one.name, one.keeper.encoded())
+            f"{stream.name} {one.name}": (stream.name, one.name, one.keeper.position())
             for stream in self.memory.js.streams.values()
             for one in stream.consumers.values()
             if one.keeper.persists

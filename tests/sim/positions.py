@@ -13,13 +13,12 @@ if TYPE_CHECKING:
 
 def encoded(state: ConsumerState) -> bytes:
     """Return what is kept of this position."""
-    seqs, places, deadlines = zip(*state.entries, strict=True) if state.entries else ((), (), ())
     positions = (*state.delivered, *state.floor)
-    columns = (seqs, places, deadlines)
+    columns = [seq for seq, _, _ in state.entries], [(place, at) for _, place, at in state.entries]
     written_ns = state.written_ns or 0
     return consumer_state.encode(positions, columns, 0, state.counts, state.listed, written_ns)
 
 
 def entries(pending: Pending) -> list[tuple[int, int, int]]:
     """Return (stream sequence, consumer sequence, deadline) of what is pending."""
-    return list(zip(*pending.columns(), strict=True))
+    return [(seq, *entry) for seq, entry in zip(*pending.columns(), strict=True)]

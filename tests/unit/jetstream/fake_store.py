@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from leafnode.errors import StoreCorrupt
+    from leafnode.store.api import State
 
 
 def _size(msg: StoredMsg) -> int:
@@ -365,12 +366,12 @@ class FakeStore:
         return self.kept.get((account, stream), {}).get(name)
 
     def put_consumer(
-        self, account: str, stream: str, name: str, created_ns: int, config: bytes, state: bytes
+        self, account: str, stream: str, name: str, created_ns: int, config: bytes, state: State
     ) -> None:
         self.kept[account, stream][name] = ConsumerRecord(name, created_ns, config, state)
         self.stage(0)
 
-    def put_consumer_state(self, account: str, stream: str, name: str, state: bytes) -> None:
+    def put_consumer_state(self, account: str, stream: str, name: str, state: State) -> None:
         old = self.kept[account, stream][name]
         self.kept[account, stream][name] = ConsumerRecord(name, old.created_ns, old.config, state)
 

@@ -10,6 +10,7 @@ import pytest
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.errors import StoreFailed
+from leafnode.jetstream import consumer_state
 from tests.unit.jetstream.world import World
 
 
@@ -105,7 +106,7 @@ def test_a_position_that_the_store_refuses_is_offered_again_until_it_takes_it() 
     world.clock.advance(4 * limits.CONSUMER_FLUSH_NS)
     world.store.error = None
     kept = world.store.kept["$G", "S"]
-    kept["C"] = replace(kept["C"], state=before)
+    kept["C"] = replace(kept["C"], made=before)
 
     world.clock.advance(limits.CONSUMER_FLUSH_NS)
 
@@ -182,8 +183,25 @@ def test_a_position_of_a_former_version_waits_for_an_ack_wait_at_most() -> None:
     world = waiting()
     kept = world.store.kept["$G", "S"]
     parts = msgspec.msgpack.decode(kept["C"].state)
-    kept["C"] = replace(kept["C"], state=msgspec.msgpack.encode([1, *parts[1:-1]]))
+    kept["C"] = replace(kept["C"], made=msgspec.msgpack.encode([1, *parts[1:-1]]))
 
     world.restart(behind_ns=HOUR_NS)
 
     assert come_again(world, within_ns=2 * NS_PER_S + NS_PER_MS) == 3
+
+
+def test_a_position_of_many_messages_is_not_encoded_by_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "POSITION_ENCODED_MAX", 2)
+    world = delivered()
+    first = world.messages[0].reply.decode()  # type: ignore[attr-defined]
+    keeper = world.js.streams["S"].consumers["C"].keeper
+
+    many = keeper.position()
+    world.publish(first, b"+ACK")
+
+    assert isinstance(keeper.position(), bytes)  # two are left
+    assert not isinstance(many, bytes)
+    state = consumer_state.decode(many())
+    assert [seq for seq, _, _ in state.entries] == [1, 2, 3]  # as it was when it was asked for

@@ -123,7 +123,7 @@ def test_a_position_that_cannot_be_read_starts_over_instead_of_stopping_the_serv
     world.publish("s.a", b"x")
     world.create_consumer()
     kept = world.store.kept["$G", "S"]
-    kept["C"] = replace(kept["C"], state=b"garbage")
+    kept["C"] = replace(kept["C"], made=b"garbage")
 
     world.restart()
 

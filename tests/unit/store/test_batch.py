@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode import limits
 from tests.sim.committer import SMALL, StoreWorld, open_store
 from tests.sim.garbage import left_by
 
@@ -112,3 +115,59 @@ def test_a_committed_batch_leaves_no_cycles(world: StoreWorld, stream: StreamSto
     world.store.put_consumer("A", "S", "C", 5, b"{}", b"")
 
     assert left_by(commit) == []
+
+
+def test_of_a_consumer_put_again_and_again_one_state_is_made_and_the_last(
+    world: StoreWorld, stream: StreamStore
+) -> None:
+    del stream
+    made: list[bytes] = []
+
+    def make(state: bytes) -> bytes:
+        made.append(state)
+        return state
+
+    for number in range(3):
+        state = partial(make, b"%d" % number)
+        world.store.put_consumer("A", "S", "C", 5, b"{}", state)
+    assert made == []  # the loop has nothing to do with it
+
+    world.settle()
+
+    record = world.store.consumer("A", "S", "C")
+    assert record is not None
+    assert (made, record.state, record.state) == ([b"2"], b"2", b"2")
+    assert world.disk.count("INSERT INTO consumer") == 1
+
+
+def test_a_consumer_that_is_deleted_and_made_anew_in_one_batch_is_there(tmp_path: Path) -> None:
+    world = open_store(tmp_path)
+    world.store.create_stream("A", "S", b"{}", 5, 1)
+    world.store.put_consumer("A", "S", "C", 5, b"{}", b"old")
+    world.store.put_consumer("A", "S", "D", 5, b"{}", b"gone")
+    world.store.delete_consumer("A", "S", "C")
+    world.store.delete_consumer("A", "S", "D")
+    world.store.put_consumer("A", "S", "C", 6, b"{}", b"new")
+    world.close()
+
+    again = open_store(tmp_path)
+
+    assert [(one.name, one.state) for one in again.store.consumers("A", "S")] == [("C", b"new")]
+    again.close()
+
+
+def test_a_state_that_is_made_late_is_made_again_after_a_commit_that_failed(
+    world: StoreWorld, stream: StreamStore
+) -> None:
+    del stream
+    world.store.put_consumer("A", "S", "C", 5, b"{}", b"old")
+    world.settle()
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL, "database or disk is full")
+    world.store.put_consumer_state("A", "S", "C", lambda: b"new")
+    world.clock.advance(limits.CONSUMER_FLUSH_NS)
+    world.settle()
+
+    record = world.store.consumer("A", "S", "C")
+
+    assert record is not None
+    assert record.state == b"new"

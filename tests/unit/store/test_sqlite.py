@@ -122,7 +122,7 @@ def test_many_consumer_states_are_one_write(world: StoreWorld) -> None:
     world.clock.advance(limits.CONSUMER_FLUSH_NS)
     world.settle()
 
-    assert world.disk.count("UPDATE consumer") == 1
+    assert world.disk.count("INSERT INTO consumer") == 1
     assert state_on_disk(world) == b"99"
 
 

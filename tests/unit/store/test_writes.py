@@ -88,7 +88,6 @@ HOT = [
     (writes.DELETE_SEGMENT, 2),
     (writes.DELETE_INDEX, 2),
     (writes.DELETE_SUBJECT, 2),
-    (writes.PUT_CONSUMER_STATE, 4),
     (writes.DELETE_CONSUMER, 2),
     *[(statement, 1) for statement in writes.DELETE_STREAM],
 ]
