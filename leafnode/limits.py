@@ -427,6 +427,7 @@ UPLINK_ACK_TIMEOUT_NS: Final = 5 * NS_PER_S
 UPLINK_ACK_WAIT_NS: Final = (
     2 * NS_PER_S
 )  # after a kill -9 the predecessor's window comes back this soon
+UPLINK_GIVEN_BEFORE_NS: Final = 2 * UPLINK_ACK_WAIT_NS  # longer than that is told
 UPLINK_PULL_EXPIRES_NS: Final = 30 * NS_PER_S
 UPLINK_API_TIMEOUT_NS: Final = 5 * NS_PER_S  # one request to the local JetStream
 UPLINK_ASK_NS: Final = 500 * NS_PER_MS  # first wait for the hub's answer; doubles

@@ -218,8 +218,12 @@ class Flight:
 
     def take(self, entry: Entry, pending: int) -> None:
         """Take a message that the local consumer delivered."""
-        self._parts.lag.behind = pending
-        if self.window.offer(entry) is Offer.STORED:
+        offer, lag = self.window.offer(entry), self._parts.lag
+        if self.is_on:
+            lag.behind = pending
+        elif offer is not Offer.HELD:
+            lag.behind = max(0, lag.behind - 1)  # `pending` leaves out what a former run was given
+        if offer is Offer.STORED:
             self._parts.counters.skipped += 1
             self._parts.local.ack(entry)
         self._pump_soon()

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _AILING: Final = frozenset({State.OPENING, State.REFUSED, State.BLOCKED})
+_GIVEN_BEFORE: Final = "the local consumer gave messages to a former run and has yet to repeat them"
 
 
 class Link(Protocol):
@@ -352,17 +353,21 @@ class StreamUplink:
         missing = local.consumer.num_ack_pending - len(window)
         if missing > 0:
             # A former run had them. They come back when their ack wait is over.
+            if not self._lag.held:
+                self._trouble.wait(_GIVEN_BEFORE, limits.UPLINK_GIVEN_BEFORE_NS)
             if not self._local.is_pulling:
                 self._local.pull(Budget(missing, 0))
             if self._state is State.RECOVERING:
                 self._alarm.set(limits.UPLINK_RETRY_NS)
             return
+        self._trouble.waited()
         if self._link.is_connected():
             self._ask(origin)
         else:
             self._state = State.OFFLINE
 
     def _open_again(self) -> None:
+        self._trouble.waited()
         self._state = State.OPENING
         self._pause()
 

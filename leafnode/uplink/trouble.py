@@ -21,6 +21,7 @@ class Trouble:
         self._stream = stream
         self._clock = clock
         self._logged = ""
+        self._waits: tuple[str, int] | None = None  # for what, and since when
         self.now = ""
         self.flight = ""  # what stays wrong for as long as this flight lasts
         self.is_ailment = False  # that is something to be mended
@@ -32,6 +33,20 @@ class Trouble:
         if error != self._logged:
             log.warning("Uplink problem: stream=%s problem=%s", self._stream, error)
         self.now = self._logged = error
+
+    def wait(self, what: str, patience_ns: int) -> None:
+        """It waits for something that ought to come by itself: that is told when it takes long."""
+        now_ns = self._clock.monotonic_ns()
+        if self._waits is None or self._waits[0] != what:
+            self._waits = what, now_ns
+        elif now_ns - self._waits[1] >= patience_ns:
+            self.say(what)
+
+    def waited(self) -> None:
+        """What it waited for has come, or is not waited for any more."""
+        waits, self._waits = self._waits, None
+        if waits is not None and self.now == waits[0]:
+            self.is_over()
 
     def begin_flight(self, problem: str, *, is_ailment: bool = False) -> None:
         self.flight = problem

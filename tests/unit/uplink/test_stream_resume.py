@@ -440,3 +440,53 @@ def test_the_backlog_flows_within_two_seconds_of_the_link() -> None:
     world.clock.advance(2 * NS_PER_S)
 
     assert world.hub.payloads() == numbers(1, 1000)
+
+
+def late_redelivery() -> World:
+    """A restart with three messages in flight that the local consumer keeps back for an hour."""
+    world = World()
+    world.start()
+    world.hub.loses_acks = True
+    world.store(*numbers(1, 3))
+    world.clock.advance(NS_PER_S)
+    world.hub.loses_acks = False
+    pending = world.local.consumers["leafnode-uplink-EV"].pending
+    for seq in pending:
+        pending[seq] += 3600 * NS_PER_S
+    world.restart()
+    return world
+
+
+def test_what_the_local_consumer_keeps_back_is_told_and_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = late_redelivery()
+    world.clock.advance(130 * NS_PER_MS)  # between two looks
+    world.store(b"4")  # comes again and again
+    world.clock.advance(3 * NS_PER_S)
+    assert (world.status.state, world.status.problem) == (State.RECOVERING, "")
+
+    lags = set()
+    for _ in range(20):
+        world.clock.advance(100 * NS_PER_MS)
+        lags.add(world.status.lag_messages)
+
+    assert lags == {4}
+    assert "gave messages to a former run" in world.status.problem
+    assert caplog.text.count("gave messages to a former run") == 1
+
+
+def test_what_the_local_consumer_gave_back_is_no_problem_any_more() -> None:
+    world = late_redelivery()
+    world.clock.advance(10 * NS_PER_S)
+    pending = world.local.consumers["leafnode-uplink-EV"].pending
+    for seq in pending:
+        pending[seq] = 0
+    world.local.store(b"4")
+    world.hub.loses_answers = True
+
+    world.clock.advance(NS_PER_S)
+
+    assert world.status.state is State.ASKING
+    assert (world.status.problem, world.status.last_error) == ("", "")
+    assert "gave messages to a former run" in world.status.former_error

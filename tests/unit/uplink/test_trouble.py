@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode.clock import NS_PER_S
 from leafnode.uplink.trouble import Trouble
 from tests.sim.clock import FakeClock
 
@@ -33,3 +34,33 @@ def test_what_is_over_is_the_former_error_and_what_the_flight_has_stays() -> Non
     assert trouble.former_ns == clock.wall_ns()
     trouble.is_over()
     assert trouble.former == "refused"
+
+
+def test_what_is_waited_for_is_told_when_it_takes_long_and_is_over_when_it_came() -> None:
+    clock = FakeClock()
+    trouble = Trouble("EV", clock)
+
+    trouble.wait("a bus", 4 * NS_PER_S)
+    clock.advance(4 * NS_PER_S - 1)
+    trouble.wait("a bus", 4 * NS_PER_S)
+    assert trouble.now == ""
+    clock.advance(1)
+    trouble.wait("a bus", 4 * NS_PER_S)
+    assert trouble.now == "a bus"
+
+    trouble.waited()
+
+    assert (trouble.now, trouble.former) == ("", "a bus")
+    trouble.wait("a bus", 4 * NS_PER_S)  # anew
+    assert trouble.now == ""
+
+
+def test_the_end_of_a_wait_ends_nothing_that_is_wrong_besides() -> None:
+    trouble = Trouble("EV", FakeClock())
+    trouble.wait("a bus", 0)
+    trouble.wait("a bus", 0)
+    trouble.say("no hub")
+
+    trouble.waited()
+
+    assert trouble.now == "no hub"
