@@ -29,8 +29,9 @@ FLAG_CRC16 = 0x80  # the frame ends with a CRC-16 instead of a CRC-32
 CAPABILITY_TIME = 0x0001  # a device: wants TIME after HELLO
 CAPABILITY_LOG = 0x0002  # a device: may send LOG
 CAPABILITY_CHANNEL = 0x0004  # SUB, UNSUB, MSG, REQ, REP, REG and PUB by alias; see verbs.py
-CAPABILITY_ABOUT = 0x0010  # a device: says what it is, behind all else of HELLO
 CAPABILITY_CLOCK = 0x0008  # a device asks for TIME and stamps; a gateway answers and takes stamps
+CAPABILITY_ABOUT = 0x0010  # a device: says what it is, behind all else of HELLO
+CAPABILITY_GATHER = 0x0020  # a gateway: takes readings however many before them are not committed
 
 # Why a gateway will not talk to a device; the body of REFUSE starts with one of these.
 REFUSED_VERSION = 1

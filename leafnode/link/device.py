@@ -75,6 +75,7 @@ class DeviceSession:
         self.refused_by_gateway = ""  # why, in the gateway's words; empty when it did not
         self._window_own = window
         self._window = window  # the smaller of both ends'
+        self._gathers = 0  # the gateway's bit: what it has received may wait for its commit
         self._frame_bytes_max = frame_bytes_max
         self._reading_bytes_max = min(frame_bytes_max - const.OVERHEAD_BYTES, ring_bytes)
         self._ring = Ring(ring_messages, ring_bytes)
@@ -288,6 +289,7 @@ class DeviceSession:
             return
         self.refused_by_gateway = ""
         self._window = min(self._window_own, hello.window)
+        self._gathers = hello.capabilities & const.CAPABILITY_GATHER
         if self._state == _HELLO:
             self._state = _UP
             self._retries = 0
@@ -426,7 +428,10 @@ class DeviceSession:
             self._put(const.LOG, 0, 1 + len(text))
 
     def _may_send(self) -> bool:
-        return self._next_seq <= self._last_seq and self._in_flight() < self._window
+        on_way = self._in_flight()
+        if self._gathers:
+            on_way -= max(self._received_seq - self._floor, 0)
+        return self._next_seq <= self._last_seq and on_way < self._window
 
     def _in_flight(self) -> int:
         return self._next_seq - 1 - self._floor

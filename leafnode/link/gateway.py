@@ -65,7 +65,8 @@ class GatewaySession:
     `peer` is None until a device said HELLO. A reading ahead of the expected sequence is ignored:
     the device goes back to what is missing (go-back-N). `channel` is the way for messages and
     requests; what the device may do there, `allows` says. `admits` says whether a device may have
-    its name.
+    its name. One that `gathers` takes readings however many before them are not committed: the
+    device keeps them, and its window is of what is on its way.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class GatewaySession:
         wall_ms: "Callable[[], int] | None" = None,
         allows: "Allows | None" = None,
         admits: "Callable[[str], bool] | None" = None,
+        gathers: bool = False,
     ) -> None:
         self._name = name.encode()
         if not is_name(self._name):
@@ -87,6 +89,7 @@ class GatewaySession:
         self._window = window
         self._wall_ms = wall_ms
         self._admits = admits
+        self._gathers = gathers
         self.channel = GatewayChannel(allows)
         self._former: "list[tuple[int, int]]" = []  # boot id and when the next one came
         self._events: "list[Event]" = []  # that did not come with bytes: at most one Gone
@@ -97,7 +100,6 @@ class GatewaySession:
         self._committed_seq = 0
         self._floor = 0  # what the device no longer keeps
         self._resent_flag = 0  # of the last reading taken
-        self._uncommitted: "list[int]" = []  # given to the application; at most _window
         self._refuse_code = 0
         self._refuse_boot_id = 0
         self._refuse_is16 = False
@@ -118,8 +120,12 @@ class GatewaySession:
 
     @property
     def uncommitted(self) -> int:
-        """How many readings the application has not committed; at most the window."""
-        return len(self._uncommitted)
+        """How many readings the application has not committed."""
+        return self._expected_seq - 1 - self._settled()
+
+    def _settled(self) -> int:
+        """Return up to which reading nothing is asked of the application any more."""
+        return max(self._committed_seq, self._floor)
 
     @property
     def heard_at_ms(self) -> "int | None":
@@ -173,7 +179,6 @@ class GatewaySession:
             return
         self._committed_seq = seq
         self._expected_seq = max(self._expected_seq, seq + 1)
-        self._uncommitted = [held for held in self._uncommitted if held > seq]
         self._ack_due = True
 
     def rewind(self, seq: int, boot_id: int) -> None:
@@ -181,10 +186,11 @@ class GatewaySession:
 
         Those before it are with the application, which would count them twice.
         """
-        if self.peer is None or boot_id != self.peer.boot_id or seq not in self._uncommitted:
+        if self.peer is None or boot_id != self.peer.boot_id:
+            return
+        if not self._settled() < seq < self._expected_seq:
             return
         self._expected_seq = seq
-        self._uncommitted = [held for held in self._uncommitted if held < seq]
         self._ack_due = True
 
     def data_to_send(self, now_ms: int) -> bytes:
@@ -299,7 +305,6 @@ class GatewaySession:
             self._floor = floor
             self._expected_seq = floor + 1
             self._committed_seq = floor
-            self._uncommitted = []
             self._resent_flag = 0
         self._on_heard(self.peer, now_ms)
         self._hello_due = True
@@ -343,7 +348,7 @@ class GatewaySession:
         if seq > self._expected_seq:
             self.counters.out_of_order += 1
             return
-        if len(self._uncommitted) >= self._window:
+        if self.uncommitted >= self._window and not self._gathers:
             self.counters.window_full += 1
             return
         body = bytes(self._reader.body)
@@ -371,7 +376,6 @@ class GatewaySession:
             return
         self._expected_seq = seq + 1
         self._resent_flag = self._reader.flags & const.FLAG_RESENT
-        self._uncommitted.append(seq)
         if self._receipt_at_ms is None:
             self._receipt_at_ms = now_ms + RECEIPT_MS
         self.counters.readings += 1
@@ -468,6 +472,8 @@ class GatewaySession:
             tail = bytes([self.channel.epoch, const.WINDOW_MAX])
         if self._wall_ms is not None:
             capabilities |= peer.capabilities & const.CAPABILITY_CLOCK
+        if self._gathers:
+            capabilities |= const.CAPABILITY_GATHER
         size = write_hello(
             self.body, self._window, const.FRAME_BYTES_MAX, capabilities, self._name, tail
         )

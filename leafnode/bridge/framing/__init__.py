@@ -52,7 +52,9 @@ FRAMINGS: Final[dict[str, Make]] = {
     "raw": lambda port, msg_id_prefix, _: RawFraming(
         port.framing, new_check(port.check), msg_id_prefix
     ),
-    "link": lambda _, __, wall_ms: LinkFraming(wall_ms=wall_ms),
+    "link": lambda port, _, wall_ms: LinkFraming(
+        wall_ms=wall_ms, gathers=port.mapping.every_ns > 0
+    ),
     "text_link": lambda port, msg_id_prefix, _: TextLinkFraming(
         name=port.name,
         msg_id_prefix=msg_id_prefix,

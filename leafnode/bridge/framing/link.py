@@ -32,11 +32,14 @@ _CAPABILITIES: Final = {
 
 
 class LinkFraming:
-    """Implements Framing. `wall_ms` is what a board without a clock is told; None: nothing."""
+    """Implements Framing. `wall_ms` is what a board without a clock is told; None: nothing.
 
-    def __init__(self, *, wall_ms: Callable[[], int] | None = None) -> None:
+    With `gathers` readings are stored together, some time after the first.
+    """
+
+    def __init__(self, *, wall_ms: Callable[[], int] | None = None, gathers: bool = False) -> None:
         self.admits: Callable[[str], bool] | None = None
-        self._session = GatewaySession(wall_ms=wall_ms, admits=self._admitted)
+        self._session = GatewaySession(wall_ms=wall_ms, admits=self._admitted, gathers=gathers)
         self._bytes_in = 0
         # Both of one read at most: the bridge stops reading while something is left here.
         self._bytes = bytearray()

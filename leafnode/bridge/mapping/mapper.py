@@ -248,22 +248,23 @@ class Mapper:
     def _gathered(self) -> list[Publication]:
         """Make messages of what was gathered; the last that its device keeps has the receipt."""
         made: list[Publication] = []
-        at_last_kept = -1
-        for gathered in self._windows.end() if self._windows is not None else ():
-            subject, reading, fields, raw, wall_ns, is_kept = gathered
+        ended = self._windows.end() if self._windows is not None else []
+        at_last_kept = max((at for at, one in enumerate(ended) if one.is_kept), default=-1)
+        for at, (subject, reading, fields, raw, wall_ns, is_kept) in enumerate(ended):
+            has_id = not is_kept or at == at_last_kept
             try:
-                message = self._messages.whole(subject, reading, fields, raw, wall_ns)
+                message = self._messages.whole(
+                    subject, reading, fields, raw, wall_ns, has_id=has_id
+                )
             except BadReading as err:
                 self._publisher.give_up(None, err.reason)
                 continue
             self._counters.windows += 1
             self._show(message.subject, message.body[message.header_size :])
-            if is_kept:
-                at_last_kept = len(made)
+            if at == at_last_kept:
+                message = message._replace(receipt=self._receipt)
+                self._receipt = None
             made.append(message._replace(is_kept=is_kept))
-        if at_last_kept >= 0:
-            made[at_last_kept] = made[at_last_kept]._replace(receipt=self._receipt)
-            self._receipt = None
         return made
 
     def _set_timer(self, delay_ns: int | None) -> None:

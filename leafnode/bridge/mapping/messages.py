@@ -53,8 +53,13 @@ class Messages:
         payload: bytes | dict[str, object],
         raw: Mapping[str, object] | None,
         wall_ns: int,
+        *,
+        has_id: bool = True,
     ) -> Publication:
-        """Return the message of a whole reading. `raw`: the fields that templates may name."""
+        """Return the message of a whole reading. `raw`: the fields that templates may name.
+
+        Its id is the reading's: all before it are stored. Without, that others follow is told.
+        """
         wall_ns = _measured_ns(reading, wall_ns)
         units = self._all_units
         if isinstance(payload, dict):
@@ -63,7 +68,8 @@ class Messages:
                 payload = {**payload, "time": format_time(wall_ns)}
             payload = _encoded(payload)
         extra = [(UNITS, units)] if units else []
-        return self._message(subject, reading, reading.msg_id, payload, raw, wall_ns, extra)
+        msg_id = reading.msg_id if has_id else reading.msg_id + b".gathered"
+        return self._message(subject, reading, msg_id, payload, raw, wall_ns, extra)
 
     def _units_of(self, fields: Mapping[str, object]) -> bytes:
         """Return the units of the fields that are there: of those of another slave none."""

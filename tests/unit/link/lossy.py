@@ -77,7 +77,10 @@ class Wire:
 class World:
     """Runs the story and keeps the truth."""
 
-    def __init__(self, seed, loss_percent=0, crash_permille=0, window=4, ring=(1024, 16384)):
+    def __init__(
+        self, seed, loss_percent=0, crash_permille=0, window=4, ring=(1024, 16384), gather_steps=0
+    ):
+        self.gather_steps = gather_steps
         self.dice = Dice(seed)
         self.window = window
         self.ring = ring
@@ -110,7 +113,7 @@ class World:
 
     def boot_gateway(self):
         """The old process is gone with all that it had not committed."""
-        self.gateway = GatewaySession()
+        self.gateway = GatewaySession(gathers=self.gather_steps > 0)
         self.pending = []
 
     def run(self, publish_until_ms, settle_ms=120000):
@@ -151,6 +154,8 @@ class World:
 
     def commit(self):
         """Store what is due, in order; now and then crash between the commit and its ack."""
+        if self.gather_steps and self.step % self.gather_steps:
+            return
         while self.pending and self.pending[0][0] <= self.step:
             event = self.pending.pop(0)[1]
             if event.seq > self.last_stored[event.boot_id]:

@@ -123,6 +123,31 @@ def test_a_lossy_wire_with_crashes_of_both_ends_loses_and_doubles_nothing():
         assert world.stored > 50
 
 
+def test_a_gateway_that_gathers_gets_all_that_is_said_until_its_commit():
+    pair = new_pair(window=4, ring_messages=64)
+    pair.gateway = GatewaySession(gathers=True)
+    pair.exchange()
+    for seq in range(1, 51):
+        assert pair.device.publish("t", b"") == seq
+        pair.now_ms += 20
+        pair.exchange()
+
+    assert seqs(pair.events) == list(range(1, 51))
+    assert pair.gateway.uncommitted == pair.device.unacked == 50
+    assert pair.device.counters.resent == 0
+    pair.commit()
+    pair.exchange()
+    assert pair.device.unacked == 0
+
+
+def test_on_a_lossy_wire_with_crashes_a_gateway_that_gathers_loses_nothing():
+    for seed in range(1, 13):
+        world = World(seed, loss_percent=15, crash_permille=5, gather_steps=100)
+        world.run(publish_until_ms=8000)
+        world.check()
+        assert world.stored > 50
+
+
 def test_a_slow_line_is_learned_and_not_flooded_with_repetitions():
     pair = new_pair(window=8, ring_messages=1000, ring_bytes=65536)
     for _ in range(200):

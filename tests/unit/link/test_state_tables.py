@@ -350,8 +350,8 @@ class Gateway(Side):
         return from_device(const.HELLO, boot_id, 0, floor, body)
 
     def window_full(self):
-        self.session._uncommitted += [0] * 7
-        self.hear(pub(5, ack=3))
+        for seq in range(5, 13):
+            self.hear(pub(seq, ack=3))
 
     def hear_and_wait(self, data):
         self.hear(data)

@@ -239,6 +239,8 @@ def test_all_windows_end_together_and_the_last_message_has_the_receipt() -> None
     assert desk.seqs == []
     desk.stream.commit()
     assert desk.stream.subjects == [b"s.b", b"s.a"]
+    # A board that comes back is told what is stored by the last id: both are, or none.
+    assert desk.stream.ids == [b"id.2.gathered", b"id.3"]
     assert desk.seqs == [3]
 
 
