@@ -8,6 +8,7 @@ damaged stream is not delivered from. Truth: nats-server 2.15.1 server/consumer.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
@@ -31,7 +32,7 @@ from leafnode.jetstream.trouble import Trouble
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from leafnode.clock import Timer
     from leafnode.jetstream.api_types import ConsumerConfig
@@ -253,6 +254,11 @@ class Consumer:
         """
         if self.config.deliver_policy == "last_per_subject":
             self.cursor.waiting.count_last(upto_seq or self.stream.store.last_seq())
+
+    def look(self) -> Iterator[None]:
+        """Do that in steps, where nothing else happens meanwhile; a refusal is left to who asks."""
+        with suppress(StoreError):
+            yield from self.cursor.waiting.look(self.pending.delivered.stream_seq + 1)
 
     def pump(self) -> None:
         """Deliver what may be delivered now, at most DELIVER_TURN_MSGS of it."""

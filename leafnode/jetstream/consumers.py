@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from itertools import repeat
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from leafnode import limits
@@ -202,7 +202,8 @@ class Consumers:
             if kept is not None:  # else it was deleted between two steps
                 consumer = self._revived(stream, kept)
                 filters = consumer.config.filters
-                yield from (consumer for _ in stream.store.prepare(*filters))
+                for _ in chain(stream.store.prepare(*filters), consumer.look()):
+                    yield from repeat(consumer, limits.RECOVERED_PER_TURN)
                 yield from repeat(consumer, 1 + len(consumer.pending) // PENDING_PER_STEP)
 
     def _revived(self, stream: Stream, kept: ConsumerRecord) -> Consumer:

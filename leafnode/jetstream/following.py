@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Done = Callable[[], None]
 
 _DROPPED_PER_STEP: Final = 16  # messages that were out before the new begin: 0.15 us each
+_LOOKED_PER_STEP: Final = limits.PURGE_TURN_MSGS // 4  # as much as 4,096 subjects looked at
 _GO_ON: Final = True
 _BUSY: Final = False  # the next step cannot be done just now
 
@@ -104,6 +105,8 @@ class Following:
             out = len(consumer.pending)
             consumer.purged(first_seq)
             yield from repeat(_GO_ON, 1 + (out - len(consumer.pending)) // _DROPPED_PER_STEP)
+            for _ in consumer.look():
+                yield from repeat(_GO_ON, _LOOKED_PER_STEP)
             if look and is_behind:  # nats-server looks no further either where it is not
                 yield from self._look(consumer)
 

@@ -12,10 +12,12 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from leafnode import limits
 from leafnode.errors import StoreBusy
+from leafnode.slices import finish
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from leafnode.store.api import StreamStore
 
@@ -73,19 +75,41 @@ class Waiting:
         store = self._store
         last, first = store.last_seq(), store.first_seq()
         if self._last_only_to:
-            self._leave_out(next_seq)
+            finish(self.look(next_seq))
         elif next_seq > self._counted_last:  # all that was counted is done with
             self._uncounted, self._gone = 0, set()
             self._is_known = False
         if not self._is_known or first > max(next_seq, self._counted_first):
-            self._left = self._all(next_seq) - self._uncounted
-            self._counted_first = max(next_seq, first)
-            self._is_known = True
+            self._known(next_seq, self._all(next_seq) - self._uncounted)
         elif last > self._counted_last:
             start = max(next_seq, self._counted_last + 1)
             self._left += store.num_pending(self.filters, start)
         self._counted_last = last
         return self.left
+
+    def look(self, next_seq: int) -> Generator[None, None, None]:
+        """Find how many of what waits do not count, in steps, as the next `count` would do at once,
+        and will where something is delivered or removed meanwhile. Raises StoreError.
+        """
+        if not self._last_only_to:
+            return
+        store, upto, before = self._store, self._last_only_to, self._mark_of_removals()
+        gone: set[int] = set()
+        counted = 0
+        if next_seq <= upto:
+            listed = list(self._listed)
+            for start in range(0, len(listed), limits.LISTED_PER_STEP):
+                gone.update(store.missing(listed[start : start + limits.LISTED_PER_STEP]))
+                yield
+            counted = yield from store.num_subjects(self.filters, next_seq, upto)
+        if self._mark_of_removals() != before:
+            return
+        self._is_known, self._uncounted, self._last_only_to, self._gone = False, 0, 0, gone
+        if next_seq <= upto:
+            waiting = len(self._listed) - len(gone) + self._behind_listed(next_seq)
+            beyond = store.num_pending(self.filters, max(next_seq, upto + 1))
+            self._uncounted = waiting - beyond - counted + self._deleted
+            self._known(next_seq, waiting - self._uncounted)
 
     def recount(self) -> None:
         """Messages were removed somewhere, or the position moved: the next count starts anew."""
@@ -96,7 +120,8 @@ class Waiting:
         if seq <= self._last_only_to:
             with suppress(StoreBusy):  # else it counts as if it had not been there
                 # Where another one counts instead of it, one is subtracted all the same.
-                self._deleted += self._store.num_subjects([subject], next_seq, self._last_only_to)
+                others = self._store.num_subjects([subject], next_seq, self._last_only_to)
+                self._deleted += finish(others)
         elif self._is_known and seq <= self._counted_last:
             self._left -= 1
             if self._listed and seq <= self._listed[-1]:  # though it be one that does not come
@@ -124,25 +149,22 @@ class Waiting:
 
     def _all(self, next_seq: int) -> int:
         """Count what is there, less what was removed of or among those that are listed."""
-        listed, subject_of = self._listed, self._store.subject_of
-        start = max(next_seq, listed[-1] + 1) if listed else next_seq
         if self._gone:  # that may have been undone, or it is behind the position
-            gone = (seq for seq in self._gone if seq >= next_seq)
-            self._gone = {seq for seq in gone if subject_of(seq) is None}
-        return len(listed) - len(self._gone) + self._store.num_pending(self.filters, start)
+            gone = sorted(seq for seq in self._gone if seq >= next_seq)
+            self._gone = set(self._store.missing(gone))
+        return len(self._listed) - len(self._gone) + self._behind_listed(next_seq)
 
-    def _leave_out(self, next_seq: int) -> None:
-        """Find how many of what waits do not count."""
-        store, upto = self._store, self._last_only_to
-        self._is_known = False
-        if next_seq > upto:
-            self._uncounted = self._last_only_to = 0
-            return
-        self._gone = self._removed_of_listed()
-        waiting = self._all(next_seq) - store.num_pending(self.filters, max(next_seq, upto + 1))
-        counted = store.num_subjects(self.filters, next_seq, upto)
-        self._uncounted = waiting - counted + self._deleted
-        self._last_only_to = 0
+    def _behind_listed(self, next_seq: int) -> int:
+        start = max(next_seq, self._listed[-1] + 1) if self._listed else next_seq
+        return self._store.num_pending(self.filters, start)
 
-    def _removed_of_listed(self) -> set[int]:
-        return set(self._store.missing(list(self._listed)))
+    def _known(self, next_seq: int, left: int) -> None:
+        self._left, self._is_known = left, True
+        self._counted_first = max(next_seq, self._store.first_seq())
+        self._counted_last = self._store.last_seq()
+
+    def _mark_of_removals(self) -> tuple[int, ...]:
+        """Return what changes when something is removed, delivered or counted anew."""
+        state = self._store.state()
+        held = state.first_seq, state.last_seq - state.msgs
+        return (*held, len(self._listed), self._last_only_to, self._deleted)

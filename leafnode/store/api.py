@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from leafnode.errors import StoreCorrupt, StoreError
 
+    Counting = Generator[None, None, int]
     State = bytes | Callable[[], bytes]  # of a consumer: it, or what makes it, anywhere and once
 
 # SQLite's integers end at 2**63 - 1. From the largest sequence that a caller may name there is room
@@ -249,9 +250,9 @@ class StreamStore(Protocol):
         """How many messages from `start_seq` on match any pattern (none given: all)."""
         ...
 
-    def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> int:
+    def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> Counting:
         """How many subjects that match any pattern (none given: all) have a message from
-        `first_seq` to `last_seq`. Raises as `remove` does.
+        `first_seq` to `last_seq`, in steps; of what is removed meanwhile some. Raises as `remove`.
         """
         ...
 

@@ -14,6 +14,7 @@ from itertools import compress, filterfalse, islice
 from operator import attrgetter, not_
 from typing import TYPE_CHECKING, Final
 
+from leafnode import limits
 from leafnode.errors import StoreBusy
 from leafnode.store import listing
 from leafnode.store.api import SubjectState
@@ -196,12 +197,25 @@ def num_pending(index: StreamIndex, patterns: Sequence[bytes], start_seq: int) -
 
 
 def num_subjects(
-    index: StreamIndex, patterns: Sequence[bytes], from_seq: int, upto_seq: int
-) -> int:
-    """Return how many subjects that match any pattern have a message in this range."""
-    found = list(index.subjects.matching(patterns))
-    if from_seq <= index.first_seq and upto_seq >= index.last_seq:
-        return len(found)
+    index_of: Callable[[], StreamIndex], patterns: Sequence[bytes], from_seq: int, upto_seq: int
+) -> Generator[None, None, int]:
+    """Return how many subjects that match any pattern have a message in this range, in steps."""
+    index = index_of()
+    sids = index.subjects.sids(patterns)
+    if sids is None and from_seq <= index.first_seq and upto_seq >= index.last_seq:
+        return index.subjects.count
+    count, left = 0, iter(tuple(index.subjects.by_sid) if sids is None else sids)
+    while some := list(islice(left, limits.LISTED_PER_STEP)):
+        if index_of() is not index:
+            raise StoreBusy("the stream was read again from disk")
+        known = filter(None, map(index.subjects.by_sid.get, some))
+        count += _how_many(index, [one for one in known if one.msgs], from_seq, upto_seq)
+        yield
+    return count
+
+
+def _how_many(index: StreamIndex, found: list[Subject], from_seq: int, upto_seq: int) -> int:
+    """Return how many of these, which have messages, have one in this range."""
     for subject in [one for one in found if one.last_stale]:
         last_seq(index, subject)
     ends = list(map(_LAST_SEQ, found))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from leafnode.errors import StoreCorrupt
+    from leafnode.store.api import Counting
 
     CallLater = Callable[[int, Callable[[], None]], object]
 
@@ -208,15 +209,18 @@ class MemoryStream:
             return self._count(seqs[middle:], wanted)
         return self._total(patterns) - self._count(seqs[first:middle], wanted)
 
-    def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> int:
+    def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> Counting:
+        names = self.matched.of(patterns)
         if first_seq <= self._first_seq and last_seq >= self._last_seq:
-            return len(self.matched.of(patterns))
-        count, first_seq = 0, max(1, first_seq)
-        for seqs in map(self._subjects.__getitem__, self.matched.of(patterns)):
-            newest = next(reversed(seqs))
-            if newest > last_seq:
-                newest = _upto(seqs, last_seq)
-            count += newest >= first_seq
+            return len(names)
+        count, first_seq, left = 0, max(1, first_seq), iter(tuple(names))
+        while some := list(islice(left, limits.LISTED_PER_STEP)):
+            for seqs in filter(None, map(self._subjects.get, some)):
+                newest = next(reversed(seqs))
+                if newest > last_seq:
+                    newest = _upto(seqs, last_seq)
+                count += newest >= first_seq
+            yield
         return count
 
     def _total(self, patterns: Sequence[bytes]) -> int:

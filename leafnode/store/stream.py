@@ -23,7 +23,7 @@ from leafnode.store.tail import Tail
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
-    from leafnode.store.api import ConsumerRecord, StoredMsg, StreamState, SubjectState
+    from leafnode.store.api import ConsumerRecord, Counting, StoredMsg, StreamState, SubjectState
     from leafnode.store.batch import Batch, StreamChange
     from leafnode.store.host import Host
     from leafnode.store.index import Removal, StreamIndex
@@ -208,9 +208,9 @@ class SqliteStream:
         self._check_intact()
         return lookup.num_pending(self.index, patterns, start_seq)
 
-    def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> int:
+    def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> Counting:
         self._check_intact()
-        return lookup.num_subjects(self.index, patterns, first_seq, last_seq)
+        return lookup.num_subjects(lambda: self.index, patterns, first_seq, last_seq)
 
     def missing(self, seqs: Sequence[int]) -> list[int]:
         self._check_intact()

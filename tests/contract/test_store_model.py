@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from leafnode import limits
+from leafnode.slices import finish
 from leafnode.store.api import SEQ_MAX
 from leafnode.store.bounds import StoreBounds
 from leafnode.store.memory_stream import MemoryStream
@@ -225,7 +226,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(wanted=patterns, first=near, span=st.integers(-1, 20))
     def num_subjects_is_equal(self, wanted: list[bytes], first: int, span: int) -> None:
         ours, model = (
-            one.num_subjects(wanted, first, first + span) for one in (self.stream, self.model)
+            finish(one.num_subjects(wanted, first, first + span))
+            for one in (self.stream, self.model)
         )
         assert ours == model
 

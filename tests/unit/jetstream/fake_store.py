@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from leafnode.errors import StoreCorrupt
-    from leafnode.store.api import State
+    from leafnode.store.api import Counting, State
 
 
 def _size(msg: StoredMsg) -> int:
@@ -199,8 +199,9 @@ class FakeStream:
             seq >= start_seq and _wanted(patterns, msg.subject) for seq, msg in self.msgs.items()
         )
 
-    def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> int:
+    def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> Counting:
         self._ask()
+        yield
         found = [m.subject for seq, m in self.msgs.items() if first_seq <= seq <= last_seq]
         return sum(_wanted(patterns, name) for name in set(found))
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode import limits
 from leafnode.clock import NS_PER_S
+from leafnode.store.stream import SqliteStream
 from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
 
@@ -187,3 +189,19 @@ def test_limits_take_what_was_read_ahead() -> None:
     world.settle()
 
     assert told(got) == [(b"s.0", 3), (b"s.2", 3), (b"s.3", 2), (b"s.4", 1), (b"s.5", 0)]
+
+
+@pytest.mark.parametrize("happens", ["restart", "purge"])
+def test_what_is_counted_anew_is_looked_for_in_steps_before_anybody_asks(
+    happens: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LISTED_PER_STEP", 2)
+    world = lasts(tmp_path, "abcdefghijklzz")
+    if happens == "restart":
+        world.restart()
+    else:
+        world.request("$JS.API.STREAM.PURGE.S", b'{"filter":"s.z"}')
+        world.settle()
+    monkeypatch.setattr(SqliteStream, "num_subjects", None)  # nobody calls it
+
+    assert world.info()["num_pending"] == (13 if happens == "restart" else 12)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode import limits
 from leafnode.jetstream.waiting import Waiting
 from leafnode.protocol.subject import matches
 from leafnode.store.memory import MemoryStore
@@ -253,3 +254,68 @@ def test_whatever_happens_it_is_what_nats_server_says(seed: int) -> None:
             steps += [model.delete, model.several, model.front]
         model.rng.choice(steps)()
     model.ask()
+
+
+def change(two: tuple[Counted, Counted], rng: random.Random) -> None:
+    """Let the same happen to both."""
+    live = two[0].stream.live(1, 99)
+    what = rng.choice(["put", "take", "delete", "listed", "nothing"])
+    name, place = b"s.%d" % rng.randint(0, 4), rng.randrange(99)
+    for one in two:
+        if what == "put":
+            one.put(name)
+        elif what == "delete" and live:
+            one.delete(live[place % len(live)])
+        elif what == "take":
+            assert one.count >= 0  # as before each delivery
+            one.take()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_does_not_count_may_be_looked_for_in_steps_whatever_happens_between_them(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LISTED_PER_STEP", 2)
+    rng = random.Random(seed)
+    filters: list[bytes] = rng.choice([[], [b"s.*"], [b"s.1"], [b"s.0", b"s.2"]])
+    two = Counted(0, filters), Counted(0, filters)
+    for one in two:
+        for number in range(12):
+            one.put(b"s.%d" % (number % 5))
+        one.waiting.count_last(12)
+    steps = two[0].waiting.look(1)
+    for _ in steps:
+        if rng.random() < 0.3:
+            change(two, rng)
+    if not two[0].waiting.mark()[1]:  # found: nothing is left to be looked for
+        assert two[1].count == two[0].count
+
+    for _ in range(20):
+        change(two, rng)
+        assert two[0].count == two[1].count
+
+
+def test_a_step_is_of_so_many_subjects_and_the_count_behind_them_asks_for_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "LISTED_PER_STEP", 4)
+    counted = Counted()
+    for number in range(40):
+        counted.put(b"s.%d" % number)
+    counted.listed.extend(range(1, 41))
+    counted.put(b"t")
+    counted.next_seq = 2
+    counted.listed.popleft()
+    counted.waiting.count_last(41)
+    asked: list[int] = []
+    missing = counted.stream.missing
+    monkeypatch.setattr(
+        counted.stream, "missing", lambda seqs: asked.append(len(seqs)) or missing(seqs)
+    )
+
+    steps = sum(1 for _ in counted.waiting.look(2))
+
+    assert steps >= 2 * 10
+    assert max(asked) == 4
+    monkeypatch.setattr(counted.stream, "num_subjects", None)  # nobody calls it
+    assert counted.count == 40

@@ -117,12 +117,16 @@ def test_which_of_some_sequences_hold_nothing(stream: StreamStore) -> None:
     assert stream.missing([2, 5, 14]) == []
 
 
-def test_a_stream_that_was_read_again_meanwhile_is_not_listed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", ["list_last", "num_subjects"])
+def test_a_stream_that_was_read_again_meanwhile_is_not_listed_or_counted(
+    asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LISTED_PER_STEP", 1)
     world = open_store(tmp_path / "store", SMALL)
     stream: Any = world.store.create_stream("$G", "S", b"{}", 1, 1)
-    put(stream, "a", "b")
+    put(stream, "a", "b", "b")
     world.settle()
-    steps = stream.list_last(b">")
+    steps = stream.list_last(b">") if asked == "list_last" else stream.num_subjects([b">"], 1, 2)
     next(steps)
     stream.adopt(stream.index.__class__(1, SMALL, stream.index.columns), {})
 
