@@ -84,11 +84,12 @@ class Matched:
         if not patterns or b">" in patterns or all(map(is_literal, patterns)):
             return
         known, subjects = self._find(tuple(patterns)), self._subjects
-        if known.checked >= 0 or len(subjects) <= limits.MATCHED_PER_STEP:
+        per_step = known.patterns.per_step
+        if known.checked >= 0 or len(subjects) <= per_step:
             return
         last_number, names = self._last_number, list(subjects)
-        for start in range(0, len(names), limits.MATCHED_PER_STEP):
-            some = names[start : start + limits.MATCHED_PER_STEP]
+        for start in range(0, len(names), per_step):
+            some = names[start : start + per_step]
             there = dict.fromkeys(name for name in some if name in subjects)
             known.names.update(dict.fromkeys(known.patterns.among(there)))
             yield

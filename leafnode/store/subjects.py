@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _EXPRESSION_MAX: Final = 16  # patterns with wildcards, tried one after another
+_TREE_COSTS: Final = 4  # times as much as they do, for each subject
 _WILD: Final = {b"*": rb"[^.]++", b">": rb".++"}
 
 
@@ -110,7 +111,7 @@ class Subjects:
         if not patterns or b">" in patterns or (len(patterns) == 1 and is_literal(patterns[0])):
             return
         known = self._filter(tuple(patterns))
-        while known.extend_some(self, limits.MATCHED_PER_STEP):
+        while known.extend_some(self, known.per_step):
             yield
 
     def _filter(self, patterns: tuple[bytes, ...]) -> _Filter:
@@ -158,13 +159,14 @@ class _Filter:
     `sids` is replaced, never changed: the reader thread may hold it.
     """
 
-    __slots__ = ("_patterns", "_some", "checked_sid", "sids")
+    __slots__ = ("_patterns", "_some", "checked_sid", "per_step", "sids")
 
     def __init__(self, patterns: Sequence[bytes]) -> None:
         self.sids: frozenset[int] = frozenset()
         self.checked_sid = 0
         self._some: set[int] = set()  # found by `extend_some` so far
         self._patterns = Patterns(patterns)
+        self.per_step = self._patterns.per_step  # subjects that are looked at in a step
 
     def forget(self, sids: frozenset[int]) -> None:
         self.sids -= sids
@@ -205,13 +207,15 @@ class Patterns:
     compared with it.
     """
 
-    __slots__ = ("_all_below", "_literals", "_matches", "_prefix", "is_wild")
+    __slots__ = ("_all_below", "_literals", "_matches", "_prefix", "is_wild", "per_step")
 
     def __init__(self, patterns: Sequence[bytes]) -> None:
         self._literals = frozenset(filter(is_literal, patterns))
         wild = [pattern for pattern in patterns if not is_literal(pattern)]
         self.is_wild = bool(wild)
         self._matches = _matcher(wild)
+        is_tree = len(wild) > _EXPRESSION_MAX
+        self.per_step = max(1, limits.MATCHED_PER_STEP // (_TREE_COSTS if is_tree else 1))
         self._prefix = _common([_head(pattern) for pattern in wild])
         self._all_below = wild == [self._prefix + b">"]
 

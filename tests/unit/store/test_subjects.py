@@ -273,3 +273,13 @@ def test_names_of_few_subjects_with_far_ids_are_listed() -> None:
     made.put(1_000_000_000_000, b"b.x").add(9)
 
     assert sorted(made.names_of([])) == [b"a.x", b"b.x"]
+
+
+@pytest.mark.parametrize(("count", "steps"), [(16, 5), (17, 20)])
+def test_of_patterns_that_are_a_tree_a_step_holds_fewer_subjects_against_them(
+    count: int, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MATCHED_PER_STEP", 8)
+    made = subjects(*[b"n%d.x" % number for number in range(41)])
+
+    assert len(list(made.prepare([b"n%d.*" % number for number in range(count)]))) == steps
