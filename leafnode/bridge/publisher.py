@@ -65,6 +65,9 @@ class Left(NamedTuple):
     stream: str
 
 
+_LEFT: Final = "what the entry before left"
+
+
 class State(Enum):
     """Of one reading in the queue."""
 
@@ -105,7 +108,8 @@ class Publisher:
 
     `resolved` is called in the order of the readings, once each, with the receipt of a reading that
     is stored or given up. `progressed` is called after a run of those. What it takes over from an
-    entry before it has a queue of its own, and goes first as long as a stream answers for that.
+    entry before it has a queue of its own, and goes first: unless no stream answers for that, or
+    one refuses it that does not refuse what is new.
     """
 
     def __init__(  # noqa: PLR0913 -- keyword-only, the composition of one port
@@ -120,11 +124,14 @@ class Publisher:
         progressed: Callable[[], None],
         stream: str = "",
         turns: PortTurns | None = None,
+        whose: str = "",
     ) -> None:
         self.takes_all = False  # the port ends: what was read already is taken beyond the bound
         self._queued_bytes = 0
         self._last_error = ""
         self._is_heard = True  # a stream answered the last try, if only with an error
+        self._refused_by: str | None = None  # the stream whose answer to the last try was an error
+        self._whose = whose
         self._former: Publisher | None = None
         self._account = account
         self._clock = clock
@@ -160,7 +167,9 @@ class Publisher:
 
     @property
     def last_error(self) -> str:
-        return self._last_error or ("" if self._former is None else self._former.last_error)
+        if self._last_error or self._former is None or not self._former.last_error:
+            return self._last_error
+        return f"{_LEFT}: {self._former.last_error}"
 
     @property
     def has_room(self) -> bool:
@@ -169,10 +178,14 @@ class Publisher:
             and self._queued_bytes < limits.READINGS_UNCOMMITTED_BYTES
         )
 
-    @property
-    def holds_up(self) -> bool:
-        """Whether something waits for a stream that is there: what is newer goes behind it."""
-        return bool(self._entries) and self._is_heard
+    def holds_up(self, newer: Publisher) -> bool:
+        """Say whether something waits here for a stream that is there: the newer goes behind it.
+
+        What is refused holds up only what the same stream has refused: then order counts.
+        """
+        if not self._entries or not self._is_heard:
+            return False
+        return self._refused_by is None or self._refused_by == newer._refused_by
 
     def start(self) -> None:
         """Subscribe to the answers."""
@@ -194,6 +207,7 @@ class Publisher:
                 progressed=lambda: None,
                 stream=self._stream if left.stream == self._stream else "",
                 turns=self._turns,
+                whose=_LEFT,
             )
             self._former.start()
         elif left.stream != self._former._stream:
@@ -276,7 +290,7 @@ class Publisher:
             self._former.pump(last=True)
         if self._publishing or self._timer is not None or (self._waits and not last):
             return
-        if self._entries and not last and self._former is not None and self._former.holds_up:
+        if self._entries and not last and self._former is not None and self._former.holds_up(self):
             self._set_timer(limits.READING_RETRY_NS)
             return
         began_ns = self._turns.begin()
@@ -357,10 +371,12 @@ class Publisher:
         if self._stream and ack.stream != self._stream:
             return
         self._is_heard = True
+        self._refused_by = None
         if ack.error is not None and ack.error.err_code in POISON_ERR_CODES:
             self._count_poison(ack.error.description)
             self._resolve(entry)
         elif ack.error is not None:
+            self._refused_by = ack.stream
             self._refuse(entry, f"{ack.error.description} ({ack.error.err_code})")
         elif ack.seq > 0:
             self._stored_some = True
@@ -384,8 +400,9 @@ class Publisher:
         self._counters.refused += 1
         if not self._last_error:
             log.warning(
-                "Readings cannot be stored: port=%s reason=%s queued=%d",
+                "Readings cannot be stored: port=%s%s reason=%s queued=%d",
                 self._port,
+                f" of={self._whose}" if self._whose else "",
                 reason,
                 len(self._entries),
             )

@@ -540,6 +540,43 @@ def test_what_entries_of_two_streams_left_is_answered_by_either() -> None:
     assert world.publisher.stop() == Left([first, second], "")
 
 
+FULL = {"code": 503, "err_code": 10077, "description": "maximum messages exceeded"}
+
+
+def test_what_a_full_stream_refuses_holds_up_nothing_for_another() -> None:
+    world = World()
+    old = FakeStream(world.account, b"s.>", "OLD")
+    old.refusal = FULL
+    new = FakeStream(world.account, b"n.>", "NEW")
+    new.commits_at_once = True
+    world.publisher.take_over(left(0, 3))
+
+    world.offer([3, 4], b"n.a")
+    world.clock.advance(limits.READING_RETRY_NS)
+
+    assert numbers(new) == [3, 4]
+    assert world.publisher.queued == 3
+    assert world.publisher.last_error == (
+        "what the entry before left: maximum messages exceeded (10077)"
+    )
+
+
+def test_what_a_full_stream_refuses_goes_first_once_there_is_room() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    stream.commits_at_once = True
+    stream.refusal = FULL
+    world.publisher.take_over(left(0, 1))
+    world.offer(range(1, 4))
+    world.clock.advance(120 * NS_PER_S)
+    assert (stream.payloads, world.publisher.queued) == ([], 4)
+
+    stream.refusal = None
+    world.clock.advance(120 * NS_PER_S)
+
+    assert numbers(stream) == [0, 1, 2, 3]
+
+
 def test_stop_leaves_no_timer_and_no_subscription() -> None:
     world = World()
     FakeStream(world.account, b"s.>").silent = True
