@@ -7,6 +7,7 @@ told to, and leaves radios alone. Truth: docs/serial/tools.md.
 from __future__ import annotations
 
 import contextlib
+import errno
 import select
 from collections.abc import Callable
 from dataclasses import asdict
@@ -58,7 +59,8 @@ QUESTIONS: Final = (
 )
 _SILENCE: Final = Question(b"")
 
-Listen = Callable[[int, Question], bytes]
+# Returns None where the driver cannot have such a line: a pseudo-terminal knows no parity.
+Listen = Callable[[int, Question], bytes | None]
 
 
 @click.command(
@@ -118,6 +120,8 @@ def search(
         was_silent = True
         for question in (_SILENCE, *(QUESTIONS if active else ())):
             data = listen(baud, question)
+            if data is None:
+                continue
             heard += len(data)
             tell(baud, len(data))
             asked = question.data if was_silent else b""
@@ -191,8 +195,13 @@ def _listener(path: str, seconds: float) -> Iterator[Listen]:
             lock.release()
         raise
 
-    def listen(baud: int, question: Question) -> bytes:
-        port.set_line(baud, question.parity)
+    def listen(baud: int, question: Question) -> bytes | None:
+        try:
+            port.set_line(baud, question.parity)
+        except OSError as err:
+            if err.errno == errno.EINVAL:
+                return None
+            raise
         port.drop_input()
         if question.data:
             port.write(question.data)

@@ -37,8 +37,35 @@ def seconds(_: object, option: click.Parameter, value: str | None) -> float | No
     return duration_ns / NS_PER_S
 
 
+class _WithCommand(click.Command):
+    """Options stand before PORT or right behind it; what is behind that is the COMMAND's own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at_port = self._options_of(ctx, args)
+        rest = args[at_port + 1 :]
+        size = self._options_of(ctx, rest)
+        command = rest[size:]
+        if command[:1] == ["--"]:
+            del command[0]
+        port = args[at_port : at_port + 1]
+        return super().parse_args(ctx, [*args[:at_port], *rest[:size], "--", *port, *command])
+
+    def _options_of(self, ctx: click.Context, words: list[str]) -> int:
+        """Return how many of the first words are options, with their values."""
+        takes_value = {
+            name: not one.is_flag
+            for one in self.get_params(ctx)
+            if isinstance(one, click.Option)
+            for name in one.opts
+        }
+        at = 0
+        while at < len(words) and words[at].startswith("-") and words[at] != "--":
+            at += 2 if takes_value.get(words[at], False) else 1
+        return min(at, len(words))
+
+
 @click.command(
-    context_settings={"ignore_unknown_options": True},
+    cls=_WithCommand,
     epilog="""\b
 Examples:
   leafnode port lend scale --for 5m

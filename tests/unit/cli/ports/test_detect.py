@@ -216,6 +216,19 @@ def test_a_real_terminal_is_opened_set_and_left_as_it_was(
     )
 
 
+def test_a_terminal_without_parity_is_not_asked_with_one(
+    pty: tuple[int, FakeMachine],
+) -> None:
+    result = CliRunner().invoke(
+        detect,
+        ["by-id:usb-A1", "--speed", "9600", "--seconds", "0.001", "--active"],
+        standalone_mode=False,
+    )
+
+    assert result.exception is None
+    assert (result.return_value, result.stdout) == (1, "nothing was heard\n")
+
+
 def test_silence_is_status_1(pty: tuple[int, FakeMachine]) -> None:
     result = CliRunner().invoke(
         detect,

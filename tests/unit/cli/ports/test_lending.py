@@ -92,6 +92,26 @@ def test_a_command_has_the_path_and_its_status_and_the_port_goes_back_at_its_end
     assert asked["holder"].startswith(f"sh, pid {os.getpid()} on ")
 
 
+@pytest.mark.parametrize("before", [[], ["--for", "5m"]])
+@pytest.mark.parametrize("behind", [[], ["--for=5m", "-s", "nats://gw"]])
+def test_the_options_of_a_command_are_its_own(
+    client: type[FakeClient], before: list[str], behind: list[str]
+) -> None:
+    words = [*before, "scale", *behind, "sh", "-c", 'test "$*" = "--for 1h -s x" && exit 5', "sh"]
+
+    words += ["--for", "1h", "-s", "x"]
+    lent = CliRunner().invoke(lending.lend, words, standalone_mode=False)
+
+    assert lent.return_value == 5, lent.output
+
+
+def test_an_option_that_is_none_is_refused_where_ours_stand(client: type[FakeClient]) -> None:
+    refused = CliRunner().invoke(lending.lend, ["scale", "--forr", "5m"])
+
+    assert (refused.exit_code, client.asked) == (2, [])
+    assert "--forr" in refused.output
+
+
 def test_a_command_that_a_signal_ended_has_a_shells_status_for_it(client: type[FakeClient]) -> None:
     words = ["scale", "--", "sh", "-c", "kill -9 $$"]
 
