@@ -17,6 +17,7 @@ from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import onward
 from leafnode.uplink.refusal import Refusal, closed_for, larger_than, not_taken, refusal
 from leafnode.uplink.scatter import Scatter
+from leafnode.uplink.way import Way
 from leafnode.uplink.window import Budget, Offer, Window
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class Flight:
         self._retry_alarm = Alarm(parts.clock, self._retry_refused)
         self._ack_alarm = Alarm(parts.clock, self._ack_overdue)
         self._soon = Alarm(parts.clock, self.pump)
+        self._way = Way()
+        self._lost_alarm = Alarm(parts.clock, self._is_lost)  # set: nothing new is sent
         self.has_progress = False  # the hub acknowledged something
         self._heard_ns = 0  # when the hub last acknowledged anything
         self._untaken: dict[bytes, int] = {}  # subject that nobody took -> since when
@@ -145,6 +148,8 @@ class Flight:
             self._parts.counters.cuts += 1
         self.is_on = self.is_refused = False
         self._ack_alarm.cancel()
+        self._lost_alarm.cancel()
+        self._way.clear()
         self._soon.cancel()
         self._retry_alarm.cancel()
         self._parts.local.rest()
@@ -188,7 +193,7 @@ class Flight:
         self._settle(wants=self.window.has_unsent or self._parts.lag.behind > 0)
 
     def _may_send(self) -> bool:
-        return self.is_on and not self.is_refused
+        return self.is_on and not self.is_refused and not self._lost_alarm.is_set
 
     def _is_held(self, entry: Entry) -> bool:
         size = len(entry.subject) + len(entry.body) + limits.UPLINK_LINE_BYTES
@@ -262,6 +267,7 @@ class Flight:
             self._not_taken(entry, subject)
             return
         self._untaken.pop(subject, None)
+        self._way.sent(entry.seq)
         parts.counters.resent += entry.attempts > 1
         if not self._ack_alarm.is_set:
             self._ack_alarm.set(self._options.ack_timeout_ns)
@@ -293,6 +299,7 @@ class Flight:
         if not letter.from_leaf:
             return  # a client of ours made it up
         if isinstance(ack, Failure):
+            self._way.ended(seq)
             entry = self.window.get(seq)
             if entry is not None:
                 self._refuse(entry, refusal(ack))
@@ -300,6 +307,7 @@ class Flight:
         other_domain = self._options.domain and ack.domain != self._options.domain
         other_stream = self._options.hub_stream and ack.stream != self._options.hub_stream
         if other_domain or other_stream:
+            self._way.ended(seq)
             parts.trouble.say(f"stored by stream {ack.stream} of domain {ack.domain!r} instead")
             return
         entry = self.window.settle(seq, ack.seq)
@@ -314,6 +322,7 @@ class Flight:
         self._heard_ns = self._clock.monotonic_ns()
         self.last_ack_ns = self._clock.wall_ns()
         parts.local.ack(entry)
+        self._pass(seq, is_duplicate=ack.duplicate)
         if entry.sent_ns is not None:
             size, entry.wire_size = entry.wire_size, 0
             cost = len(letter.body) + limits.UPLINK_LINE_BYTES
@@ -328,6 +337,29 @@ class Flight:
         elif self._may_send():
             self._parts.trouble.is_over()
             self._pump_soon()
+
+    def _pass(self, seq: int, *, is_duplicate: bool) -> None:
+        """See whether the hub has passed a message that was sent before this one."""
+        way = self._way
+        if is_duplicate or not self.is_asked:
+            way.ended(seq)
+        else:
+            way.stored(seq)
+        lost = way.lost()
+        if lost is None:
+            self._lost_alarm.cancel()
+        elif self.is_on and not self._lost_alarm.is_set:
+            entry = self.window.get(lost)
+            # One that is lost again and again is lost for another reason.
+            if entry is not None and entry.attempts <= limits.UPLINK_LOST_TIMES:
+                self._lost_alarm.set(limits.UPLINK_LOST_NS)
+
+    def _is_lost(self) -> None:
+        lost = self._way.lost()
+        if lost is None:  # it was refused meanwhile
+            self.pump()
+        else:
+            self._cut(f"the hub lost sequence {lost}: it acknowledged a later one")
 
     def _ack_overdue(self) -> None:
         """A slow link may hold much; what counts is that acknowledgements come."""
@@ -382,7 +414,7 @@ class Flight:
             self.pump()
 
     def _hold(self, entry: Entry) -> None:
-        if self._may_send():
+        if self.is_on and not self.is_refused:
             self.is_refused = True
             self._retry_pause_ns = limits.UPLINK_REFUSED_NS
             self._retry_alarm.set(self._retry_pause_ns)

@@ -66,6 +66,7 @@ class FakeHub:
         self.questions: list[dict[str, Any]] = []
         self.refuses: set[bytes] = set()  # payloads that get an error PubAck
         self.refusal = (10077, "maximum bytes exceeded")  # for now; 10054 would be for good
+        self.loses: list[bytes] = []  # payloads: neither stored nor answered, once for each
         self.bytes_per_s = 0  # of the link, upstream; 0: any number
         self._free_ns = 0  # when the link has sent what it was given
         self.loses_acks = False
@@ -204,6 +205,9 @@ class FakeHub:
             }
             return None if self.loses_acks else {"error": error, "stream": self.stream, "seq": 0}
         self.received.append(msg_id)
+        if payload in self.loses:
+            self.loses.remove(payload)
+            return None
         if payload in self.refuses:
             err_code, text = self.refusal
             error = {"code": 400, "err_code": err_code, "description": text}

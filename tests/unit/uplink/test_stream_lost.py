@@ -1,0 +1,129 @@
+"""A hub that loses a message and goes on, as one whose leader died or that was given replicas.
+
+Truth: docs/uplink.md, "When the hub loses messages".
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode import limits
+from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.config.options import UplinkStream
+from tests.sim.hub import RTT_NS
+from tests.sim.uplink_world import World, numbers
+
+
+def feed(world: World, first: int, last: int, *, every_ns: int = 5 * NS_PER_MS) -> None:
+    for number in range(first, last + 1):
+        world.store(b"%d" % number)
+        world.clock.advance(every_ns)
+
+
+def behind(payloads: list[bytes], lost: bytes) -> int:
+    """Return how many later messages are stored before that one."""
+    return sum(int(one) > int(lost) for one in payloads[: payloads.index(lost)])
+
+
+@pytest.mark.parametrize("every_ns", [NS_PER_MS, 5 * NS_PER_MS])
+def test_what_the_hub_lost_is_sent_again_before_anything_new(every_ns: int) -> None:
+    world = World()
+    world.start()
+    world.hub.loses = [b"50"]
+
+    feed(world, 1, 400, every_ns=every_ns)
+    world.clock.advance(3 * NS_PER_S)
+
+    assert sorted(world.hub.payloads(), key=int) == numbers(1, 400)
+    assert behind(world.hub.payloads(), b"50") <= RTT_NS // every_ns + 1
+    assert (world.status.counters.cuts, world.status.counters.duplicates) == (1, 0)
+    assert world.status.former_error == "the hub lost sequence 50: it acknowledged a later one"
+
+
+def test_several_in_a_row_come_again_in_their_order() -> None:
+    world = World()
+    world.start()
+    world.hub.loses = numbers(50, 61)
+
+    feed(world, 1, 400)
+    world.clock.advance(3 * NS_PER_S)
+
+    payloads = world.hub.payloads()
+    assert sorted(payloads, key=int) == numbers(1, 400)
+    rest = payloads[payloads.index(b"50") :]
+    assert rest == sorted(rest, key=int)
+    assert behind(payloads, b"50") <= RTT_NS // (5 * NS_PER_MS) + 1
+
+
+def test_an_answer_that_comes_a_little_late_cuts_nothing_and_holds_what_is_new() -> None:
+    world = World()
+    world.start()
+    world.hub.queue_ns = 2 * RTT_NS + limits.UPLINK_LOST_NS // 2  # as by a former leader
+    world.store(b"1")
+    world.clock.advance(15 * NS_PER_MS)
+    world.hub.queue_ns = 0
+    world.store(b"2")
+    world.clock.advance(RTT_NS + NS_PER_MS)
+
+    world.store(b"3")
+    world.clock.advance(RTT_NS)
+    assert world.hub.payloads() == [b"2"]
+    world.clock.advance(limits.UPLINK_LOST_NS)
+
+    assert world.hub.payloads() == [b"2", b"1", b"3"]
+    assert (world.status.counters.cuts, world.status.counters.resent) == (0, 0)
+
+
+def test_a_duplicate_that_is_told_at_once_is_no_loss_of_those_before_it() -> None:
+    world = World()
+    world.start()
+    world.hub.queue_ns = 100 * NS_PER_MS
+    world.store(*numbers(1, 3))
+    world.clock.advance(15 * NS_PER_MS)
+    world.account.publish(
+        world.uplink._mailbox.address(b"p", b"3"),
+        b'{"stream":"AGG","domain":"hub","seq":9,"duplicate":true}',
+        origin=world.hub.peer,
+    )
+    world.hub.queue_ns = 0
+    world.store(b"4")
+    world.clock.advance(RTT_NS // 2)
+
+    assert world.hub.payloads() == [b"4"]
+
+
+def test_with_a_window_of_one_message_nothing_passes_what_the_hub_lost() -> None:
+    world = World(UplinkStream(stream="EV", hub_stream="AGG", domain="hub", window_msgs=1))
+    world.start()
+    world.hub.loses = [b"20"]
+
+    feed(world, 1, 60, every_ns=2 * RTT_NS)
+    world.clock.advance(60 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(1, 60)
+
+
+def test_what_is_lost_again_and_again_holds_nobody_for_ever() -> None:
+    """As a subject that the hub's stream does not take, and a subscriber there does."""
+    world = World()
+    world.start()
+    world.hub.loses = [b"5"] * 1000
+
+    feed(world, 1, 200, every_ns=100 * NS_PER_MS)
+
+    assert len(world.hub.payloads()) > 190
+    assert world.status.counters.cuts == limits.UPLINK_LOST_TIMES
+
+
+def test_newest_first_what_the_hub_lost_comes_again_soon() -> None:
+    options = UplinkStream(stream="EV", hub_stream="AGG", domain="hub", newest_first=True)
+    world = World(options)
+    world.start()
+    world.hub.loses = [b"50"]
+
+    feed(world, 1, 400)
+    world.clock.advance(3 * NS_PER_S)
+
+    assert sorted(world.hub.payloads(), key=int) == numbers(1, 400)
+    assert world.status.counters.duplicates == 0
+    assert world.status.counters.cuts == 1
