@@ -257,6 +257,7 @@ SEGMENT_CACHE_BYTES: Final = 16 * MIB  # columns of sealed segments, one cache f
 SUBJECT_FILTERS_MAX: Final = 64  # pattern lists of one stream whose subjects are remembered
 NEWEST_LOOKED_AT: Final = 8192  # messages that came since a pattern's newest was known, 0.1 us each
 MATCHED_PER_STEP: Final = 8192  # subjects held against such a list in one step, 0.2 us each
+FORGOTTEN_PER_STEP: Final = 4096  # subjects of which those without messages go, 0.5 us each
 LISTED_PER_STEP: Final = 4096  # subjects whose newest message is asked for in one step; 0.3 us each
 DELETE_SEGMENTS: Final = 4  # of a stream that is deleted, in one transaction
 DELETE_SUBJECTS: Final = 10_000  # likewise

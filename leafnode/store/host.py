@@ -25,6 +25,7 @@ class Host(Protocol):
     committer: Committer
     tails: TailBudget
     hot: HotBudget
+    call_later: Callable[[int, Callable[[], None]], object]
 
     def ask(self, request: ReadRequest, done: Callable[[ReadResult], None]) -> None:
         """Have the reader's thread do it, until it succeeds. Raises StoreBusy, and StoreFailed once

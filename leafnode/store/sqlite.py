@@ -98,6 +98,7 @@ class SqliteStore:
             seams.clock.call_later,
         )
         self._deletions = Deletions(seams.clock, self.committer)
+        self.call_later: Callable[[int, Callable[[], None]], object] = seams.clock.call_later
         self.tails = TailBudget(bounds.tail_cache_bytes)
         self.hot = HotBudget(bounds.hot_cache_bytes)
         self._streams: dict[tuple[str, str], SqliteStream] = {}

@@ -15,6 +15,7 @@ from leafnode.errors import StoreCorrupt, StoreError, StoreFailed
 from leafnode.protocol.subject import is_literal
 from leafnode.store import ask, lookup, writes
 from leafnode.store.api import SEQ_MAX
+from leafnode.store.forgetting import Forgetting
 from leafnode.store.hot import Hot
 from leafnode.store.rows import checksum, new_rows, to_message
 from leafnode.store.sizes import message_bytes
@@ -51,7 +52,7 @@ class SqliteStream:
         self._removed_staged: set[int] = set()  # readers still get these
         self._removed_upto = 0  # none of those, ever, was beyond this one
         self._newest_removed: set[int] = set()  # those of them that were their subjects' newest
-        self._forget_due = False
+        self._forgetting = Forgetting(host, self)
         self._floor_is_behind = False  # removals were staged that a crash would undo
         self._tail = Tail(index.last_seq + 1)
         self._hot = Hot(host.hot)
@@ -323,9 +324,8 @@ class SqliteStream:
             self._committed_first = change.first_seq
             tail.discard_below(change.first_seq)
         if change.removed_segments:
-            self._forget_due = True
-        if self._forget_due and not self.is_removing():
-            self._forget_subjects()
+            self._forgetting.is_due = True
+        self._forgetting.go_on()
 
     def adopt(self, index: StreamIndex, consumers: dict[str, ConsumerRecord]) -> None:
         """Start over from what is on disk, after a failed commit."""
@@ -336,7 +336,8 @@ class SqliteStream:
         self._newest_removed.clear()
         self._committed_seq = index.last_seq
         self._committed_first = index.first_seq
-        self._forget_due = self._floor_is_behind = False
+        self._floor_is_behind = False
+        self._forgetting.stop()
         # Nothing that memory believed of the disk holds any more.
         self._tail = Tail(index.last_seq + 1)
         self._hot.clear()
@@ -403,14 +404,6 @@ class SqliteStream:
             erased: list[Sequence[int]] = [seqs for _, seqs in removal.swept]
             erased += [range(one.first_seq, one.last_seq + 1) for one in removal.dropped]
             self._tell_erased(sorted(erased, key=_first))
-
-    def _forget_subjects(self) -> None:
-        self._forget_due = False
-        if self._host.committer.failed is not None:
-            return
-        sids = self.index.subjects.forget_empty()
-        if sids:
-            self._host.committer.batch().change(self).forget_subjects(sids)
 
     def _newest_of(self, pattern: bytes) -> int | None:
         """Return the sequence of the newest committed message of one subject, 0 where it has none;

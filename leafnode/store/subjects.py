@@ -140,17 +140,20 @@ class Subjects:
         sids = self.sids(patterns)
         return self.by_sid.values() if sids is None else map(self.by_sid.__getitem__, sids)
 
-    def forget_empty(self) -> list[int]:
-        """Drop the subjects without messages; return their ids, ascending."""
+    def forget_empty(self, sids: Iterable[int] | None = None) -> list[int]:
+        """Drop those of these subjects, or of all, that have no messages; return their ids,
+        ascending.
+        """
         if self.count == len(self.by_sid):
             return []
-        gone = [subject for subject in self.by_sid.values() if not subject.msgs]
+        known = self.by_sid.values() if sids is None else map(self.by_sid.get, sids)
+        gone = [subject for subject in known if subject is not None and not subject.msgs]
         for subject in gone:
             del self.by_name[subject.name], self.by_sid[subject.sid], self.names[subject.sid]
-        sids = frozenset(subject.sid for subject in gone)
-        for known in self._filters.values():
-            known.forget(sids)
-        return sorted(sids)
+        gone_sids = frozenset(subject.sid for subject in gone)
+        for one in self._filters.values():
+            one.forget(gone_sids)
+        return sorted(gone_sids)
 
 
 class _Filter:
@@ -169,7 +172,8 @@ class _Filter:
         self.per_step = self._patterns.per_step  # subjects that are looked at in a step
 
     def forget(self, sids: frozenset[int]) -> None:
-        self.sids -= sids
+        if not self.sids.isdisjoint(sids):
+            self.sids -= sids
         self._some -= sids
 
     def extend_some(self, subjects: Subjects, most: int) -> bool:
