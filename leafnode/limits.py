@@ -255,6 +255,7 @@ SEGMENT_SPAN_MAX: Final = 4 * SEGMENT_ROWS_MAX  # sequences, so that one bit for
 SUBJECTS_COUNTED_MAX: Final = 1024  # of a sealed segment, 6 bytes each; with more it is read
 SEGMENT_CACHE_BYTES: Final = 16 * MIB  # columns of sealed segments, one cache for all streams
 SUBJECT_FILTERS_MAX: Final = 64  # pattern lists of one stream whose subjects are remembered
+NEWEST_NEAR: Final = 2048  # messages at the end that are looked at before every subject is
 NEWEST_LOOKED_AT: Final = 8192  # messages that came since a pattern's newest was known, 0.1 us each
 MATCHED_PER_STEP: Final = 8192  # subjects held against such a list in one step, 0.2 us each
 FORGOTTEN_PER_STEP: Final = 4096  # subjects of which those without messages go, 0.5 us each

@@ -151,6 +151,8 @@ class _Listed:
 
 def newest(index: StreamIndex, pattern: bytes) -> int:
     """Return the newest sequence that matches, 0 without any."""
+    if index.subjects.is_beyond(pattern):
+        return 0
     return index.newest.of(
         pattern,
         index.last_seq,
@@ -355,13 +357,13 @@ def _total(index: StreamIndex, sids: frozenset[int] | None) -> int:
 
 
 def _newest_since(index: StreamIndex, pattern: bytes, from_seq: int) -> int:
-    sids = index.subjects.sids([pattern])
+    names, wanted = index.subjects.names, Patterns([pattern]).include
     for segment in reversed(index.segments[max(0, index.segment_index(from_seq)) :]):
         if segment.last_seq < from_seq or not segment.live:
             continue
         columns = index.columns(segment)
         for slot in range(len(columns) - 1, columns.slot(from_seq) - 1, -1):
-            if sids is None or columns.sids[slot] in sids:
+            if wanted(names[columns.sids[slot]]):
                 seq = segment.first_seq + columns.offsets[slot]
                 if not segment.is_dead(seq):
                     return seq

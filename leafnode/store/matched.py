@@ -40,11 +40,12 @@ class _Match:
 class Matched:
     """The lists of patterns of one stream."""
 
-    __slots__ = ("_known", "_last_number", "_subjects")
+    __slots__ = ("_dots_max", "_known", "_last_number", "_subjects")
 
     def __init__(self, subjects: dict[bytes, Seqs]) -> None:
         self._subjects = subjects
         self._last_number = 0
+        self._dots_max = 0  # in any name that was ever here
         self._known: dict[tuple[bytes, ...], _Match] = {}  # the most recently used is last
 
     def add(self, name: bytes) -> Seqs:
@@ -52,7 +53,12 @@ class Matched:
         self._last_number += 1
         seqs = self._subjects[name] = Seqs()
         seqs.number = self._last_number
+        self._dots_max = max(self._dots_max, name.count(b"."))
         return seqs
+
+    def is_beyond(self, pattern: bytes) -> bool:
+        """Say whether a pattern has more tokens than any subject, so that it stands for none."""
+        return pattern.count(b".") > self._dots_max
 
     def drop(self, name: bytes) -> None:
         """A subject has no messages any more."""
@@ -67,6 +73,8 @@ class Matched:
             return subjects
         if all(map(is_literal, patterns)):
             return [name for name in dict.fromkeys(patterns) if name in subjects]
+        if len(patterns) == 1 and self.is_beyond(patterns[0]):
+            return ()
         known = self._find(tuple(patterns))
         if known.checked < 0:
             known.names = dict.fromkeys(known.patterns.among(subjects))

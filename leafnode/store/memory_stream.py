@@ -178,6 +178,8 @@ class MemoryStream:
         return best
 
     def newest_of(self, pattern: bytes) -> int:
+        if self.matched.is_beyond(pattern):
+            return 0
         return self._newest.of(
             pattern,
             self._last_seq,

@@ -33,11 +33,11 @@ class Newest:
         search: Callable[[], int],
     ) -> int:
         """Return the newest sequence, 0 without any. `since` returns that from some sequence on,
-        `search` that of all, which may take long.
+        `search` that of all, which may take long: first it is looked for near the end.
         """
         newest, end = self._known.pop(pattern, (0, -1))
         if end < 0 or last_seq - end > limits.NEWEST_LOOKED_AT:
-            newest = search()
+            newest = since(max(1, last_seq + 1 - limits.NEWEST_NEAR)) or search()
         elif found := since(end + 1):
             newest = found
         elif newest and not lives(newest):

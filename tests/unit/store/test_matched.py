@@ -81,3 +81,12 @@ def test_what_can_be_looked_up_needs_no_steps() -> None:
     matched = Matched({})
 
     assert [list(matched.prepare(one)) for one in EASY] == [[], [], []]
+
+
+def test_nothing_is_looked_at_for_a_pattern_of_more_tokens_than_any_subject_has() -> None:
+    matched = Matched({})
+    matched.add(b"a.b")
+
+    assert list(matched.of([b"*.*.>"])) == []
+    assert matched._known == {}
+    assert list(matched.of([b"*.>"])) == [b"a.b"]

@@ -40,7 +40,7 @@ class Stream:
 def test_asked_again_only_what_came_since_is_looked_at(seqs: tuple[int, ...]) -> None:
     stream = Stream(*seqs)
     assert stream.ask() == max(seqs, default=0)
-    assert stream.asked == ["search"]
+    assert stream.asked == (["since 1"] if seqs else ["since 1", "search"])
     stream.last_seq = 9
 
     assert stream.ask() == max(seqs, default=0)
@@ -70,8 +70,9 @@ def test_after_very_many_all_are_looked_at() -> None:
     stream.last_seq += limits.NEWEST_LOOKED_AT
     assert (stream.ask(), stream.asked) == (1, ["since 2"])
     stream.last_seq += limits.NEWEST_LOOKED_AT + 1
+    near = stream.last_seq + 1 - limits.NEWEST_NEAR
 
-    assert (stream.ask(), stream.asked) == (1, ["search"])
+    assert (stream.ask(), stream.asked) == (1, [f"since {near}", "search"])
 
 
 def test_so_many_patterns_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,4 +82,15 @@ def test_so_many_patterns_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
         stream.ask(pattern)
 
     assert (stream.ask(b"a.*"), stream.asked) == (1, ["since 2"])
-    assert (stream.ask(b"b.*"), stream.asked) == (1, ["search"])
+    assert (stream.ask(b"b.*"), stream.asked) == (1, ["since 1"])
+
+
+def test_one_near_the_end_is_found_without_a_look_at_every_subject() -> None:
+    near = limits.NEWEST_NEAR
+    stream = Stream(near, 2 * near)
+    stream.last_seq = 3 * near - 1
+    assert (stream.ask(), stream.asked) == (2 * near, [f"since {2 * near}"])
+
+    stream.last_seq += 1
+
+    assert (stream.ask(b"o.*"), stream.asked) == (2 * near, [f"since {2 * near + 1}", "search"])

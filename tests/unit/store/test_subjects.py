@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 from typing import Any
 
@@ -283,3 +284,45 @@ def test_of_patterns_that_are_a_tree_a_step_holds_fewer_subjects_against_them(
     made = subjects(*[b"n%d.x" % number for number in range(41)])
 
     assert len(list(made.prepare([b"n%d.*" % number for number in range(count)]))) == steps
+
+
+DEEP = b".".join([b"a", *[b"b"] * 40])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        (b"a.*" + b".b" * 39, {2}),
+        (b"a.*" + b".b" * 38 + b".c", set()),
+        (b"a.*" + b".b" * 38, set()),
+        (b"a.*" + b".b" * 38 + b".>", {2}),
+        (b"a" + b".*" * 40, {2}),
+        (b"a" + b".*" * 40 + b".>", set()),
+        (b"a" + b".*" * 2000, set()),
+    ],
+)
+def test_a_pattern_of_very_many_tokens_stands_for_what_it_says(
+    pattern: bytes, found: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[int] = []
+    real = re.compile
+
+    def compile_it(text: bytes, *flags: int) -> re.Pattern[bytes]:
+        compiled.append(len(text))
+        return real(text, *flags)
+
+    monkeypatch.setattr(re, "compile", compile_it)
+    made = subjects(b"a.b", DEEP, b"c.d")
+
+    assert made.sids([pattern]) == found
+    assert set(Patterns([pattern]).among(made.by_name)) == {made.names[sid] for sid in found}
+    assert max(compiled) < 400
+
+
+def test_nothing_is_looked_at_for_a_pattern_of_more_tokens_than_any_subject_has() -> None:
+    made = subjects(b"a.b.c", b"d")
+
+    assert made.sids([b"*.*.*.*"]) == made.sids([b"*.*.*.>"]) == frozenset()
+    assert list(made.prepare([b"*.*.*.*"])) == []
+    assert made._filters == {}
+    assert made.sids([b"*.*.>"]) == {1}
