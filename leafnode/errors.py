@@ -112,6 +112,17 @@ class TlsError(LeafnodeError):
         return f"{self.file}: {self.reason}" if self.file else self.reason
 
 
+class HungError(LeafnodeError):
+    """Files on a file system that does not answer; `what` says which."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.what}: the file system does not answer"
+
+
 class AuthError(LeafnodeError):
     """Credentials that cannot be used; the text never holds a secret."""
 

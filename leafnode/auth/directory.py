@@ -20,6 +20,7 @@ from leafnode.auth.claims import AccountClaims
 from leafnode.clock import NS_PER_S
 from leafnode.durable import sync_directory
 from leafnode.errors import AuthError
+from leafnode.files import read_regular
 from leafnode.limits import (
     ACCOUNT_JWTS_MAX,
     CACHE_RECHECK_MAX_NS,
@@ -226,8 +227,7 @@ class JwtDirectory:
 
     def _read(self, account: str) -> str | None:
         try:
-            with self._file(account).open("rb") as file:
-                content = file.read(JWT_CHARS_MAX + 1)
+            content = read_regular(self._file(account), JWT_CHARS_MAX + 1)
         except OSError:
             return None
         return content.decode("ascii", "replace").strip()

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from leafnode.errors import AuthError
+from leafnode.files import read_regular
 from leafnode.limits import CREDENTIALS_FILE_BYTES_MAX
 
 if TYPE_CHECKING:
@@ -68,8 +68,7 @@ def read_seed_file(path: str) -> Signer:
 def read_secret_file(path: str) -> bytes:
     """Return a small file's content. Raises AuthError that names the file. Blocks: file access."""
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(CREDENTIALS_FILE_BYTES_MAX + 1)
+        content = read_regular(path, CREDENTIALS_FILE_BYTES_MAX + 1)
     except (OSError, ValueError) as err:  # ValueError: a path with a NUL
         raise AuthError(f"{path}: {getattr(err, 'strerror', None) or err}") from err
     if len(content) > CREDENTIALS_FILE_BYTES_MAX:

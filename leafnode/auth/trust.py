@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth import jwt, nkey
 from leafnode.auth.claims import AccountClaims, OperatorClaims, UserClaims
 from leafnode.errors import AuthError
+from leafnode.files import read_regular
 from leafnode.limits import JWT_CHARS_MAX
 from leafnode.protocol.info import COMPATIBLE_VERSION
 
@@ -89,8 +89,7 @@ def _token(text: str) -> str:
     """Return the JWT of an operator, which is given or in a file."""
     if not text.startswith(jwt.START):
         try:
-            with Path(text).open("rb") as file:
-                content = file.read(JWT_CHARS_MAX)
+            content = read_regular(text, JWT_CHARS_MAX)
         except (OSError, ValueError) as err:  # ValueError: a path with a NUL
             reason = getattr(err, "strerror", None) or err
             raise AuthError(f"error parsing operator JWT: open {text}: {reason}") from err

@@ -14,15 +14,18 @@ import os
 import ssl
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from leafnode.clock import NS_PER_S
-from leafnode.errors import AuthError, TlsError
+from leafnode.errors import LeafnodeError
+from leafnode.files import FileReader
 from leafnode.leaf.alert import in_words
 from leafnode.leaf.handler import HubLink
 from leafnode.leaf.login import Login, read_login
 from leafnode.leaf.urls import HubUrl, UrlPool
 from leafnode.limits import (
+    LEAF_FILES_TIMEOUT_NS,
     LEAF_LOG_INTERVAL_NS,
     LEAF_QUICK_DIALS,
     LEAF_RECONNECT_MAX_NS,
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
     from leafnode.leaf.terms import LeafEnvironment, LeafzRow
     from leafnode.protocol.leaf_op import LeafInfo
     from leafnode.routing.account import Account
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +112,7 @@ class Remote:
         # Known from the start, so that nobody shows the configured URL with its credentials.
         self.status.url = str(self._pool.first)
         self._login = Login()
+        self._files = FileReader()
         self._changed = asyncio.Event()
         self._failed_dials = 0  # in a row
         self._refusals = 0  # links in a row that did not last
@@ -181,7 +187,7 @@ class Remote:
             link = await self._dial(url)
             self._failed_dials = 0
             await self._follow(link, url)
-        except (AuthError, TlsError, OSError, UnicodeError) as err:
+        except (LeafnodeError, OSError, UnicodeError) as err:
             # UnicodeError: a host that is no name.
             self._note_error(_words(err))
             return self._failed_dial_delay_ns()
@@ -203,7 +209,7 @@ class Remote:
         options = self.options
         self._changed.clear()
         if options.credentials or options.nkey:
-            self._login = await asyncio.to_thread(read_login, options)
+            self._login = await self._read(partial(read_login, options), _login_file(options))
         tls_first = options.tls is not None and options.tls.handshake_first
         if url.websocket:
             tls_first = url.tls or options.tls is not None
@@ -287,7 +293,7 @@ class Remote:
             async with asyncio.timeout(self._tls_timeout_ns() / NS_PER_S):
                 await link.transport.start_tls(context, self._pool.server_hostname(url))
             check_pinned(link.transport, self.options.pinned_certs)
-        except (TlsError, OSError) as err:
+        except (LeafnodeError, OSError) as err:
             link.drop(f"TLS: {_words(err)}")
         else:
             link.tls_started()
@@ -296,7 +302,11 @@ class Remote:
         return self.options.tls.timeout_ns if self.options.tls else LEAF_TLS_TIMEOUT_NS
 
     async def _tls_context(self) -> ssl.SSLContext:
-        return await asyncio.to_thread(dialer_context, self.options.tls)
+        return await self._read(partial(dialer_context, self.options.tls), "the files of tls")
+
+    async def _read(self, work: Callable[[], T], what: str) -> T:
+        """Do what blocks on files. Raises AuthError, TlsError, HungError."""
+        return await self._files.run(work, what, LEAF_FILES_TIMEOUT_NS)
 
     # when to try again
 
@@ -374,6 +384,10 @@ class Remote:
         if not login.jwt_expires_s or login.jwt_expires_s > now_s:
             return ""
         return f" (the JWT in {login.jwt_file} has expired, or this machine's clock is wrong)"
+
+
+def _login_file(options: LeafRemote) -> str:
+    return options.credentials or "the file of nkey"  # which may be the seed itself
 
 
 def _words(err: Exception) -> str:

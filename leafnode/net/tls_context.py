@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.config.tls import TLS13_SUITES, openssl_suites
 from leafnode.errors import TlsError
+from leafnode.files import require_regular
 from leafnode.tls import x509
 from leafnode.tls.curves import set_curves
 
@@ -142,6 +143,8 @@ def _context(options: ListenerTls, pair: CertificatePair) -> ssl.SSLContext:
 
 def _load_pair(context: ssl.SSLContext, pair: CertificatePair) -> None:
     try:
+        require_regular(pair.cert_file)
+        require_regular(pair.key_file)
         # Without a password function an encrypted key would ask on the terminal and wait.
         context.load_cert_chain(pair.cert_file, pair.key_file, password=lambda: "")
     except (OSError, ValueError) as err:
@@ -151,6 +154,7 @@ def _load_pair(context: ssl.SSLContext, pair: CertificatePair) -> None:
 def _load_roots(context: ssl.SSLContext, ca_file: str) -> None:
     try:
         if ca_file:
+            require_regular(ca_file)
             context.load_verify_locations(ca_file)
         else:
             context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
@@ -174,6 +178,7 @@ def _not_after_s(pair: CertificatePair) -> int:
 
 def _certificate(pair: CertificatePair) -> bytes:
     try:
+        require_regular(pair.cert_file)
         return x509.first_certificate(Path(pair.cert_file).read_text("utf-8"))
     except (OSError, ValueError) as err:
         raise TlsError(pair.cert_file, _words(err)) from err

@@ -5,16 +5,16 @@ Knows how TLS, the PROXY protocol and client handlers are put together; not how 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from leafnode.auth.identity import ConnectionType
 from leafnode.clients.handler import ClientHandler
 from leafnode.clients.seams import ClientSeams
 from leafnode.config.options import HostPort
+from leafnode.limits import RELOAD_FILES_TIMEOUT_NS
 from leafnode.net.entry import Entrance
 from leafnode.net.interfaces import shown
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
     from leafnode.server.server import Server
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 FIRST_ONLY: Final = 'Clients that are not using "TLS Handshake First" option will fail to connect'
@@ -37,7 +39,7 @@ FIRST_ONLY: Final = 'Clients that are not using "TLS Handshake First" option wil
 async def bind_clients(server: Server) -> Listener:
     """Listen for clients. Raises ListenError, TlsError."""
     options = server.options
-    tls = await server_tls(options.tls)
+    tls = await server_tls(server, options.tls)
     entrance = Entrance(
         server.clock,
         tls=tls,
@@ -61,13 +63,18 @@ async def bind_clients(server: Server) -> Listener:
     return listener
 
 
-async def server_tls(options: ListenerTls | None) -> ServerTls | None:
-    """Read the certificates of a listener; None without options. Raises TlsError."""
+async def read_certificates(server: Server, work: Callable[[], T]) -> T:
+    """Do what reads the certificates of a listener. Raises TlsError, HungError."""
+    return await server.files.run(work, "certificates", RELOAD_FILES_TIMEOUT_NS)
+
+
+async def server_tls(server: Server, options: ListenerTls | None) -> ServerTls | None:
+    """Read the certificates of a listener; None without options. Raises TlsError, HungError."""
     if options is None:
         return None
     from leafnode.net.tls_context import ServerTls
 
-    return await asyncio.to_thread(ServerTls, options)
+    return await read_certificates(server, partial(ServerTls, options))
 
 
 async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
@@ -79,14 +86,14 @@ async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
     entrance = server.entrances["clients"]
     wanted, present = options.tls, entrance.tls
     if wanted is None or present is None:
-        fresh = await server_tls(wanted)
+        fresh = await server_tls(server, wanted)
 
         def swap() -> None:
             entrance.tls = fresh
             entrance.allow_plain = options.allow_non_tls
 
         return swap
-    context = await asyncio.to_thread(present.prepare, wanted)
+    context = await read_certificates(server, partial(present.prepare, wanted))
 
     def rotate() -> None:
         present.apply(wanted, context)

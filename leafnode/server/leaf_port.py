@@ -5,9 +5,9 @@ Knows how TLS, logins and links are put together; not how any of them works.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.identity import ConnectionType
@@ -17,7 +17,7 @@ from leafnode.monitor.views import LeafPortFacts
 from leafnode.net.entry import Entrance
 from leafnode.net.interfaces import shown
 from leafnode.protocol.leaf_compression import NOT_SUPPORTED, OFF, Compression
-from leafnode.server.client_ports import client_seams, server_tls
+from leafnode.server.client_ports import client_seams, read_certificates, server_tls
 from leafnode.server.listeners import FOR_LEAFS
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ async def bind_leafs(server: Server, options: LeafListener) -> LeafPort:
     from leafnode.auth.leafs import LeafAuthenticator
     from leafnode.leaf.registry import LeafRegistry
 
-    tls = await server_tls(options.tls)
+    tls = await server_tls(server, options.tls)
     entrance = Entrance(server.clock, tls=tls, counters=server.entry_counters)
     server.entrances["leafnodes"] = entrance
     listener = await server.listeners.bind(
@@ -146,13 +146,13 @@ async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
     if entrance is None or (wanted is None and present is None):
         return _nothing
     if wanted is None or present is None:
-        fresh = await server_tls(wanted)
+        fresh = await server_tls(server, wanted)
 
         def swap() -> None:
             entrance.tls = fresh
 
         return swap
-    context = await asyncio.to_thread(present.prepare, wanted)
+    context = await read_certificates(server, partial(present.prepare, wanted))
 
     def rotate() -> None:
         present.apply(wanted, context)

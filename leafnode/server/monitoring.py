@@ -5,9 +5,9 @@ Knows how views, endpoints, TLS and a listener are put together; not how any of 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode.config.options import HostPort
@@ -16,7 +16,7 @@ from leafnode.monitor.monitor import Monitor
 from leafnode.net.backlog import WriteRules
 from leafnode.net.entry import Entrance
 from leafnode.net.interfaces import shown
-from leafnode.server.client_ports import server_tls
+from leafnode.server.client_ports import read_certificates, server_tls
 from leafnode.server.listeners import FOR_MONITORING
 from leafnode.server.views import views_of
 
@@ -80,7 +80,7 @@ async def prepare_tls(server: Server, wanted: Options) -> Callable[[], None]:
     if wanted.https is None or wanted.tls is None or entrance is None or entrance.tls is None:
         return lambda: None
     present, options = entrance.tls, _one_sided(wanted.tls)
-    context = await asyncio.to_thread(present.prepare, options)
+    context = await read_certificates(server, partial(present.prepare, options))
     return lambda: present.apply(options, context)
 
 
@@ -90,7 +90,7 @@ async def _entrance(server: Server, wanted: Options) -> Entrance:
         return Entrance(server.clock, counters=server.entry_counters)
     if wanted.tls is None:
         raise TlsError("", "TLS cert and key required for HTTPS")
-    tls = await server_tls(_one_sided(wanted.tls))
+    tls = await server_tls(server, _one_sided(wanted.tls))
     return Entrance(server.clock, tls=tls, tls_before_all=True, counters=server.entry_counters)
 
 

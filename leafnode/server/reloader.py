@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from leafnode.auth.users import Users
 from leafnode.clients.handler import ClientHandler
@@ -21,6 +22,7 @@ from leafnode.errors import (
     UnreadableError,
     file_problem,
 )
+from leafnode.limits import RELOAD_FILES_TIMEOUT_NS
 from leafnode.protocol import errors
 from leafnode.server import (
     client_ports,
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from leafnode.routing.account import Account
     from leafnode.server.jetstreams import JetStreams
     from leafnode.server.server import Server
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +94,7 @@ class Reloader:
             return NO_FILE
         async with self._busy:
             try:
-                options = await asyncio.to_thread(load)
+                options = await self._read(load)
                 await self._apply(self._server.completed(options))
             except UnreadableError as err:
                 return str(err)
@@ -142,6 +146,10 @@ class Reloader:
             server.features.system.refresh()
         log.info("Reloaded server configuration (%s)", server.options.config_digest)
 
+    async def _read(self, work: Callable[[], T]) -> T:
+        """Do what reads files of the configuration. Raises HungError."""
+        return await self._server.files.run(work, "configuration", RELOAD_FILES_TIMEOUT_NS)
+
     async def _prepare(self, parts: set[Part], options: Options, *, toggles: bool) -> _Ready:
         """Open and read whatever the options name. Raises LeafnodeError, OSError; then nothing of
         it stays open.
@@ -157,8 +165,8 @@ class Reloader:
             # Always read anew: a certificate may be another one behind the same path.
             for reader in (client_ports, websocket_port, leaf_port, monitoring):
                 ready.certificates.append(await reader.prepare_tls(server, options))
-            await asyncio.to_thread(operators.check, options)
-            ready.resolver = await asyncio.to_thread(operators.other_resolver, server, options)
+            await self._read(partial(operators.check, options))
+            ready.resolver = await self._read(partial(operators.other_resolver, server, options))
             await asyncio.to_thread(early.load, options)
             await operators.look_up(server, options)
             if parts & {Part.ACCOUNTS, Part.LOGINS}:

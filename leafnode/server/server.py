@@ -22,6 +22,7 @@ from leafnode.clients.greeting import server_info
 from leafnode.clients.handler import ClientHandler
 from leafnode.clients.registry import Registry
 from leafnode.errors import ListenError, file_problem
+from leafnode.files import FileReader
 from leafnode.limits import FULL_COLLECTION_EVERY
 from leafnode.net.backlog import WriteRules
 from leafnode.net.entry import EntryCounters
@@ -141,6 +142,7 @@ class Server:
         self._running: set[asyncio.Task[None]] = set()  # all of `begin` that has not ended
         self.load = seams.load
         self.config_loaded_ns = self.started_wall_ns
+        self.files = FileReader()  # of what a reload names
         self._reloader: Reloader | None = None  # until the first reload
 
     def completed(self, options: Options) -> Options:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode.auth.authenticator import Authenticator
@@ -18,7 +19,7 @@ from leafnode.config.options import HostPort
 from leafnode.net.entry import Entrance
 from leafnode.net.interfaces import shown
 from leafnode.server import leaf_port
-from leafnode.server.client_ports import client_seams, cut_unpinned, server_tls
+from leafnode.server.client_ports import client_seams, cut_unpinned, read_certificates, server_tls
 from leafnode.server.listeners import FOR_WEBSOCKET
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ async def bind_websocket(server: Server, websocket: Websocket) -> Listener:
     from leafnode.clients.websocket import close_code, has_own_login, websocket_options
     from leafnode.net.websocket import WebSocketPort
 
-    tls = await server_tls(websocket.tls)
+    tls = await server_tls(server, websocket.tls)
     entrance = Entrance(server.clock, tls=tls, tls_before_all=True, counters=server.entry_counters)
     server.entrances["websocket"] = entrance
     options = websocket_options(server.options, websocket)
@@ -87,7 +88,7 @@ async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
     present = entrance.tls if entrance is not None else None
     if wanted is None or present is None:
         return _nothing  # the listener itself does not change without a restart
-    context = await asyncio.to_thread(present.prepare, wanted)
+    context = await read_certificates(server, partial(present.prepare, wanted))
 
     def rotate() -> None:
         present.apply(wanted, context)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.config.tls import openssl_suites
 from leafnode.errors import TlsError
+from leafnode.files import require_regular
 from leafnode.tls import x509
 from leafnode.tls.certificate_request import authorities
 from leafnode.tls.curves import set_curves
@@ -42,6 +43,8 @@ def dialer_context(options: TlsOptions | None) -> ssl.SSLContext:
 
 def _context(ca_file: str) -> ssl.SSLContext:
     try:
+        if ca_file:
+            require_regular(ca_file)
         context = ssl.create_default_context(cafile=ca_file or None)
     except OSError as err:
         raise TlsError(ca_file or "system roots", _words(err)) from err
@@ -64,6 +67,8 @@ def _configured(options: TlsOptions, pair: CertificatePair | None) -> ssl.SSLCon
         context.verify_mode = ssl.CERT_NONE
     if pair is not None:
         try:
+            require_regular(pair.cert_file)
+            require_regular(pair.key_file)
             # Without a password function an encrypted key would ask on the terminal and wait.
             context.load_cert_chain(pair.cert_file, pair.key_file, password=lambda: "")
         except OSError as err:
@@ -81,6 +86,7 @@ class _Choice:
 
 def _issuers(pair: CertificatePair) -> frozenset[bytes]:
     try:
+        require_regular(pair.cert_file)
         found = x509.certificates(Path(pair.cert_file).read_text("utf-8"))
         return frozenset(map(x509.issuer, found))
     except (OSError, ValueError) as err:

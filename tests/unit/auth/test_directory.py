@@ -261,6 +261,16 @@ def test_files_that_are_no_account_s_are_left_alone(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_a_pipe_with_an_account_s_name_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / f"{KEY.public}.jwt")
+    (tmp_path / f"{OTHER.public}.jwt").write_text(REALM.account_jwt(OTHER))
+
+    directory = opened(tmp_path)
+
+    assert directory.accounts() == [OTHER.public]
+    assert directory.load(KEY.public) is None
+
+
 def test_a_place_that_is_no_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,3 +104,9 @@ def test_trusted_keys_stand_alone() -> None:
     both = OperatorOptions((REALM.operator_jwt(),), (REALM.operator.public,))
     with pytest.raises(AuthError, match="conflicting options"):
         trust_of(both)
+
+
+def test_an_operator_s_file_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "op.jwt")
+
+    assert refused(str(tmp_path / "op.jwt")).endswith("op.jwt: is not a regular file")

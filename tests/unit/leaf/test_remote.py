@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import LeafRemote, TlsOptions
+from leafnode.files import FileReader
+from leafnode.leaf.login import Login
 from leafnode.leaf.remote import RemoteState
 from leafnode.limits import LEAF_QUICK_DIALS, LEAF_RECONNECT_MAX_NS
 from tests.hub.jwt import Operator
@@ -17,6 +20,7 @@ from tests.sim.clock import WALL_START_NS
 from tests.sim.leaf_hub import INFO, INFO2, LeafWorld, ScriptedHub, turns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from leafnode.leaf.handler import HubLink
@@ -307,6 +311,49 @@ async def test_a_missing_credentials_file_is_told_and_the_hub_is_not_dialed(tmp_
 
         assert world.remote.status.state is RemoteState.CONNECTED
         assert b'"jwt":"' in world.hub.session.got
+
+
+async def test_credentials_that_are_a_pipe_for_a_while_are_told_and_dialing_goes_on(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "edge.creds"
+    os.mkfifo(path)
+    world = LeafWorld(LeafRemote(("nats-leaf://hub:7422",), credentials=str(path)))
+    async with world.running():
+        await asyncio.sleep(0.5)
+        assert world.remote.status.last_error == f"{path}: is not a regular file"
+
+        path.unlink()
+        Operator(now_s=1).write_creds(path, "edge")
+        await asyncio.sleep(2)
+        await turns()
+
+        assert world.remote.status.state is RemoteState.CONNECTED
+
+
+async def test_files_that_hang_are_told_within_five_seconds_and_dialing_goes_on() -> None:
+    jobs: list[asyncio.Future[Any]] = []
+
+    def begin(work: Callable[[], Any]) -> asyncio.Future[Any]:
+        del work
+        jobs.append(asyncio.get_running_loop().create_future())
+        if len(jobs) > 1:
+            jobs[-1].set_result(Login())
+        return jobs[-1]
+
+    world = LeafWorld(LeafRemote(("nats-leaf://hub:7422",), credentials="/net/edge.creds"))
+    world.remote._files = FileReader(begin)
+    async with world.running():
+        await asyncio.sleep(5)
+        assert world.remote.status.last_error == "/net/edge.creds: the file system does not answer"
+        await asyncio.sleep(100)
+        assert len(jobs) == 1
+
+        jobs[0].set_result(Login())  # at last; it is read anew
+        await asyncio.sleep(100)
+
+        assert world.remote.status.state is RemoteState.CONNECTED
+        assert len(jobs) == 2
 
 
 async def test_an_expired_jwt_is_named_when_the_hub_refuses_it(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -198,3 +200,16 @@ def test_without_pins_everybody_is_accepted_and_with_them_nobody_without_a_certi
     assert ServerTls(ListenerTls(pairs=(authority.pair,))).accepts(b"")
     assert not pinned.accepts(b"")
     assert not pinned.accepts(b"garbage")
+
+
+@pytest.mark.parametrize("which", ["ca_file", "cert_file", "key_file"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(
+    authority: Authority, tmp_path: Path, which: str
+) -> None:
+    path = str(tmp_path / "pipe")
+    os.mkfifo(path)
+    pair = authority.pair if which == "ca_file" else replace(authority.pair, **{which: path})
+    ca_file = path if which == "ca_file" else authority.ca_file
+
+    with pytest.raises(TlsError, match="is not a regular file"):
+        ServerTls(ListenerTls(pairs=(pair,), ca_file=ca_file, verify=True))

@@ -27,6 +27,7 @@ from leafnode.config.options import (
     User,
 )
 from leafnode.errors import ConfigError
+from leafnode.files import FileReader
 from leafnode.net.tls_context import ServerTls
 from leafnode.server.client_ports import FIRST_ONLY
 from leafnode.server.reload import changes
@@ -488,4 +489,30 @@ async def test_users_that_a_reload_replaced_are_let_go_of() -> None:
         assert await server.reload() == ""
         assert before.by_name == after.by_name == {}
 
+    await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
+async def test_files_that_hang_end_a_reload_and_the_next_one_reads_them_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jobs: list[tuple[asyncio.Future[Any], Callable[[], Any]]] = []
+
+    def begin(work: Callable[[], Any]) -> asyncio.Future[Any]:
+        jobs.append((asyncio.get_running_loop().create_future(), work))
+        return jobs[-1][0]
+
+    async def story(server: Server, file: File) -> None:
+        own, server.files = server.files, FileReader(begin)
+        file.options = replace(OLD, max_payload_bytes=4096)
+        hung = "configuration: the file system does not answer"
+        assert [await server.reload(), await server.reload()] == [hung, hung]
+        assert len(jobs) == 1
+        assert server.options.max_payload_bytes == OLD.max_payload_bytes
+
+        server.files = own
+        assert await server.reload() == ""
+        assert server.options.max_payload_bytes == 4096
+
+    monkeypatch.setattr("leafnode.server.reloader.RELOAD_FILES_TIMEOUT_NS", 1)
     await while_serving(OLD, story)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -215,3 +217,21 @@ def test_a_server_is_verified_unless_the_options_say_otherwise() -> None:
 
 def test_curves_may_be_chosen() -> None:
     assert dialer_context(TlsOptions(curve_preferences=("CurveP256",))).check_hostname
+
+
+@pytest.mark.parametrize("which", ["ca_file", "cert_file", "key_file", "one of several"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(
+    realm: Realm, tmp_path: Path, which: str
+) -> None:
+    path = str(tmp_path / "pipe")
+    os.mkfifo(path)
+    pair = realm.pairs["old"]
+    changed = {
+        "cert_file": replace(pair, cert_file=path),
+        "key_file": replace(pair, key_file=path),
+    }.get(which, pair)
+    pairs = (pair, replace(pair, cert_file=path)) if which == "one of several" else (changed,)
+    options = TlsOptions(path if which == "ca_file" else realm.hub.ca_file, pairs)
+
+    with pytest.raises(TlsError, match="is not a regular file"):
+        dialer_context(options)
