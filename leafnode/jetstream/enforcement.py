@@ -116,6 +116,8 @@ class Enforcement:
             try:
                 state = store.subject_state(subject)
                 if state is not None and store.remove((state.first_seq,)):
+                    outbox = self._stream.context.account.system.outbox
+                    outbox.work_left -= limits.REPLACED_WORK
                     self._stream.removed_one(state.first_seq, subject)
                     self._stream.eviction.took((state.first_seq,))
                     return

@@ -168,6 +168,7 @@ class Ingest:
         if not self._checked and len(messages) > 1 and self._are_plain(subject, messages):
             taken = self._take_run(subject, messages, now_ns, answers)
         if taken < len(messages):
+            delivery.origin.outbox.work_left -= limits.STORED_WORK * (len(messages) - taken)
             self._take_each(subject, messages[taken:], now_ns, answers)
         if stream.config.no_ack:  # fast batches are answered all the same
             answers = [one for one in answers if one[0][-4:] == SUFFIX]

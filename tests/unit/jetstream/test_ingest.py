@@ -390,3 +390,19 @@ def test_ids_that_differ_in_a_blank_behind_them_are_two() -> None:
     [again] = world.request("s.a", headers={"Nats-Msg-Id": "a "})
     assert json.loads(again.payload)["duplicate"]
     assert world.state()["messages"] == 3
+
+
+def test_what_is_stored_and_what_goes_for_it_cost_the_turn_of_who_publishes() -> None:
+    world = World()
+    world.create_stream(max_msgs_per_subject=1)
+    outbox = world.client.outbox
+
+    def cost(subject: str) -> int:
+        before = outbox.work_left
+        world.publish(subject, b"x")
+        return before - outbox.work_left
+
+    unheard, first, second = cost("nobody"), cost("s.a"), cost("s.a")
+
+    assert first >= unheard + limits.STORED_WORK
+    assert second >= first + limits.REPLACED_WORK
