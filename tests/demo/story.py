@@ -214,7 +214,7 @@ class Story:
         hub = await nats.connect(self._hub.client_url, user_credentials=str(self._creds))
         try:
             await self._wait_until_drained(local, hub)
-            stored = await asyncio.to_thread(read_store, self._directory / "store")
+            stored = await asyncio.to_thread(read_store, self._directory / "store", LOCAL_STREAM)
             uplinked = await _read(hub, HUB_STREAM)
         finally:
             await local.close()
@@ -242,8 +242,8 @@ class Story:
             await asyncio.sleep(0.2)
 
 
-def read_store(directory: Path) -> dict[str, list[int]]:
-    """Return the numbers of all readings in the gateway's own file, by subject as `_read` does.
+def read_store(directory: Path, stream: str) -> dict[str, list[int]]:
+    """Return the numbers of a stream's readings in the gateway's own file, as `_read` does.
 
     The file is opened by others while the gateway runs: it is an ordinary SQLite database.
     """
@@ -251,9 +251,11 @@ def read_store(directory: Path) -> dict[str, list[int]]:
     file = f"file:{directory / 'leafnode.db'}?mode=ro"
     with closing(sqlite3.connect(file, uri=True)) as connection:
         database = Database(connection)
-        names = {row["sid"]: row["name"].decode() for row in database["subject"].rows}
-        for segment in database["segment"].rows_where(order_by="stream, no"):
-            table = database[f"m{segment['stream']}_{segment['no']}"]
+        (own,) = (row["id"] for row in database["stream"].rows_where("name = ?", [stream]))
+        subjects = database["subject"].rows_where("stream = ?", [own])
+        names = {row["sid"]: row["name"].decode() for row in subjects}
+        for segment in database["segment"].rows_where("stream = ?", [own], order_by="no"):
+            table = database[f"m{own}_{segment['no']}"]
             for row in table.rows_where(order_by="seq"):
                 device = names[row["sid"]].rsplit(".", 1)[0]
                 numbers[device].append(json.loads(row["body"][row["hl"] :])["n"])
