@@ -7,6 +7,7 @@ Truth: docs/store.md, "The file".
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Connect = Callable[..., sqlite3.Connection]
+
+log = logging.getLogger(__name__)
 
 FILE_NAME: Final = "leafnode.db"
 APPLICATION_ID: Final = 0x4C4E4F44  # "LNOD": another program's database is never touched
@@ -380,6 +383,13 @@ def _check_length(conn: sqlite3.Connection, path: Path) -> None:
     (page_size,) = conn.execute("PRAGMA page_size").fetchone()
     if path.stat().st_size < pages * page_size:
         # Normal after a crash: the pages are in the WAL. Bring them over, then look again.
-        conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        try:
+            conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as err:
+            if not isinstance(store_error(err, path), StoreFull):
+                raise
+            # Who runs can be told what to remove. A page that is nowhere is found when it is read.
+            log.warning("The disk is full, the file's length is not checked: path=%s", path)
+            return
         if path.stat().st_size < pages * page_size:
             raise StoreCorrupt(f"{path}: is cut short, {pages} pages of {page_size} bytes expected")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import stat
 import zlib
@@ -14,7 +15,7 @@ from leafnode.store import schema, writes
 from leafnode.store.inspect import Inspection
 from leafnode.store.rows import checksum
 from leafnode.store.verify import verify
-from tests.sim.committer import open_store, read_all
+from tests.sim.committer import FaultyDisk, open_store, read_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +95,23 @@ def test_a_file_cut_short_is_refused(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: 3 * 4096])
 
     assert refused(path)
+
+
+def test_a_crash_on_a_full_disk_leaves_a_store_that_opens(tmp_path: Path) -> None:
+    world = open_store(tmp_path / "a")
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for number in range(20):
+        stream.append(b"s", 0, b"x" * 3000, number)
+    world.settle()
+    shutil.copytree(tmp_path / "a", tmp_path / "b")  # as a crash leaves it
+    world.close()
+    disk = FaultyDisk()
+    disk.fail("PRAGMA wal_checkpoint", sqlite3.SQLITE_FULL)
+    world = open_store(tmp_path / "b", disk=disk)
+
+    (record,) = world.store.streams()
+    assert len(read_all(record.store, world.settle)) == 20
+    world.close()
 
 
 def test_a_file_with_a_damaged_first_page_is_refused(path: Path) -> None:
