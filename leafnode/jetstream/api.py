@@ -21,7 +21,7 @@ from leafnode.jetstream.errors import js_error, store_error
 from leafnode.jetstream.level import level_is_met
 from leafnode.jetstream.origins import answers_direct
 from leafnode.jetstream.request import Handler, Request
-from leafnode.limits import ANSWER_BYTES_A_WORK, API_WORK
+from leafnode.limits import ANSWER_BYTES_A_WORK, API_WORK, JSON_BYTES_A_WORK
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
@@ -194,7 +194,9 @@ class Api:
             found = None
         else:
             found = find_endpoint(subject)
-        delivery.origin.outbox.work_left -= API_WORK * len(delivery.messages)
+        size = sum(len(body) for _, _, body in delivery.messages)
+        work = API_WORK * len(delivery.messages) + size // JSON_BYTES_A_WORK
+        delivery.origin.outbox.work_left -= work
         if found is None:
             self._on_unknown(delivery)
             return

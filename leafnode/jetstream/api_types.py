@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from leafnode import limits
 from leafnode.jetstream.wire import (
     BOOL,
     DURATION,
@@ -34,7 +35,10 @@ from leafnode.jetstream.wire import (
 RESPONSE_TYPE: Final = "io.nats.jetstream.api.v1."
 STRINGS: Final = array(STR)
 SUBJECTS: Final = array(SUBJECT)
-DURATIONS: Final = array(DURATION)
+_OF_STREAM: Final = array(SUBJECT, limits.STREAM_SUBJECTS_MAX)
+_FILTERS: Final = array(SUBJECT, limits.CONSUMER_FILTERS_MAX)
+_GROUPS: Final = array(STR, limits.CONSUMER_FILTERS_MAX)
+DURATIONS: Final = array(DURATION, limits.CONSUMER_FILTERS_MAX)
 _SEQUENCES: Final = array(UINT64)
 RETENTION: Final = enum("limits", "interest", "workqueue")
 DISCARD: Final = enum("old", "new")
@@ -75,7 +79,7 @@ class SubjectTransformConfig:
 
 
 _TRANSFORM: Final = pointer(struct(SubjectTransformConfig))
-_TRANSFORMS: Final = array(struct(SubjectTransformConfig))
+_TRANSFORMS: Final = array(struct(SubjectTransformConfig), limits.STREAM_TRANSFORMS_MAX)
 
 
 @dataclass(slots=True)
@@ -126,7 +130,7 @@ class StreamSource:
 
 
 _SOURCE: Final = pointer(struct(StreamSource))
-_SOURCES: Final = array(_SOURCE)
+_SOURCES: Final = array(_SOURCE, limits.STREAM_SOURCES_MAX)
 
 
 @dataclass(slots=True)
@@ -146,7 +150,7 @@ class StreamConfig:
 
     name: str = wire(STR, always=True)
     description: str = wire(STR)
-    subjects: list[str] = wire(SUBJECTS)
+    subjects: list[str] = wire(_OF_STREAM)
     retention: str = wire(RETENTION, always=True)
     max_consumers: int = wire(INT, always=True)
     max_msgs: int = wire(INT64, always=True)
@@ -207,7 +211,7 @@ class ConsumerConfig:
     max_deliver: int = wire(INT)
     backoff: list[int] = wire(DURATIONS)
     filter_subject: str = wire(SUBJECT)
-    filter_subjects: list[str] = wire(SUBJECTS)
+    filter_subjects: list[str] = wire(_FILTERS)
     replay_policy: str = wire(REPLAY, always=True)
     rate_limit_bps: int = wire(UINT64)
     sample_freq: str = wire(STR)
@@ -228,7 +232,7 @@ class ConsumerConfig:
     sourcing: bool = wire(BOOL)
     metadata: dict[str, str] = wire(STR_MAP)
     pause_until: int | None = wire(_MOMENT)
-    priority_groups: list[str] = wire(STRINGS)
+    priority_groups: list[str] = wire(_GROUPS)
     priority_policy: str = wire(PRIORITY)
     priority_timeout: int = wire(DURATION)
 

@@ -129,7 +129,8 @@ def _create(
 def _look(stream: Stream, config: ConsumerConfig) -> Generator[None, None, list[int] | None]:
     """Match filters, and list what comes first of very many subjects. Raises StoreError."""
     store, filters = stream.store, list(filter(is_valid, config.filters))
-    yield from store.prepare(*filters)
+    if len(filters) <= limits.CONSUMER_FILTERS_MAX:  # else it is refused
+        yield from store.prepare(*filters)
     is_new = config.name not in stream.consumers
     if not (is_new and config.deliver_policy == "last_per_subject" and filters):
         return None

@@ -11,6 +11,7 @@ import dataclasses
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from leafnode import go_json, go_time
@@ -210,8 +211,11 @@ def pointer(to: Kind) -> Kind:
     return Kind(to.go, read, to.write, target=to)
 
 
-def array(of: Kind) -> Kind:
-    """Return the kind of a list. Where it is there twice, each element is read into the former."""
+def array(of: Kind, most: int | None = None) -> Kind:
+    """Return the kind of a list. Where it is there twice, each element is read into the former. Of
+    one that is refused for more than `most` no more than one beyond that is read.
+    """
+    end = None if most is None else most + 1
     new = (of.target or of).zero
     go = f"[]*{of.go}" if of.target else f"[]{of.go}"
 
@@ -221,7 +225,7 @@ def array(of: Kind) -> Kind:
         if not isinstance(value, list) or isinstance(value, Members):
             raise mismatch(value, path, go)
         items: list[Any] = []
-        for place, item in enumerate(value):
+        for place, item in enumerate(islice(value, end)):
             before = held[place] if place < len(held) else new()
             try:
                 one = of.read(item, f"{path}.{place}", before, mode)

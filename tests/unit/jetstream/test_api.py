@@ -345,6 +345,8 @@ def test_a_long_answer_and_a_consumer_of_many_subjects_cost_the_turn_of_who_asks
         assert "error" not in world.api(endpoint, body)
         return before - outbox.work_left
 
+    long = cost("STREAM.INFO.S", b" " * 4000 + b"{}") - cost("STREAM.INFO.S", b"{}")
+    assert long >= 4000 // limits.JSON_BYTES_A_WORK
     listed = cost("STREAM.INFO.S", {"subjects_filter": ">"}) - cost("STREAM.INFO.S")
     assert listed >= 100 * 100 // limits.ANSWER_BYTES_A_WORK
     config = {"stream_name": "S", "config": {"filter_subjects": ["s.*", "t.>"]}}

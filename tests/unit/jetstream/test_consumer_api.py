@@ -352,3 +352,17 @@ def test_the_last_of_very_many_subjects_are_listed_in_turns(
         [f"s.{number}.x" for number in range(20)] + ["s.late2.x", "s.late5.x"]
     )
     assert [msg.payload for msg in got] == [b"old"] * 18 + [b"new"] * 4
+
+
+def test_filters_that_are_too_many_are_matched_against_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.create_stream()
+    monkeypatch.setattr(world.js.streams["S"].store, "prepare", None)  # nobody calls it
+    filters = [f"s.{number}.*" for number in range(limits.CONSUMER_FILTERS_MAX + 1)]
+    config = {"durable_name": "C", "filter_subjects": filters}
+
+    error = world.error("CONSUMER.CREATE.S.C", {"stream_name": "S", "config": config})
+
+    assert error == (500, 10052, "too many filter subjects, maximum allowed is 256")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 from typing import Any
 
@@ -143,3 +144,32 @@ def test_any_bytes_are_values_or_refused(body: bytes) -> None:
 
     assert starts == sorted(set(starts))
     assert all(0 <= at < len(body) for at in starts)
+
+
+@pytest.mark.parametrize("collects", [True, False])
+@pytest.mark.parametrize("text", [b'{"a":[1,2]}', b'{"a":[1,2}', b"[" * 100_000 + b"]" * 100_000])
+def test_no_garbage_is_looked_for_while_a_text_is_read_and_then_as_before(
+    text: bytes, collects: bool
+) -> None:
+    began: list[str] = []
+
+    def note(phase: str, _: dict[str, int]) -> None:
+        began.append(phase)
+
+    before, thresholds = gc.isenabled(), gc.get_threshold()
+    gc.enable() if collects else gc.disable()
+    gc.callbacks.append(note)
+    gc.set_threshold(1, 1, 1)
+    try:
+        with contextlib.suppress(NotJson):
+            only(b'{"a":[%b]}' % b",".join([b"{}"] * 1000) if len(text) < 99 else text)
+        with contextlib.suppress(NotJson):
+            only(text)
+        after = gc.isenabled()
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(note)
+        gc.enable() if before else gc.disable()
+
+    assert after is collects
+    assert len(began) < 500

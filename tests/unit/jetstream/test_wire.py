@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+from leafnode import limits
 from leafnode.errors import JetStreamError
 from leafnode.jetstream import wire
 from leafnode.jetstream.api_types import (
+    ConsumerConfig,
     CreateConsumerRequest,
     NextRequest,
     Placement,
@@ -244,3 +246,12 @@ def test_what_is_written_is_read_back() -> None:
     text = wire.encode(wire.to_dict(config))
 
     assert wire.decode(StreamConfig, text, name="StreamConfig") == config
+
+
+@pytest.mark.parametrize("field", ["filter_subjects", "priority_groups", "backoff"])
+def test_of_a_list_that_is_refused_for_its_length_one_beyond_that_is_read(field: str) -> None:
+    item, most = "1" if field == "backoff" else '"x"', limits.CONSUMER_FILTERS_MAX
+    for count in (most, most + 1, most + 2, 100 * most):
+        body = '{{"{}":[{}]}}'.format(field, ",".join([item] * count))
+        read = wire.decode(ConsumerConfig, body.encode(), name="ConsumerConfig")
+        assert len(getattr(read, field)) == min(count, most + 1)
