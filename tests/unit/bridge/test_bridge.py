@@ -263,7 +263,7 @@ def test_new_readings_do_not_wait_behind_those_that_no_stream_captures() -> None
         await one.until(lambda: one.status.stored == 5)
         assert stream.payloads == [b"5", b"6", b"7", b"8", b"9"]
         assert (one.status.queued, one.status.queued_bytes > 0) == (5, True)
-        assert one.status.last_error == "no stream captures s.scale"
+        assert one.status.last_error == ("what the entry before left: no stream captures s.scale")
         before = FakeStream(one.account, b"s.>")
         before.commits_at_once = True
         one.clock.advance(limits.READING_RETRY_MAX_NS)
