@@ -45,7 +45,7 @@ class Bridge:
         clock: Clock,
         random: Random,
         *,
-        max_payload_bytes: int = limits.MAX_PAYLOAD_BYTES,
+        max_payload: Callable[[], int] = lambda: limits.MAX_PAYLOAD_BYTES,
         permissions: Callable[[], Permissions | None] = lambda: None,
         open_serial: OpenSerial | None = None,
     ) -> None:
@@ -55,7 +55,7 @@ class Bridge:
             account,
             clock,
             opens,
-            max_payload_bytes,
+            max_payload,
             permissions,
             self.devices,
             turns := PortTurns(clock),

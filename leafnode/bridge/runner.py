@@ -51,14 +51,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class BridgeSeams:
-    """What every port works with. `permissions` returns what the account allows who has no
-    permissions of its own, None: everything.
+    """What every port works with. `max_payload` returns the bytes of a message that are allowed
+    now; `permissions` what the account allows who has no permissions of its own, None: everything.
     """
 
     account: Account
     clock: Clock
     open_serial: OpenSerial
-    max_payload_bytes: int
+    max_payload: Callable[[], int]
     permissions: Callable[[], Permissions | None] = lambda: None
     devices: Devices | None = None  # of all ports; a port alone has its own
     turns: PortTurns | None = None  # likewise
@@ -80,7 +80,7 @@ class PortRunner:
             self._publisher,
             seams.clock,
             self._counters,
-            max_payload_bytes=seams.max_payload_bytes,
+            max_payload=seams.max_payload,
             show=self._show,
             progress=self._progressed,
         )

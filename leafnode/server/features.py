@@ -246,7 +246,7 @@ def start_bridge(server: Server) -> None:
         server.account(options.account),
         server.clock,
         server.random,
-        max_payload_bytes=server.options.max_payload_bytes,
+        max_payload=lambda: server.options.max_payload_bytes,
         permissions=partial(board_permissions, server, options.account),
     )
     bridge.answer_requests(server.name)

@@ -44,7 +44,7 @@ class Mapper:
         clock: Clock,
         counters: PortCounters,
         *,
-        max_payload_bytes: int,
+        max_payload: Callable[[], int],
         show: Callable[[bytes, bytes], None] = lambda _, __: None,
         progress: Callable[[], None] = lambda: None,
     ) -> None:
@@ -60,7 +60,7 @@ class Mapper:
         self._progress = progress
         self._fields = FieldMap(mapping)
         self._filters = Filters(mapping, self._fields.deadbands)
-        self._messages = Messages(options, self._fields.units, max_payload_bytes=max_payload_bytes)
+        self._messages = Messages(options, self._fields.units, max_payload=max_payload)
         self._windows = Windows(mapping.functions) if mapping.every_ns else None
         self._every_ns = mapping.every_ns
         self._show = show

@@ -18,7 +18,7 @@ from leafnode.go_time import format_time
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from leafnode.bridge.reading import Reading, Receipt
     from leafnode.config.serial_options import SerialPort
@@ -30,14 +30,16 @@ UNITS: Final = b"Leafnode-Units"
 
 
 class Messages:
-    """Builds the messages of one port. `units`: by the name that is published."""
+    """Builds the messages of one port. `units`: by the name that is published. `max_payload`
+    returns the bytes of a message that are allowed now: a reload may change them.
+    """
 
     def __init__(
-        self, options: SerialPort, units: Mapping[str, str], *, max_payload_bytes: int
+        self, options: SerialPort, units: Mapping[str, str], *, max_payload: Callable[[], int]
     ) -> None:
         mapping = options.mapping
         self.template = SubjectTemplate(options.subject, options.name)
-        self._max_payload_bytes = max_payload_bytes
+        self._max_payload = max_payload
         self._port = options.name.encode()
         self._units = units
         self._time = mapping.timestamp
@@ -119,7 +121,7 @@ class Messages:
         pairs += [(name, template.value(reading, raw)) for name, template in self._headers]
         block = header.build(pairs)
         body = block + payload
-        if len(body) > self._max_payload_bytes:
+        if len(body) > self._max_payload():
             raise BadReading("is larger than max_payload")
         return Publication(subject, len(block), body, None)
 

@@ -69,6 +69,25 @@ def test_a_message_may_have_max_payload_and_no_byte_more() -> None:
     assert world.runner.status().poison == 1
 
 
+def test_a_message_may_have_the_max_payload_of_now() -> None:
+    world = World(line_port(), max_payload_bytes=100)
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(b"1" * 100 + b"\n")
+        await world.until(lambda: world.runner.status().poison == 1)
+        world.max_payload_bytes = 200
+        world.say(b"2" * 100 + b"\n")
+        await world.until(lambda: world.runner.status().stored == 1)
+        world.max_payload_bytes = 100
+        world.say(b"3" * 100 + b"\n")
+        await world.until(lambda: world.runner.status().poison == 2)
+
+    run(world, story)
+
+    assert world.stream.payloads == [b"2" * 100]
+
+
 def test_at_the_bound_the_port_is_not_read_and_nothing_is_lost() -> None:
     world = World(line_port())
     world.stream.commits_at_once = False

@@ -97,9 +97,11 @@ class World:
         self.line = FakeLine()
         self.account = new_account()
         self.clock = FakeClock()
+        self.max_payload_bytes = max_payload_bytes
         self.stream = FakeStream(self.account, b"s.>")
         self.stream.commits_at_once = True
-        seams = BridgeSeams(self.account, self.clock, self.line.open, max_payload_bytes)
+        max_payload = lambda: self.max_payload_bytes  # noqa: E731
+        seams = BridgeSeams(self.account, self.clock, self.line.open, max_payload)
         self.runner = PortRunner(options, seams, boot="boot", inbox=b"_INBOX.x")
 
     def say(self, data: bytes) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pty
 import random
 import socket
 import sys
 import threading
+import tty
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +29,7 @@ from leafnode.config.options import (
     Options,
     User,
 )
+from leafnode.config.serial_options import FramingOptions, SerialOptions, SerialPort
 from leafnode.errors import ConfigError
 from leafnode.files import FileReader
 from leafnode.net.tls_context import ServerTls
@@ -34,6 +38,7 @@ from leafnode.server.reload import changes
 from leafnode.server.reloader import NO_FILE
 from leafnode.server.server import Seams, Server
 from tests.sim.certificates import tls_pair
+from tests.unit.bridge.fake_stream import FakeStream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -516,3 +521,35 @@ async def test_files_that_hang_end_a_reload_and_the_next_one_reads_them_anew(
 
     monkeypatch.setattr("leafnode.server.reloader.RELOAD_FILES_TIMEOUT_NS", 1)
     await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
+async def test_serial_ports_go_by_the_max_payload_of_the_reload() -> None:
+    wire, terminal = pty.openpty()
+    tty.setraw(terminal)
+    framing = FramingOptions(keep_first=True)
+    port = SerialPort(device=os.ttyname(terminal), name="scale", subject="s.a", framing=framing)
+    old = replace(OLD, max_payload_bytes=200, serial=SerialOptions(ports=(port,)))
+
+    async def story(server: Server, file: File) -> None:
+        bridge = server.features.bridge
+        assert bridge is not None
+        stream = FakeStream(server.account("$G"), b"s.>")
+        stream.commits_at_once = True
+        for allowed, stored, poison in ((200, 0, 1), (2000, 1, 1), (200, 1, 2)):
+            file.options = replace(old, max_payload_bytes=allowed)
+            assert await server.reload() == ""
+            os.write(wire, b"1" * 1000 + b"\n")
+            async with asyncio.timeout(10):
+                while (  # noqa: ASYNC110 -- a real terminal
+                    bridge.status()[0].frames < stored + poison or bridge.status()[0].queued
+                ):
+                    await asyncio.sleep(0)
+            status = bridge.status()[0]
+            assert (status.stored, status.poison) == (stored, poison)
+
+    try:
+        await while_serving(old, story)
+    finally:
+        os.close(wire)
+        os.close(terminal)

@@ -58,7 +58,7 @@ class Desk:
             self.publisher,
             self.clock,
             self.counters,
-            max_payload_bytes=2000,
+            max_payload=lambda: 2000,
             show=lambda subject, payload: self.shown.append((subject, payload)),
         )
         self.publisher.start()

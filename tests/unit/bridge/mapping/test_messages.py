@@ -19,7 +19,7 @@ def messages(
     *, units: dict[str, str] | None = None, max_payload_bytes: int = 1000, **options: object
 ) -> Messages:
     port = SerialPort("/dev/x", "scale", "s.{port}", mapping=MappingOptions(**options))  # type: ignore[arg-type]
-    return Messages(port, units or {}, max_payload_bytes=max_payload_bytes)
+    return Messages(port, units or {}, max_payload=lambda: max_payload_bytes)
 
 
 def parts(body: bytes, header_size: int) -> tuple[dict[bytes, bytes], bytes]:
