@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
+from leafnode.bridge import port_bounds
 from leafnode.bridge.service_error import refuse
 from leafnode.clock import NS_PER_MS
 from leafnode.link import events, verbs
@@ -297,6 +298,7 @@ class BoardMessages:
 
     def _delivered(self, number: int, at: int, delivery: Delivery, *, answers: bool) -> None:
         name = delivery.subject[at:].decode()
+        delivery.origin.outbox.work_left -= port_bounds.REQUEST_WORK * len(delivery.messages)
         for reply, header_size, body in delivery.messages:
             payload = body[header_size:]
             where = self._judged.checked(reply) if answers else b""

@@ -73,7 +73,7 @@ class Bridge:
 
     def answer_requests(self, server_name: str) -> None:
         """Let clients ask for ports, lend them and look on, as far as the options allow."""
-        self._control = PortControl(self.account, server_name, self)
+        self._control = PortControl(self.account, self._seams.clock, server_name, self)
 
     @property
     def replies_refused(self) -> int:

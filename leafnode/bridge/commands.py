@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
+from leafnode.bridge import port_bounds
 from leafnode.bridge.service_error import refuse
 from leafnode.config import serial_bounds
 from leafnode.errors import LeafnodeError
@@ -174,6 +175,7 @@ class CommandQueue(Generic[T]):
 
     def _came(self, delivery: Delivery) -> None:
         prepare, timeout_ns = self._subjects[delivery.subject]
+        delivery.origin.outbox.work_left -= port_bounds.REQUEST_WORK * len(delivery.messages)
         for reply, header_size, body in delivery.messages:
             self.stats.received += 1
             reply = self._replies.checked(reply)  # noqa: PLW2901 -- else nobody waits

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from leafnode.bridge.devices import Devices
     from leafnode.bridge.runner import PortRunner
     from leafnode.bridge.status import PortStatus
+    from leafnode.clock import Clock
     from leafnode.routing.account import Account
+    from leafnode.routing.peer import Outbox
     from leafnode.routing.subscription import Delivery, Subscription
 
 _BODY_MAX: Final = 1024
@@ -62,14 +64,16 @@ class ReturnRequest(msgspec.Struct, forbid_unknown_fields=True):
 class PortControl:
     """Answers requests of one account. `allowed`: local (no leaf link's), all or off."""
 
-    def __init__(self, account: Account, server: str, ports: Ports) -> None:
+    def __init__(self, account: Account, clock: Clock, server: str, ports: Ports) -> None:
         self._account = account
+        self._clock = clock
         self._server = server
         self._ports = ports
         self._replies = Replies(log, "requests to ports", account)
         self._allowed = "off"
         self._prefix = f"$LEAFNODE.REQ.{server}.PORT."
         self._subs: list[Subscription] = []
+        self._list = b""  # of this turn of the loop: everybody who asks in it gets the same
 
     @property
     def replies_refused(self) -> int:
@@ -94,15 +98,27 @@ class PortControl:
         self._subs = []
 
     def _listed(self, delivery: Delivery) -> None:
-        rows = [row_of(status) for status in self._ports.status()]
-        devices = [asdict(one) for one in self._ports.devices.devices()]
-        answer = {"server": self._server, "ports": rows, "devices": devices}
-        body = msgspec.json.encode(answer)
+        outbox = delivery.origin.outbox
+        if not self._list:
+            self._list = self._made(outbox)
+            self._clock.call_later(0, self._forget_list)
+        work = port_bounds.REQUEST_WORK + len(self._list) // port_bounds.LIST_BYTES_A_WORK
+        outbox.work_left -= work * len(delivery.messages)
         for reply, _, _ in delivery.messages:
             if where := self._replies.checked(reply):
-                self._account.publish(where, body)
+                self._account.publish(where, self._list)
+
+    def _made(self, outbox: Outbox) -> bytes:
+        rows = [row_of(status) for status in self._ports.status()]
+        devices = [asdict(one) for one in self._ports.devices.devices()]
+        outbox.work_left -= port_bounds.ROW_WORK * (len(rows) + len(devices))
+        return msgspec.json.encode({"server": self._server, "ports": rows, "devices": devices})
+
+    def _forget_list(self) -> None:
+        self._list = b""
 
     def _asked(self, delivery: Delivery) -> None:
+        delivery.origin.outbox.work_left -= port_bounds.REQUEST_WORK * len(delivery.messages)
         name, verb = delivery.subject[len(self._prefix) :].decode("utf-8", "replace").split(".")
         for named, header_size, body in delivery.messages:
             reply = self._replies.checked(named)

@@ -25,6 +25,10 @@ SERIAL_BURST_NS: Final = 4 * NS_PER_MS  # of what all ports publish in a turn
 READINGS_BURST_MIN: Final = 32  # that one port publishes in its turn, however slow the machine is
 READINGS_LEFT_MAX: Final = 4096  # of entries that reloads changed; the queue of one fits
 READINGS_LEFT_BYTES: Final = 4 * MIB
+# What others ask of ports, as limits.TURN_WORK counts: a read of 64 KiB may be 3,000 requests.
+REQUEST_WORK: Final = 256  # to look on, to lend, a command, a message for a board
+ROW_WORK: Final = 512  # a port, or a board, in the list of all
+LIST_BYTES_A_WORK: Final = 64  # of the list, sent to one who asks
 PORT_LEND_MAX_NS: Final = 24 * 3600 * NS_PER_S
 LEASE_NAME_MAX: Final = 64  # characters by which a holder names its lending
 LEASE_HOLDER_MAX: Final = 128  # characters that say to people who it is

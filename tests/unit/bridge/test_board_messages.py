@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from leafnode.bridge import port_bounds
 from leafnode.bridge.board_messages import BoardMessages
 from leafnode.bridge.framing.link import LinkFraming
 from leafnode.config.serial_options import SerialPort
@@ -132,6 +133,18 @@ class World:
 
 
 # Messages
+
+
+def test_each_message_for_a_board_is_paid_for() -> None:
+    world = World()
+    world.subscribe("led")
+    outbox = world.account.system.outbox
+
+    before = outbox.work_left
+    for _ in range(10):
+        world.account.publish(b"cmd.node1.led", b"on")
+
+    assert before - outbox.work_left >= 10 * port_bounds.REQUEST_WORK
 
 
 def test_a_board_has_what_its_templates_name_and_sees_its_own_words() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode.bridge import port_bounds
 from leafnode.bridge.commands import CommandQueue, Order, Refused
 from leafnode.clock import NS_PER_S
 from leafnode.config import serial_bounds
@@ -86,6 +87,18 @@ def test_at_the_bound_one_more_is_refused() -> None:
     row.requester.ask(b"c.a")
     assert len(row.requester.heard) == 1
     assert row.queue.counts()["refused"] == 1
+
+
+def test_each_command_is_paid_for_also_one_that_is_refused() -> None:
+    row = Row()
+    outbox = row.account.system.outbox
+    count = serial_bounds.COMMANDS_WAITING_MAX + 10
+
+    before = outbox.work_left
+    for _ in range(count):
+        row.requester.ask(b"c.a")
+
+    assert before - outbox.work_left >= count * port_bounds.REQUEST_WORK
 
 
 def test_what_is_too_large_or_wrong_is_refused_and_takes_no_place() -> None:

@@ -28,15 +28,17 @@ class Asked:
 
     def __init__(self, allowed: str = "local") -> None:
         self.world = World(line_port())
-        self.control = PortControl(self.world.account, "gw", self)
+        self.control = PortControl(self.world.account, self.world.clock, "gw", self)
         self.control.allow(allowed)
         self.answers: list[dict[str, Any]] = []
+        self.looks = 0  # at the ports, for a list of them
         self.world.account.subscribe(b"_INBOX.me.>", self._answered)
 
     def port(self, name: str) -> PortRunner | None:
         return self.world.runner if name == "scale" else None
 
     def status(self) -> list[PortStatus]:
+        self.looks += 1
         return [self.world.runner.status()]
 
     @property
@@ -70,6 +72,33 @@ def test_every_gateway_and_one_gateway_tell_their_ports() -> None:
         assert answer["server"] == "gw"
         [row] = answer["ports"]
         assert (row["name"], row["device"], row["open"]) == ("scale", "/dev/fake", False)
+
+
+def test_all_who_ask_in_one_turn_get_the_same_list_and_pay_for_it() -> None:
+    """3,000 requests in a read made turns of 0.6 s with 24 ports."""
+    asked = Asked()
+    outbox = asked.world.account.system.outbox
+
+    before = outbox.work_left
+    for _ in range(50):
+        asked.ask("$LEAFNODE.REQ.PORTS")
+
+    assert (asked.looks, len(asked.answers)) == (1, 50)
+    assert before - outbox.work_left >= port_bounds.ROW_WORK + 50 * port_bounds.REQUEST_WORK
+    asked.world.clock.advance(0)
+    asked.ask("$LEAFNODE.REQ.PORTS")
+    assert asked.looks == 2
+
+
+def test_each_request_to_a_port_is_paid_for() -> None:
+    asked = Asked()
+    outbox = asked.world.account.system.outbox
+
+    before = outbox.work_left
+    for _ in range(10):
+        asked.ask_port("RETURN")
+
+    assert before - outbox.work_left >= 10 * port_bounds.REQUEST_WORK
 
 
 def test_a_port_is_lent_once_it_is_closed_and_given_back() -> None:
