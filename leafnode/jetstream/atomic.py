@@ -169,7 +169,7 @@ class AtomicBatches:
     ) -> bytes:
         """Store a batch; `marks_last`: the message that ends it is the last one of these."""
         ahead = Ahead()
-        judged = [self._judge(member, ahead, now_ns) for member in members]
+        judged = [self._judge(member, ahead) for member in members]
         if marks_last:
             judged.append(_marked(judged.pop()))
         ingest, stream = self._ingest, self._stream
@@ -184,11 +184,11 @@ class AtomicBatches:
             stream.root.release()
         return ingest.batch_ack(stream.store.last_seq(), name, len(members))
 
-    def _judge(self, member: Member, ahead: Ahead, now_ns: int) -> Judged:
+    def _judge(self, member: Member, ahead: Ahead) -> Judged:
         """Check one message as if those before it were stored. Raises JetStreamError."""
         if member.fields.get(b"Nats-Expected-Last-Msg-Id"):
             raise js_error(10177, "Nats-Expected-Last-Msg-Id")
-        judged = self._check_member.judge(member, ahead, now_ns)
+        judged = self._check_member.judge(member, ahead)
         if judged.duplicate_of is not None:
             raise js_error(10201)
         return judged

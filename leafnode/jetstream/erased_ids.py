@@ -17,6 +17,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
+from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreCorrupt
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ def keep(stream: Stream, runs: list[Sequence[int]]) -> None:
     found = stream.dedupe.among(runs, limits.DEDUPE_ERASED_MAX)
     if not found:
         return
+    ahead_ns = stream.next_time_ns() - stream.ids_time_ns()
+    if abs(ahead_ns) >= NS_PER_S:  # the wall clock was set: the next start goes by that
+        found = [(when_ns + ahead_ns, msg_id, seq) for when_ns, msg_id, seq in found]
     root, key = stream.root, (stream.context.account.name, stream.name)
     packed = len(found) <= limits.DEDUPE_RECORD_IDS  # of a segment, not of a large purge
     for start in range(0, len(found), limits.DEDUPE_RECORD_IDS):

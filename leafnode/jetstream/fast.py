@@ -227,7 +227,7 @@ class _Step:
         if self.said.seq == 1 and not commits and not self._batches.stream.config.no_ack:
             self._say_flow(0)
         try:
-            judged = self._judged(now_ns)
+            judged = self._judged()
             if judged.duplicate_of is not None:
                 self._repeat(judged.duplicate_of, commits=commits)
                 return
@@ -246,14 +246,14 @@ class _Step:
         else:
             self._pace()
 
-    def _judged(self, now_ns: int) -> Judged:
+    def _judged(self) -> Judged:
         """Check the message. Raises JetStreamError, StoreError."""
         member, stream = self._member, self._batches.stream
         config = stream.config
         if not member.header_size and config.discard != "new" and not config.allow_msg_counter:
             is_wanted = self._batches.ingest.judge.is_wanted(member.subject)
             return Judged(0, member.body, is_wanted=is_wanted)
-        judged = self._batches.check.judge(member, Ahead(), now_ns)
+        judged = self._batches.check.judge(member, Ahead())
         expected = member.fields.get(b"Nats-Expected-Last-Msg-Id")
         if judged.duplicate_of is None and expected and expected != stream.last_msg_id:
             raise js_error(10070, stream.last_msg_id.decode("utf-8", "replace"))

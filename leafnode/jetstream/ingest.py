@@ -265,7 +265,7 @@ class Ingest:
         [(_, header_size, body)] = delivery.messages  # a traced message travels alone
         fields = trace.note("js", stream=stream.name)
         try:
-            judged = self.judge.judge(subject, *opened(header_size, body), stream.next_time_ns())
+            judged = self.judge.judge(subject, *opened(header_size, body))
         except (JetStreamError, StoreError) as error:
             is_late = refuses_when_storing(error)
             if is_late:
@@ -310,7 +310,7 @@ class Ingest:
         header_size, body, fields = opened(header_size, body)
         if fields.get(b"Nats-Batch-Id"):
             return self.atomic.take(Member(subject, header_size, body, fields), now_ns)
-        judged = self.judge.judge(subject, header_size, body, fields, now_ns)
+        judged = self.judge.judge(subject, header_size, body, fields)
         if judged.duplicate_of is not None:
             return b'%b%d,"duplicate": true}' % (self._ack, judged.duplicate_of)
         if judged.rollup:
@@ -358,7 +358,7 @@ class Ingest:
             stream.ages.add_ttl(seq, now_ns, judged.ttl_ns)
         stream.last_msg_id = judged.msg_id
         if judged.msg_id:
-            stream.dedupe.add(judged.msg_id, seq, now_ns)
+            stream.dedupe.add(judged.msg_id, seq, stream.ids_time_ns())
         if judged.rollup:
             self._roll_up(subject, seq, everything=judged.rollup == b"all")
         if judged.due_ns:
@@ -429,7 +429,7 @@ class Ingest:
             stream.interest_changed(seq)
         stream.last_msg_id = judged.msg_id
         if judged.msg_id:
-            stream.dedupe.add(judged.msg_id, seq, now_ns)
+            stream.dedupe.add(judged.msg_id, seq, stream.ids_time_ns())
         if judged.rollup:
             self._roll_up(subject, seq, everything=judged.rollup == b"all")
         if judged.ends:

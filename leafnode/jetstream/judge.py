@@ -65,7 +65,6 @@ class Judge:
         header_size: int,
         body: bytes,
         fields: dict[bytes, bytes],
-        now_ns: int,
     ) -> Judged:
         """Check one message without storing it. Raises JetStreamError, StoreError."""
         stream = self._stream
@@ -81,7 +80,7 @@ class Judge:
                 )
             self.check_origin(fields)
             msg_id = fields.get(b"Nats-Msg-Id", b"")
-            seq = self.find(msg_id, now_ns) if msg_id else None
+            seq = self.find(msg_id) if msg_id else None
             if seq is not None:
                 return Judged(header_size, body, duplicate_of=seq)
             expected = fields.get(b"Nats-Expected-Last-Msg-Id")
@@ -171,10 +170,10 @@ class Judge:
         quiet = fields if marker_ns and fields else None
         return Judged(header_size, body, msg_id=msg_id, rollup=rollup, ttl_ns=ttl_ns, quiet=quiet)
 
-    def find(self, msg_id: bytes, now_ns: int) -> int | None:
+    def find(self, msg_id: bytes) -> int | None:
         """Return the sequence of the message that this one repeats, or None. Raises StoreError."""
         stream = self._stream
-        seq = stream.dedupe.find(msg_id, now_ns)
+        seq = stream.dedupe.find(msg_id, stream.ids_time_ns())
         if seq is not None and seq > stream.store.committed_seq():
             failure = stream.root.failed()
             if failure is not None:  # until the store was read again, the first may be lost

@@ -62,7 +62,7 @@ class MemberCheck:
         self._stream = stream
         self._judge = judge
 
-    def judge(self, member: Member, ahead: Ahead, now_ns: int) -> Judged:
+    def judge(self, member: Member, ahead: Ahead) -> Judged:
         """Check one message as if those before it were stored, and count it among them.
 
         `duplicate_of` is the sequence of the message it repeats, 0 for one of its own batch.
@@ -72,7 +72,7 @@ class MemberCheck:
         judge.check_header(fields, len(body) - header_size)
         self._check_ttl(fields)
         if msg_id := fields.get(b"Nats-Msg-Id", b""):
-            seq = 0 if msg_id in ahead.ids else judge.find(msg_id, now_ns)
+            seq = 0 if msg_id in ahead.ids else judge.find(msg_id)
             if seq is not None:
                 return Judged(header_size, body, duplicate_of=seq)
         judge.check_origin(fields)

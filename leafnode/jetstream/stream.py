@@ -80,6 +80,7 @@ class Stream:
         self.kept_msg_id = b""  # of the newest message that is on disk
         self.closed = False
         self._last_ts_ns = store.state().last_ts_ns
+        self._ids_ahead_ns = self.next_time_ns() - context.clock.monotonic_ns()
         self.is_served = False
         self._ingest = Ingest(self)
         self.intake = Intake(context.account, self._ingest.receive)
@@ -212,6 +213,12 @@ class Stream:
         """Return the timestamp for messages that arrive now: it never goes backward in a stream."""
         self._last_ts_ns = max(self._last_ts_ns, self.context.time.now_ns())
         return self._last_ts_ns
+
+    def ids_time_ns(self) -> int:
+        """Return the time that ids are older than: wall time at the start, and on from there
+        whatever is done to the wall clock.
+        """
+        return self.context.clock.monotonic_ns() + self._ids_ahead_ns
 
     def committed(self) -> None:
         """A transaction with messages of this stream is on disk: consumers may have them."""

@@ -40,7 +40,7 @@ def take_over(
     if not seq:
         subject = ingest.stored_subject(subject)
         msg_id = fields.get(b"Nats-Msg-Id", b"")
-        if msg_id and ingest.judge.find(msg_id, ts_ns) is not None:
+        if msg_id and ingest.judge.find(msg_id) is not None:
             return subject
     total = None
     if config.allow_msg_counter:

@@ -89,6 +89,24 @@ def test_ids_are_gone_with_their_time(tmp_path: Path) -> None:
     assert [name for name in records(world) if int(name.rpartition(".")[2]) <= 30] == []
 
 
+@pytest.mark.parametrize("by_ns", [3600 * S, -3600 * S])
+def test_ids_are_as_old_as_they_are_though_the_wall_clock_was_set_meanwhile(
+    tmp_path: Path, by_ns: int
+) -> None:
+    world = world_with(tmp_path, retention="workqueue")
+    world.clock.jump_wall(by_ns)
+    for number in range(30):
+        put(world, number)
+    consume_all(world)
+    assert records(world)
+
+    world.restart()
+
+    assert put(world, 3) == {"stream": "S", "seq": 4, "duplicate": True}
+    world.clock.advance(60 * S)
+    assert put(world, 3) == {"stream": "S", "seq": 31}
+
+
 def test_a_stream_without_ids_writes_none_down(tmp_path: Path) -> None:
     world = world_with(tmp_path, retention="workqueue")
     for number in range(30):

@@ -152,6 +152,21 @@ def test_an_id_may_come_again_after_the_window() -> None:
     assert publish(world, Nats_Msg_Id="A") == b'{"stream":"S","seq":2}'
 
 
+@pytest.mark.parametrize("by_ns", [3600 * S, -3600 * S])
+def test_an_id_is_known_for_the_window_though_the_wall_clock_is_set_meanwhile(by_ns: int) -> None:
+    """As by NTP, a while after a board without a battery started."""
+    world = World()
+    world.create_stream(duplicate_window=10 * S)
+    publish(world, Nats_Msg_Id="A")
+
+    world.clock.jump_wall(by_ns)
+    world.clock.advance(10 * S - 1)
+    assert publish(world, Nats_Msg_Id="A") == b'{"stream":"S","seq":1,"duplicate": true}'
+    world.clock.advance(1)
+
+    assert publish(world, Nats_Msg_Id="A") == b'{"stream":"S","seq":2}'
+
+
 def test_an_id_survives_the_purge_of_its_message() -> None:
     world = World()
     world.create_stream()

@@ -31,7 +31,7 @@ def member(subject: bytes = b"s.a", payload: bytes = b"x", **more: str) -> Membe
 
 def code(check: MemberCheck, one: Member, ahead: Ahead | None = None) -> int:
     with pytest.raises(JetStreamError) as caught:
-        check.judge(one, ahead or Ahead(), 0)
+        check.judge(one, ahead or Ahead())
     return caught.value.err_code
 
 
@@ -59,10 +59,10 @@ def test_a_lifetime_that_is_none_is_wrong_where_lifetimes_are_allowed() -> None:
 
 def test_a_repeat_is_one_whatever_else_it_expects() -> None:
     check, ahead = checks(**ALL), Ahead()
-    check.judge(member(Msg_Id="q"), ahead, 0)
+    check.judge(member(Msg_Id="q"), ahead)
 
-    stored = check.judge(member(Msg_Id="stored", Expected_Last_Sequence="99"), ahead, 0)
-    own = check.judge(member(Msg_Id="q"), ahead, 0)
+    stored = check.judge(member(Msg_Id="stored", Expected_Last_Sequence="99"), ahead)
+    own = check.judge(member(Msg_Id="q"), ahead)
 
     assert (stored.duplicate_of, own.duplicate_of) == (1, 0)
     assert ahead.count == 1
@@ -80,40 +80,40 @@ def test_a_repeat_is_one_whatever_else_it_expects() -> None:
 )
 def test_what_is_ahead_counts(fields: dict[str, str], err_code: int) -> None:
     check, ahead = checks(**ALL), Ahead()
-    check.judge(member(), ahead, 0)
+    check.judge(member(), ahead)
 
     assert code(check, member(**fields), ahead) == err_code
 
 
 def test_what_is_ahead_fills_the_stream_and_adds_to_the_counter() -> None:
     check, ahead = checks(discard="new", max_msgs=2), Ahead()
-    check.judge(member(), ahead, 0)
+    check.judge(member(), ahead)
     assert code(check, member(), ahead) == 10077
 
     counting, ahead = checks(allow_msg_counter=True), Ahead()
     for total in (2, 4):
-        judged = counting.judge(member(b"s.n", b"", Incr="2"), ahead, 0)
+        judged = counting.judge(member(b"s.n", b"", Incr="2"), ahead)
         assert judged.body.endswith(b'{"val":"%d"}' % total)
 
 
 def test_what_is_ahead_counts_for_its_subject_but_not_against_a_roll_up() -> None:
     limited = {"discard": "new", "discard_new_per_subject": True, "max_msgs_per_subject": 2}
     check, ahead = checks(**ALL, **limited), Ahead()
-    check.judge(member(), ahead, 0)
+    check.judge(member(), ahead)
 
     assert code(check, member(), ahead) == 10077
-    check.judge(member(b"s.b"), ahead, 0)
-    check.judge(member(Rollup="sub"), Ahead(), 0)
+    check.judge(member(b"s.b"), ahead)
+    check.judge(member(Rollup="sub"), Ahead())
 
 
 def test_a_schedule_that_is_ahead_may_be_ended_and_another_message_may_not() -> None:
     check, ahead = checks(allow_msg_schedules=True), Ahead()
     plan = {"Schedule": "@every 1h", "Schedule_Target": "s.t"}
-    check.judge(member(b"s.plan", **plan), ahead, 0)
-    check.judge(member(b"s.b"), ahead, 0)
+    check.judge(member(b"s.plan", **plan), ahead)
+    check.judge(member(b"s.b"), ahead)
     ending = {"Schedule_Next": "purge"}
 
-    judged = check.judge(member(b"s.c", **ending, Scheduler="s.plan"), ahead, 0)
+    judged = check.judge(member(b"s.c", **ending, Scheduler="s.plan"), ahead)
 
     assert judged.ends == b"s.plan"
     assert code(check, member(b"s.c", **ending, Scheduler="s.b"), ahead) == 10212

@@ -37,6 +37,20 @@ def test_ids_older_than_the_window_are_not_taken_back() -> None:
     assert publish(world, "young") == b'{"stream":"S","seq":2,"duplicate": true}'
 
 
+def test_a_clock_that_is_behind_at_the_start_keeps_no_id_for_longer_than_the_window() -> None:
+    world = World()
+    world.create_stream(duplicate_window=10 * S)
+    publish(world, "young")
+    world.clock.advance(2 * S)
+
+    world.restart(behind_ns=3600 * S)
+    world.clock.advance(8 * S)
+    assert publish(world, "young") == b'{"stream":"S","seq":1,"duplicate": true}'
+    world.clock.advance(2 * S)
+
+    assert publish(world, "young") == b'{"stream":"S","seq":2}'
+
+
 def test_the_last_id_is_known_again() -> None:
     world = World()
     world.create_stream(duplicate_window=S)
