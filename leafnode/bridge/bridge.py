@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from leafnode.bridge.port import OpenSerial
+    from leafnode.bridge.port import FindPath, OpenSerial
     from leafnode.bridge.status import PortStatus
     from leafnode.clock import Clock
     from leafnode.config.serial_options import SerialOptions, SerialPort
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 class Bridge:
     """The `serial { … }` block at work."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- keyword-only but for what it is of
         self,
         options: SerialOptions,
         account: Account,
@@ -48,13 +48,15 @@ class Bridge:
         max_payload: Callable[[], int] = lambda: limits.MAX_PAYLOAD_BYTES,
         permissions: Callable[[], Permissions | None] = lambda: None,
         open_serial: OpenSerial | None = None,
+        find_path: FindPath | None = None,
     ) -> None:
-        opens = open_serial or Opener(clock)
+        opener = Opener(clock)
         self.devices = Devices(clock)
         self._seams = BridgeSeams(
             account,
             clock,
-            opens,
+            open_serial or opener,
+            find_path or opener.find,
             max_payload,
             permissions,
             self.devices,

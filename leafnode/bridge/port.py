@@ -75,6 +75,8 @@ class OpenPort(Protocol):
 if TYPE_CHECKING:
     # Opens one. Blocks. Raises OSError; whatever else it raises ends this attempt, too.
     OpenSerial = Callable[[SerialPort], OpenPort]
+    # Returns the path that its name leads to now. Blocks. Raises OSError: to none.
+    FindPath = Callable[[SerialPort], str]
 
 
 class PortGone(OSError):  # noqa: N818 -- a condition, named as people say it

@@ -11,6 +11,7 @@ import logging
 import threading
 from dataclasses import replace
 from enum import Enum, auto
+from functools import partial
 from operator import add
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,7 +24,7 @@ from leafnode.clock import NS_PER_S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.bridge.port import OpenPort, OpenSerial
+    from leafnode.bridge.port import FindPath, OpenPort, OpenSerial
     from leafnode.bridge.status import PortCounters
     from leafnode.clock import Clock
     from leafnode.config.serial_options import SerialPort
@@ -59,16 +60,19 @@ class PortLife:
         options: SerialPort,
         clock: Clock,
         open_serial: OpenSerial,
+        find_path: FindPath,
         served: Served,
         counters: PortCounters,
     ) -> None:
         self._options = options
         self._clock = clock
         self._open_serial = open_serial
+        self._find_path = find_path
         self._served = served
         self._counters = counters
         self.is_open = False
-        self.path = ""  # of what is open, or was last
+        self.path = ""  # of what is open, or was last, or was found when it was lent
+        self._is_found = False  # that is where its name leads: it was open a moment ago
         self.last_error = ""
         self._port: OpenPort | None = None  # that is open
         self._line_errors = LineErrors()  # of former openings
@@ -98,6 +102,7 @@ class PortLife:
                 self._say(trouble, "Serial port cannot be opened", err)
             if port is not None:
                 if self.loan is not None:  # somebody asked for it meanwhile
+                    self.path, self._is_found = port.path, True
                     await self._close(port)
                     continue
                 opened_ns = self._clock.monotonic_ns()
@@ -186,8 +191,10 @@ class PortLife:
 
     async def _lending(self) -> None:
         """Wait while it is lent."""
-        while (loan := self.loan) is not None:
-            now_ns = self._clock.monotonic_ns()
+        while self.loan is not None:
+            if self._lent:
+                await self._find()
+            loan, now_ns = self.loan, self._clock.monotonic_ns()
             told, self._lent = self._lent, []
             if told and loan.lease != self._said_lease:
                 self._said_lease = loan.lease
@@ -205,6 +212,17 @@ class PortLife:
                 return
             await self._pause(loan.until_ns - now_ns)
 
+    async def _find(self) -> None:
+        """See where the device is now: its path of before may be another one's."""
+        if not self._is_found:
+            try:
+                self.path = await aside(
+                    partial(self._find_path, self._options), name=self._thread_name
+                )
+            except OSError as err:
+                self.path, self.last_error = "", str(err)
+        self._is_found = False
+
     async def _open(self) -> OpenPort:
         """Open it in a thread, for as long as the driver takes: a second attempt would wait too."""
         opening = _Opening(self._open_serial, self._options)
@@ -220,6 +238,7 @@ class PortLife:
     async def _serve(self, port: OpenPort) -> None:
         try:
             await self._attend(port)
+            self._is_found = True
         except OSError as err:
             self._say(Trouble.ABSENT, "Serial port lost", err)
         except Exception as err:  # boundary: serial port

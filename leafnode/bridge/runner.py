@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from leafnode.bridge.board_messages import Talking
     from leafnode.bridge.commands import PortCommands
-    from leafnode.bridge.port import OpenPort, OpenSerial
+    from leafnode.bridge.port import FindPath, OpenPort, OpenSerial
     from leafnode.bridge.reading import Event, Receipt
     from leafnode.clock import Clock
     from leafnode.config.serial_options import SerialPort
@@ -58,6 +58,7 @@ class BridgeSeams:
     account: Account
     clock: Clock
     open_serial: OpenSerial
+    find_path: FindPath
     max_payload: Callable[[], int]
     permissions: Callable[[], Permissions | None] = lambda: None
     devices: Devices | None = None  # of all ports; a port alone has its own
@@ -119,7 +120,9 @@ class PortRunner:
             again=lambda: self._guard(self._send),
             due=lambda: self._guard(self._time_passed),
         )
-        self.life = PortLife(options, seams.clock, seams.open_serial, self, self._counters)
+        self.life = PortLife(
+            options, seams.clock, seams.open_serial, seams.find_path, self, self._counters
+        )
         self._log = PortLog(options.name, seams.clock)
 
     def _new_publisher(self, seams: BridgeSeams, inbox: bytes) -> Publisher:

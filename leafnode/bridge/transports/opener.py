@@ -45,6 +45,13 @@ class Opener:
         with port_errors():
             return self._open(options)
 
+    def find(self, options: SerialPort) -> str:
+        """Implement FindPath: what would be opened now."""
+        name = device_name.parse(options.device)
+        if name.kind in {Kind.SOCKET, Kind.RFC2217}:
+            return options.device
+        return resolve(name, self._machine)
+
     def _open(self, options: SerialPort) -> OpenPort:
         name = device_name.parse(options.device)
         if name.kind is Kind.SOCKET:

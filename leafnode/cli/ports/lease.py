@@ -98,7 +98,7 @@ class Lease:
         self._thread.start()
         path = str(answer["path"])
         if not path:
-            raise PortError(f"{self._port}: the server has not found its device yet")
+            raise PortError(f"{self._port}: its device is not there")
         return path
 
     def end(self) -> None:

@@ -114,7 +114,7 @@ def lend(
         if not command:
             duration_s = for_ or _LEND_S
             answer = ask(client, port, "LEND", {"seconds": duration_s})
-            path = answer["path"] or "its device was not found yet"
+            path = answer["path"] or "its device is not there"
             shown.say(f"{port} is lent for {answer['seconds']:g} s: {path}")
             return None
         with lent(client, port, command[0], most_s=for_) as path:

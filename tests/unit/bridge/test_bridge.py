@@ -170,6 +170,7 @@ class Reloaded:
             self.clock,
             random.Random(seed),
             open_serial=self.line.open,
+            find_path=self.line.find,
         )
 
     async def until(self, condition: Callable[[], bool]) -> None:

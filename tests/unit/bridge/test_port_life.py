@@ -312,6 +312,34 @@ def test_who_asks_for_a_port_that_does_not_close_waits_up_to_a_bound() -> None:
     run(world, story)
 
 
+@pytest.mark.parametrize("is_back", [False, True])
+def test_a_port_that_was_lost_is_lent_by_where_its_device_is_now(is_back: bool) -> None:
+    """Its path of before may be another device's."""
+    world = World(line_port())
+    paths: list[str] = []
+
+    def lent() -> None:
+        paths.append(world.runner.life.path)
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.line.refusal = FileNotFoundError(2, "not there")
+        world.line.unplug()
+        await world.until(lambda: world.line.closes == 1)
+        await world.until(lambda: world.clock.pending() == 1)
+        if is_back:
+            world.line.refusal, world.line.path = None, "/dev/other"
+        assert world.runner.life.lend(10 * NS_PER_S, lent) == ""
+        await world.until(lambda: len(paths) == 1)
+        world.line.refusal, world.line.path = None, "/dev/third"
+        assert world.runner.life.lend(10 * NS_PER_S, lent) == ""  # it was plugged in elsewhere
+        await world.until(lambda: len(paths) == 2)
+
+    run(world, story)
+
+    assert paths == ["/dev/other" if is_back else "", "/dev/third"]
+
+
 def test_whole_readings_that_wait_in_the_framing_survive_a_lending() -> None:
     world = World(line_port())
     world.stream.commits_at_once = False

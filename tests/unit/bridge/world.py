@@ -28,6 +28,7 @@ class FakeLine:
         self.closes = 0
         self.refusal: Exception | None = None
         self.errors = LineErrors()  # that the driver counted since the port was opened
+        self.path = "/dev/fake"
 
     def open(self, options: SerialPort) -> FakePort:
         if self.refusal is not None:
@@ -40,6 +41,11 @@ class FakeLine:
         self.opens += 1
         return FakePort(self, port)
 
+    def find(self, options: SerialPort) -> str:
+        if self.refusal is not None:
+            raise self.refusal
+        return self.path
+
     def unplug(self) -> None:
         assert self.device is not None
         self.device.close()
@@ -51,8 +57,8 @@ class FakePort:
     def __init__(self, line: FakeLine, sock: socket.socket) -> None:
         self._line = line
         self._socket = sock
+        self.path = line.path
 
-    path = "/dev/fake"
     is_low_latency = False
 
     def stop(self) -> None:
@@ -101,7 +107,7 @@ class World:
         self.stream = FakeStream(self.account, b"s.>")
         self.stream.commits_at_once = True
         max_payload = lambda: self.max_payload_bytes  # noqa: E731
-        seams = BridgeSeams(self.account, self.clock, self.line.open, max_payload)
+        seams = BridgeSeams(self.account, self.clock, self.line.open, self.line.find, max_payload)
         self.runner = PortRunner(options, seams, boot="boot", inbox=b"_INBOX.x")
 
     def say(self, data: bytes) -> None:

@@ -81,6 +81,15 @@ def test_a_device_that_is_not_there_is_file_not_found(world: World) -> None:
         world.open(named("by-id:usb-A1"))
 
 
+def test_where_a_name_leads_to_is_found_without_opening_it(world: World) -> None:
+    assert world.open.find(named("by-id:usb-A1")) == world.path
+    assert world.open.find(named("socket://10.0.0.7:4001")) == "socket://10.0.0.7:4001"
+    world.fake.unplug("ttyUSB0")
+    with pytest.raises(FileNotFoundError, match="by-id:usb-A1 is not there"):
+        world.open.find(named("by-id:usb-A1"))
+    assert not list(world.locks.iterdir())
+
+
 def test_a_soft_switch_stands_before_the_line(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,7 +166,7 @@ def test_a_port_whose_device_was_never_there_goes_back_at_once() -> None:
     client.path = ""
 
     with (
-        pytest.raises(PortError, match="gps: the server has not found its device yet"),
+        pytest.raises(PortError, match="gps: its device is not there"),
         lent(client, "gps", "minicom"),  # type: ignore[arg-type]
     ):
         pass

@@ -70,7 +70,7 @@ def test_a_port_that_was_never_open_has_no_path(client: type[FakeClient]) -> Non
 
     lent = CliRunner().invoke(lending.lend, ["scale"])
 
-    assert lent.output == "scale is lent for 60 s: its device was not found yet\n"
+    assert lent.output == "scale is lent for 60 s: its device is not there\n"
 
 
 def test_one_that_was_not_lent_is_said(client: type[FakeClient]) -> None:
