@@ -278,9 +278,8 @@ class Gateway:
         if status.window_messages > options.window_msgs:
             self.year.faults.append(f"{status.window_messages} messages in the window")
         # One message may be larger than the window; those here are not. What the last run had in
-        # flight has other sizes under the subjects of this one.
-        most = options.window_bytes * (2 if status.state is State.ASKING else 1) + 64
-        if status.window_bytes > most:
+        # flight has other sizes under the subjects of this one, and is in the window first.
+        if status.window_bytes > 2 * options.window_bytes + 64:
             self.year.faults.append(f"{status.window_bytes} bytes in the window")
 
     def heal(self) -> None:
