@@ -132,6 +132,11 @@ class Bridge:
             if port not in self._running:
                 self._begin(port)
 
+    def finish(self) -> None:
+        """Nobody goes on after it: each port is to store what it has read before it ends."""
+        for runner in self._runners.values():
+            runner.finishes = True
+
     def succeed(self, before: Bridge) -> None:
         """Have what was lent, and not stored, when the bridge of another account ended. At start.
 

@@ -281,6 +281,8 @@ async def change_serial(server: Server) -> None:
         log.info("Serial ports are now: %s", ", ".join(port.name for port in options.ports))
         return
     features.bridge = None
+    if bridge is not None and (options is None or not options.ports):
+        bridge.finish()
     if features.serial is not None:
         await end(features.serial)
         features.serial = None
@@ -293,6 +295,8 @@ async def change_serial(server: Server) -> None:
 async def stop_bridge(server: Server) -> None:
     """Close the serial ports while clients are there: who waits for a device hears of it."""
     if server.features.serial is not None:
+        if server.features.bridge is not None:
+            server.features.bridge.finish()
         await end(server.features.serial)
 
 
