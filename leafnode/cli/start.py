@@ -18,6 +18,11 @@ def main() -> int:
     cleans_up = len(sys.argv) > 1 and sys.argv[1] in WORDS
     if not cleans_up and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # left alone where it is ignored
-    from leafnode.cli.main import main as run
+    try:
+        from leafnode.cli.main import main as run
 
-    return run()
+        return run()
+    except KeyboardInterrupt:  # of a command that loads what it needs
+        if not cleans_up:
+            raise
+        return 128 + signal.SIGINT

@@ -10,6 +10,7 @@ from tests.firmware.interpreter import ROOT
 from tests.firmware.measure import FIELDS, compile_board, run
 
 FIGURES = ROOT / "hw/measurements/firmware.csv"
+IN_README = ("heap_bytes", "mpy_bytes", "used_bytes_64bit", "smallest_heap_64bit")
 BOARDS = load_boards(firmware_directory())
 
 
@@ -21,6 +22,13 @@ def rows():
 def test_the_figures_say_which_command_made_them():
     assert FIGURES.read_text().startswith("# make fw-measure: ")
     assert tuple(next(iter(rows().values()))) == FIELDS
+
+
+def test_the_page_says_what_was_measured():
+    page = (ROOT / "firmware/README.md").read_text()
+    for board, row in rows().items():
+        numbers = (int(row[name]) for name in IN_README)
+        assert f"| `{board}` | " + " | ".join(f"{number:,}" for number in numbers) + " |" in page
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
