@@ -5,13 +5,16 @@ hashlib brings libcrypto in: 3.4 MiB, for a server that has no other use of it. 
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any, Final, Protocol
 
 _MODULES: Final = ("_sha2", "_sha256", "hashlib")  # CPython 3.12, 3.11, and what is always there
 
 
+@cache
 def _constructor(modules: tuple[str, ...]) -> Any:
+    """Look once: a module that is not there is looked for on disk, which takes 60 us."""
     for name in modules[:-1]:
         try:
             return import_module(name).sha256

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -24,6 +25,21 @@ def test_a_python_without_a_module_of_its_own_has_hashlib(
     monkeypatch.setattr(module, "_MODULES", modules)
 
     assert sha256(b"abc").hex() == ABC
+
+
+def test_a_module_that_is_not_there_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    modules = ("no_such_module_either", "hashlib")
+    asked: list[str] = []
+
+    def load(name: str) -> object:
+        asked.append(name)
+        return import_module(name)
+
+    monkeypatch.setattr(module, "_MODULES", modules)
+    monkeypatch.setattr(module, "import_module", load)
+
+    assert sha256(b"abc") == sha256(b"abc")
+    assert asked == list(modules)
 
 
 @pytest.mark.parametrize("name", ["leafnode.server.server", "leafnode.jetstream.jetstream"])
