@@ -51,9 +51,17 @@ class GrownError(Exception):
     """The write-ahead log has grown too much."""
 
 
+class LateError(Exception):
+    """A statement took too long."""
+
+
 @contextlib.contextmanager
-def stopped_by_growth(conn: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """Stop a long statement when it keeps the log from being reused. Raises GrownError."""
+def stopped_by_growth(
+    conn: sqlite3.Connection, path: Path, is_late: Callable[[], bool] = bool
+) -> Iterator[None]:
+    """Stop a long statement when it keeps the log from being reused, or `is_late` says so. Raises
+    GrownError, LateError.
+    """
     wal = log_path(path)
 
     def size() -> int:
@@ -65,7 +73,7 @@ def stopped_by_growth(conn: sqlite3.Connection, path: Path) -> Iterator[None]:
     bound = size() + WAL_GROWTH_MAX
 
     def look() -> int:
-        return int(size() > bound)
+        return int(size() > bound or is_late())
 
     conn.set_progress_handler(look, STEPS_BETWEEN_LOOKS)
     try:
@@ -73,8 +81,10 @@ def stopped_by_growth(conn: sqlite3.Connection, path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as err:
         if "interrupted" not in str(err):
             raise
-        if look():
+        if size() > bound:
             raise GrownError from err
+        if is_late():
+            raise LateError from err
         raise KeyboardInterrupt from err  # which came while SQLite was at work
     finally:
         conn.set_progress_handler(None, 0)

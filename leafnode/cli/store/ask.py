@@ -2,11 +2,13 @@
 
 The store is attached read-only to an empty database in memory, in which `streams` and `consumers`
 are made; sqlite-utils does that. A statement is stopped when the write-ahead log has grown too
-much since it began: its view keeps the log from being reused. Truth: docs/store.md, "The command".
+much since it began (its view keeps the log from being reused), or its time is over.
+Truth: docs/store.md, "The command".
 """
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -14,11 +16,19 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlite_utils import Database
 
 from leafnode.cli.store import describe
+from leafnode.clock import NS_PER_S, SystemClock
 from leafnode.errors import StoreError
 from leafnode.store import views
-from leafnode.store.inspect import WAL_GROWTH_MAX, GrownError, Inspection, stopped_by_growth
+from leafnode.store.inspect import (
+    WAL_GROWTH_MAX,
+    GrownError,
+    Inspection,
+    LateError,
+    stopped_by_growth,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 HEAP_MAX: Final = 256 * 1024 * 1024
@@ -52,8 +62,17 @@ class Answer:
         ]
 
 
-def ask(path: Path, sql: str, *, stream: str | None, limit: int) -> Answer:
-    """Answer one statement. Raises StoreError."""
+def ask(
+    path: Path,
+    sql: str,
+    *,
+    stream: str | None,
+    limit: int,
+    timeout_s: float = 0,
+    now_ns: Callable[[], int] = SystemClock.monotonic_ns,
+) -> Answer:
+    """Answer one statement, in so much time; 0: in any. Raises StoreError."""
+    end_ns = now_ns() + timeout_s * NS_PER_S if timeout_s else math.inf
     # Not by its plugins: they would run whatever else is installed.
     conn = sqlite3.connect(":memory:", uri=True, isolation_level=None)
     database = Database(conn, execute_plugins=False)
@@ -70,8 +89,10 @@ def ask(path: Path, sql: str, *, stream: str | None, limit: int) -> Answer:
         conn.execute("BEGIN")
         damaged = _make_messages(database, used, stream)
         conn.execute("PRAGMA query_only=ON")
-        with stopped_by_growth(conn, path):
+        with stopped_by_growth(conn, path, lambda: now_ns() > end_ns):
             return _answer(conn, sql, limit, damaged)
+    except LateError as err:
+        raise StoreError(f"stopped after {timeout_s:g} s: see --timeout") from err
     except GrownError as err:
         raise StoreError(
             f"stopped: the server wrote {WAL_GROWTH_MAX >> 20} MiB meanwhile and could not reuse "

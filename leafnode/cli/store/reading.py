@@ -104,21 +104,31 @@ Views:
     type=click.IntRange(min=0),
     help="Rows to print at most.",
 )
+@click.option(
+    *("--timeout", "timeout_s"),
+    metavar="TIME",
+    default="10m",
+    show_default=True,
+    callback=options.seconds,
+    help="Stop a statement that takes longer; 0: never.",
+)
 @options.as_json
 @click.option("--csv", "csv_", is_flag=True, help="Print CSV.")
 @click.argument("sql")
-def query(
+def query(  # noqa: PLR0913 -- one parameter for each option
     store: str | None,
     config: str | None,
     stream: str | None,
     limit: int,
+    timeout_s: float,
     *,
     json_: bool,
     csv_: bool,
     sql: str,
 ) -> int:
     """Answer one SQL statement that reads."""
-    found = ask.ask(find(store, config), sql, stream=stream, limit=limit)
+    path = find(store, config)
+    found = ask.ask(path, sql, stream=stream, limit=limit, timeout_s=timeout_s)
     if json_:
         rows = [map(shown.json_cell, row) for row in found.rows]
         shown.say(shown.as_json([dict(zip(found.heads, row, strict=True)) for row in rows]))

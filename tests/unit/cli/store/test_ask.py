@@ -1,10 +1,12 @@
 """leafnode.cli.store.ask: a statement reads what it may, cannot write, and is stopped."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from leafnode.cli.store.ask import Answer, ask
+from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreError
 from leafnode.store import inspect
 from tests.sim.committer import open_store
@@ -136,6 +138,57 @@ def test_a_statement_that_holds_up_the_log_is_stopped(
     world.close()
 
     assert written > 1
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT max(i) FROM n"
+
+
+def test_a_statement_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
+    path = fill(tmp_path)
+    times = iter(range(0, 1000 * NS_PER_S, 10 * NS_PER_S))
+
+    with pytest.raises(StoreError, match="stopped after 25 s: see --timeout"):
+        ask(path, ENDLESS, stream=None, limit=1, timeout_s=25, now_ns=lambda: next(times))
+
+    assert next(times) == 50 * NS_PER_S  # 30 was the fourth, 40 said why
+
+
+def test_one_is_stopped_by_ctrl_c_at_once_though_it_has_all_the_time(tmp_path: Path) -> None:
+    path = fill(tmp_path)
+    looks = 0
+
+    def now_ns() -> int:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            signal.raise_signal(signal.SIGINT)
+        return 0
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ask(path, ENDLESS, stream=None, limit=1, timeout_s=9, now_ns=now_ns)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_while_one_is_answered_others_write(tmp_path: Path) -> None:
+    path = fill(tmp_path)
+    world = open_store(tmp_path, SHORT)
+    (record,) = world.store.streams()
+    stored: list[int] = []
+
+    def now_ns() -> int:
+        record.store.append(b"s.1", 0, b"x", 0)
+        world.settle()
+        stored.append(record.store.committed_seq())
+        return 10 * NS_PER_S * len(stored)
+
+    with pytest.raises(StoreError, match="see --timeout"):
+        ask(path, ENDLESS, stream=None, limit=1, timeout_s=25, now_ns=now_ns)
+    world.close()
+
+    assert stored == list(range(21, 21 + len(stored)))
 
 
 def test_text_that_is_no_utf8_is_no_fault(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from leafnode.cli.store import ask
 from leafnode.cli.store.command import run
 from tests.sim.stored import fill
 
@@ -75,6 +76,32 @@ def test_a_limit_below_zero_is_refused(typed: Typed, capsys: pytest.CaptureFixtu
     assert run(["query", "-s", str(typed.store), "--limit", "-1", "SELECT 1"], "leafnode") != 0
 
     assert "-1 is not in the range x>=0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["soon", "-1s", ""])
+def test_a_timeout_that_is_none_is_refused(
+    value: str, typed: Typed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["query", "-s", str(typed.store), "--timeout", value, "SELECT 1"], "leafnode") != 0
+
+    assert "expected a duration like 30s or 5m, or 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("value", "seconds"), [((), 600), (("0",), 0), (("1.5s",), 1.5)])
+def test_a_statement_has_ten_minutes_or_what_it_is_given(
+    value: tuple[str, ...], seconds: float, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+    real = ask.ask
+
+    def note(*args: Any, timeout_s: float, **more: Any) -> ask.Answer:
+        given.append(timeout_s)
+        return real(*args, timeout_s=timeout_s, **more)
+
+    monkeypatch.setattr(ask, "ask", note)
+    typed("query", *(("--timeout", *value) if value else ()), "SELECT 1")
+
+    assert given == [seconds]
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
