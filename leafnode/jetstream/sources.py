@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 
 # Kept as a consumer of that name, which none can have.
 RECORD: Final = ".sources"
+_TRANSFORMS_PER_STEP: Final = 16  # as much as a source
 
 
 class Place(NamedTuple):
@@ -166,14 +168,16 @@ class Sources:
             in_slices(call_later, self._begin_waiting(), limits.ORIGINS_PER_TURN)
 
     def _begin_waiting(self) -> Iterator[None]:
-        """Begin one in each step, of those that wait by then."""
+        """Begin one in each step, or more where it has many transforms, of those that wait by
+        then.
+        """
         while self._waiting and not self._closed:
             name = next(iter(self._waiting))
             origin = self._waiting.pop(name)
             source = Source(self, origin, self._places.get(name, Place()))
             self._running[name] = source
             source.reader.open()
-            yield
+            yield from repeat(None, 1 + len(origin.subject_transforms) // _TRANSFORMS_PER_STEP)
         self._is_beginning = False
 
     def moved(self, name: str, place: Place) -> None:

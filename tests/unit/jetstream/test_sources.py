@@ -322,6 +322,16 @@ def test_many_sources_are_begun_in_several_turns(monkeypatch: pytest.MonkeyPatch
     assert stored(world) == [(b"a.19", b"x")]
 
 
+def test_a_source_of_many_transforms_has_a_turn_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Iterator[None]] = []
+    monkeypatch.setattr(sources, "in_slices", lambda _later, steps, _: begun.append(steps))
+    world = World()
+    transforms = [{"src": f"a.{number}", "dest": f"b.{number}"} for number in range(250)]
+    create(world, *({"name": f"A{one}", "subject_transforms": transforms} for one in range(2)))
+
+    assert len(list(begun[0])) >= 2 * limits.ORIGINS_PER_TURN
+
+
 def test_a_source_that_is_taken_back_before_its_turn_is_not_begun(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
