@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def shown(consumer: Consumer, *, dynamic: bool) -> dict[str, Any]:
     """Return ConsumerInfo, field by field as the server orders it."""
     waiting = consumer.outlet.waiting()
-    delivered, floor = consumer.pending.kept()
+    delivered, _ = consumer.pending.kept()
+    acks_all = consumer.config.ack_policy in {"all", "flow_control"}
+    floor = consumer.pending.shown_floor(acks_all=acks_all)
     config = wire.to_dict(consumer.config)
     if dynamic:
         config["metadata"] = with_dynamic(consumer.config.metadata)

@@ -103,7 +103,8 @@ class Following:
                 continue
             is_behind = consumer.pending.floor.stream_seq < first_seq
             out = len(consumer.pending)
-            consumer.purged(first_seq)
+            if not _is_beyond(consumer, first_seq):  # else nothing changes: it keeps what it read
+                consumer.purged(first_seq)
             yield from repeat(_GO_ON, 1 + (out - len(consumer.pending)) // _DROPPED_PER_STEP)
             for _ in consumer.look():
                 yield from repeat(_GO_ON, _LOOKED_PER_STEP)
@@ -189,6 +190,13 @@ class Following:
         self._is_running = bool(self._jobs)
         if self._is_running:
             self._stream.context.clock.call_later(delay_ns, partial(self._run, turn))
+
+
+def _is_beyond(consumer: Consumer, first_seq: int) -> bool:
+    """Say whether a consumer has nothing to do with what was before `first_seq`."""
+    pending = consumer.pending
+    waits = pending or pending.given_up or consumer.cursor.listed
+    return not waits and pending.delivered.stream_seq >= first_seq - 1
 
 
 def _nothing() -> None:

@@ -37,6 +37,7 @@ class Pending:
         "_deadline_ns",
         "_entries",
         "_given_seq",
+        "_gone",
         "_queue",
         "ack_wait_ns",
         "backoff_ns",
@@ -52,6 +53,7 @@ class Pending:
         self.delivered = Position(0, start - 1)
         self._given_seq = start - 1  # of the last delivery: `skip_to` goes beyond it
         self.floor = Position(0, start - 1)  # everything up to here is acknowledged
+        self._gone = Position(0, 0)  # what was forgotten last and lifted the floor
         self.counts: dict[int, int] = {}  # deliveries of what was delivered more than once
         # In order of stream sequences, which is that of first deliveries.
         self._entries: OrderedDict[int, _Entry] = OrderedDict()
@@ -67,7 +69,7 @@ class Pending:
         """Return another that is just so."""
         other = Pending(1, ack_wait_ns=self.ack_wait_ns, backoff_ns=self.backoff_ns)
         other.delivered, other.floor = self.delivered, self.floor
-        other._given_seq = self._given_seq
+        other._given_seq, other._gone = self._given_seq, self._gone
         other.counts = self.counts.copy()
         other._entries = self._entries.copy()
         other.given_up = self.given_up.copy()
@@ -370,6 +372,7 @@ class Pending:
         entry = self._forget(seq)
         if entry is not None and entry[0] > self.floor.consumer_seq:
             self.floor = self.floor._replace(consumer_seq=entry[0])
+            self._gone = Position(entry[0], seq)
         if not self._entries:
             self.floor = self.delivered
 
@@ -386,7 +389,7 @@ class Pending:
     def reset(self, seq: int) -> None:
         """Start over: `seq` is the next to be delivered, as the first one."""
         self.delivered = self.floor = Position(0, seq - 1)
-        self._given_seq = seq - 1
+        self._given_seq, self._gone = seq - 1, Position(0, 0)
         self.counts.clear()
         self.given_up.clear()
         self._entries.clear()
@@ -408,6 +411,13 @@ class Pending:
             self.delivered._replace(stream_seq=given),
             self.floor._replace(stream_seq=min(self.floor.stream_seq, given)),
         )
+
+    def shown_floor(self, *, acks_all: bool) -> Position:
+        """Return the floor that is shown. With `acks_all` what was forgotten counts there as an ack
+        of all before it, though that still comes again: nats-server keeps two floors.
+        """
+        _, floor = self.kept()
+        return self._gone if acks_all and floor.stream_seq < self._gone.stream_seq else floor
 
     def columns(self) -> tuple[list[int], list[tuple[int, int]]]:
         """Return stream sequences, and consumer sequences with deadlines, of what is pending."""

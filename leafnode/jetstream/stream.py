@@ -33,7 +33,7 @@ from leafnode.jetstream.trouble import Trouble
 from leafnode.jetstream.undo import Undo
 from leafnode.nuid import hash8
 from leafnode.protocol.info import COMPATIBLE_VERSION
-from leafnode.protocol.subject import is_literal, is_subset
+from leafnode.protocol.subject import is_subset
 from leafnode.routing.intake import Intake
 
 if TYPE_CHECKING:
@@ -266,9 +266,8 @@ class Stream:
 
         A subject with wildcards, as a key-value client purges several keys, replaces what matches.
         """
-        pattern = ALL if everything else subject
-        follow = everything or not is_literal(subject)
-        self.errands.start(Purge(self, pattern, seq, 0, follow=follow))
+        self.context.account.system.outbox.work_left -= limits.ROLLUP_WORK
+        self.errands.start(Purge(self, ALL if everything else subject, seq, 0))
 
     def end_schedule(self, subject: bytes) -> None:
         """Remove the schedule that a subject has."""

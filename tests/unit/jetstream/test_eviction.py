@@ -225,3 +225,64 @@ def test_what_else_an_acknowledgement_means_may_be_refused(
 
 def _refuse(*_: object) -> None:
     raise StoreBusy("not now")
+
+
+@pytest.mark.parametrize(
+    ("policy", "subjects", "out", "rolled", "floor", "delivered", "left"),
+    [  # as on nats-server 2.15.1
+        ("explicit", "bab", 3, "a", (2, 0), (3, 3), (2, 1)),
+        ("all", "bab", 3, "a", (2, 2), (3, 3), (2, 1)),
+        ("explicit", "bb", 1, "b", (1, 2), (1, 2), (0, 1)),
+        ("all", "bb", 1, "b", (1, 2), (1, 2), (0, 1)),
+        ("explicit", "bba", 3, "b", (2, 2), (3, 3), (1, 1)),
+        ("all", "bba", 3, "b", (2, 2), (3, 3), (1, 1)),
+        ("explicit", "abba", 2, "b", (2, 0), (2, 2), (1, 2)),
+        ("explicit", "abba", 4, "b", (3, 0), (4, 4), (2, 1)),
+        ("all", "abba", 4, "b", (3, 3), (4, 4), (2, 1)),
+        ("explicit", "ab", 2, "c", (0, 0), (2, 2), (2, 1)),
+        ("all", "aab", 1, "a", (1, 2), (1, 2), (0, 2)),
+        ("none", "aab", 1, "a", (1, 2), (1, 2), (0, 2)),
+    ],
+)
+def test_consumers_are_behind_a_roll_up_where_a_purge_would_have_them(
+    policy: str,
+    subjects: str,
+    out: int,
+    rolled: str,
+    floor: tuple[int, int],
+    delivered: tuple[int, int],
+    left: tuple[int, int],
+) -> None:
+    world = World()
+    world.create_stream(allow_rollup_hdrs=True)
+    for subject in subjects:
+        world.publish(f"s.{subject}")
+    world.create_consumer(ack_policy=policy, ack_wait=3600 * NS_PER_S)
+    world.fetch({"batch": out, "no_wait": True})
+
+    world.publish(f"s.{rolled}", headers={"Nats-Rollup": "sub"})
+    world.settle()
+
+    info = world.info()
+    shown = tuple((one["consumer_seq"], one["stream_seq"]) for one in
+                  (info["ack_floor"], info["delivered"]))  # fmt: skip
+    assert shown == (floor, delivered)
+    assert (info["num_ack_pending"], info["num_pending"]) == left
+
+
+def test_what_an_ack_all_seems_to_have_acknowledged_behind_a_roll_up_comes_again() -> None:
+    world = World()
+    world.create_stream(allow_rollup_hdrs=True)
+    for subject in "bab":
+        world.publish(f"s.{subject}")
+    world.create_consumer(ack_policy="all", ack_wait=2 * NS_PER_S)
+    world.fetch({"batch": 3, "no_wait": True})
+    world.publish("s.a", headers={"Nats-Rollup": "sub"})
+    world.settle()
+    world.clock.advance(2 * NS_PER_S)
+
+    first, *_ = world.fetch({"batch": 1, "expires": NS_PER_S})
+    assert (first.subject, numbers(world)) == (b"s.b", (2, 2, 2, 1))
+    world.publish(first.reply.decode(), b"+ACK")
+
+    assert numbers(world) == (2, 2, 1, 1)  # as on nats-server 2.15.1

@@ -10,6 +10,7 @@ import pytest
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreCorrupt
+from leafnode.jetstream.consumer import Consumer
 from tests.unit.jetstream.world import Msg, World
 
 
@@ -122,3 +123,23 @@ def test_purges_that_are_not_followed_yet_count_as_those_that_go_on(
     last = purge(world, filter="s.b")
     world.settle()
     assert json.loads(last[0].payload)["purged"] == 2
+
+
+def test_who_is_beyond_what_was_purged_keeps_what_it_has_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.create_stream(allow_rollup_hdrs=True)
+    for number in range(4):
+        world.publish(f"s.{number % 2}")
+    for name, batch in (("C", 4), ("D", 1)):
+        world.create_consumer(name=name, ack_policy="none")
+        world.fetch({"batch": batch, "no_wait": True}, name=name)
+    moved: list[str] = []
+    monkeypatch.setattr(Consumer, "purged", lambda self, _: moved.append(self.name))
+
+    world.publish("s.0", headers={"Nats-Rollup": "sub"})
+    world.publish("s.1", headers={"Nats-Rollup": "sub"})
+    world.settle()
+
+    assert set(moved) == {"D"}

@@ -409,15 +409,17 @@ def test_ids_that_differ_in_a_blank_behind_them_are_two() -> None:
 
 def test_what_is_stored_and_what_goes_for_it_cost_the_turn_of_who_publishes() -> None:
     world = World()
-    world.create_stream(max_msgs_per_subject=1)
+    world.create_stream(max_msgs_per_subject=1, allow_rollup_hdrs=True)
     outbox = world.client.outbox
 
-    def cost(subject: str) -> int:
+    def cost(subject: str, **headers: str) -> int:
         before = outbox.work_left
-        world.publish(subject, b"x")
+        world.publish(subject, b"x", headers={"Nats-" + key: one for key, one in headers.items()})
         return before - outbox.work_left
 
     unheard, first, second = cost("nobody"), cost("s.a"), cost("s.a")
+    rolled = cost("s.b", Rollup="sub")
 
     assert first >= unheard + limits.STORED_WORK
     assert second >= first + limits.REPLACED_WORK
+    assert rolled >= first + limits.ROLLUP_WORK
