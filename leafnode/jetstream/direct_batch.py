@@ -139,6 +139,13 @@ class DirectRange:
         self._sender.begin(self._first)
 
     def _first(self) -> None:
+        self._look(self._stream.store.prepare(*self._patterns))
+
+    def _look(self, steps: Iterator[None]) -> None:
+        """Look for the subjects, in steps, then begin to read."""
+        if next(steps, _OVER) is not _OVER:
+            self._sender.go_on(partial(self._look, steps))
+            return
         store = self._stream.store
         if self._start_ns is not None:
             self._next_seq = store.seq_at(self._start_ns)

@@ -22,6 +22,7 @@ from leafnode.jetstream.errors import store_status
 from leafnode.jetstream.level import level_is_met
 from leafnode.limits import GET_WORK
 from leafnode.protocol import header
+from leafnode.protocol.subject import is_literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from leafnode.store.api import StoredMsg
 
 _GROUP: Final = b"_sys_"
+_OVER: Final = object()
 _NOT_FOUND: Final = header.status(404, b"Message Not Found")
 _EMPTY: Final = header.status(408, b"Empty Request")
 _MALFORMED: Final = header.status(408, b"Malformed Request")
@@ -109,20 +111,27 @@ class DirectGet:
             elif request.batch:
                 DirectRange(self._stream, reply, request).start()
             else:
-                select(
-                    self._stream, request, partial(self._answer, reply, no_header=request.no_hdr)
-                )
+                answer = partial(self._answer, reply, no_header=request.no_hdr)
+                select(self._stream, request, answer, partial(self._failed, reply))
         except StoreError as error:
             return self._refused(error)
         return b""
+
+    def _failed(self, reply: bytes, error: StoreError) -> None:
+        self._stream.context.send_status(reply, self._refused(error))
 
     def _last(self, reply: bytes, subject: bytes) -> bytes:
         try:
             subject.decode()
         except UnicodeDecodeError:  # as in a request's body
             subject = subject.decode("utf-8", "replace").encode()
+        answer = partial(self._answer, reply)
         try:
-            self._stream.store.last(subject, partial(self._answer, reply))
+            if is_literal(subject):
+                self._stream.store.last(subject, answer)
+            else:
+                request = MsgGetRequest(last_by_subj=subject.decode())
+                select(self._stream, request, answer, partial(self._failed, reply))
         except StoreError as error:
             return self._refused(error)
         return b""
@@ -167,9 +176,39 @@ def _mixes_several(request: MsgGetRequest) -> bool:
 
 
 def select(
+    stream: Stream,
+    request: MsgGetRequest,
+    done: Callable[[StoredMsg | None], None],
+    failed: Callable[[StoreError], None],
+) -> None:
+    """Find the one message that a request with a single selector means: now, or where very many
+    subjects are held against it, in steps and in turn with other answers. Raises StoreError, and
+    calls `failed` with what is raised later.
+    """
+    pattern = (request.last_by_subj or request.next_by_subj).encode()
+    steps = stream.store.prepare(pattern) if pattern else iter(())
+    if next(steps, _OVER) is _OVER:
+        _select(stream, request, done)
+        return
+    context = stream.context
+
+    def step() -> None:
+        if stream.closed:
+            return
+        try:
+            if next(steps, _OVER) is _OVER:
+                _select(stream, request, done)
+            else:
+                context.rounds.go_on(context.clock, step)
+        except StoreError as error:
+            failed(error)
+
+    context.rounds.begin(context.clock, step)
+
+
+def _select(
     stream: Stream, request: MsgGetRequest, done: Callable[[StoredMsg | None], None]
 ) -> None:
-    """Find the one message that a request with a single selector means. Raises StoreError."""
     store = stream.store
 
     def first(found: list[StoredMsg]) -> None:

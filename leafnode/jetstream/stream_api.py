@@ -268,7 +268,7 @@ def msg_get(js: AccountJetStream, request: Request) -> None:
         else:
             request.finish({"message": _message(msg, no_header=body.no_hdr)})
 
-    select(stream, body, answer)
+    select(stream, body, answer, lambda error: request.finish(store_error(error)))
 
 
 def msg_delete(js: AccountJetStream, request: Request) -> dict[str, Any]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt, StoreError
+from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import Msg, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def filled() -> World:
@@ -109,3 +115,65 @@ def test_a_question_to_a_damaged_stream_is_a_status() -> None:
     answer = get(world, {"start_time": "2020-01-01T00:00:00Z"})
 
     assert answer.status == b"NATS/1.0 500 Store Not Available"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body", "seq"),
+    [
+        ("DIRECT.GET.S", {"last_by_subj": "s.*.x"}, 19),
+        ("DIRECT.GET.S", {"next_by_subj": "s.*.x", "seq": 4}, 5),
+        ("DIRECT.GET.S", {"next_by_subj": "s.*.x", "seq": 4, "batch": 1}, 5),
+        ("DIRECT.GET.S.s.*.x", None, 19),
+        ("STREAM.MSG.GET.S", {"last_by_subj": "s.*.x"}, 19),
+        ("STREAM.MSG.GET.S", {"next_by_subj": "s.*.x", "seq": 4}, 5),
+    ],
+)
+def test_a_pattern_is_held_against_very_many_subjects_in_turns(
+    endpoint: str,
+    body: dict[str, object] | None,
+    seq: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "MATCHED_PER_STEP", 4)
+    world = RealWorld(tmp_path / "store")
+    world.create_stream(allow_direct=True)
+    for number in range(20):
+        world.put(f"s.{number}.{'xy'[number % 2]}")
+
+    answers = world.request(
+        f"$JS.API.{endpoint}", b"" if body is None else json.dumps(body).encode()
+    )
+    turns = 0
+    while not answers and turns < 20:
+        world.turns(1)
+        turns += 1
+
+    assert turns >= 4
+    first = answers[0]
+    if endpoint.startswith("DIRECT"):
+        assert b"Nats-Sequence: %d\r\n" % seq in first.block
+    else:
+        assert json.loads(first.payload)["message"]["seq"] == seq
+
+
+@pytest.mark.parametrize("endpoint", ["DIRECT.GET.S", "STREAM.MSG.GET.S"])
+def test_what_the_store_refuses_in_a_later_turn_is_answered_too(
+    endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MATCHED_PER_STEP", 4)
+    world = RealWorld(tmp_path / "store")
+    world.create_stream(allow_direct=True)
+    for number in range(20):
+        world.put(f"s.{number}.x")
+
+    def busy(*_: object, **__: object) -> None:
+        raise StoreBusy("too many reads wait")
+
+    monkeypatch.setattr(world.js.streams["S"].store, "last", busy)
+    answers = world.request(f"$JS.API.{endpoint}", b'{"last_by_subj":"s.*.x"}')
+    for _ in range(20):
+        world.turns(1)
+
+    assert len(answers) == 1
+    assert b"429" in answers[0].block + answers[0].payload
