@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from leafnode.leaf.remote import Remote
     from leafnode.protocol.leaf_op import LeafInfo
     from leafnode.routing.account import Account
+    from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Delivery, Subscription
     from leafnode.server.server import Server
     from leafnode.uplink.status import BudgetStatus, UplinkStatus
@@ -76,6 +77,9 @@ class HubLinks:
     def lets_out(self, subject: bytes) -> bool:
         rules = [link.peer.permissions for link in self._links()]
         return not rules or any(one is None or one.subscribe.allows(subject) for one in rules)
+
+    def is_hub(self, peer: Peer) -> bool:
+        return any(link.peer is peer for link in self._links())
 
     def takes_headers(self) -> bool:
         return all(hub.headers for hub in self._hubs())

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from leafnode.uplink.dead_letter import DeadLetters
     from leafnode.uplink.gate import Gate, Slot
     from leafnode.uplink.lag import Lag
+    from leafnode.uplink.link import Link
     from leafnode.uplink.local import LocalStream
     from leafnode.uplink.mailbox import Letter, Mailbox
     from leafnode.uplink.onward import Origin
     from leafnode.uplink.resume import Position
     from leafnode.uplink.status import Counters
-    from leafnode.uplink.stream import Link
     from leafnode.uplink.trouble import Trouble
     from leafnode.uplink.upstream import Upstream
     from leafnode.uplink.window import Entry
@@ -101,6 +101,8 @@ class Flight:
         self._lost_alarm = Alarm(parts.clock, self._is_lost)  # set: nothing new is sent
         self.has_progress = False  # the hub acknowledged something
         self._heard_ns = 0  # when the hub last acknowledged anything
+        self._forgotten = -1
+        self._series = b""  # of answers: those to messages of a former stream are no more
         self._untaken: dict[bytes, int] = {}  # subject that nobody took -> since when
         parts.mailbox.on(b"p", self._heard)
         parts.local.taken = self.take
@@ -120,6 +122,8 @@ class Flight:
         self.window = self._empty()
         self.latest = None
         self.hub_had = 0
+        self._forgotten += 1
+        self._series = b"%d" % self._forgotten if self._forgotten else b""
 
     def begin(self, position: Position, *, is_asked: bool) -> None:
         self.is_on = True
@@ -262,7 +266,10 @@ class Flight:
             return
         entry.sent_size = len(body)
         subject = entry.sent_as = parts.upstream.subject(entry.subject)
-        reply = parts.mailbox.address(b"p", b"%d" % entry.seq)
+        topic = b"%d" % entry.seq
+        if self._series:
+            topic = self._series + b"." + topic
+        reply = parts.mailbox.address(b"p", topic)
         if not parts.link.send(subject, body, header_size=header_size, reply=reply):
             self._not_taken(entry, subject)
             return
@@ -291,13 +298,13 @@ class Flight:
     # -- answers
 
     def _heard(self, letter: Letter) -> None:
-        topic = letter.topic
-        if not topic.isdigit() or len(topic) > MAX_SEQ_DIGITS:
+        series, _, topic = letter.topic.rpartition(b".")
+        if series != self._series or not topic.isdigit() or len(topic) > MAX_SEQ_DIGITS:
             return
         seq, parts = int(topic), self._parts
         ack = answers.pub_ack(letter.body[letter.header_size :])
-        if not letter.from_leaf:
-            return  # a client of ours made it up
+        if not letter.from_hub:
+            return  # a client of ours, or who hangs below us, made it up
         if isinstance(ack, Failure):
             self._way.ended(seq)
             entry = self.window.get(seq)
@@ -351,7 +358,7 @@ class Flight:
         elif self.is_on and not self._lost_alarm.is_set:
             entry = self.window.get(lost)
             # One that is lost again and again is lost for another reason.
-            if entry is not None and entry.attempts <= limits.UPLINK_LOST_TIMES:
+            if entry is not None and entry.losses < limits.UPLINK_LOST_TIMES:
                 self._lost_alarm.set(limits.UPLINK_LOST_NS)
 
     def _is_lost(self) -> None:
@@ -359,6 +366,8 @@ class Flight:
         if lost is None:  # it was refused meanwhile
             self.pump()
         else:
+            if (entry := self.window.get(lost)) is not None:
+                entry.losses += 1
             self._cut(f"the hub lost sequence {lost}: it acknowledged a later one")
 
     def _ack_overdue(self) -> None:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from leafnode.clock import Clock
+    from leafnode.uplink.link import Link
     from leafnode.uplink.mailbox import Letter, Mailbox
     from leafnode.uplink.onward import Origin
     from leafnode.uplink.resume import Resume
-    from leafnode.uplink.stream import Link
 
 
 SILENCE: Final = Failure(0, "the hub does not answer")
@@ -116,7 +116,7 @@ class Interview:
         resume = self._resume
         if resume is None or self._origin is None or number != b"%d" % self._round:
             return
-        if not letter.from_leaf:
+        if not letter.from_hub:
             self._fail(Failure(0, "the question was answered here, not by the hub"))
             return
         message = answers.hub_message(letter.body[letter.header_size :], self._origin)

@@ -68,6 +68,6 @@ class Knock:
         self._is_in_vain = False
 
     def _heard(self, letter: Letter) -> None:
-        if self.is_out and letter.from_leaf and letter.topic == b"%d" % self._number:
+        if self.is_out and letter.from_hub and letter.topic == b"%d" % self._number:
             self.is_out = False
             self.heard()

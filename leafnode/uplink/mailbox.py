@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Clock
     from leafnode.routing.account import Account
+    from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Delivery
 
 # Nobody guesses it (71 bits); each message carries it up, and its PubAck down.
@@ -29,18 +30,26 @@ class Letter(NamedTuple):
     topic: bytes
     body: bytes
     header_size: int
-    from_leaf: bool
+    from_hub: bool
 
 
 class Mailbox:
     """Answers to `_INBOX.<own>.<name>.<topic>` go to the handler of that name, messages to
     `on_message`.
 
-    A pull consumer's messages come with their own subject, so they are told apart by it.
+    A pull consumer's messages come with their own subject, so they are told apart by it. Each leaf
+    link of the account is told of the inbox: `is_hub` says who is the hub that was asked.
     """
 
-    def __init__(self, account: Account, clock: Clock, random: Random) -> None:
+    def __init__(
+        self,
+        account: Account,
+        clock: Clock,
+        random: Random,
+        is_hub: Callable[[Peer], bool] = lambda _: False,
+    ) -> None:
         self._account = account
+        self._is_hub = is_hub
         self._clock = clock
         self._prefix = f"_INBOX.{nuid(random, _NAME_CHARS)}.".encode()
         self._handlers: dict[bytes, Callable[[Letter], None]] = {b"a": self._answered}
@@ -98,12 +107,12 @@ class Mailbox:
             then(body)
 
     def _delivered(self, delivery: Delivery) -> None:
-        from_leaf = delivery.origin.is_leaf
+        from_hub = self._is_hub(delivery.origin)
         answer = delivery.subject.startswith(self._prefix)
         name, _, topic = delivery.subject[len(self._prefix) :].partition(b".")
         handler = self._handlers.get(name) if answer else None
         for reply, header_size, body in delivery.messages:
             if handler is not None:
-                handler(Letter(topic, body, header_size, from_leaf))
+                handler(Letter(topic, body, header_size, from_hub))
             elif not answer and self.on_message is not None:
                 self.on_message(delivery.subject, reply, header_size, body)

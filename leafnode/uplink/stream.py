@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.nuid import hash8
@@ -48,46 +48,13 @@ if TYPE_CHECKING:
     from leafnode.uplink.asking import Word
     from leafnode.uplink.ceiling import Ceiling
     from leafnode.uplink.gate import Gate
+    from leafnode.uplink.link import Link
     from leafnode.uplink.local import Pulled
 
 log = logging.getLogger(__name__)
 
 _AILING: Final = frozenset({State.OPENING, State.REFUSED, State.BLOCKED})
 _GIVEN_BEFORE: Final = "the local consumer gave messages to a former run and has yet to repeat them"
-
-
-class Link(Protocol):
-    """What an uplink wants to know of the leaf link."""
-
-    def is_connected(self) -> bool:
-        """Say whether the hub has accepted us and exchanged interest."""
-        ...
-
-    def send(
-        self, subject: bytes, body: bytes, *, header_size: int = 0, reply: bytes = b""
-    ) -> bool:
-        """Send a message to the hub, to nobody else; say whether anybody there asked for it."""
-        ...
-
-    def max_payload_bytes(self) -> int:
-        """What the hub takes at most, header block included; 0: not known."""
-        ...
-
-    def doubt(self) -> None:
-        """Find out soon whether the hub is there at all: it does not answer."""
-        ...
-
-    def lets_in(self, subject: bytes) -> bool:
-        """Say whether the hub may send us this, by the permissions that it told us."""
-        ...
-
-    def lets_out(self, subject: bytes) -> bool:
-        """Say whether we may send it this."""
-        ...
-
-    def takes_headers(self) -> bool:
-        """Say whether the hub takes messages with headers."""
-        ...
 
 
 class Shared(NamedTuple):
@@ -133,7 +100,7 @@ class StreamUplink:
         self._gate = gate
         ways = Ways(options, options.subject_prefix or f"{shared.server_name}.")
         self._upstream = ways.now
-        self._mailbox = Mailbox(account, clock, shared.random)
+        self._mailbox = Mailbox(account, clock, shared.random, shared.link.is_hub)
         self._local = _local(options, shared, self._mailbox)
         self._local.ended = self._pull_ended
         self._alarm = Alarm(clock, self._go_on)  # the pause before the next step of a state

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.config.options import UplinkOptions
     from leafnode.routing.account import Account
+    from leafnode.uplink.link import Link
     from leafnode.uplink.status import UplinkStatus
-    from leafnode.uplink.stream import Link
 
 log = logging.getLogger(__name__)
 

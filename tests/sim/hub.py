@@ -109,6 +109,9 @@ class FakeHub:
     def lets_out(self, subject: bytes) -> bool:
         return not (self.denies_api and b".API." in subject)
 
+    def is_hub(self, peer: Peer) -> bool:
+        return peer is self.peer
+
     def takes_headers(self) -> bool:
         return not self.drops_headers
 

@@ -116,6 +116,16 @@ class LocalJetStream:
             for consumer in self.consumers.values():
                 consumer.pending.pop(seq, None)
 
+    def make_anew(self, created: str) -> None:
+        """Somebody deletes the stream, and makes one of the same name and configuration."""
+        for consumer in self.consumers.values():
+            for pull in list(consumer.pulls):
+                self._end(consumer, pull, b"409 Consumer Deleted")
+        self.consumers.clear()
+        self.messages.clear()
+        self.last_seq = self._size = 0
+        self.created = created
+
     def forget_pulls(self) -> None:
         """What happens to waiting requests when the process that sent them dies."""
         for consumer in self.consumers.values():

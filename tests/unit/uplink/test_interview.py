@@ -30,7 +30,7 @@ class World:
         outbox.wake = lambda: self._soon(outbox)
         self.account = Account("$G", outbox)
         self.hub = FakeHub(self.account, self.clock)
-        mailbox = Mailbox(self.account, self.clock, random.Random(1))
+        mailbox = Mailbox(self.account, self.clock, random.Random(1), self.hub.is_hub)
         self.interview = Interview(self.hub, self.clock, mailbox, api)
         self.results: list[Resume | Failure] = []
 

@@ -46,17 +46,23 @@ def test_silence_and_nobody_there_are_both_no_answer() -> None:
     assert heard == [None, None]
 
 
-def test_letters_go_to_the_handler_of_their_name_and_tell_whether_the_leaf_sent_them() -> None:
+def test_letters_go_to_the_handler_of_their_name_and_tell_whether_the_hub_sent_them() -> None:
     acc = account()
-    mailbox = Mailbox(acc, FakeClock(), random.Random(1))
+    hub, below = FakePeer(acc, 9, Kind.LEAF), FakePeer(acc, 10, Kind.LEAF)
+    mailbox = Mailbox(acc, FakeClock(), random.Random(1), lambda peer: peer is hub)
     letters: list[Letter] = []
     mailbox.on(b"p", letters.append)
 
     acc.publish(mailbox.address(b"p", b"12"), b"here")
-    acc.publish(mailbox.address(b"p", b"13"), b"there", origin=FakePeer(acc, 9, Kind.LEAF))
+    acc.publish(mailbox.address(b"p", b"13"), b"there", origin=hub)
+    acc.publish(mailbox.address(b"p", b"14"), b"forged", origin=below)
     acc.publish(mailbox.address(b"zz", b"1"), b"nobody's")
 
-    assert letters == [Letter(b"12", b"here", 0, False), Letter(b"13", b"there", 0, True)]
+    assert letters == [
+        Letter(b"12", b"here", 0, False),
+        Letter(b"13", b"there", 0, True),
+        Letter(b"14", b"forged", 0, False),
+    ]
 
 
 def test_a_message_with_its_own_subject_is_told_apart() -> None:

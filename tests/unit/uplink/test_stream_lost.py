@@ -115,6 +115,26 @@ def test_what_is_lost_again_and_again_holds_nobody_for_ever() -> None:
     assert world.status.counters.cuts == limits.UPLINK_LOST_TIMES
 
 
+def test_a_link_that_was_cut_before_does_not_count_as_a_loss() -> None:
+    world = World()
+    world.start()
+    world.store(b"0")
+    for _ in range(limits.UPLINK_LOST_TIMES + 1):
+        world.clock.advance(5 * NS_PER_MS)
+        assert world.status.in_flight == 1
+        world.link_down()
+        world.clock.advance(100 * NS_PER_MS)
+        world.link_up()
+        while not world.status.in_flight:
+            world.clock.advance(NS_PER_MS)
+    world.hub.loses = [b"0"]
+
+    feed(world, 1, 200)
+    world.clock.advance(3 * NS_PER_S)
+
+    assert behind(world.hub.payloads(), b"0") <= RTT_NS // (5 * NS_PER_MS) + 1
+
+
 def test_newest_first_what_the_hub_lost_comes_again_soon() -> None:
     options = UplinkStream(stream="EV", hub_stream="AGG", domain="hub", newest_first=True)
     world = World(options)
