@@ -32,7 +32,7 @@ class Reading(NamedTuple):
 
     `msg_id` names it once and for ever; `device` and `name` are empty, and `receipt` is None, where
     the framing has none. `time_ms`: when it was measured, in milliseconds since 1970, where the
-    board says so.
+    board says so. `wrong`: why nothing can be made of it, and its device shall go on all the same.
     """
 
     msg_id: bytes
@@ -41,6 +41,7 @@ class Reading(NamedTuple):
     name: bytes = b""
     receipt: Receipt | None = None
     time_ms: int | None = None
+    wrong: str = ""
 
 
 class DeviceHello(NamedTuple):

@@ -141,6 +141,9 @@ class Function:
             return
         if not self._queue or not self._downstream_has_room():
             return
+        if self._queue[0].wrong:
+            self._decide(BadReading(self._queue[0].wrong))
+            return
         self._state = State.BUSY
         self._out = pipe.request(self._queue[0].payload)
         self._set_timer(self._options.timeout_ns)

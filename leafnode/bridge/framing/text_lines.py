@@ -26,6 +26,7 @@ _WORDS: Final = {  # how many words follow the verb, before what may hold blanks
 _NUMBERED: Final = frozenset({b"pt", b"pub"})
 _CHECKED: Final = re.compile(rb"\*([0-9A-Fa-f]{2})\Z")
 _SEQ: Final = re.compile(rb"#([0-9]{1,10}) +")
+_VERB: Final = re.compile(rb"(?:pt|pub) ")
 _VALUE: Final = re.compile(rb"([+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,3})?)")
 _UNIT: Final = re.compile(rb"[!#-\[\]-~]{1,16}")  # printable, without a blank, `"` and `\`
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -86,6 +87,19 @@ def parse(line: bytes) -> Line | Wrong:
         return Wrong.BAD
     tail = words[count] if len(words) > count else b""
     return Line(verb, words[:count], tail, seq, found is not None)
+
+
+def numbered(line: bytes) -> tuple[int, bool]:
+    """Return the number of a line that is no reading, 0 for none, and whether its checksum says
+    that it is as the board said it.
+    """
+    found = _CHECKED.search(line)
+    is_sure = found is not None and int(found[1], 16) == checksum(line[: found.start()])
+    number = _SEQ.match(line)
+    if number is None or (not is_sure and _VERB.match(line, number.end()) is None):
+        return 0, is_sure
+    seq = int(number[1])
+    return (seq if seq <= _NUMBER_MAX else 0), is_sure
 
 
 def point(rest: bytes) -> bytes | None:

@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge import port_bounds
-from leafnode.bridge.framing.text_lines import Line, Wrong, parse, point, sealed
+from leafnode.bridge.framing.text_lines import Line, Wrong, numbered, parse, point, sealed
 from leafnode.bridge.reading import MORE, DeviceHello, DeviceLog, FrameCounts, Reading, Receipt
 from leafnode.link import const, events, verbs
 from leafnode.link.pattern import is_pattern
@@ -39,6 +39,8 @@ _STATUS: Final = {
 _ANSWERS_MAX: Final = 64  # lines that wait for the board to read, besides messages
 _REPEATED_MAX: Final = 8  # lines back that a board may repeat; further back it has started anew
 _BARE_HELLOS: Final = 3  # in a row, of a board without checksums where one with them was
+_SAME_LINES: Final = 3  # that can be no reading: it is not the wire, the board means them so
+_KNOWN_BY_BYTES: Final = 1024  # of such a line
 
 
 class TextLinkFraming:
@@ -69,6 +71,7 @@ class TextLinkFraming:
         self._is_greeted = False
         self._is_checked = False  # its hello had a checksum, so all lines have
         self._doubted: tuple[bytes, int] = (b"", 0)  # a hello without one, and how often it came
+        self._same: tuple[bytes, int] = (b"", 0)  # a line that can be no reading, and how often
         self._seals = False  # the last line had one: so do ours
         self._last_seq = 0
         self._committed_seq = 0
@@ -112,7 +115,7 @@ class TextLinkFraming:
                 return self._events.popleft()
             line = self._next_line()
             if line is None:
-                return None
+                return self._events.popleft() if self._events else None
             if line:
                 self._on_line(line)
         return self._events.popleft() if self._events else MORE
@@ -227,6 +230,7 @@ class TextLinkFraming:
             return b""
         if len(line) > self._max_frame_bytes:
             self._overlong += 1
+            self._give_up(line, "is too long")
             return b""
         return line
 
@@ -237,6 +241,7 @@ class TextLinkFraming:
         if len(self._buffer) > self._max_frame_bytes and not self._skipping:
             self._overlong += 1
             self._skipping = True
+            self._give_up(bytes(self._buffer[: self._max_frame_bytes]), "is too long")
         if self._skipping:
             self._noise_bytes += len(self._buffer)
             self._buffer.clear()
@@ -246,13 +251,37 @@ class TextLinkFraming:
         line = parse(raw)
         if line is Wrong.NOISE:
             self._noise_bytes += len(raw)
-        elif line is Wrong.BAD or not self._is_believed(line, raw) or not self._take(line):
+            self._give_up(raw, "is no line of the text dialect")
+        elif line is Wrong.BAD or not self._is_believed(line, raw):
             self._bad += 1
+            self._give_up(raw, "is no line of the text dialect")
+        elif not self._take(line):
+            self._bad += 1
+            self._give_up(raw, "has no number, or a subject that cannot be")
         else:
             self._frames += 1
         if isinstance(line, Line):
             # Also before the hello: a board that checks would not believe the question for it.
             self._seals = self._is_checked or line.is_checked
+
+    def _give_up(self, raw: bytes, wrong: str) -> None:
+        """Take a numbered line that can be no reading, once it is sure that the board means it so.
+
+        It would say the line for ever, and nothing behind it.
+        """
+        seq, is_sure = numbered(raw)
+        if not seq or (self._is_checked and not is_sure):
+            return
+        if not is_sure:
+            said, times = self._same
+            raw = raw[: min(self._max_frame_bytes, _KNOWN_BY_BYTES)]
+            self._same = raw, times + 1 if said == raw else 1
+            if self._same[1] < _SAME_LINES:
+                return
+        if self._is_new(seq):
+            receipt = Receipt(self._this_life, seq)
+            device = self._device.encode()
+            self._events.append(Reading(self._msg_id(seq), b"", device, b"", receipt, wrong=wrong))
 
     def _is_believed(self, line: Line, raw: bytes) -> bool:
         """A board that once said its lines are checked says none that is not.
@@ -303,6 +332,7 @@ class TextLinkFraming:
             self._life -= boot_id == 0
             self._last_seq = self._committed_seq = 0
             self._ok_due = False
+            self._same = b"", 0
         self._out.append(b"ok hello")
         # Without a boot id nothing of it can be in a stream under an id that it gives again.
         self._events.append(DeviceHello(name, boot_id, resumed=resumed or boot_id == 0))

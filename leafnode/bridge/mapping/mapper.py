@@ -123,6 +123,9 @@ class Mapper:
         self._progress()
 
     def _take(self, reading: Reading, codec: Codec) -> None:
+        if reading.wrong:
+            self._drop(reading.receipt, reading.wrong)
+            return
         try:
             payload = self._decoded(reading, codec)
             if self._windows is not None:

@@ -69,7 +69,7 @@ class Decoder:
         self._framing.receive(data, now_ms)
         lines = []
         while (event := self._framing.next_event()) is not None:
-            if isinstance(event, Reading):
+            if isinstance(event, Reading) and not event.wrong:
                 lines.append(self._decoded(event.payload))
         counts = self._framing.counts()
         lines += ["bad frame"] * (counts.bad - self._bad)

@@ -146,6 +146,23 @@ def test_frames_go_one_by_one_and_come_back_in_order() -> None:
     assert world.decided == [(b"a", {"t": 1}), (b"bc", None)]
 
 
+def test_what_can_be_no_reading_has_its_turn_and_never_reaches_the_function() -> None:
+    async def story(world: World) -> None:
+        await world.ready()
+        world.offer(b"a")
+        world.function.offer(Reading(b"id", b"", wrong="is too long"))
+        world.offer(b"b")
+        assert world.process.heard() == b"\0\0\0\1a"
+        assert world.decided == []
+        world.process.say(pipe.NOTHING)
+        await world.turns()
+        assert world.process.heard() == b"\0\0\0\1b"
+
+    world = tell(story)
+
+    assert world.decided == [(b"a", None), (b"", "is too long")]
+
+
 def test_a_frame_waits_for_the_process_and_for_room_behind_it() -> None:
     async def story(world: World) -> None:
         world.room = False

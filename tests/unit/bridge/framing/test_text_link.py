@@ -77,6 +77,72 @@ def test_a_numbered_line_is_acknowledged_after_the_commit() -> None:
     assert hears(framing) == [b"ok 1"]
 
 
+NEVER_A_READING = (
+    b"#2 pt temp nan",
+    b"#2 pt temp -.5",
+    b"#2 pt temp 12345678901234567890",
+    b"#2 pt temp 21.6 \xc2\xb0C",
+    b"#2 pt temp 1\t",
+    b"#2 pt  temp 1",
+    b"#2 pt a..b 1",
+    b"#2 pub a.> {}",
+    b"#2 pub " + b"s" * 129 + b" {}",
+    b"#2 pub a {}\x01",
+    b"#2 pub a " + b"y" * 300,
+)
+
+
+@pytest.mark.parametrize("line", NEVER_A_READING)
+def test_a_numbered_line_that_can_be_no_reading_is_given_up_by_its_checksum(line: bytes) -> None:
+    """A board says a line until it hears ok, and nothing behind it meanwhile."""
+    framing = new(256)
+    says(framing, sealed(b"hello node1 77"), sealed(b"#1 pt temp 21.5"))
+    hears(framing)
+
+    (given_up,) = says(framing, sealed(line))
+    assert isinstance(given_up, Reading)
+    assert (given_up.wrong != "", given_up.receipt) == (True, Receipt(77, 2))
+    assert says(framing, sealed(line)) == []  # said again before it heard
+    framing.committed(Receipt(77, 2))
+    assert hears(framing) == [sealed(b"ok 2")]
+    (reading,) = says(framing, sealed(b"#3 pt temp 22"))
+    assert isinstance(reading, Reading)
+    assert reading.payload == b'{"v":22}'
+
+
+@pytest.mark.parametrize("line", [*NEVER_A_READING, b'#2 pub a {"x":"*41"}*41'])
+@pytest.mark.parametrize("piece", [1000, 1])
+def test_without_checksums_it_is_given_up_when_it_comes_for_the_third_time(
+    line: bytes, piece: int
+) -> None:
+    framing = new(256)
+    says(framing, b"hello node1 77", b"#1 pt temp 21.5")
+
+    found = []
+    for _ in range(3):
+        assert found == []
+        whole = line + b"\r\n"
+        for at in range(0, len(whole), piece):
+            framing.receive(whole[at : at + piece], 0)
+            found += drained(framing)
+
+    (given_up,) = found
+    assert isinstance(given_up, Reading)
+    assert (given_up.wrong != "", given_up.receipt) == (True, Receipt(77, 2))
+
+
+def test_a_line_that_was_damaged_is_not_given_up() -> None:
+    framing = new()
+    says(framing, sealed(b"hello node1 77"), sealed(b"#1 pt temp 21.5"))
+
+    for damaged in (b"#2 pt temp nan", sealed(b"#2 pt temp 21")[:-1] + b"x", b"#2 pt temp 21*00"):
+        assert says(framing, *[damaged] * 5) == []
+
+    plain = greeted(b"77")
+    assert says(plain, b"#2 pt temp x1", b"#2 pt temp x1", b"#2 pt temp x2", b"#2 pt temp x1") == []
+    assert len(says(plain, b"#2 pt temp 21")) == 1
+
+
 def test_one_ok_stands_for_all_before_it() -> None:
     framing = greeted(b"77")
     says(framing, b"#1 pt t 1", b"#2 pt t 2", b"#3 pt t 3")

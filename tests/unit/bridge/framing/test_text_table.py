@@ -25,7 +25,7 @@ class Scene:
         self.framing.allows = lambda device, kind, subject: subject != "secret"
         self.framing.opened(0)
         self.is_checked = state == "CHECKED"
-        self.readings = 0
+        self.readings = self.given_up = 0
         if state != "UNKNOWN":
             self.say(b"hello uno 7", b"#20 pt t 1", b"serve led")
             self.readings = 0
@@ -38,7 +38,9 @@ class Scene:
     def raw(self, line: bytes) -> None:
         self.framing.receive(line + b"\n", 0)
         while (event := self.framing.next_event()) is not None:
-            self.readings += isinstance(event, Reading)
+            if isinstance(event, Reading):
+                self.readings += not event.wrong
+                self.given_up += bool(event.wrong)
 
     def heard(self) -> list[str]:
         lines = self.framing.data_to_send(0).decode().splitlines()
@@ -51,8 +53,8 @@ class Scene:
         return "CHECKED" if framing._is_checked else "GREETED"
 
     def count(self, counter: str) -> int:
-        if counter == "readings":
-            return self.readings
+        if counter in {"readings", "given_up"}:
+            return self.readings if counter == "readings" else self.given_up
         number: int = getattr(self.framing.counts(), counter)
         return number
 
@@ -77,6 +79,8 @@ EVENTS: Final[dict[str, Callable[[Scene], object]]] = {
     "pt or pub, the last number again": lambda s: s.say(b"#20 pt t 1"),
     "pt or pub, a number far behind": lambda s: s.say(b"#12 pt t 1"),
     "pt that is no number": lambda s: s.say(b"pt t hot"),
+    "pt that is no number, the next number": lambda s: s.say(b"#21 pt t hot"),
+    "the same, three times": lambda s: s.say(*[b"#21 pt t hot"] * 3),
     "a wrong checksum": lambda s: s.raw(b"pt t 1*00"),
     "a line without a checksum": lambda s: s.raw(b"pt t 1"),
     "log": lambda s: s.say(b"log info x"),

@@ -130,6 +130,19 @@ def test_a_number_beyond_floats_is_poison(mapping: dict[str, Any], sign: bytes) 
     assert desk.seqs == [1, 2, 3, 4]
 
 
+def test_what_can_be_no_reading_is_poison_and_acknowledged_behind_those_before_it() -> None:
+    desk = Desk(codec="text")
+    desk.stream.commits_at_once = False
+
+    desk.say(b"1")
+    desk.mapper.offer(Reading(b"id.2", b"", b"dev", b"", Receipt(7, 2), wrong="is too long"))
+    assert (desk.counters.poison, desk.seqs) == (1, [])
+    desk.stream.commit()
+
+    assert desk.seqs == [1, 2]
+    assert desk.stream.payloads == [b"1"]
+
+
 def test_a_reading_that_says_nothing_new_is_acknowledged_behind_those_before_it() -> None:
     desk = Desk(fields=(FieldOptions("t", deadband=1),))
     desk.stream.commits_at_once = False
