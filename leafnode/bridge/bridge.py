@@ -132,11 +132,6 @@ class Bridge:
             if port not in self._running:
                 self._begin(port)
 
-    def finish(self) -> None:
-        """Nobody goes on after it: each port is to store what it has read before it ends."""
-        for runner in self._runners.values():
-            runner.finishes = True
-
     def succeed(self, before: Bridge) -> None:
         """Have what was lent, and not stored, when the bridge of another account ended. At start.
 
@@ -146,6 +141,22 @@ class Bridge:
             self._lend_on(ended)
             self._hand_on(ended)
 
+    async def settle(self) -> None:
+        """Let what the ports had read be stored, once they have ended and nobody follows them.
+
+        Of a stream that does not answer no longer than SERIAL_SETTLE_NS; the log says what is lost.
+        """
+        clock = self._seams.clock
+        end_ns = clock.monotonic_ns() + port_bounds.SERIAL_SETTLE_NS
+        while clock.monotonic_ns() < end_ns:
+            if all(runner.is_settled for runner in self._runners.values()):
+                break
+            looked = asyncio.get_running_loop().create_future()
+            clock.call_later(port_bounds.SERIAL_LOOK_NS, partial(looked.set_result, None))
+            await looked
+        for runner in self._runners.values():
+            runner.inherit(runner.leave())
+
     def _lend_on(self, ended: PortRunner) -> None:
         """A port stays lent, by its name, before it is opened."""
         if (heir := self.port(ended.name)) is not None:
@@ -153,7 +164,7 @@ class Bridge:
 
     def _hand_on(self, ended: PortRunner, _: object = None) -> None:
         """What a port had not stored is published by the one that has its name now."""
-        (self.port(ended.name) or ended).inherit(ended.left)
+        (self.port(ended.name) or ended).inherit(ended.leave())
 
     def _begin(self, port: SerialPort) -> None:
         assert self._ports is not None, "ports are served while it runs"

@@ -23,7 +23,9 @@ FRAME_STEP_BYTES: Final = KIB  # of a frame that are unescaped or checked in one
 FRAME_SEARCH_STEPS: Final = 64  # false starts, wrong frames, marks in one go
 SERIAL_BURST_NS: Final = 4 * NS_PER_MS  # of what all ports publish in a turn
 READINGS_BURST_MIN: Final = 32  # that one port publishes in its turn, however slow the machine is
-SERIAL_STOP_NS: Final = 3 * NS_PER_S  # that a server which stops waits for the last COMMITs
+SERIAL_SETTLE_NS: Final = 10 * NS_PER_S  # at the end of the server, for what was read to be stored
+SERIAL_LOOK_NS: Final = 20 * NS_PER_MS  # between two looks whether it is
+SETTLE_REFUSALS: Final = 3  # in a row: the stream will not
 READINGS_LEFT_MAX: Final = 4096  # of entries that reloads changed; the queue of one fits
 READINGS_LEFT_BYTES: Final = 4 * MIB
 # What others ask of ports, as limits.TURN_WORK counts: a read of 64 KiB may be 3,000 requests.

@@ -150,6 +150,7 @@ class Publisher:
         self._burst_max = limits.READINGS_BURST_MAX
         self._retry_ns = limits.READING_RETRY_NS
         self._refusal = ""
+        self._refusals = 0  # in a row
         self._publishing = False
         self._pausing = False
         self._stored_some = False
@@ -186,6 +187,16 @@ class Publisher:
         if not self._entries or not self._is_heard:
             return False
         return self._refused_by is None or self._refused_by == newer._refused_by
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing waits that a stream may take yet."""
+        former = self._former
+        if former is not None and not former.is_settled:
+            return False
+        if former is not None and former.holds_up(self):
+            return True
+        return not self._entries or self._refusals >= port_bounds.SETTLE_REFUSALS
 
     def start(self) -> None:
         """Subscribe to the answers."""
@@ -281,20 +292,15 @@ class Publisher:
         self._count_poison(reason)
         self.pass_over(receipt)
 
-    def pump(self, *, last: bool = False) -> None:
-        """Publish the next burst, unless one is in flight or a pause is running.
-
-        The `last` one of a port does not wait for its turn.
-        """
-        if last and self._former is not None:
-            self._former.pump(last=True)
-        if self._publishing or self._timer is not None or (self._waits and not last):
+    def pump(self) -> None:
+        """Publish the next burst, unless one is in flight or a pause is running."""
+        if self._publishing or self._timer is not None or self._waits:
             return
-        if self._entries and not last and self._former is not None and self._former.holds_up(self):
+        if self._entries and self._former is not None and self._former.holds_up(self):
             self._set_timer(limits.READING_RETRY_NS)
             return
         began_ns = self._turns.begin()
-        if self._entries and not last and self._turns.is_full(began_ns):
+        if self._entries and self._turns.is_full(began_ns):
             self._waits = True
             self._turns.wait(self._turn)
             return
@@ -398,6 +404,7 @@ class Publisher:
 
     def _note_refusal(self, reason: str) -> None:
         self._counters.refused += 1
+        self._refusals += 1
         if not self._last_error:
             log.warning(
                 "Readings cannot be stored: port=%s%s reason=%s queued=%d",
@@ -443,6 +450,7 @@ class Publisher:
     def _recovered(self) -> None:
         self._burst_max = limits.READINGS_BURST_MAX
         self._retry_ns = limits.READING_RETRY_NS
+        self._refusals = 0
         if self._last_error:
             self._last_error = ""
             log.info("Readings are stored again: port=%s queued=%d", self._port, len(self._entries))

@@ -18,7 +18,6 @@ from leafnode.bridge.framing import new_framing
 from leafnode.bridge.framing.frames import Frames
 from leafnode.bridge.framing.link import LinkFraming
 from leafnode.bridge.framing.text_link import TextLinkFraming
-from leafnode.bridge.last_stores import LastStores
 from leafnode.bridge.mapping.mapper import Mapper
 from leafnode.bridge.mapping.template import device_pattern
 from leafnode.bridge.modbus.commands import BusCommands
@@ -110,9 +109,6 @@ class PortRunner:
         self._deferred = False  # frames wait for another turn
         self._rested: asyncio.Event | None = None  # no longer, at the port's end
         self._ended = False
-        self.finishes = False  # nobody goes on after it
-        self._last_stores: LastStores | None = None  # when it finishes
-        self.left = Left([], "")  # once it has ended
         self._paused = False
         self._last_byte_ns = self._clock.monotonic_ns()
         self._reopened = False  # the framing has not heard of it yet
@@ -191,10 +187,6 @@ class PortRunner:
                 if self._deferred:
                     self._rested = asyncio.Event()
                     await self._rested.wait()
-                if self.finishes:
-                    self._mapper.stop()
-                    self._last_stores = LastStores(self._publisher, self._clock)
-                    await self._last_stores.wait()
             finally:
                 self._end()
 
@@ -203,14 +195,20 @@ class PortRunner:
         self._turns.forget(self._go_on)
         self._resume.stop()
         self._mapper.stop()
-        self._publisher.pump(last=True)
-        self.left = self._publisher.stop()
-        if self.finishes:
-            self._log.lost(len(self.left.publications))
+        self._publisher.pump()  # it goes on by itself until `leave`
         if self._board is not None:
             self._board.end()
         if self._commands is not None:
             self._commands.end()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing waits that a stream may take yet."""
+        return self._publisher.is_settled
+
+    def leave(self) -> Left:
+        """Publish no more, once it has ended; return what was not stored, and no device keeps."""
+        return self._publisher.stop()
 
     def inherit(self, left: Left) -> None:
         """Publish what was read under the entry that this one replaces."""
@@ -344,8 +342,6 @@ class PortRunner:
     def _progressed(self) -> None:
         """Readings left the queue: there is room again, and the device may hear of it."""
         self._mapper.progressed()
-        if self._last_stores is not None:
-            self._last_stores.look()
         if not self._draining:
             self._guard(self._work)
 

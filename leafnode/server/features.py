@@ -281,8 +281,6 @@ async def change_serial(server: Server) -> None:
         log.info("Serial ports are now: %s", ", ".join(port.name for port in options.ports))
         return
     features.bridge = None
-    if bridge is not None and (options is None or not options.ports):
-        bridge.finish()
     if features.serial is not None:
         await end(features.serial)
         features.serial = None
@@ -290,14 +288,19 @@ async def change_serial(server: Server) -> None:
     heir = server.features.bridge
     if heir is not None and bridge is not None:
         heir.succeed(bridge)
+    elif bridge is not None:
+        await bridge.settle()
 
 
 async def stop_bridge(server: Server) -> None:
-    """Close the serial ports while clients are there: who waits for a device hears of it."""
-    if server.features.serial is not None:
-        if server.features.bridge is not None:
-            server.features.bridge.finish()
-        await end(server.features.serial)
+    """Close the serial ports while clients are there: who waits for a device hears of it. And
+    while streams are: what was read is stored.
+    """
+    features = server.features
+    if features.serial is not None:
+        await end(features.serial)
+    if features.bridge is not None:
+        await features.bridge.settle()
 
 
 def tell_of_orphans(server: Server) -> None:

@@ -7,7 +7,10 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from leafnode import limits
+from leafnode.bridge import port_bounds
 from leafnode.bridge.bridge import Bridge
 from leafnode.clock import NS_PER_S
 from leafnode.config.serial_options import SerialOptions, SerialPort
@@ -18,8 +21,6 @@ from tests.unit.bridge.world import FakeLine, FakePort
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-
-    import pytest
 
     from leafnode.bridge.status import PortStatus
 
@@ -312,6 +313,62 @@ def test_what_is_being_stored_at_a_reload_is_stored_once() -> None:
     one.run(story)
 
     assert stream.payloads == [b"%d" % number for number in range(10)]
+
+
+def test_what_was_read_is_stored_before_the_server_ends() -> None:
+    one = Reloaded()
+    stream = FakeStream(one.account, b"s.>")
+    count = limits.READINGS_UNCOMMITTED_MAX
+
+    async def story() -> None:
+        running = asyncio.create_task(one.bridge.run())
+        await one.says(0, count)
+        await one.until(lambda: stream.staged == limits.READINGS_BURST_MAX)
+        running.cancel()
+        await asyncio.wait([running])
+        settling = asyncio.create_task(one.bridge.settle())
+        while not settling.done():
+            stream.commit()
+            one.clock.advance(port_bounds.SERIAL_LOOK_NS)
+            await asyncio.sleep(0)
+
+    asyncio.run(story())
+    assert one.line.device is not None
+    one.line.device.close()
+
+    assert stream.payloads == [b"%d" % number for number in range(count)]
+    assert one.clock.pending() == 0
+
+
+@pytest.mark.parametrize("how", ["refuses", "is silent"])
+def test_what_no_stream_takes_before_the_server_ends_is_said(
+    how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = Reloaded()
+    stream = FakeStream(one.account, b"s.>")
+    stream.silent = how == "is silent"
+    stream.refusal = NO_SPACE if how == "refuses" else None
+    took_ns: list[int] = []
+
+    async def story() -> None:
+        running = asyncio.create_task(one.bridge.run())
+        await one.says(0, 5)
+        running.cancel()
+        await asyncio.wait([running])
+        settling = asyncio.create_task(one.bridge.settle())
+        began_ns = one.clock.monotonic_ns()
+        while not settling.done():
+            one.clock.advance(port_bounds.SERIAL_LOOK_NS)
+            await asyncio.sleep(0)
+        took_ns.append(one.clock.monotonic_ns() - began_ns)
+
+    asyncio.run(story())
+    assert one.line.device is not None
+    one.line.device.close()
+
+    assert "went with their port: port=scale count=5" in caplog.text
+    assert (took_ns[0] < port_bounds.SERIAL_SETTLE_NS // 5) is (how == "refuses")
+    assert one.clock.pending() == 0
 
 
 def test_what_goes_with_a_port_that_is_configured_no_longer_is_said(

@@ -144,21 +144,53 @@ async def test_another_ports_burst_waits_for_a_turn_with_time_for_it() -> None:
     assert [stream.staged for stream in streams] == [READINGS_BURST_MIN, 2]
 
 
-async def test_a_port_that_ends_publishes_its_last_burst_and_waits_for_no_turn() -> None:
+async def test_who_stops_waits_for_no_turn() -> None:
     one = World()
     other = World(beside=one)
-    stream = FakeStream(other.account, b"s.>")
     FakeStream(one.account, b"s.>")
     one.is_slow(READINGS_BURST_MIN)
     one.offer(range(1, 101))
     other.offer([1])
+    assert one.turns._waiting
 
-    other.publisher.pump(last=True)
     other.publisher.stop()
-    await asyncio.sleep(0)
 
-    assert stream.received == 1
     assert not one.turns._waiting
+
+
+def test_it_is_settled_when_nothing_waits_that_a_stream_may_take() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    assert world.publisher.is_settled
+
+    world.offer([1])
+    assert not world.publisher.is_settled
+    stream.commit()
+    assert world.publisher.is_settled
+
+    stream.refusal = FULL
+    world.offer([2])
+    world.clock.advance(0)
+    assert not world.publisher.is_settled  # it may be for a moment only
+    world.clock.advance(NS_PER_S)
+    assert world.publisher.is_settled
+    stream.refusal = None
+    world.clock.advance(NS_PER_S)
+    stream.commit()
+    world.offer([3])
+    assert not world.publisher.is_settled
+
+
+def test_it_is_not_settled_before_what_the_entry_before_left_is() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    world.publisher.take_over(left(0, 1))
+    assert not world.publisher.is_settled
+    stream.refusal = FULL
+    world.offer([1])
+    world.clock.advance(60 * NS_PER_S)
+    assert world.publisher.is_settled  # the new one is held up by the old one, for ever
+    assert world.publisher.queued == 2
 
 
 def test_the_next_burst_waits_until_every_reading_of_this_one_is_answered() -> None:

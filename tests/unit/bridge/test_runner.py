@@ -273,6 +273,7 @@ def test_stopping_closes_the_port_and_leaves_no_timer() -> None:
         await world.opened()
 
     run(world, story)
+    world.runner.leave()
 
     assert world.line.closes == 1
     assert world.clock.pending() == 0

@@ -101,6 +101,7 @@ def test_a_port_that_ended_takes_no_more_whatever_is_answered() -> None:
         await world.until(lambda: world.runner.status().queued == limits.READINGS_UNCOMMITTED_MAX)
 
     run(world, story)
+    world.runner.leave()
     world.runner._progressed()
 
     assert world.runner.status().queued == 0

@@ -553,3 +553,42 @@ async def test_serial_ports_go_by_the_max_payload_of_the_reload() -> None:
     finally:
         os.close(wire)
         os.close(terminal)
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize("is_reload", [False, True])
+async def test_what_serial_ports_read_is_stored_when_they_end(*, is_reload: bool) -> None:
+    wire, terminal = pty.openpty()
+    tty.setraw(terminal)
+    framing = FramingOptions(keep_first=True)
+    port = SerialPort(device=os.ttyname(terminal), name="scale", subject="s.a", framing=framing)
+    old = replace(OLD, serial=SerialOptions(ports=(port,)))
+    streams: list[FakeStream] = []
+    committing: list[asyncio.Task[None]] = []
+
+    async def commit() -> None:
+        while True:
+            streams[0].commit()
+            await asyncio.sleep(0)
+
+    async def story(server: Server, file: File) -> None:
+        bridge = server.features.bridge
+        assert bridge is not None
+        streams.append(FakeStream(server.account("$G"), b"s.>"))
+        os.write(wire, b"".join(b"%d\n" % number for number in range(500)))
+        async with asyncio.timeout(10):
+            while bridge.status()[0].frames < 500:  # noqa: ASYNC110 -- a real terminal
+                await asyncio.sleep(0)
+        assert streams[0].payloads == []
+        committing.append(asyncio.create_task(commit()))
+        if is_reload:
+            file.options = OLD
+            assert await server.reload() == ""
+
+    try:
+        await while_serving(old, story)
+    finally:
+        committing[0].cancel()
+        os.close(wire)
+        os.close(terminal)
+    assert streams[0].payloads == [b"%d" % number for number in range(500)]
