@@ -72,6 +72,7 @@ class Bridge:
         self._runners = {port: self._runner(port) for port in options.ports}
         self._running: dict[SerialPort, asyncio.Task[None]] = {}
         self._ports: asyncio.TaskGroup | None = None  # while it runs
+        self._before: list[PortRunner] = []  # of the bridge that this one succeeds
 
     def answer_requests(self, server_name: str) -> None:
         """Let clients ask for ports, lend them and look on, as far as the options allow."""
@@ -98,6 +99,10 @@ class Bridge:
         self._allow(self._whose)
         try:
             async with asyncio.TaskGroup() as self._ports:
+                for ended in self._before:
+                    self._lend_on(ended)
+                await self._hand_all_on(self._before)
+                self._before = []
                 for port in self._runners:
                     self._begin(port)
                 await asyncio.Event().wait()  # ports may be added for as long as it runs
@@ -123,11 +128,10 @@ class Bridge:
         self._runners = {port: before.get(port) or self._runner(port) for port in options.ports}
         for port in ended:
             self._lend_on(before[port])
-        for port, task in ending.items():
-            if task.done():
-                self._hand_on(before[port])
-            else:
-                task.add_done_callback(partial(self._hand_on, before[port]))
+        late = [port for port, task in ending.items() if not task.done()]
+        for port in late:
+            ending[port].add_done_callback(partial(self._hand_on, before[port]))
+        await self._hand_all_on([before[port] for port in ended if port not in late])
         for port in self._runners:
             if port not in self._running:
                 self._begin(port)
@@ -137,9 +141,7 @@ class Bridge:
 
         Who sees that no stream captures a port's readings may have named the wrong account.
         """
-        for ended in before._runners.values():
-            self._lend_on(ended)
-            self._hand_on(ended)
+        self._before = list(before._runners.values())
 
     async def settle(self) -> None:
         """Let what the ports had read be stored, once they have ended and nobody follows them.
@@ -165,6 +167,12 @@ class Bridge:
     def _hand_on(self, ended: PortRunner, _: object = None) -> None:
         """What a port had not stored is published by the one that has its name now."""
         (self.port(ended.name) or ended).inherit(ended.leave())
+
+    async def _hand_all_on(self, ended: list[PortRunner]) -> None:
+        """Thousands of readings may wait: those of one port in a turn of the loop."""
+        for one in ended:
+            self._hand_on(one)
+            await asyncio.sleep(0)
 
     def _begin(self, port: SerialPort) -> None:
         assert self._ports is not None, "ports are served while it runs"
