@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Protocol
 import msgspec
 
 from leafnode.bridge import port_bounds
+from leafnode.bridge.machine import this_machine
 from leafnode.bridge.status import row_of
 from leafnode.clock import NS_PER_S
 from leafnode.routing.answers import Replies
@@ -179,7 +180,7 @@ def _lend(port: PortRunner, body: bytes, answer: Callable[[dict[str, object]], N
     def lent() -> None:
         left_s = port.life.lent_ns / NS_PER_S  # somebody may have it for longer
         said = seconds if left_s <= seconds else math.ceil(left_s)
-        answer({"path": port.life.path, "seconds": said})
+        answer({"path": port.life.path, "seconds": said, "machine": this_machine()})
 
     refusal = port.life.lend(
         int(seconds * NS_PER_S), lent, lease=wanted.lease, holder=wanted.holder

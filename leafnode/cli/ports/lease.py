@@ -14,6 +14,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.bridge import port_bounds
+from leafnode.bridge.machine import this_machine
 from leafnode.cli import shown
 from leafnode.cli.nats.errors import NatsError
 from leafnode.cli.ports.errors import PortError
@@ -99,6 +100,9 @@ class Lease:
         path = str(answer["path"])
         if not path:
             raise PortError(f"{self._port}: its device is not there")
+        machines = {answer.get("machine", ""), this_machine()} - {""}
+        if len(machines) > 1 and path.startswith("/"):
+            raise PortError(f"{self._port}: {path} is of another machine: run this there")
         return path
 
     def end(self) -> None:

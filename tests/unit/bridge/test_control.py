@@ -12,6 +12,7 @@ import pytest
 from leafnode import limits
 from leafnode.bridge import port_bounds
 from leafnode.bridge.control import PortControl
+from leafnode.bridge.machine import this_machine
 from leafnode.clock import NS_PER_S
 from leafnode.routing.peer import Kind, Peer
 from tests.unit.bridge.world import World, line_port, run
@@ -112,6 +113,7 @@ def test_a_port_is_lent_once_it_is_closed_and_given_back() -> None:
             "port": "scale",
             "path": "/dev/fake",
             "seconds": 60.0,
+            "machine": this_machine(),
         }
         assert world.line.closes == 1
         assert world.runner.status().lent_ns == 60 * NS_PER_S

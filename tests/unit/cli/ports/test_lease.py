@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from leafnode.bridge import port_bounds
+from leafnode.bridge.machine import this_machine
 from leafnode.cli.nats.errors import NatsError
 from leafnode.cli.ports import lease as lease_module
 from leafnode.cli.ports.errors import PortError
@@ -28,6 +29,7 @@ class FakeClient:
         self.bodies: list[dict[str, Any]] = []
         self.reconnects = 0
         self.path = "/dev/pts/7"
+        self.machine: dict[str, str] = {"machine": this_machine()}
         self.failure: Exception | None = None
         self.is_cured_by_another_connection = False
 
@@ -36,7 +38,7 @@ class FakeClient:
         self.bodies.append(request)
         if self.failure is not None:
             raise self.failure
-        return {"path": self.path, "was_lent": True}
+        return {"path": self.path, "was_lent": True, **self.machine}
 
     def reconnect(self) -> None:
         self.reconnects += 1
@@ -74,6 +76,32 @@ def test_a_lease_is_short_and_renewed_under_its_name_long_before_it_ends() -> No
     assert lend["seconds"] == LEASE_S
     assert back == {"lease": lend["lease"]}
     assert held.said == []
+
+
+@pytest.mark.parametrize(
+    ("path", "machine", "is_lent"),
+    [
+        ("/dev/ttyUSB0", {"machine": "another"}, False),
+        ("socket://10.0.0.7:4001", {"machine": "another"}, True),
+        ("/dev/ttyUSB0", {"machine": ""}, True),
+        ("/dev/ttyUSB0", {}, True),  # a server that does not say
+    ],
+)
+def test_a_path_of_another_machine_is_not_taken_for_one_here(
+    path: str, machine: dict[str, str], *, is_lent: bool
+) -> None:
+    """What has that path here would be written to."""
+    held = Held()
+    held.client.path, held.client.machine = path, machine
+
+    if is_lent:
+        assert held.lease.begin() == path
+    else:
+        with pytest.raises(PortError, match="gps: /dev/ttyUSB0 is of another machine"):
+            held.lease.begin()
+    held.lease.end()
+
+    assert held.client.asked == ["LEND", "RETURN"]
 
 
 def test_two_leases_have_two_names() -> None:
