@@ -32,7 +32,7 @@ rt_sigqueueinfo/129/138/178 rt_tgsigqueueinfo/297/240/363 pidfd_send_signal/424/
 pidfd_open/434/434/434 pidfd_getfd/438/438/438 ptrace/101/117/26 process_vm_readv/310/270/376
 process_vm_writev/311/271/377 process_madvise/440/440/440 process_mrelease/448/448/448
 kcmp/312/272/378 move_pages/279/239/344 migrate_pages/256/238/400 perf_event_open/298/241/364
-setpriority/141/140/97 ioprio_set/251/30/314 sched_setparam/142/118/154
+setpriority/141/140/97 nice/-/-/34 ioprio_set/251/30/314 sched_setparam/142/118/154
 sched_setscheduler/144/119/156 sched_setaffinity/203/122/241 sched_setattr/314/274/380
 setrlimit/160/164/75
 # files: names, modes, owners, times, contents, locks that others wait for

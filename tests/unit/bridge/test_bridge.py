@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pytest
 from leafnode import limits
 from leafnode.bridge import port_bounds
 from leafnode.bridge.bridge import Bridge
+from leafnode.bridge.publisher import Publication
 from leafnode.bridge.runner import PortRunner
 from leafnode.clock import NS_PER_S
 from leafnode.config.serial_options import SerialOptions, SerialPort
@@ -199,7 +201,7 @@ async def test_a_port_that_does_not_end_is_waited_for_until_the_deadline_and_sai
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(bridge.run())
         await asyncio.sleep(0)
-        bridge._runners[PORT] = bridge._runner(PORT)
+        ended_late = bridge._runners[PORT] = bridge._runner(PORT)
         bridge._running[PORT] = tasks.create_task(hangs(), name=PORT.name)
         await asyncio.sleep(0)
 
@@ -207,7 +209,12 @@ async def test_a_port_that_does_not_end_is_waited_for_until_the_deadline_and_sai
 
         assert "did not end in time: port=scale" in caplog.text
         assert bridge.status() == []
+        ended_late._publisher.offer(Publication(b"s.scale", 0, b"1", None))
+        ended_late._ended = True
         released.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert "went with their port: port=scale count=1" in caplog.text
         running.cancel()
 
 
@@ -448,7 +455,9 @@ def test_what_goes_with_a_port_that_is_configured_no_longer_is_said(
     assert "went with their port: port=scale count=5" in caplog.text
 
 
-def test_a_port_stays_lent_when_a_reload_changes_its_entry() -> None:
+def test_a_port_stays_lent_when_a_reload_changes_its_entry(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     one = Reloaded()
     told: list[str] = []
 
@@ -469,12 +478,19 @@ def test_a_port_stays_lent_when_a_reload_changes_its_entry() -> None:
         assert (one.status.open, one.status.lent_to) == (False, "me")
         assert lend() == ""
         await one.until(lambda: told == ["/dev/fake", "/dev/fake"])
-        one.clock.advance(30 * NS_PER_S)
+        port = one.bridge.port("scale")
+        assert port is not None
+        port.life.take_back()
         await one.until(lambda: one.status.open)
+        await one.reload(baud=19_200)
+        await one.until(lambda: one.status.open)
+        assert lend() == "this lending was ended"  # a renewal that comes late
 
+    caplog.set_level(logging.INFO)
     one.run(story)
 
-    assert one.line.opens == 2
+    assert one.line.opens == 3
+    assert caplog.text.count("Serial port lent") == 1
 
 
 def test_a_bridge_of_another_account_has_what_no_stream_of_the_first_took() -> None:

@@ -172,6 +172,42 @@ def test_a_purge_throws_away_what_waits_for_the_client_but_not_half_a_byte() -> 
     one.close()
 
 
+class Narrow:
+    """A client's socket that takes three bytes at a time."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self._client = client
+
+    def send(self, data: bytes) -> int:
+        return self._client.send(data[:3])
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._client, name)
+
+
+def test_an_escaped_byte_that_is_sent_half_is_neither_sent_twice_nor_cut_by_telnet() -> None:
+    one = by_hand()
+    with one.connect() as client:
+        one.server.step(1000)
+        one.server.step(0)
+        assert one.server._client is not None
+        narrow = Narrow(one.server._client)
+        one.server._to_client += b"ab\xff\xffc"
+        client.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while client.recv(4096):  # what it says first
+                pass
+
+        one.server._write_client(narrow)  # type: ignore[arg-type]
+        assert one.server._half
+        one.server._owed += b"\xff\xfb\x03"
+        for _ in range(4):
+            one.server._write_client(narrow)  # type: ignore[arg-type]
+
+        assert client.recv(100) == b"ab\xff\xff\xff\xff\xff\xfb\x03c"
+    one.close()
+
+
 def test_a_purge_throws_away_what_was_written_before_it_and_not_what_comes_behind() -> None:
     one = by_hand()
     with one.connect() as client:
