@@ -35,6 +35,7 @@ LIST_BYTES_A_WORK: Final = 64  # of the list, sent to one who asks
 PORT_LEND_MAX_NS: Final = 24 * 3600 * NS_PER_S
 LEASE_NAME_MAX: Final = 64  # characters by which a holder names its lending
 LEASE_HOLDER_MAX: Final = 128  # characters that say to people who it is
+PORT_NOTES_MAX: Final = 60  # log lines of a port in a minute that it was lent, given back, opened
 PORT_MONITORS_MAX: Final = 4  # of one port
 PORT_MONITOR_NS: Final = 30 * NS_PER_S  # a monitor that does not ask again is forgotten
 PORT_MONITOR_BYTES: Final = 64 * KIB  # a second that one monitor is told of; the rest is counted

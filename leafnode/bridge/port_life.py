@@ -16,9 +16,11 @@ from operator import add
 from typing import TYPE_CHECKING, Protocol
 
 from leafnode import limits
+from leafnode.bridge import port_bounds
 from leafnode.bridge.aside import aside
 from leafnode.bridge.loan import Loan
 from leafnode.bridge.port import LineErrors
+from leafnode.bridge.status import Seldom
 from leafnode.clock import NS_PER_S
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class PortLife:
         self._ending: asyncio.Future[None] | None = None  # of this opening
         self._waking: asyncio.Future[bool] | None = None  # of this pause
         self._said = Trouble.NONE
+        self._notes = Seldom(clock, limits.BRIDGE_LOG_INTERVAL_NS, port_bounds.PORT_NOTES_MAX)
         self.loan: Loan | None = None
         self._said_lease: str | None = None  # of the lending that the log knows of
         self._ended_lease = ""  # that was given back last: no renewal begins it anew
@@ -199,14 +202,14 @@ class PortLife:
             if told and loan.lease != self._said_lease:
                 self._said_lease = loan.lease
                 seconds, name = loan.seconds(now_ns), self._options.name
-                log.info(
+                self._note(
                     "Serial port lent: port=%s seconds=%d holder=%r", name, seconds, loan.holder
                 )
             for tell in told:
                 tell()
             if not loan.is_out(now_ns):
                 self.loan = self._said_lease = None
-                log.info(
+                self._note(
                     "Serial port taken back: port=%s reason=%s", self._options.name, loan.why_over
                 )
                 return
@@ -267,7 +270,7 @@ class PortLife:
         self._counters.opens += 1
         self.last_error = ""
         self._said = Trouble.NONE
-        log.info(
+        self._note(
             "Serial port opened: port=%s device=%s %s",
             self._options.name,
             self._options.device,
@@ -288,6 +291,10 @@ class PortLife:
             log.warning(
                 "Serial port does not close well: port=%s reason=%r", self._options.name, err
             )
+
+    def _note(self, text: str, *words: object) -> None:
+        """Log what a client may cause as often as it likes, by lending and giving back."""
+        self._notes.call(lambda _: log.info(text, *words))
 
     @property
     def _thread_name(self) -> str:

@@ -185,6 +185,9 @@ def _line(
             f"{shown.printable(given['link'])}: no port's entry can say this: "
             'expected text without " and \\'
         )
+    if given["link"] is not None:
+        # As a port's entry has to say it; Path.resolve would follow the link of a former run.
+        given["link"] = os.path.abspath(given["link"])  # noqa: PTH100
     speed = given["baud"] or baud
     terminal: Terminal
     terminal = Tty(given["port"], speed) if given["port"] else Pty(given["link"])

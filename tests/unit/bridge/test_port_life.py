@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode import limits
+from leafnode.bridge import port_bounds
 from leafnode.clock import NS_PER_S
 from tests.unit.bridge.world import FakePort, World, line_port, run
 
@@ -338,6 +339,26 @@ def test_a_port_that_was_lost_is_lent_by_where_its_device_is_now(is_back: bool) 
     run(world, story)
 
     assert paths == ["/dev/other" if is_back else "", "/dev/third"]
+
+
+def test_who_lends_and_gives_back_all_the_time_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(line_port())
+    told: list[int] = []
+
+    async def story(world: World) -> None:
+        for number in range(port_bounds.PORT_NOTES_MAX):
+            await world.opened()
+            assert world.runner.life.lend(NS_PER_S, lambda: told.append(1)) == ""
+            await world.until(lambda wanted=number: len(told) > wanted)
+            world.runner.life.take_back()
+        await world.opened()
+
+    caplog.set_level(logging.INFO)
+    run(world, story)
+
+    assert len([one for one in caplog.records if "Serial port" in one.getMessage()]) == 60
 
 
 def test_whole_readings_that_wait_in_the_framing_survive_a_lending() -> None:

@@ -71,9 +71,10 @@ def test_an_error_is_one_line_with_status_1(
     assert shown.err.count("\n") == 1
 
 
-def started(*words: str) -> subprocess.Popen[bytes]:
+def started(*words: str, where: Path | None = None) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "leafnode", "sim", *words],
+        cwd=where,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -97,6 +98,17 @@ def test_it_prints_where_it_speaks_and_what_it_said(tmp_path: Path) -> None:
     assert f'device: "{link}", subject: "sim.{{port}}", preset: pms5003 }}' in said.decode()
     assert "spoke 3 times, answered 0 times, sent 96 bytes, 0 with a wrong bit" in said.decode()
     assert not link.is_symlink()
+
+
+def test_a_link_that_is_relative_is_said_as_a_configuration_takes_it(tmp_path: Path) -> None:
+    with started("nmea", "--count", "1", "--link", "./gps", where=tmp_path) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        fd = os.open(tmp_path / "gps", os.O_RDONLY | os.O_NOCTTY)
+        _, said = process.communicate(timeout=30)
+        os.close(fd)
+
+    assert f'device: "{tmp_path}/gps", subject:' in said.decode()
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
