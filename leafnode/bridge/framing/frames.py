@@ -120,6 +120,13 @@ class Frames:
         payload = frame[head : len(frame) - tail - taken] if self._strip else frame
         return Reading(b"%b.%d" % (self._msg_id_prefix, self._frames), payload)
 
+    def _judging_whole(self, frame: bytes) -> Steps[Reading | None]:
+        """The same of one whose ends are known: nothing in it is searched for another start."""
+        reading = yield from self._judging(frame, 0, 0)
+        if reading is None:
+            self._skip(len(frame))
+        return reading
+
     def _go_on(self) -> Reading | More | None:
         """Do one more step of the work on a frame: MORE where that was not the last."""
         assert self._work is not None, "the caller has begun it"

@@ -73,7 +73,7 @@ class IdleFraming(Frames):
     def next_event(self) -> Reading | More | None:
         while self._ended or self._work is not None:
             if self._work is None:
-                self._work = self._judging(self._ended.popleft(), 0, 0)
+                self._work = self._judging_whole(self._ended.popleft())
             event = self._go_on()
             if event is not None:
                 return event
@@ -133,7 +133,7 @@ class RawFraming(Frames):
                 chunk = bytes(self._buffer[: self._max_frame_bytes])
                 del self._buffer[: self._max_frame_bytes]
                 left -= PLACE_BYTES + len(chunk)
-                self._work = self._judging(chunk, 0, 0)
+                self._work = self._judging_whole(chunk)
             event = self._go_on()
             if event is not None:
                 return event

@@ -77,6 +77,19 @@ def test_a_wrong_check_costs_its_frame_alone() -> None:
     assert framing.counts()[:3] == (12, 2, 1)
 
 
+@pytest.mark.parametrize("framing", ["idle", "raw"])
+def test_the_bytes_of_a_frame_with_a_wrong_check_are_noise(framing: str) -> None:
+    modbus = CheckOptions("crc16_modbus", crc=CATALOG["crc16_modbus"][0], form="little")
+    every = {"gap_ns": GAP_MS * NS_PER_MS} if framing == "idle" else {"every_ns": NS_PER_MS}
+    one = framing_of(framing, check=modbus, keep_first=True, **every)
+    one.opened(0)
+
+    feed(one, b"\x02\x08\x41\x12", now_ms=100)
+    feed(one, b"", now_ms=200)
+
+    assert (one.counts().bad, one.counts().noise_bytes) == (1, 4)
+
+
 def test_opening_the_port_again_forgets_half_a_frame() -> None:
     framing = idle()
     feed(framing, b"half", now_ms=1)
