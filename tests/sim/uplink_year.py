@@ -183,6 +183,12 @@ class Gateway:
             case 6:
                 self.fatal |= self.next_payloads()
                 self.store()
+            case 8:
+                # Its leader dies: some of what is on the way is lost, and later ones are not.
+                first = len(self.sent["EV"]) + rng.randrange(1, 9)
+                site.hub.loses += [b"EV %d" % (first + more) for more in range(rng.randrange(1, 5))]
+                self.store()
+                self.store()
             case _:
                 self.store()
         if self.fatal and not site.hub.refuses:
@@ -286,6 +292,7 @@ class Gateway:
         """The link is well, the hub takes everything that it will ever take, a new month comes."""
         hub = self.site.hub
         hub.loses_acks = hub.loses_answers = False
+        hub.loses = []
         hub.bytes_per_s = 0
         hub.refuses = set(self.fatal)
         hub.refusal = (10054, "message size exceeds maximum allowed")
