@@ -140,6 +140,14 @@ def _outside(views: Views) -> list[Cause]:
         if uplink.backlog:
             error = f"uplink of stream {uplink.stream}: {uplink.backlog}"
             causes.append(Cause(503, "UPLINK", {"stream": uplink.stream}, error))
+    for left in views.left_durables():
+        if left.holds:
+            error = (
+                f"consumer {left.consumer} of stream {left.stream} is of no uplink any more, "
+                f"and {left.waiting} messages stay for it"
+            )
+            names = {"account": left.account, "stream": left.stream, "consumer": left.consumer}
+            causes.append(Cause(503, "UPLINK", names, error))
     for port in views.ports():
         if port.lent_ns:
             seconds = -(-port.lent_ns // NS_PER_S)

@@ -295,13 +295,16 @@ class RemoteView:
 
 @dataclass(frozen=True, slots=True)
 class LeftDurable:
-    """A consumer that an uplink left. `waiting`: messages that it has not acknowledged."""
+    """A consumer that an uplink left. `waiting`: messages that it has not acknowledged; where it
+    `holds` them they stay in the stream for its sake.
+    """
 
     account: str
     stream: str
     consumer: str
     uplink: str  # empty: the one without a name
     waiting: int
+    holds: bool
 
 
 class StreamView(msgspec.Struct, frozen=True):

@@ -48,7 +48,8 @@ class LeftDurables:
             if consumer is not None:
                 info = consumer.info()
                 waiting = info["num_pending"] + info["num_ack_pending"]
-                rows.append(LeftDurable(account, stream, name, uplink, waiting))
+                holds = consumer.stream.config.retention != "limits" and waiting > 0
+                rows.append(LeftDurable(account, stream, name, uplink, waiting, holds))
         return rows
 
     async def _looked(self) -> None:

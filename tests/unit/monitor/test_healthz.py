@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from leafnode.monitor.healthz import healthz
 from leafnode.monitor.options import HealthzOptions
 from leafnode.monitor.query import Query
-from leafnode.monitor.views import RemoteView
+from leafnode.monitor.views import LeftDurable, RemoteView
 from leafnode.slices import finish
 from tests.sim.monitor import SECRET, jetstream, port, uplink, views
 
@@ -143,6 +143,10 @@ def test_every_cause_outside_is_named() -> None:
             uplink(backlog="the backlog is full: max_msgs 5"),
             uplink(),
         ],
+        left_durables=lambda: [
+            LeftDurable("$G", "EV", "leafnode-uplink-EV", "", 12, holds=True),
+            LeftDurable("$G", "AL", "leafnode-uplink-AL", "", 3, holds=False),
+        ],
         ports=lambda: [
             port(open=False, last_error="no such device"),
             port(),
@@ -169,6 +173,11 @@ def test_every_cause_outside_is_named() -> None:
         ("LEAFNODE", "remote hub:7422 is not connected: Authorization Violation"),
         ("UPLINK", "uplink of stream EV is refused: too large"),
         ("UPLINK", "uplink of stream EV: the backlog is full: max_msgs 5"),
+        (
+            "UPLINK",
+            "consumer leafnode-uplink-EV of stream EV is of no uplink any more, and 12 messages "
+            "stay for it",
+        ),
         ("SERIAL", "serial port scale is not open: no such device"),
         ("SERIAL", "serial port scale: the function failed: it ended"),
         ("SERIAL", "serial port scale is lent for 59 s more"),

@@ -59,8 +59,10 @@ class World:
         await self.until(lambda: self.answers)
         return self.answers.pop()
 
-    async def make(self, stream: str, *consumers: dict[str, object]) -> None:
-        config = {"name": stream, "subjects": [f"{stream}.>"], "retention": "interest"}
+    async def make(
+        self, stream: str, *consumers: dict[str, object], retention: str = "interest"
+    ) -> None:
+        config = {"name": stream, "subjects": [f"{stream}.>"], "retention": retention}
         assert "error" not in await self.ask(f"STREAM.CREATE.{stream}", config)
         for consumer in consumers:
             config = {"ack_policy": "explicit", **consumer}
@@ -131,7 +133,7 @@ async def test_what_an_uplink_left_is_named_with_what_waits_for_it_until_it_is_d
             world.server.account("$G").publish(b"EV.a", b"x")
 
         await world.looked()
-        left = LeftDurable("$G", "EV", "leafnode-uplink-EV", "", 3)
+        left = LeftDurable("$G", "EV", "leafnode-uplink-EV", "", 3, holds=True)
         await world.until(lambda: world.rows() == [left])
         await world.looked()
         said = [one.getMessage() for one in caplog.records if "No uplink has" in one.getMessage()]
@@ -140,6 +142,23 @@ async def test_what_an_uplink_left_is_named_with_what_waits_for_it_until_it_is_d
 
         await world.ask("CONSUMER.DELETE.EV.leafnode-uplink-EV")
         assert world.rows() == []
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize(("retention", "holds"), [("limits", False), ("workqueue", True)])
+async def test_a_durable_that_was_left_holds_what_waits_but_for_a_stream_with_limits(
+    tmp_path: Path, retention: str, holds: bool
+) -> None:
+    async with serving(tmp_path) as world:
+        durable = {"name": "leafnode-uplink-EV", "durable_name": "leafnode-uplink-EV"}
+        await world.make("EV", durable, retention=retention)
+        await world.looked()
+        assert [one.holds for one in world.rows()] == [False]
+
+        world.server.account("$G").publish(b"EV.a", b"x")
+
+        await world.until(lambda: [one.waiting for one in world.rows()] == [1])
+        assert [one.holds for one in world.rows()] == [holds]
 
 
 @pytest.mark.real_loop
