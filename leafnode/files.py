@@ -61,7 +61,10 @@ class _Daemons(Executor):
             else:
                 future.set_result(result)
 
-        threading.Thread(target=work, name="files", daemon=True).start()
+        try:
+            threading.Thread(target=work, name="files", daemon=True).start()
+        except RuntimeError as err:  # the system has no thread for it
+            future.set_exception(OSError(errno.EAGAIN, str(err)))
         return future
 
 

@@ -75,6 +75,18 @@ async def test_the_end_of_the_process_waits_for_no_thread_of_it() -> None:
     assert thread.daemon
 
 
+async def test_a_system_without_a_thread_for_it_is_an_error_of_the_system(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", full)
+
+    with pytest.raises(OSError, match="can't start new thread"):
+        await FileReader().run(lambda: 7, "x", LIMIT_NS)
+
+
 class Hanging:
     """Jobs that end when the test says so."""
 
