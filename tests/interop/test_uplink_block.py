@@ -185,7 +185,8 @@ async def test_what_the_account_of_the_hub_does_not_take_keeps_nothing_else_from
 
         assert await at_hub(hub) == list(range(1, 101))
         assert row(gateway)["dead_letters"] == 1
-        assert row(gateway)["uplinked"] == 100
+        told = row(gateway)  # PubAcks may be lost with the link, and are asked for
+        assert told["uplinked"] + told["skipped"] == 100
 
 
 async def test_what_a_restored_copy_of_the_store_takes_in_anew_arrives_at_the_hub(
