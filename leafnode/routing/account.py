@@ -22,7 +22,6 @@ from leafnode.routing.deliver import (
     Handout,
     deliver,
     hand_out,
-    hand_over,
     send_aside,
     send_to_leaf,
 )
@@ -411,7 +410,7 @@ class _Shown(Handout):
         receiver = sub if sub.shadow is None else sub.shadow.source
         self.received += 1
         if may_show(receiver, self._message.subject):
-            hand_over(self._account, self._origin, receiver, self._message)
+            self._hand_over(receiver)
 
     def to_link(self, sub: Subscription, queues: list[bytes]) -> None:
         message, found_by = self._message, self._subject

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from leafnode.limits import (
     DELIVERY_WORK,
     GROUP_WORK,
+    HEADER_TURN_BYTES,
     MEMBER_WORK,
     TURN_WORK,
     WALK_WORK,
@@ -27,7 +28,7 @@ from leafnode.routing.subscription import Delivery
 from leafnode.routing.trie import PAUSE_NODES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from leafnode.routing.account import Account
     from leafnode.routing.groups import Verdicts
@@ -46,7 +47,7 @@ class Handout:
     A leaf link gets it at the end, once, with the groups that it is for.
     """
 
-    __slots__ = ("_account", "_message", "_origin", "_subject", "links", "received")
+    __slots__ = ("_account", "_message", "_origin", "_ready", "_subject", "links", "received")
 
     def __init__(
         self, account: Account, origin: Peer, message: Message, subject: bytes | None = None
@@ -55,6 +56,7 @@ class Handout:
         self._account = account
         self._origin = origin
         self._message = message
+        self._ready: Message | None = None  # as it is received, once somebody does
         self._subject = message.subject if subject is None else subject
         self.links: dict[int, tuple[Subscription, list[bytes]]] = {}
         self.received = 0
@@ -86,12 +88,28 @@ class Handout:
             self._give(picked)
 
     def _give(self, sub: Subscription) -> None:
-        self.received += hand_over(self._account, self._origin, sub, self._message)
+        self.received += self._hand_over(sub)
+
+    def _hand_over(self, sub: Subscription) -> int:
+        if sub.relay is not None:
+            sub.delivered += 1
+            return sub.relay.forward(self._origin, self._message)
+        hand_over(self._account, self._origin, sub, self._received())
+        return 1
 
     def to_link(self, sub: Subscription, queues: list[bytes]) -> None:
         """Nobody else is found: send it to a leaf link."""
-        send_to_leaf(self._account, sub, self._message, queues)
+        send_to_leaf(self._account, sub, self._received(), queues)
         self.received += 1
+
+    def _received(self) -> Message:
+        """Somebody gets it: return it as that one does."""
+        message = self._ready
+        if message is None:
+            message = self._ready = self._message.ready
+            if message.fate is not None:
+                message.fate.is_received()
+        return message
 
     def to_all(self, match: Match) -> int:
         """Give it to all that its subject leads to, which is not wide; return how many got it."""
@@ -138,10 +156,8 @@ def deliver(
     *,
     once: bool = False,
     in_order: bool = False,
-    made: Callable[[Message], Message] | None = None,
 ) -> int:
     """Route one message the general way and return how many received it; 0 means no responders.
-    `made` returns what is sent in its place, a copy: only when it is sent, since many may wait.
 
     The caller has judged whether the origin may publish it. What is wide is delivered in turns of
     its own: that is 1, whoever gets it then. What another account's server sends overtakes nothing
@@ -150,16 +166,19 @@ def deliver(
     match = look_up(account, message.subject, once=once)
     waits = account.backlog and (in_order or _is_of_another(account, origin))
     if match.is_wide or waits:
-        steps = spread(account, origin, message, made)
+        steps = spread(account, origin, message)
         next(steps)  # it holds its trace before whoever calls lets go of it
-        copied = len(message.body) if made is not None else 0
-        send_aside(account, origin, steps, (message.body,), copied)
+        send_aside(account, origin, steps, (message.body,), _copied(message))
+        return 1
+    if _has_its_own_turn(origin, message):
+        steps = spread(account, origin, message, match)
+        next(steps)
+        later = chain((None,), steps)
+        send_aside(account, origin, later, (message.body,), _copied(message))
         return 1
     if is_relayed(account, match):
-        received = _deliver_on(match, account, origin, message, made)
+        received = _deliver_on(match, account, origin, message)
     else:
-        if made is not None:
-            message = made(message)
         received = deliver_to(match, account, origin, message)
     if account.backlog.is_full and origin.kind is not Kind.SYSTEM:
         parked.wait(origin, account.backlog)  # what it brings may have the server send more here
@@ -178,14 +197,13 @@ def _deliver_on(
     account: Account,
     origin: Peer,
     message: Message,
-    made: Callable[[Message], Message] | None,
 ) -> int:
     """Deliver what goes on to several accounts as far as this turn goes, and the rest aside: then
     that is 1, as of what is wide.
     """
     outbox = origin.outbox
     until = outbox.work_left - TURN_WORK if origin.kind is Kind.SYSTEM else 0
-    steps = spread(account, origin, message, made, match)
+    steps = spread(account, origin, message, match)
     while True:
         try:
             next(steps)
@@ -193,10 +211,23 @@ def _deliver_on(
             received: int = end.value
             return received
         if outbox.work_left <= until:
-            copied = len(message.body) if made is not None else 0
             later = chain((None,), steps)  # whoever begins with steps takes one
-            send_aside(account, origin, later, (message.body,), copied)
+            send_aside(account, origin, later, (message.body,), _copied(message))
             return 1
+
+
+def _copied(message: Message) -> int:
+    """Return of how many bytes a copy is made once it is sent."""
+    return len(message.body) if message.made is not None else 0
+
+
+def _has_its_own_turn(origin: Peer, message: Message) -> bool:
+    """Say whether what a connection sent through a service is too much for the rest of this turn:
+    each import searches its header, and in the end it is written anew.
+    """
+    if message.header_size < HEADER_TURN_BYTES or not message.passed:
+        return False
+    return origin.kind is not Kind.SYSTEM and origin.outbox.work_left <= 0
 
 
 def _is_of_another(account: Account, origin: Peer) -> bool:
@@ -232,7 +263,6 @@ def spread(
     account: Account,
     origin: Peer,
     message: Message,
-    made: Callable[[Message], Message] | None = None,
     match: Match | None = None,
 ) -> Generator[None, None, int]:
     """Do what `deliver` does, in steps: return how many received it. The first one does nothing.
@@ -241,13 +271,13 @@ def spread(
     Between two of them anything may happen. Who was there all the time gets the message, once; who
     comes or goes meanwhile may, as if a reader of nats-server were at it at the same time.
     """
-    trace = message.trace
+    trace, fate = message.trace, message.fate
     if trace is not None:
         trace.hold()
+    if fate is not None:
+        fate.hold()
     try:
         yield
-        if made is not None:
-            message = made(message)
         handout = Handout(account, origin, message)
         if match is None:
             yield from hand_out(account, message.subject, [handout], origin.outbox)
@@ -259,6 +289,8 @@ def spread(
     finally:
         if trace is not None:
             trace.release()
+        if fate is not None:
+            fate.release()
 
 
 def hand_out(
@@ -306,34 +338,30 @@ def hand_out(
             yield
 
 
-def hand_over(account: Account, origin: Peer, sub: Subscription, message: Message) -> int:
-    """Give one message to a local subscription; return how many received it.
+def hand_over(account: Account, origin: Peer, sub: Subscription, message: Message) -> None:
+    """Give one message to a local subscription that is no relay.
 
     The header is cut off for a client without headers.
     """
-    if sub.relay is not None:
-        sub.delivered += 1
-        return sub.relay.forward(origin, message)
     found, shadow, trace = sub, sub.shadow, message.trace
     if shadow is not None:
         message = message._replace(subject=shadow.by.show(message.subject))
         if trace is not None:
             is_followed = trace.is_exported(sub, message.subject)
             if trace.only and not is_followed:
-                return 1
+                return
             trace = trace if is_followed else None
         sub = shadow.source
     if sub.handler is not None:
         one = (message.reply, message.header_size, message.body)
         call(account, sub, Delivery(message.subject, [one], origin, trace))
-        return 1
+        return
     if trace is not None:
         trace.goes_to(found)  # by the exporter's subject
         if trace.only:
-            return 1
+            return
     line = (b"%b %b  " if message.announced else b"%b %b ") % (message.subject, sub.sid)
     _send(account, sub, b"MSG ", line, message, message.reply)
-    return 1
 
 
 def send_to_leaf(

@@ -78,6 +78,7 @@ class Response:
         if any(one.export is self.export for one in message.passed):
             return 0
         origin.outbox.work_left -= SERVICE_WORK
+        message = message.ready
         further = None
         reply = message.reply if message.reply != LOGIN_REQUESTS else b""  # nobody asks for a login
         if reply and not reply.startswith(ACK_PREFIX):
@@ -87,7 +88,9 @@ class Response:
         account = self.importer.account
         to = self.to if account.mappings is None else account.mappings.choose(self.to)
         passed = (*message.passed, Passed(self.export, self.share, None))
-        answer = Message(to, reply, message.header_size, message.body, None, passed)
+        answer = Message(
+            to, reply, message.header_size, message.body, None, passed, fate=message.fate
+        )
         received = deliver(account, origin, answer, once=True)
         if not received and further is not None:
             further.end()  # what is asked back is not measured

@@ -6,9 +6,17 @@ them. Truth: nats-server server/client.go processInboundClientMsg.
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import FOUND_WORK, PUBLISH_WORK, WALK_WORK
+from leafnode.limits import (
+    FOUND_WORK,
+    HEADER_BYTES_A_WORK,
+    HEADER_TURN_BYTES,
+    PUBLISH_WORK,
+    WALK_WORK,
+)
 from leafnode.protocol import header
 from leafnode.protocol.errors import (
     InvalidPublishSubject,
@@ -20,6 +28,7 @@ from leafnode.protocol.leaf_errors import LeafViolation
 from leafnode.protocol.subject import is_valid_literal
 from leafnode.routing import parked, tracing
 from leafnode.routing.deliver import deliver_to, is_relayed, look_up, spread
+from leafnode.routing.fate import Fate
 from leafnode.routing.message_args import Args, usual_args
 from leafnode.routing.message_line import HMSG
 from leafnode.routing.peer import Kind
@@ -151,19 +160,44 @@ def _publish(
         return
     if peer.verbose:
         peer.send(b"+OK\r\n")
+    fate = None
+    if args.reply and peer.no_responders and not peer.is_leaf:
+        fate = Fate(partial(_tell_of_nobody, account, peer, subject, args.reply))
     message = Message(
-        subject, args.reply, args.header_size, body, args.queues, trace=trace, sizes=args.sizes
+        subject,
+        args.reply,
+        args.header_size,
+        body,
+        args.queues,
+        trace=trace,
+        sizes=args.sizes,
+        fate=fate,
     )
     if peer.is_leaf:
         _from_leaf(account, peer, message, is_mapped=subject != published)
         return
     match = look_up(account, subject, once=subject.startswith(ONE_OFF))
     if match.is_wide:
-        parked.begin(peer, _spread(account, peer, message), (message.body,))
+        _send_in_steps(account, peer, message)
     elif is_relayed(account, match):
-        parked.begin(peer, _spread(account, peer, message, match), (message.body,))
-    elif not deliver_to(match, account, peer, message) and args.reply and peer.no_responders:
-        parked.begin(peer, _no_responders(account, peer, subject, args.reply))
+        _send_in_steps(account, peer, message, match)
+    elif message.header_size >= HEADER_TURN_BYTES and any(sub.relay for sub in match.plain):
+        # A service may search all of it, so it is read in this turn and sent on in the next.
+        peer.outbox.work_left -= message.header_size // HEADER_BYTES_A_WORK
+        _send_in_steps(account, peer, message, match)
+    else:
+        deliver_to(match, account, peer, message)
+    if fate is not None:
+        fate.release()
+
+
+def _send_in_steps(
+    account: Account, peer: Peer, message: Message, match: Match | None = None
+) -> None:
+    """Deliver what may take more than this turn; `match`: it leads there."""
+    steps = spread(account, peer, message, match)
+    next(steps)  # it holds its trace and its fate before whoever calls lets go of them
+    parked.begin(peer, chain((None,), steps), (message.body,))
 
 
 def _violation(peer: Peer, subject: bytes, reply: bytes) -> PermissionsViolation | None:
@@ -190,20 +224,15 @@ def _from_leaf(account: Account, peer: Peer, message: Message, *, is_mapped: boo
         return
     match = look_up(account, subject, once=subject.startswith(ONE_OFF))
     if match.is_wide:
-        parked.begin(peer, spread(account, peer, message), (message.body,))
+        _send_in_steps(account, peer, message)
     elif is_relayed(account, match):
-        parked.begin(peer, spread(account, peer, message, match=match), (message.body,))
+        _send_in_steps(account, peer, message, match)
     else:
         deliver_to(match, account, peer, message)
 
 
-def _spread(
-    account: Account, peer: Peer, message: Message, match: Match | None = None
-) -> Iterator[None]:
-    """Deliver what may take more than this turn, in steps; `match`: it leads there."""
-    received = yield from spread(account, peer, message, match=match)
-    if not received and message.reply and peer.no_responders:
-        yield from _no_responders(account, peer, message.subject, message.reply)
+def _tell_of_nobody(account: Account, peer: Peer, subject: bytes, reply: bytes) -> None:
+    parked.begin(peer, _no_responders(account, peer, subject, reply))
 
 
 def _no_responders(account: Account, peer: Peer, subject: bytes, reply: bytes) -> Iterator[None]:

@@ -19,8 +19,10 @@ from leafnode.routing.permissions import is_listed, is_reserved, may_deliver
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
+    from leafnode.routing.fate import Fate
     from leafnode.routing.match import Group, Match
     from leafnode.routing.peer import Peer
+    from leafnode.routing.request_header import RequestHeader
     from leafnode.routing.service_export import Passed
     from leafnode.routing.subscription import Delivery, Subscription
     from leafnode.routing.tracing import Trace
@@ -30,7 +32,9 @@ class Message(NamedTuple):
     """One message on its way. `queues` is set for one from a leaf link: the groups it names.
 
     `passed` holds the services of other accounts that it came through, so that none comes twice.
-    `announced`: see `Account.announce`.
+    `announced`: see `Account.announce`. `made` is what its header is still to be made into, before
+    anybody reads it: however many imports it goes through, that is done once. `fate` is told of
+    whoever gets it.
     """
 
     subject: bytes
@@ -42,6 +46,17 @@ class Message(NamedTuple):
     trace: Trace | None = None
     sizes: bytes = b""  # as the publisher spelled them, where that is unusual
     announced: bool = False
+    made: RequestHeader | None = None
+    fate: Fate | None = None
+
+    @property
+    def ready(self) -> Message:
+        """The message as it is received."""
+        if self.made is None:
+            return self
+        block = self.made.of(self.body[: self.header_size])
+        body = block + self.body[self.header_size :]
+        return self._replace(header_size=len(block), body=body, made=None)
 
 
 class Target:

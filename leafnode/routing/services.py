@@ -16,20 +16,19 @@ import msgspec
 
 from leafnode.limits import HEADER_BYTES_A_WORK, RESPONSES_ENDED_PER_TURN, SERVICE_WORK
 from leafnode.nuid import nuid
-from leafnode.protocol import header
-from leafnode.protocol.client_info import encode
 from leafnode.protocol.transform import import_transform, untokenize
 from leafnode.routing import latency as measure
 from leafnode.routing.awaited import Awaited
 from leafnode.routing.deliver import deliver
+from leafnode.routing.fate import Fate
 from leafnode.routing.latency import Measurement, asks_for_sample
 from leafnode.routing.owed import ACK_PREFIX, Response
 from leafnode.routing.permissions import LOGIN_REQUESTS
 from leafnode.routing.plan import Plan
+from leafnode.routing.request_header import RequestHeader
 from leafnode.routing.route import Message
 from leafnode.routing.service_export import Answers, Passed
 from leafnode.routing.subscription import Subscription
-from leafnode.routing.tracing import without_trace
 from leafnode.slices import finish, in_slices
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
     from leafnode.routing.service_export import ServiceExport, Timer
 
-REQUEST_INFO: Final = b"Nats-Request-Info"
 _REPLY_PREFIX: Final = "_R_."
 _REPLY_CHARS: Final = 6
 
@@ -130,13 +128,24 @@ class ServiceImport:
             reply = response.reply
         info = self._info(origin, message)
         passed = (*message.passed, Passed(self.export, self.share, info))
-        request = Message(to, reply, message.header_size, message.body, None, passed, trace)
-        made = None
-        if info is not None or message.trace is not None:
-            made = partial(_with_info, info, is_traced=message.trace is not None)
-        received = deliver(exporter, origin, request, made=made)
-        if not received and response is not None:
-            response.end(measure.NO_RESPONDERS)
+        made = RequestHeader(info, message.trace is not None, _was_traced(message))
+        fate = None
+        if response is not None:
+            fate = Fate(partial(response.end, measure.NO_RESPONDERS), message.fate)
+        request = Message(
+            to,
+            reply,
+            message.header_size,
+            message.body,
+            None,
+            passed,
+            trace,
+            made=made if any(made) else None,
+            fate=fate or message.fate,
+        )
+        received = deliver(exporter, origin, request)
+        if fate is not None:
+            fate.release()
         return received
 
     def _subject_there(self, subject: bytes) -> bytes:
@@ -362,15 +371,9 @@ class Services:
             export.timer = self.world.call_later(delay_ns, lambda: self._expire(export))
 
 
-def _with_info(info: ClientInfo | None, message: Message, *, is_traced: bool) -> Message:
-    """Return a request that says who asks, if that is to be said, and asks for no trace."""
-    block = message.body[: message.header_size]
-    if info is not None:
-        block = header.replaced(block, REQUEST_INFO, encode(info))
-    if is_traced:
-        block = without_trace(block)  # other servers would not know where the notes go
-    body = block + message.body[message.header_size :]
-    return message._replace(header_size=len(block), body=body)
+def _was_traced(message: Message) -> bool:
+    """Say whether an import before took away what asks for a trace."""
+    return message.made is not None and (message.made.is_traced or message.made.was_traced)
 
 
 def _services_of(account: Account, world: World) -> Services:

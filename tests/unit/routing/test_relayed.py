@@ -66,9 +66,10 @@ def test_no_turn_serves_more_than_goes_through_an_import_and_one_beyond_it(throu
     assert b"503" not in served.requester.got()
 
 
+@pytest.mark.parametrize("through", ["", "M"])
 @pytest.mark.parametrize("work", [1, TURN_WORK])
-def test_who_asks_nobody_behind_several_imports_is_told_so(work: int) -> None:
-    served = Served()
+def test_who_asks_nobody_behind_several_imports_is_told_so(work: int, through: str) -> None:
+    served = Served(through=through)
     served.requester.lane.feed(b"PUB q inbox.1 0\r\n\r\n")
 
     served.world.outbox.work_left = work

@@ -26,7 +26,8 @@ from leafnode.routing import awaited, parked, sublist
 from leafnode.routing.imports import StreamImports
 from leafnode.routing.latency import TIMED_OUT, Latency
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
-from leafnode.routing.services import REQUEST_INFO, ServiceImport
+from leafnode.routing.request_header import REQUEST_INFO
+from leafnode.routing.services import ServiceImport
 from leafnode.slices import finish
 from tests.sim.imports import Slices, stream_import
 from tests.sim.peers import FakePeer
