@@ -124,6 +124,7 @@ CONNECT_WORK: Final = 1024  # a CONNECT, beside its line
 ENDING_WORK: Final = 512  # the end of a connection, beside its subscriptions; 64 of them in a turn
 DROP_WORK: Final = 32  # a subscription of it
 CLIENTS_HELD_PER_TURN: Final = 64  # to a reload, or to another JWT of their account; 0.3 ms each
+PREPARATIONS_MAX: Final = 3  # of a change of accounts that others overtake; then it takes one turn
 CLIENT_WORK: Final = TURN_WORK // CLIENTS_HELD_PER_TURN
 JUDGE_WORK: Final = 32  # one of its subscriptions by its permissions
 WITHDRAW_WORK: Final = 256  # one that it may not have any more: it is told, and the log

@@ -7,12 +7,14 @@ Truth: nats-server server/accounts.go.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from leafnode.limits import (
     DROP_WORK,
     FOUND_WORK,
     LINK_WORK,
+    OVERLAP_WORK,
     TOKEN_WORK,
     WALK_WORK,
 )
@@ -88,6 +90,7 @@ class Account:
         self.system = Peer(0, Kind.SYSTEM, outbox)
         self.system.account = self
         self._last_sid = 0  # of the server's own subscriptions
+        self._unheard: set[Subscription] = set()  # that were inserted asleep: no interest yet
         self.local_interest: dict[tuple[bytes, bytes], int] = {}
         self.watchers: dict[tuple[bytes, bytes], list[InterestWatcher]] = {}
         self.leaf_interest = LeafInterest()
@@ -158,7 +161,9 @@ class Account:
             self._last_sid += 1
             sub.sid = b"%d" % self._last_sid
         self.sublist.insert(sub)
-        if not sub.peer.is_leaf:
+        if sub.asleep:
+            self._unheard.add(sub)
+        elif not sub.peer.is_leaf:
             self._change_interest((sub.subject, sub.queue), 1)
         else:
             self._change_leaf_interest(sub, _members(sub))
@@ -177,6 +182,26 @@ class Account:
             self.spoil()
             in_turns(self.system.outbox, self._taking_out([*reversed(subs)]))
 
+    def replace(self, subs: Sequence[Subscription], fresh: Sequence[Subscription]) -> None:
+        """Wake what was inserted asleep in the place of others: from now on those get what comes,
+        and these nothing. The interest of many changes in turns, and is there throughout.
+        """
+        for sub in fresh:
+            sub.asleep = False
+        for sub in subs:
+            sub.closed = True
+        self.spoil()
+        steps = chain(self._heard(fresh), self._taking_out([*reversed(subs)]))
+        in_turns(self.system.outbox, steps)
+
+    def _heard(self, subs: Sequence[Subscription]) -> Iterator[None]:
+        for sub in subs:
+            self.system.outbox.work_left -= OVERLAP_WORK
+            if sub in self._unheard:
+                self._unheard.remove(sub)
+                self._change_interest((sub.subject, sub.queue), 1)
+            yield
+
     def _taking_out(self, subs: list[Subscription]) -> Iterator[None]:
         while subs:  # each is freed in its step: thousands take a moment, too
             sub = subs.pop()
@@ -189,7 +214,9 @@ class Account:
         """Take out a subscription that is closed and still here."""
         removed = self.sublist.remove(sub)
         assert removed, "what was not taken out is in the sublist"
-        if not sub.peer.is_leaf:
+        if sub in self._unheard:
+            self._unheard.remove(sub)
+        elif not sub.peer.is_leaf:
             self._change_interest((sub.subject, sub.queue), -1)
         else:
             self._change_leaf_interest(sub, -_members(sub))

@@ -102,11 +102,7 @@ class Intake:
 
     def _take_over(self, wanted: frozenset[bytes]) -> None:
         """Have the new ones hear from now on, and no others: what was decided before is void."""
+        fresh = [*self._asleep.values()]
         there, self._asleep = self._awake | self._asleep, {}
         self._awake = {subject: there.pop(subject) for subject in wanted}
-        for sub in self._awake.values():
-            sub.asleep = False
-        if there:
-            self._account.remove_all(list(there.values()))
-        else:
-            self._account.spoil()
+        self._account.replace([*there.values()], fresh)

@@ -255,10 +255,7 @@ class Services:
         arrive.
         """
         self._imports = plan.all
-        for sub in plan.fresh:
-            sub.asleep = False
-        self.account.sublist.spoil(b">")
-        self.account.remove_all(plan.gone)
+        self.account.replace(plan.gone, plan.fresh)
 
     def give_up(self, plan: ServicesPlan) -> None:
         """Do not import what was planned."""

@@ -22,7 +22,12 @@ from leafnode.config.import_check import (
 )
 from leafnode.config.mappings import misfit_of
 from leafnode.errors import WalkError, quoted
-from leafnode.limits import CLAIMS_PROBLEMS_SHOWN_MAX, FREED_WORK, RESPONSE_THRESHOLD_NS
+from leafnode.limits import (
+    CLAIMS_PROBLEMS_SHOWN_MAX,
+    FREED_WORK,
+    PREPARATIONS_MAX,
+    RESPONSE_THRESHOLD_NS,
+)
 from leafnode.routing.account import GLOBAL_ACCOUNT, Account, Limits
 from leafnode.routing.imports import StreamImport, StreamImports, StreamsPlan
 from leafnode.routing.latency import Latency
@@ -158,7 +163,8 @@ class Accounts:
     async def prepare(self, *several: AccountOptions) -> None:
         """Build what `update` with these will need, in turns: it can take 0.2 s.
 
-        In vain where something else changes meanwhile; then `update` does it itself.
+        Where something else changes meanwhile it is begun with again, a few times; then `update`
+        does it itself.
         """
         await self._prepare({one.name: one for one in several})
 
@@ -167,6 +173,11 @@ class Accounts:
         await self._prepare(self._asked(options))
 
     async def _prepare(self, wanted: Mapping[str, AccountOptions | None]) -> None:
+        for _ in range(PREPARATIONS_MAX):
+            if await self._is_prepared(wanted):
+                return
+
+    async def _is_prepared(self, wanted: Mapping[str, AccountOptions | None]) -> bool:
         version = self._version
         draft = self._draft_of(wanted)
 
@@ -189,6 +200,7 @@ class Accounts:
         if is_done:
             self.forget_prepared()
             self._prepared = version, draft
+        return is_done
 
     def forget_prepared(self) -> None:
         """What was prepared is not to be, or is another one's by now."""

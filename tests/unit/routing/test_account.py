@@ -8,6 +8,8 @@ from leafnode.limits import DROP_WORK, TURN_WORK
 from leafnode.routing import parked, sublist
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Kind
+from leafnode.routing.subscription import Subscription
+from tests.sim.imports import Slices
 from tests.sim.peers import FakePeer, account, outbox
 
 if TYPE_CHECKING:
@@ -26,6 +28,46 @@ class Watcher:
 
     def interest_changed(self) -> None:
         self.calls += 1
+
+
+def asleep(world: Account, count: int) -> list[Subscription]:
+    subs = [Subscription(world.system, b"s.%d" % number) for number in range(count)]
+    for sub in subs:
+        sub.asleep = True
+        world.insert(sub)
+    return subs
+
+
+def test_what_takes_over_asleep_is_interest_from_then_on_and_without_a_gap() -> None:
+    world = account()
+    many = 4 * TURN_WORK // DROP_WORK
+    old, new = asleep(world, many), asleep(world, many)
+    assert not world.local_interest
+    world.replace([], old)
+    slices = Slices(world.system.outbox)
+    slices.all()
+    assert len(world.local_interest) == many
+
+    world.replace(old, new)
+    assert world.listens(b"s.0")
+    while slices.next():
+        assert len(world.local_interest) == many
+    assert set(world.local_interest.values()) == {1}
+
+    world.remove_all(new)
+    slices.all()
+    assert not world.local_interest
+
+
+def test_what_goes_before_it_is_awake_never_was_interest() -> None:
+    world = account()
+    watcher = Watcher()
+    world.watch(b"s.0", watcher)
+
+    for sub in asleep(world, 1):
+        world.remove(sub)
+
+    assert (watcher.calls, world.sublist.count, world.local_interest) == (0, 0, {})
 
 
 def test_publish_reaches_clients_and_counts_them() -> None:

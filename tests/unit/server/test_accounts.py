@@ -22,7 +22,7 @@ from leafnode.config.bind import bind
 from leafnode.config.import_check import ImportCheck
 from leafnode.config.parser import parse
 from leafnode.errors import WalkError
-from leafnode.limits import CLIENTS_HELD_PER_TURN, FREED_WORK, TURN_WORK
+from leafnode.limits import CLIENTS_HELD_PER_TURN, FREED_WORK, PREPARATIONS_MAX, TURN_WORK
 from leafnode.routing import parked
 from leafnode.routing.imports import StreamImports
 from leafnode.routing.services import Services
@@ -31,9 +31,10 @@ from tests.sim.clients import ClientWorld, SimClient
 from tests.sim.imports import Slices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from leafnode.config.options import Options
+    from leafnode.server.accounts import _Draft
 
 USERS = """
 accounts {
@@ -512,7 +513,7 @@ async def test_services_that_were_prepared_have_their_subscriptions_before_the_u
     assert not any(sub.asleep for sub in sublist)
 
 
-@pytest.mark.parametrize("how", ["other", "forgotten", "cancelled", "overtaken"])
+@pytest.mark.parametrize("how", ["other", "forgotten", "cancelled"])
 async def test_services_that_were_prepared_in_vain_leave_no_subscriptions(
     monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
@@ -530,8 +531,6 @@ async def test_services_that_were_prepared_in_vain_leave_no_subscriptions(
     assert sublist.count < IMPORTS_MANY
     if how == "cancelled":
         preparing.cancel()
-    elif how == "overtaken":
-        accounts.update(AccountOptions("N"))
     await asyncio.wait([preparing])
     if how == "other":
         accounts.update(AccountOptions("N"))
@@ -541,6 +540,61 @@ async def test_services_that_were_prepared_in_vain_leave_no_subscriptions(
     assert sublist.count == 0
     accounts.update(after)
     assert sublist.count == IMPORTS_MANY
+
+
+@pytest.mark.parametrize("overtaken", [1, PREPARATIONS_MAX])
+async def test_a_preparation_that_is_overtaken_is_begun_with_again_a_few_times(
+    monkeypatch: pytest.MonkeyPatch, overtaken: int
+) -> None:
+    accounts = ClientWorld().server.account_set
+    exporter, before, after = many_services()
+    accounts.update(exporter, before)
+    sublist = accounts.account("I").sublist
+    wire = accounts._build_wiring
+    begun = 0
+
+    def build(draft: _Draft, name: str) -> Generator[None, None, None]:
+        nonlocal begun
+        begun += 1
+        yield from wire(draft, name)
+        if begun <= overtaken:
+            accounts.update(AccountOptions(f"N{begun}"))
+
+    monkeypatch.setattr(
+        accounts,
+        "_build_wiring",
+        lambda draft, name: build(draft, name) if name == "I" else wire(draft, name),
+    )
+    await accounts.prepare(after)
+
+    assert begun == min(overtaken + 1, PREPARATIONS_MAX)
+    assert sublist.count == (IMPORTS_MANY if overtaken < PREPARATIONS_MAX else 0)
+    accounts.update(after)
+    assert sublist.count == IMPORTS_MANY
+    assert begun == overtaken + 1
+
+
+async def test_services_that_are_prepared_are_no_interest_before_the_update() -> None:
+    world = ClientWorld()
+    accounts = world.server.account_set
+    exporter, before, after = many_services()
+    accounts.update(exporter, before)
+    account = accounts.account("I")
+
+    await accounts.prepare(after)
+    assert account.sublist.count == IMPORTS_MANY
+    assert not account.local_interest
+    accounts.forget_prepared()
+    assert not account.local_interest
+
+    await accounts.prepare(after)
+    accounts.update(after)
+    world.settle()
+    assert set(account.local_interest.values()) == {1}
+    assert len(account.local_interest) == IMPORTS_MANY
+    accounts.update(before)
+    world.settle()
+    assert not account.local_interest
 
 
 def test_an_update_that_cannot_be_leaves_no_subscriptions(monkeypatch: pytest.MonkeyPatch) -> None:
