@@ -99,6 +99,7 @@ CODED_TURN_BYTES: Final = MIB  # encrypted in one turn of the loop; 1 ms on a PC
 WEBSOCKET_CODING: Final = 2  # framing a byte takes as long as encrypting so many
 DEFLATE_CODING: Final = 16  # packing it
 WRITE_TURN_BYTES: Final = 64 * KIB  # of what waits for a connection, given to the kernel in a turn
+ROOM_WRITES_MAX: Final = 24  # of these at a deadline: a third of tcp_wmem, which it is silent about
 WRITE_CHUNKS_MAX: Final = 256  # of one sendmsg; the kernel takes 1024 (IOV_MAX)
 STALL_PENDING_BYTES: Final = 8 * MIB  # from here a producer that feeds a slow consumer is held back
 STALL_NS: Final = 2 * NS_PER_MS

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.clock import NS_PER_S
 from leafnode.go_time import format_duration
-from leafnode.limits import READ_CHUNK_BYTES, WRITE_CHUNKS_MAX, WRITE_DEADLINE_NS, WRITE_TURN_BYTES
+from leafnode.limits import (
+    READ_CHUNK_BYTES,
+    ROOM_WRITES_MAX,
+    WRITE_CHUNKS_MAX,
+    WRITE_DEADLINE_NS,
+    WRITE_TURN_BYTES,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -161,6 +167,17 @@ class Backlog:
             self.mark()
         if self.deadline is None:
             self.watch()
+
+    def fill(self, sock: socket.socket) -> None:
+        """Let the kernel take what it has room for, which may be too little for it to say so: else
+        a peer that takes nothing had a part taken by the next deadline, too, and the one after it.
+        Raises OSError.
+        """
+        for _ in range(ROOM_WRITES_MAX):
+            before = self.size
+            self.send_to(sock)
+            if self.size in {0, before}:
+                return
 
     def send_to(self, sock: socket.socket) -> None:
         """Let the kernel take what it can of a turn's share. Raises OSError."""

@@ -385,12 +385,12 @@ class TcpConnection:
             )
         backlog.keep(chunks, sent)
 
-    def _writable(self) -> None:
+    def _writable(self, *, at_deadline: bool = False) -> None:
         sock, backlog = self._sock, self._backlog
         if sock is None or backlog is None:
             return
         try:
-            backlog.send_to(sock)
+            (backlog.fill if at_deadline else backlog.send_to)(sock)
         except OSError as err:
             self._finish(f"{WRITE_ERROR}: {err}")
             return
@@ -412,7 +412,7 @@ class TcpConnection:
             self._reason = SLOW_DEADLINE
             self.abort()
         elif late is not None:
-            self._writable()  # there may be room, and too little for the kernel to say so
+            self._writable(at_deadline=True)
         if backlog.size and self._sock is not None:
             backlog.watch()
         elif not backlog.size:

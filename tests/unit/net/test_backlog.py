@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.clock import NS_PER_S
-from leafnode.limits import READ_CHUNK_BYTES, WRITE_CHUNKS_MAX, WRITE_TURN_BYTES
+from leafnode.limits import READ_CHUNK_BYTES, ROOM_WRITES_MAX, WRITE_CHUNKS_MAX, WRITE_TURN_BYTES
 from leafnode.net.backlog import Backlog, WriteRules, in_pieces, send
 from tests.sim.clock import FakeClock
 
@@ -199,6 +199,43 @@ def test_who_was_late_and_takes_all_of_a_write_has_recovered() -> None:
     again = backlog.late()
     assert again is not None
     assert not again.is_again
+
+
+@pytest.mark.parametrize("room", [0, 1, 3 * WRITE_TURN_BYTES + 1])
+def test_a_deadline_fills_all_the_room_so_that_the_next_one_tells(room: int) -> None:
+    clock, backlog = new_backlog(WriteRules(NS_PER_S, retries=True))
+    backlog.keep([bytes(40 * WRITE_TURN_BYTES)], 1)
+    clock.advance(NS_PER_S)
+    first = backlog.late()
+    turns, rest = divmod(room, WRITE_TURN_BYTES)
+    kernel = Kernel(*[WRITE_TURN_BYTES] * turns, *[rest] * (rest > 0))
+
+    backlog.fill(sock(kernel))
+    assert len(kernel.taken) == room
+    clock.advance(NS_PER_S)
+    second = backlog.late()
+    backlog.fill(sock(kernel))
+    clock.advance(NS_PER_S)
+
+    assert first is not None
+    assert second is not None
+    assert (first.is_over, second.is_over) == (False, not room)
+    if room:
+        third = backlog.late()
+        assert third is not None
+        assert third.is_over
+
+
+def test_a_deadline_gives_no_more_than_its_bound_and_ends_with_all() -> None:
+    _, backlog = new_backlog()
+    backlog.keep([bytes(2 * ROOM_WRITES_MAX * WRITE_TURN_BYTES)], 0)
+    kernel = Kernel(*[10**9] * 3 * ROOM_WRITES_MAX)
+
+    backlog.fill(sock(kernel))
+    assert len(kernel.taken) == ROOM_WRITES_MAX * WRITE_TURN_BYTES
+    backlog.fill(sock(kernel))
+
+    assert (backlog.size, len(kernel.sizes)) == (0, ROOM_WRITES_MAX)
 
 
 def test_a_kernel_that_takes_nothing_is_no_error() -> None:
