@@ -1,7 +1,7 @@
-"""JSON as Go writes it: no blanks, and nothing in it that could be markup.
+"""JSON and quoted text as Go writes them: no blanks, and nothing in JSON that could be markup.
 
 Knows values and text; not what is written, nor where it goes. Truth: Go's encoding/json, which
-writes `<`, `>`, `&` and Unicode's own line ends as escapes in every string.
+writes `<`, `>`, `&` and Unicode's own line ends as escapes in every string, and its `%q`.
 """
 
 from __future__ import annotations
@@ -26,3 +26,36 @@ def escaped(text: bytes) -> bytes:
     if b"\xe2" in text and b"\xe2\x80" in text:
         text = text.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
     return text
+
+
+_NAMED: Final = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\a": "\\a",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\v": "\\v",
+}
+_FIRST_RAW: Final = 0xDC00  # what `surrogateescape` makes of bytes that are no UTF-8
+_LAST_RAW: Final = 0xDCFF
+
+
+def quoted(text: str) -> str:
+    """Return text as `%q` writes it: in quotes, and what cannot be shown by its number. Bytes that
+    are no UTF-8 are expected as `surrogateescape` decodes them.
+    """
+    return '"' + "".join(map(_shown, text)) + '"'
+
+
+def _shown(char: str) -> str:
+    if char in _NAMED:
+        return _NAMED[char]
+    code = ord(char)
+    if char.isprintable():
+        return char
+    if code < 0x20 or code == 0x7F or _FIRST_RAW <= code <= _LAST_RAW:
+        return f"\\x{code & 0xFF:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

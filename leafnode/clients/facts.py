@@ -135,7 +135,11 @@ class ClosedConnection:
 
 
 def subscription_facts(sub: Subscription, *, account: str = "") -> SubscriptionFacts:
-    """Return a subscription as it is now. `account` where it is shown beside those of others."""
+    """Return a subscription as it is now. `account` where it is shown beside those of others: that
+    of a stream import's is whose subscription it brings messages to.
+    """
+    if account and sub.shadow is not None and sub.peer.account is not None:
+        account = sub.peer.account.name
     return SubscriptionFacts(
         subject=sub.subject,
         queue=sub.queue,

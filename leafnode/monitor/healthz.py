@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.clock import NS_PER_S
+from leafnode.go_json import quoted
+from leafnode.monitor.query import shown
 from leafnode.monitor.varz import address
 
 if TYPE_CHECKING:
@@ -86,25 +88,25 @@ def _store(views: Views, options: HealthzOptions) -> Steps[list[Cause]]:
     if not account:
         return (yield from _damaged(jetstream))
     accounts = {view.name: view for view in jetstream.accounts}
-    names = {"account": account}
+    names = {"account": shown(account)}
     if account not in accounts or not accounts[account].streams:
-        return [Cause(404, "ACCOUNT", names, f'JetStream account "{account}" not found')]
+        return [Cause(404, "ACCOUNT", names, f"JetStream account {quoted(account)} not found")]
     if not stream:
         return []
-    names["stream"] = stream
+    names["stream"] = shown(stream)
     streams = {view.name: view for view in accounts[account].streams}
     if stream not in streams:
-        error = f'JetStream stream "{stream}" not found on account "{account}"'
+        error = f"JetStream stream {quoted(stream)} not found on account {quoted(account)}"
         return [Cause(404, "STREAM", names, error)]
     if streams[stream].damage:
         return [_damage(account, streams[stream])]
     if not consumer:
         return []
-    names["consumer"] = consumer
+    names["consumer"] = shown(consumer)
     if all(info.get("name") != consumer for info in streams[stream].consumers()):
         error = (
-            f'JetStream consumer "{consumer}" not found for stream "{stream}" '
-            f'on account "{account}"'
+            f"JetStream consumer {quoted(consumer)} not found for stream {quoted(stream)} "
+            f"on account {quoted(account)}"
         )
         return [Cause(404, "CONSUMER", names, error)]
     return []

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.clock import NS_PER_S
+from leafnode.go_json import quoted
 from leafnode.go_time import format_time
 from leafnode.monitor.options import PAGE
 from leafnode.monitor.query import BadQuery
@@ -55,11 +56,11 @@ def jsz_account(views: Views, options: JszOptions) -> Steps[dict[str, object]]:
     if jetstream is None:
         raise BadQuery("jetstream not enabled")
     if views.account(options.account) is None:
-        raise BadQuery(f'account "{options.account}" not found')
+        raise BadQuery(f"account {quoted(options.account)} not found")
     for account in jetstream.accounts:
         if account.name == options.account:
             return (yield from _account(views, account, options))
-    raise BadQuery(f'account "{options.account}" not jetstream enabled')
+    raise BadQuery(f"account {quoted(options.account)} not jetstream enabled")
 
 
 def _chosen(jetstream: JetStreamView, options: JszOptions) -> list[JetStreamAccountView]:

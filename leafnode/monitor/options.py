@@ -232,9 +232,9 @@ class HealthzOptions(
             js_meta_only=query.flag("js-meta-only"),
             details=query.flag("details"),
             leafnode=query.flag("leafnode"),
-            account=query.text("account"),
-            stream=query.text("stream"),
-            consumer=query.text("consumer"),
+            account=query.raw("account"),
+            stream=query.raw("stream"),
+            consumer=query.raw("consumer"),
         )
 
 

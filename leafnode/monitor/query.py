@@ -9,6 +9,8 @@ import re
 from typing import Final
 from urllib.parse import unquote_plus
 
+from leafnode.go_json import quoted
+
 _TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 _INT_MAX: Final = 2**63 - 1
@@ -40,22 +42,26 @@ class Query:
                 self._fields.setdefault(_decoded(name), _decoded(value))
 
     def text(self, name: str) -> str:
+        return shown(self.raw(name))
+
+    def raw(self, name: str) -> str:
+        """Return the text, for `go_json.quoted`: bytes that are no UTF-8 are surrogates in it."""
         return self._fields.get(name, "")
 
     def flag(self, name: str) -> bool:
-        value = self.text(name)
+        value = self.raw(name)
         if value in _TRUE:
             return True
         if not value or value in _FALSE:
             return False
         raise BadQuery(
-            f"Error decoding boolean for '{name}': strconv.ParseBool: parsing {_quoted(value)}: "
+            f"Error decoding boolean for '{name}': strconv.ParseBool: parsing {quoted(value)}: "
             "invalid syntax"
         )
 
     def number(self, name: str) -> int:
         """Return a number with sign, 0 when it is absent."""
-        value = self.text(name)
+        value = self.raw(name)
         digits = value[1:] if value[:1] in {"+", "-"} else value
         where = f"Error decoding int for '{name}': strconv.Atoi"
         return (
@@ -65,26 +71,25 @@ class Query:
         )
 
     def unsigned(self, name: str) -> int:
-        value = self.text(name)
+        value = self.raw(name)
         where = f"Error decoding uint64 for '{name}': strconv.ParseUint"
         return _number(value, value, where, _UINT_MAX)
 
 
+def shown(text: str) -> str:
+    """Return raw text without what is no UTF-8 in it."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
+
+
 def _decoded(text: str) -> str:
-    return unquote_plus(text, errors="replace")
+    return unquote_plus(text, errors="surrogateescape")
 
 
 def _number(digits: str, value: str, where: str, most: int) -> int:
     if not value:
         return 0
     if not (digits.isascii() and digits.isdigit()):
-        raise BadQuery(f"{where}: parsing {_quoted(value)}: invalid syntax")
+        raise BadQuery(f"{where}: parsing {quoted(value)}: invalid syntax")
     if len(digits) > _DIGITS_MAX or int(digits) > most:
-        raise BadQuery(f"{where}: parsing {_quoted(value)}: value out of range")
+        raise BadQuery(f"{where}: parsing {quoted(value)}: value out of range")
     return int(digits)
-
-
-def _quoted(value: str) -> str:
-    """As Go's %q does for what is printable; control characters never reach the answer."""
-    plain = "".join(c if c.isprintable() else "\ufffd" for c in value[:64])
-    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -42,6 +42,7 @@ def test_a_server_that_is_well_says_ok(query: str) -> None:
     ("query", "code", "status", "error"),
     [
         ("account=NOPE", 404, "unavailable", 'JetStream account "NOPE" not found'),
+        ("account=%ff%0a", 404, "unavailable", r'JetStream account "\xff\n" not found'),
         (
             "account=$G&stream=NO",
             404,

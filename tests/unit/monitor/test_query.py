@@ -30,6 +30,12 @@ def test_absent_or_false_is_false(query: str) -> None:
             "Error decoding boolean for 'x': strconv.ParseBool: parsing \"zz\": invalid syntax",
         ),
         (
+            "x=%ff%00%0d%0aX:1",
+            "flag",
+            "Error decoding boolean for 'x': strconv.ParseBool: parsing "
+            r'"\xff\x00\r\nX:1": invalid syntax',
+        ),
+        (
             "x=x",
             "number",
             "Error decoding int for 'x': strconv.Atoi: parsing \"x\": invalid syntax",

@@ -9,11 +9,15 @@ import pytest
 from leafnode.monitor.options import SubszOptions
 from leafnode.monitor.query import BadQuery, Query
 from leafnode.monitor.subsz import subsz
+from leafnode.routing.account import Account
+from leafnode.routing.imports import StreamImports
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.subscription import Subscription
 from leafnode.slices import finish
 from tests.sim.clock import FakeClock
+from tests.sim.imports import stream_import
 from tests.sim.monitor import OUTBOX, views
+from tests.sim.peers import FakePeer
 
 PEER = Peer(9, Kind.CLIENT, OUTBOX)
 
@@ -45,6 +49,18 @@ def test_numbers_are_those_of_all_accounts_together() -> None:
         "offset": 0,
         "limit": 1024,
     }
+
+
+def test_what_an_import_brings_is_listed_where_it_comes_from_and_as_whose_it_is() -> None:
+    exporter, importer = Account("E", OUTBOX), Account("I", OUTBOX)
+    StreamImports(importer, [stream_import(exporter, b"s.>", b"i.s.>")]).start()
+    FakePeer(importer, 7).subscribe(b"i.s.a", b"4")
+
+    got = answer("subs=1&acc=$SYS", all_subscriptions=lambda _: iter(exporter.sublist))
+
+    (one,) = got["subscriptions_list"]
+    assert (one["subject"], one["account"], one["account_tag"]) == ("s.a", "I", "I")
+    assert (one["sid"], one["cid"]) == ("4", 7)
 
 
 def test_subscriptions_are_listed_with_their_account() -> None:
