@@ -269,7 +269,8 @@ class ImportCheck:
         subject, local = one.subject.encode(), (one.to or one.subject).encode()
         taken = Taken(one.account, subject, untokenize(local)[0])
         mine = self._services.setdefault(importer, _Imports())
-        before = mine.like(one.account, taken.local)
+        # As there: one that names wildcards (`x.$1`) may come behind one that has them (`x.*`).
+        before = mine.like(one.account, local)
         if before is not None:
             where = f"account {quoted(one.account)}, subject {quoted(before.subject.decode())}"
             taken_by = f"previously used in import for {where}"

@@ -137,17 +137,24 @@ def _sampling(place: Place) -> int:
 def _import(place: Place) -> StreamImport | ServiceImport:
     given = _IMPORT.read(place)
     given.exclude("stream", "service", "expected a stream or a service, not both")
-    given.exclude("prefix", "to", "Stream import can not have a 'prefix' and a 'to' property")
     values = given.values
+    for key in ("prefix", "to"):
+        if not values.get(key):
+            values.pop(key, None)  # an empty one asks for nothing
     if "stream" in values:
+        # From run to run nats-server refuses that or has `prefix` win: it goes by a map's order.
+        given.exclude("prefix", "to", "Stream import can not have a 'prefix' and a 'to' property")
+        prefix = values.get("prefix", "")
+        if prefix and not convert.is_literal_subject(prefix.removesuffix(".")):
+            where = given.places["prefix"]
+            raise where.error("stream import prefix can not contain wildcard tokens")
         values.pop("share", None)  # nats-server takes it and it has no meaning
         return StreamImport(**values.pop("stream"), **values, node=place.node)
     if "service" not in values:
         raise place.error("expected a stream or a service")
     if "allow_trace" in values:
         raise given.places["allow_trace"].error("Detected allow_trace directive on a non-stream")
-    if "prefix" in values:
-        raise given.places["prefix"].error("expected prefix only beside stream; use to")
+    values.pop("prefix", None)  # the same
     return ServiceImport(**values.pop("service"), **values, node=place.node)
 
 
@@ -158,11 +165,8 @@ def _from(place: Place) -> dict[str, Any]:
     return given.values
 
 
-def _prefix(place: Place) -> str:
-    prefix = convert.text(place)
-    if not convert.is_literal_subject(prefix.removesuffix(".")):
-        raise place.error("stream import prefix can not contain wildcard tokens")
-    return prefix
+def _subject_or_none(place: Place) -> str:
+    return "" if place.node.value == "" else convert.subject(place)
 
 
 _LATENCY: Final = Block(
@@ -201,8 +205,8 @@ _IMPORT: Final = Block(
     (
         Row(("stream",), "stream", _from),
         Row(("service",), "service", _from),
-        Row(("to",), "to", convert.subject),
-        Row(("prefix",), "prefix", _prefix),
+        Row(("to",), "to", _subject_or_none),
+        Row(("prefix",), "prefix", convert.text_or("")),
         Row(("share",), "share", convert.boolean),
         Row(("allow_trace",), "allow_trace", convert.boolean),
     )

@@ -222,23 +222,22 @@ class Services:
         One that was there keeps its subscription. Those of new ones sleep until this is adopted;
         where it is not it has to be given up, as it is where not all steps are taken.
         """
-        before: dict[object, tuple[ServiceImport, Subscription]] = {}
+        before: dict[object, list[tuple[ServiceImport, Subscription]]] = {}
         for number, (one, sub) in enumerate(self._imports, 1):
-            before[one.key] = (one, sub)
+            before.setdefault(one.key, []).append((one, sub))
             if number % _IMPORTS_A_STEP == 0:
                 yield
-        assert len(before) == len(self._imports), "who checks imports takes none twice"
         plan: ServicesPlan = Plan([], [], [])
         try:
             for number, one in enumerate(imports, 1):
-                known = one.key in before
-                plan.all.append(before.pop(one.key) if known else self._asleep(one, plan.fresh))
+                known = before.get(one.key)
+                plan.all.append(known.pop() if known else self._asleep(one, plan.fresh))
                 if number % _IMPORTS_A_STEP == 0:
                     yield
         except BaseException:
             self.give_up(plan)
             raise
-        plan.gone.extend([sub for _, sub in before.values()])
+        plan.gone.extend([sub for several in before.values() for _, sub in several])
         return plan
 
     def _asleep(

@@ -90,6 +90,17 @@ def test_the_same_import_twice_is_refused() -> None:
     )
 
 
+def test_a_service_may_come_again_by_a_name_that_names_its_wildcards() -> None:
+    """Also where that is the same: who asks is asked for by each, as on nats-server."""
+    check = ImportCheck([account("E", ServiceExport("s.*")), account("I")])
+
+    names = ("s.*", "s.$1", "s.{{wildcard(1)}}", "s.*")
+    problems = [check.add_service("I", ServiceImport("E", "s.*", to=to)) for to in names]
+
+    assert problems[:3] == ["", "", ""]
+    assert problems[3].startswith('Duplicate service import subject "s.*"')
+
+
 def test_a_name_that_leaves_out_a_wildcard_is_refused() -> None:
     check = ImportCheck([account("E", StreamExport("a.*.*"), ServiceExport("s.*.*")), account("I")])
 

@@ -69,6 +69,27 @@ def test_imports_have_streams_and_services() -> None:
     )
 
 
+@pytest.mark.parametrize("prefix", ["p", "p.*", ""])
+def test_a_prefix_beside_a_service_means_nothing(prefix: str) -> None:
+    text = '[{prefix: "%s", service: {account: A, subject: a}, to: b}]'
+
+    assert imports(place(text % prefix)) == (ServiceImport("A", "a", to="b"),)
+
+
+def test_an_empty_prefix_or_to_asks_for_nothing() -> None:
+    text = """[
+        {stream: {account: A, subject: "a.>"}, prefix: "", to: "b.>"}
+        {stream: {account: A, subject: "a.>"}, to: "", prefix: p}
+        {service: {account: A, subject: a}, to: ""}
+    ]"""
+
+    assert imports(place(text)) == (
+        StreamImport("A", "a.>", to="b.>"),
+        StreamImport("A", "a.>", prefix="p"),
+        ServiceImport("A", "a"),
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -114,10 +135,6 @@ def test_an_export_that_makes_no_sense_is_refused(text: str, problem: str) -> No
         (
             "[{service: {account: A, subject: a}, allow_trace: true}]",
             "Detected allow_trace directive on a non-stream",
-        ),
-        (
-            "[{service: {account: A, subject: a}, prefix: p}]",
-            "expected prefix only beside stream; use to",
         ),
         (
             '[{stream: {account: A, subject: a}, prefix: "p.*"}]',

@@ -369,6 +369,22 @@ def test_imports_that_are_planned_hold_once_that_is_adopted() -> None:
     assert [one.local for one in mine.imports] == [b"r"]
 
 
+def test_a_service_that_is_imported_twice_is_asked_twice_and_goes_one_by_one() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    one = ServiceImport(pair.importing, pair.export, b"q", b"q", share=False)
+    pair.importing.replace_imports([one, one])
+
+    pair.requester.says(b"PUB q 0\r\n\r\n")
+    assert pair.responder.got().count(b"MSG q 1 ") == 2
+    plan = finish(pair.importing.planned([one]))
+
+    assert (len(plan.all), len(plan.fresh), len(plan.gone)) == (1, 0, 1)
+    pair.importing.adopt(plan)
+    pair.requester.says(b"PUB q 0\r\n\r\n")
+    assert pair.responder.got().count(b"MSG q 1 ") == 1
+
+
 @pytest.mark.parametrize("steps", [0, 1, 3])
 def test_imports_that_were_planned_and_given_up_leave_nothing(steps: int) -> None:
     pair = Pair()
