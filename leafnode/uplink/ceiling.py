@@ -25,9 +25,13 @@ class Ceiling:
     def __init__(self) -> None:
         self._bytes = 0  # the most that may be sent; 0: nothing was learned
         self._until_ns = 0
-        self._acked = 0  # the largest that the hub has stored
+        self._acked = 0  # the largest that the hub has stored since the link came up
         self._suspect: tuple[str, int] | None = None
         self._strikes = 0
+
+    def linked(self) -> None:
+        """Forget what was stored over another link: an account may take less than it did."""
+        self._acked = 0
 
     def acked(self, size: int) -> None:
         """The hub stored a message of this size."""
@@ -40,7 +44,7 @@ class Ceiling:
         size of the oldest message in flight of each stream. Return the bound if this proves one.
         """
         stream, seq, size = max(oldest, key=lambda one: one[2], default=("", 0, 0))
-        if size <= self._acked:
+        if not size:
             return 0
         if self._suspect != (stream, seq):
             self._suspect, self._strikes = (stream, seq), 0
@@ -48,6 +52,7 @@ class Ceiling:
         if self._strikes < limits.UPLINK_CEILING_STRIKES:
             return 0
         self._suspect = None
+        self._acked = min(self._acked, size - 1)  # it was stored under another bound
         self._bytes = size - 1
         self._until_ns = now_ns + limits.UPLINK_CEILING_NS
         return self._bytes

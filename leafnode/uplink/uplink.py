@@ -92,6 +92,8 @@ class Uplink:
         """
         if refused.startswith(VIOLATION):
             self._too_large()
+        if self._link.is_connected():
+            self._ceiling.linked()
         self.gate.link_changed()
         for stream in self._streams:
             stream.link_changed()

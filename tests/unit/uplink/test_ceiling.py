@@ -48,6 +48,35 @@ def test_a_message_that_the_account_of_the_hub_does_not_take_is_held_and_the_lin
     assert world.hub.payloads() == [b"1", b"2", b"alarm", LARGE, b"4"]
 
 
+def test_an_account_that_takes_less_than_before_costs_three_links_and_not_one_a_second() -> None:
+    world, cuts = site()
+    world.hub.account_max = 0
+    world.store("EV", LARGE)
+    world.clock.advance(NS_PER_S)
+    assert world.hub.payloads() == [LARGE]
+
+    world.hub.account_max = 2000
+    world.store("EV", LARGE[:4000], b"2")
+    world.clock.advance(60 * NS_PER_S)
+    world.store("AL", b"alarm")
+    world.clock.advance(NS_PER_S)
+
+    assert len(cuts) <= limits.UPLINK_CEILING_STRIKES + 1
+    assert world.hub.payloads() == [LARGE, b"alarm"]
+    assert world.status("EV").state is State.REFUSED
+
+
+def test_the_same_message_twice_outweighs_a_larger_one_that_was_stored() -> None:
+    ceiling = Ceiling()
+    for _ in range(limits.UPLINK_CEILING_STRIKES):
+        ceiling.acked(5000)
+        bound = ceiling.violated([("EV", 1, 3000)], 0)
+
+    assert bound == ceiling.max_bytes(1) == 2999
+    ceiling.acked(5)  # of another stream
+    assert ceiling.max_bytes(1) == 2999
+
+
 def test_it_is_a_dead_letter_where_there_is_a_stream_for_them() -> None:
     world, cuts = site(dead_letter="DEAD")
 
