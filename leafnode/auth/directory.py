@@ -12,6 +12,7 @@ import hashlib
 import logging
 import os
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,9 +20,10 @@ from leafnode.auth import jwt, nkey
 from leafnode.auth.claims import AccountClaims
 from leafnode.clock import NS_PER_S
 from leafnode.durable import sync_directory
-from leafnode.errors import AuthError
-from leafnode.files import read_regular
+from leafnode.errors import AuthError, HungError
+from leafnode.files import FileReader, read_regular
 from leafnode.limits import (
+    ACCOUNT_FETCH_TIMEOUT_NS,
     ACCOUNT_JWTS_MAX,
     CACHE_RECHECK_MAX_NS,
     CACHE_RECHECK_MIN_NS,
@@ -259,13 +261,18 @@ class DirectoryResolver:
 
     def __init__(self, directory: JwtDirectory) -> None:
         self.directory = directory
+        self._files = FileReader()
         self._is_closed = False
 
     async def start(self) -> None:
         """It has been opened."""
 
     async def fetch(self, account: str) -> str:
-        token = await asyncio.to_thread(self.directory.load, account)
+        load = partial(self.directory.load, account)
+        try:
+            token = await self._files.run(load, "resolver directory", ACCOUNT_FETCH_TIMEOUT_NS)
+        except HungError as err:
+            raise AuthError(str(err)) from err
         if token is None:
             raise AuthError("account jwt not found")
         return token

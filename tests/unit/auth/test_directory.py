@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from leafnode.auth.directory import DirectoryResolver, JwtDirectory
 from leafnode.config.options import ResolverOptions
 from leafnode.errors import AuthError
+from leafnode.files import FileReader
 from tests.hub.jwt import Key
 from tests.sim.clock import FakeClock
 from tests.sim.realm import ACCOUNT, NOW_S, Realm
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 NS_PER_S = 1_000_000_000
@@ -291,3 +293,28 @@ async def test_a_cache_that_was_closed_looks_no_more(
     resolver.close()
 
     await expiring
+
+
+async def test_a_directory_that_hangs_refuses_who_asks_and_goes_on_when_it_answers(
+    tmp_path: Path,
+) -> None:
+    jobs: list[asyncio.Future[Any]] = []
+
+    def begin(work: Callable[[], Any]) -> asyncio.Future[Any]:
+        jobs.append(asyncio.get_running_loop().create_future())
+        if len(jobs) > 1:
+            jobs[-1].set_result(work())
+        return jobs[-1]
+
+    directory = opened(tmp_path)
+    directory.save(KEY.public, TOKEN)
+    resolver = DirectoryResolver(directory)
+    resolver._files = FileReader(begin)
+    for _ in range(3):
+        with pytest.raises(AuthError, match="resolver directory: the file system does not answer"):
+            await resolver.fetch(KEY.public)
+    assert len(jobs) == 1
+
+    jobs[0].set_result(None)
+
+    assert await resolver.fetch(KEY.public) == TOKEN
