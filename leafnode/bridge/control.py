@@ -180,7 +180,8 @@ def _lend(port: PortRunner, body: bytes, answer: Callable[[dict[str, object]], N
     def lent() -> None:
         left_s = port.life.lent_ns / NS_PER_S  # somebody may have it for longer
         said = seconds if left_s <= seconds else math.ceil(left_s)
-        answer({"path": port.life.path, "seconds": said, "machine": this_machine()})
+        where = {"path": port.life.path, "machine": this_machine(), "rs485": port.rs485}
+        answer({"seconds": said, **where})
 
     refusal = port.life.lend(
         int(seconds * NS_PER_S), lent, lease=wanted.lease, holder=wanted.holder

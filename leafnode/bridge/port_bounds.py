@@ -50,5 +50,6 @@ EXEC_QUEUE_BYTES: Final = 256 * KIB  # of them; one reading always fits
 EXEC_ANSWER_BYTES: Final = 64 * KIB  # of a function for one frame
 EXEC_REASON_BYTES: Final = 200  # of what it raised that are shown
 EXEC_START_NS: Final = 10 * NS_PER_S  # to load the function and all that it imports
+EXEC_END_NS: Final = 5 * NS_PER_S  # of one that said that it ends by itself
 EXEC_RESTART_NS: Final = NS_PER_S // 5  # before its process is started again; then twice that
 EXEC_RESTART_MAX_NS: Final = 30 * NS_PER_S

@@ -169,6 +169,11 @@ class PortRunner:
     def name(self) -> str:
         return self._options.name
 
+    @property
+    def rs485(self) -> str:
+        """Who switches between speaking and listening; "" where it is no RS-485."""
+        return self._options.rs485.mode if self._options.rs485 is not None else ""
+
     async def run(self) -> None:
         """Serve the port until cancelled."""
         self._publisher.start()

@@ -197,7 +197,8 @@ class Function:
             case State.BUSY | State.LEAVING, (pipe.FIELDS | pipe.BYTES | pipe.NOTHING | pipe.BAD):
                 outcome = self._outcome(answer)
                 self._state = State.READY if self._state is State.BUSY else State.LEFT
-                self._set_timer(None)
+                is_left = self._state is State.LEFT
+                self._set_timer(port_bounds.EXEC_END_NS if is_left else None)
                 self._pause_ns = port_bounds.EXEC_RESTART_NS
                 self._decide(outcome)
             case _:
@@ -262,6 +263,8 @@ class Function:
             case State.BUSY | State.LEAVING:
                 ms = self._options.timeout_ns // 1_000_000
                 self._fail(f"it did not answer within {ms} ms")
+            case State.LEFT:
+                self._fail("it does not end")
             case State.ABSENT:
                 self._start_it()
 

@@ -92,7 +92,7 @@ def detect(
             path = resolve(_tty_name(port), Machine())
         else:
             client = stack.enter_context(Client(place.find(**where), SystemRandom()))
-            path = stack.enter_context(lent(client, port, "leafnode port detect"))
+            path = stack.enter_context(lent(client, port, "leafnode port detect", opens_it=True))
             if not path.startswith("/"):
                 raise PortError(f"{port}: expected a tty of this machine, not {path}")
         _spare_radios(path, Machine())

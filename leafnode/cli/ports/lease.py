@@ -36,14 +36,22 @@ _SHORTEST_S: Final = 1.0  # that a server lends
 
 
 @contextlib.contextmanager
-def lent(client: Client, port: str, holder: str, *, most_s: float | None = None) -> Iterator[str]:
+def lent(
+    client: Client,
+    port: str,
+    holder: str,
+    *,
+    most_s: float | None = None,
+    opens_it: bool = False,
+) -> Iterator[str]:
     """Have a port lent for as long as it takes, and give its path; for `most_s` at most.
 
+    `opens_it`: by this program, as a plain line: not one where the server moves RTS to speak.
     The client is the lease's meanwhile. SIGTERM and SIGHUP end this program by SystemExit, so the
     port goes back. Raises LeafnodeError.
     """
     with ended_by_signals():
-        lease = Lease(client, port, holder, SystemClock(), _said, most_s=most_s)
+        lease = Lease(client, port, holder, SystemClock(), _said, most_s=most_s, opens_it=opens_it)
         try:
             yield lease.begin()
         finally:
@@ -75,6 +83,7 @@ class Lease:
         tell: Callable[[str], None],
         *,
         most_s: float | None = None,
+        opens_it: bool = False,
     ) -> None:
         self._client = client
         self._port = port
@@ -83,6 +92,7 @@ class Lease:
         self._name = nuid(SystemRandom())
         self._holder = _named(holder)
         self._until_ns = None if most_s is None else clock.monotonic_ns() + int(most_s * NS_PER_S)
+        self._opens_it = opens_it
         self._is_asked_for = False
         self._is_failing = False
         self._over = threading.Event()
@@ -100,6 +110,11 @@ class Lease:
         path = str(answer["path"])
         if not path:
             raise PortError(f"{self._port}: its device is not there")
+        if self._opens_it and answer.get("rs485") == "rts":
+            raise PortError(
+                f"{self._port}: RS-485 of mode rts, which only the server switches: with RTS up "
+                "its adapter would speak all the time, and hear nothing"
+            )
         machines = {answer.get("machine", ""), this_machine()} - {""}
         if len(machines) > 1 and path.startswith("/"):
             raise PortError(f"{self._port}: {path} is of another machine: run this there")

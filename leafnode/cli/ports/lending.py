@@ -138,7 +138,9 @@ def _serve(port: str, at: str, for_: float | None, where: dict[str, str | None])
             device = port
         else:
             client = stack.enter_context(Client(place.find(**where), SystemRandom()))
-            device = stack.enter_context(lent(client, port, f"rfc2217 at {at}", most_s=for_))
+            device = stack.enter_context(
+                lent(client, port, f"rfc2217 at {at}", most_s=for_, opens_it=True)
+            )
         if device.startswith(("socket:", "rfc2217:")):
             raise PortError(f"{port}: expected a tty of this machine, not {device}")
         opened = Opener(clock)(SerialPort(device, "lend", "x"))

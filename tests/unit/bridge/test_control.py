@@ -114,6 +114,7 @@ def test_a_port_is_lent_once_it_is_closed_and_given_back() -> None:
             "path": "/dev/fake",
             "seconds": 60.0,
             "machine": this_machine(),
+            "rs485": "",
         }
         assert world.line.closes == 1
         assert world.runner.status().lent_ns == 60 * NS_PER_S

@@ -305,6 +305,30 @@ def test_one_whose_cpu_time_is_used_up_is_started_at_once_and_costs_nothing() ->
     assert world.decided == [(b"a", b"A"), (b"b", b"B")]
 
 
+def test_one_that_says_that_it_ends_and_does_not_is_killed() -> None:
+    async def story(world: World) -> None:
+        await world.ready()
+        world.offer(b"a", b"b")
+        world.process.say(pipe.LEAVING)
+        world.process.say(pipe.BYTES, b"A")
+        await world.turns()
+        assert world.decided == [(b"a", b"A")]
+        world.clock.advance(port_bounds.EXEC_END_NS - 1)
+        assert world.process.killed == 0
+        world.clock.advance(1)
+        assert world.process.killed == 1
+        assert world.function.last_error == "the function failed: it does not end"
+        world.process.die("it was killed")
+        world.clock.advance(port_bounds.EXEC_RESTART_NS)
+        await world.ready()
+        world.process.say(pipe.BYTES, b"B")
+        await world.turns()
+
+    world = tell(story)
+
+    assert world.decided == [(b"a", b"A"), (b"b", b"B")]
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -49,7 +49,9 @@ class FakeClient:
 class Held:
     """A lease of somebody who does not wait for its thread: `renew` is called here."""
 
-    def __init__(self, most_s: float | None = None, holder: str = "minicom") -> None:
+    def __init__(
+        self, most_s: float | None = None, holder: str = "minicom", *, opens_it: bool = False
+    ) -> None:
         self.client = FakeClient()
         self.clock = FakeClock()
         self.said: list[str] = []
@@ -60,6 +62,7 @@ class Held:
             self.clock,
             self.said.append,
             most_s=most_s,
+            opens_it=opens_it,
         )
 
 
@@ -99,6 +102,25 @@ def test_a_path_of_another_machine_is_not_taken_for_one_here(
     else:
         with pytest.raises(PortError, match="gps: /dev/ttyUSB0 is of another machine"):
             held.lease.begin()
+    held.lease.end()
+
+    assert held.client.asked == ["LEND", "RETURN"]
+
+
+@pytest.mark.parametrize("opens_it", [False, True])
+@pytest.mark.parametrize("mode", ["", "kernel", "rts", "adapter"])
+def test_a_bus_whose_server_moves_rts_is_not_opened_as_a_plain_line(
+    mode: str, *, opens_it: bool
+) -> None:
+    """With RTS up its adapter would speak for as long as that takes."""
+    held = Held(opens_it=opens_it)
+    held.client.machine |= {"rs485": mode}
+
+    if opens_it and mode == "rts":
+        with pytest.raises(PortError, match="gps: RS-485 of mode rts, which only the server"):
+            held.lease.begin()
+    else:
+        assert held.lease.begin() == "/dev/pts/7"
     held.lease.end()
 
     assert held.client.asked == ["LEND", "RETURN"]
