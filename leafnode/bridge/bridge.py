@@ -73,6 +73,7 @@ class Bridge:
         self._running: dict[SerialPort, asyncio.Task[None]] = {}
         self._ports: asyncio.TaskGroup | None = None  # while it runs
         self._before: list[PortRunner] = []  # of the bridge that this one succeeds
+        self._leaving: list[PortRunner] = []  # have ended, and are stored yet
 
     def answer_requests(self, server_name: str) -> None:
         """Let clients ask for ports, lend them and look on, as far as the options allow."""
@@ -131,7 +132,12 @@ class Bridge:
         late = [port for port, task in ending.items() if not task.done()]
         for port in late:
             ending[port].add_done_callback(partial(self._hand_on, before[port]))
-        await self._hand_all_on([before[port] for port in ended if port not in late])
+        over = [before[port] for port in ended if port not in late]
+        await self._hand_all_on([one for one in over if self.port(one.name) is not None])
+        assert self._ports is not None, "ports are served while it runs"
+        for one in over:
+            if self.port(one.name) is None:
+                self._ports.create_task(self._leave_one(one), name=one.name)
         for port in self._runners:
             if port not in self._running:
                 self._begin(port)
@@ -141,23 +147,35 @@ class Bridge:
 
         Who sees that no stream captures a port's readings may have named the wrong account.
         """
-        self._before = list(before._runners.values())
+        self._before = [*before._runners.values(), *before._leaving]
 
     async def settle(self) -> None:
         """Let what the ports had read be stored, once they have ended and nobody follows them.
 
         Of a stream that does not answer no longer than SERIAL_SETTLE_NS; the log says what is lost.
         """
+        await self._see_off([*self._runners.values(), *self._leaving])
+
+    async def _see_off(self, runners: list[PortRunner]) -> None:
         clock = self._seams.clock
         end_ns = clock.monotonic_ns() + port_bounds.SERIAL_SETTLE_NS
         while clock.monotonic_ns() < end_ns:
-            if all(runner.is_settled for runner in self._runners.values()):
+            if all(runner.is_settled for runner in runners):
                 break
             looked = asyncio.get_running_loop().create_future()
-            clock.call_later(port_bounds.SERIAL_LOOK_NS, partial(looked.set_result, None))
-            await looked
-        for runner in self._runners.values():
+            timer = clock.call_later(port_bounds.SERIAL_LOOK_NS, partial(looked.set_result, None))
+            try:
+                await looked
+            finally:
+                timer.cancel()
+        for runner in runners:
             runner.inherit(runner.leave())
+
+    async def _leave_one(self, runner: PortRunner) -> None:
+        """A port is configured no longer. Whoever ends this before sees it off with the others."""
+        self._leaving.append(runner)
+        await self._see_off([runner])
+        self._leaving.remove(runner)
 
     def _lend_on(self, ended: PortRunner) -> None:
         """A port stays lent, by its name, before it is opened."""

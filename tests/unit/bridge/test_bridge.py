@@ -449,10 +449,46 @@ def test_what_goes_with_a_port_that_is_configured_no_longer_is_said(
     async def story() -> None:
         await one.says(0, 5)
         await one.bridge.change(SerialOptions(ports=()))
+        for _ in range(50):  # no stream captures it: that is asked three times
+            one.clock.advance(port_bounds.SERIAL_LOOK_NS)
+            await asyncio.sleep(0)
 
     one.run(story)
 
     assert "went with their port: port=scale count=5" in caplog.text
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_what_a_port_had_read_is_stored_though_it_is_configured_no_longer(
+    *, is_stopped: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = Reloaded()
+    stream = FakeStream(one.account, b"s.>")
+    count = limits.READINGS_UNCOMMITTED_MAX
+
+    async def story() -> None:
+        running = asyncio.create_task(one.bridge.run())
+        await one.says(0, count)
+        await one.bridge.change(SerialOptions(ports=()))
+        await asyncio.sleep(0)
+        if is_stopped:
+            running.cancel()
+            await asyncio.wait([running])
+            running = asyncio.create_task(one.bridge.settle())
+        for _ in range(200):
+            stream.commit()
+            one.clock.advance(port_bounds.SERIAL_LOOK_NS)
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(story())
+    assert one.line.device is not None
+    one.line.device.close()
+
+    assert stream.payloads == [b"%d" % number for number in range(count)]
+    assert one.clock.pending() == 0
+    assert "went with their port" not in caplog.text
 
 
 def test_a_port_stays_lent_when_a_reload_changes_its_entry(
