@@ -12,6 +12,7 @@ import os
 import struct
 import termios
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import serial
@@ -66,9 +67,7 @@ class TtyPort:
         self._options = options
         self._lock = lock
         with port_errors():
-            self._serial = _closed_port(options)
-            self._serial.port = path
-            self._serial.open()
+            self._serial = _open_port(options, path)
         self._fd = self._serial.fileno()
         self._line_errors = LineErrors()
         try:
@@ -230,6 +229,27 @@ def _whole_ms(delay_ns: int) -> float:
     """
     whole = -(-delay_ns // NS_PER_MS)
     return (whole + 0.25) / 1000 if whole else 0.0
+
+
+def _open_port(options: SerialPort, path: str) -> _KeepInput:
+    """Open it. A driver that knows no parity opens with 8N1, the second time as the first.
+
+    It takes what it can and says nothing. But where the line is so already, glibc finds that
+    nothing of what was asked was done, and says EINVAL.
+    """
+    try:
+        return _opened(options, path)
+    except termios.error as err:
+        if err.args[0] != errno.EINVAL or (options.data_bits, options.parity) == (8, "none"):
+            raise
+        return _opened(replace(options, data_bits=8, parity="none"), path)
+
+
+def _opened(options: SerialPort, path: str) -> _KeepInput:
+    port = _closed_port(options)
+    port.port = path
+    port.open()
+    return port
 
 
 def _closed_port(options: SerialPort) -> _KeepInput:

@@ -149,6 +149,20 @@ def test_the_line_is_set_as_it_was_asked(cable: Cable, changes: dict[str, Any], 
     port.close()
 
 
+@pytest.mark.parametrize("changes", [{"parity": "even"}, {"data_bits": 7}])
+def test_a_driver_without_parity_is_opened_again_as_it_was_at_first(
+    cable: Cable, changes: dict[str, Any]
+) -> None:
+    """A gateway that was started anew said "Invalid argument" for ever."""
+    for _ in range(3):
+        port = cable.open(baud=9600, **changes)
+        assert termios.tcgetattr(cable._kept)[5] == termios.B9600
+        port.close()
+    for _ in range(2):  # for the same cause, too
+        with pytest.raises(OSError, match="has no RS-485 mode"):
+            cable.open(rs485=Rs485Options("kernel"), **changes)
+
+
 def test_flow_control_is_set(cable: Cable) -> None:
     port = cable.open(flow="xonxoff")
     assert termios.tcgetattr(cable._kept)[0] & termios.IXON
