@@ -19,7 +19,7 @@ from leafnode.store import writes
 from leafnode.store.api import deleted_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from leafnode.clock import Clock, Timer
     from leafnode.store.commit import Committer
@@ -38,10 +38,15 @@ class _Going:
 
 
 class Deletions:
-    """The deletions of one store."""
+    """The deletions of one store. `soon` gets a job to the loop, from any thread: the store is
+    opened in one that has no timers.
+    """
 
-    def __init__(self, clock: Clock, committer: Committer) -> None:
+    def __init__(
+        self, clock: Clock, soon: Callable[[Callable[[], None]], object], committer: Committer
+    ) -> None:
         self._clock = clock
+        self._soon = soon
         self._committer = committer
         self._waiting: list[_Going] = []
         self._timer: Timer | None = None
@@ -66,7 +71,11 @@ class Deletions:
         under way.
         """
         self._waiting = [_going(one) for one in streams if one.id not in self._given_up]
-        if self._waiting and self._timer is None and not self._closed:
+        if self._waiting:
+            self._soon(self._wait)
+
+    def _wait(self) -> None:
+        if self._timer is None and not self._closed:
             self._timer = self._clock.call_later(limits.STORE_RETRY_NS, self._resume)
 
     def close(self) -> None:

@@ -97,7 +97,7 @@ class SqliteStore:
             seams.gather,
             seams.clock.call_later,
         )
-        self._deletions = Deletions(seams.clock, self.committer)
+        self._deletions = Deletions(seams.clock, seams.call_soon_threadsafe, self.committer)
         self.call_later: Callable[[int, Callable[[], None]], object] = seams.clock.call_later
         self.tails = TailBudget(bounds.tail_cache_bytes)
         self.hot = HotBudget(bounds.hot_cache_bytes)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import heapq
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from leafnode.clock import NS_PER_S, SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from leafnode.clock import Timer
 
@@ -42,6 +43,7 @@ class FakeClock:
         self._wall_offset_ns = 0
         self._order = 0
         self._timers: list[FakeTimer] = []
+        self._refuses = False
 
     def monotonic_ns(self) -> int:
         return MONOTONIC_START_NS + self._elapsed_ns
@@ -50,10 +52,20 @@ class FakeClock:
         return WALL_START_NS + self._elapsed_ns + self._wall_offset_ns
 
     def call_later(self, delay_ns: int, callback: Callable[[], None]) -> FakeTimer:
+        assert not self._refuses, "no running event loop"
         self._order += 1
         timer = FakeTimer(self._elapsed_ns + max(0, delay_ns), self._order, callback)
         heapq.heappush(self._timers, timer)
         return timer
+
+    @contextmanager
+    def no_timers(self) -> Iterator[None]:
+        """Refuse timers, as the clock of a server does in a thread that is not the loop's."""
+        self._refuses = True
+        try:
+            yield
+        finally:
+            self._refuses = False
 
     def jump_wall(self, by_ns: int) -> None:
         """Change wall time alone, as NTP does."""

@@ -219,5 +219,6 @@ def open_store(
         executor=start,
         connect=disk.connect,
     )
-    store = SqliteStore.open(directory, seams, bounds)
+    with clock.no_timers():  # a server opens it in a thread, which has no loop
+        store = SqliteStore.open(directory, seams, bounds)
     return StoreWorld(store, turns, clock, disk, damage, executors)

@@ -138,6 +138,7 @@ def test_a_crash_at_any_moment_leaves_all_of_it_or_nothing(tmp_path: Path) -> No
         else:
             assert names(crashed) == []
             assert left(copy)["stream"] == 1
+            crashed.turns.run()
             crashed.clock.advance(limits.STORE_RETRY_NS)
             crashed.settle()
             assert left(copy) == NOTHING
@@ -216,6 +217,7 @@ def test_what_is_damaged_is_left_until_the_next_start(tmp_path: Path) -> None:
     assert other.append(b"t", 0, b"x", 1000) == 1
     world.close()
     again = open_store(tmp_path, TINY)
+    again.turns.run()
     again.clock.advance(limits.STORE_RETRY_NS)
     again.settle()
     assert left(tmp_path)["tables"] == 1
@@ -251,6 +253,7 @@ def test_what_the_end_of_the_server_cuts_off_goes_on_at_the_next_start(tmp_path:
     assert left(tmp_path)["tables"] > 10
     again = open_store(tmp_path, TINY)
     assert names(again) == []
+    again.turns.run()
     again.clock.advance(limits.STORE_RETRY_NS)
     again.settle()
     assert left(tmp_path) == NOTHING
