@@ -85,12 +85,13 @@ class _Imports:
         self.local = PatternSet()
         self._duplicates: dict[tuple[str, bytes], Taken] = {}
 
-    def add(self, one: Taken, *, unique: bytes) -> None:
-        """Take one; only one import of an exporter may have this `unique` subject."""
+    def add(self, one: Taken, *unique: bytes) -> None:
+        """Take one; only one import of an exporter may have any of these `unique` subjects."""
         self.entries.append(one)
         self.subjects.add(one.subject)
         self.local.add(one.local)
-        self._duplicates[one.exporter, unique] = one
+        for subject in unique:
+            self._duplicates[one.exporter, subject] = one
 
     def like(self, exporter: str, unique: bytes) -> Taken | None:
         return self._duplicates.get((exporter, unique))
@@ -240,7 +241,7 @@ class ImportCheck:
         if mine is None:
             mine = self._streams[importer] = _Imports()
         local = untokenize(named)[0]
-        mine.add(Taken(one.account, subject, local, named, transforms), unique=subject)
+        mine.add(Taken(one.account, subject, local, named, transforms), subject)
         return ""
 
     def stream_transforms(
@@ -281,7 +282,7 @@ class ImportCheck:
             problem = str(err)
         if problem:
             return f"Error adding service import {quoted(one.subject)}: {problem}"
-        mine.add(taken, unique=taken.local)
+        mine.add(taken, taken.local, local)
         return ""
 
     def _stream_problem(self, importer: str, exporter: _Account, one: StreamImport) -> str:

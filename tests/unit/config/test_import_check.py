@@ -99,6 +99,9 @@ def test_a_service_may_come_again_by_a_name_that_names_its_wildcards() -> None:
 
     assert problems[:3] == ["", "", ""]
     assert problems[3].startswith('Duplicate service import subject "s.*"')
+    for name in names[1:3]:
+        problem = check.add_service("I", ServiceImport("E", "s.*", to=name))
+        assert problem.startswith(f'Duplicate service import subject "{name}"')
 
 
 def test_a_name_that_leaves_out_a_wildcard_is_refused() -> None:
