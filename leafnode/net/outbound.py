@@ -93,11 +93,19 @@ class Outbound:
             pending = self._coded_later + transport.pending_bytes()
             if pending > self._stall_bytes and self._holds_back:
                 peer.outbox.stalled = True
+                if self.lags():
+                    peer.outbox.lags = self.lags
             if pending > self._max_pending_bytes:
                 self._cut()
         except Exception:
             self._end()
             raise  # the outbox says and counts it, and goes on with the others
+
+    def lags(self) -> bool:
+        """Say whether it is far behind for our own sake: that ends, whatever the peer does, and
+        until then whoever feeds it is not read. It was cut for keeping up.
+        """
+        return self._coded_later > self._stall_bytes
 
     def finish(self) -> None:
         """Hand on the last that there is for the peer; `close` follows."""
@@ -130,6 +138,7 @@ class Outbound:
         """Go on with what this peer's former one has to write."""
         self._rest, before._rest = before._rest, None
         self._head_sent, self._coded_later = before._head_sent, before._coded_later
+        before._coded_later = 0
         if self._rest and self._peer.outbox.wait_for is not None:
             self._peer.outbox.wait_for(self._write_piece)
 

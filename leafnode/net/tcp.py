@@ -493,7 +493,7 @@ class TcpConnection:
         self.stalls += 1
         if not self._held & _HELD_BY_STALL:
             self._hold(_HELD_BY_STALL)
-            self._turn.clock.call_later(limits.STALL_NS, self._end_stall)
+            self._turn.end_stall_later(self._end_stall)
 
     def _end_stall(self) -> None:
         self._release(_HELD_BY_STALL)

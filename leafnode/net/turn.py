@@ -16,6 +16,7 @@ from leafnode.limits import (
     READ_BULK_BYTES,
     READ_CHUNK_BYTES,
     READ_QUICK_NS,
+    STALL_NS,
     TURN_NS,
     UNKNOWN_COST_NS,
 )
@@ -166,6 +167,20 @@ class Turn:
         stalled = self.outbox.take_stalled()
         self.stalls += stalled
         return stalled
+
+    def end_stall_later(self, then: Callable[[], None]) -> None:
+        """Call this in a moment, or once the peer that is far behind for our own sake is so no
+        more.
+        """
+        lags, self.outbox.lags = self.outbox.lags, None
+
+        def look() -> None:
+            if lags is not None and lags():
+                self.clock.call_later(STALL_NS, look)
+            else:
+                then()
+
+        self.clock.call_later(STALL_NS, look)
 
     def spend_since(self, began_ns: int, cost_ns: int = 0) -> int:
         """Count what was done since then to this turn of the loop, which all connections share.

@@ -86,6 +86,7 @@ class Outbox:
         "coding_left",
         "dirty",
         "end_later",
+        "lags",
         "left",
         "matches",
         "now",
@@ -131,6 +132,9 @@ class Outbox:
         self.coding_left = CODED_TURN_BYTES  # that this flush may still encrypt or pack
         # Set by a flush that left a peer far behind: who caused it by a read pauses, see net.
         self.stalled = False
+        # Whether that one is so for our own sake: what it gets is still to be packed. None: it is
+        # the peer that does not keep up.
+        self.lags: Callable[[], bool] | None = None
 
     def begin_turn(self) -> None:
         """Begin a turn that flushes at its end."""
@@ -140,7 +144,7 @@ class Outbox:
         """Begin a turn with a read. What others left to write must not wait for it."""
         if self.dirty:
             self.flush()
-        self.stalled = False
+        self.stalled, self.lags = False, None
         self.work_left, self.coding_left = TURN_WORK, CODED_TURN_BYTES
         self.scheduled = True
 

@@ -249,6 +249,46 @@ def test_where_little_may_wait_the_stall_comes_at_half(size: int, stalled: bool)
     assert world.turn.must_stall() == stalled
 
 
+def test_who_lags_for_our_own_sake_does_so_until_it_is_encrypted() -> None:
+    world = coded_world(8 * MIB)  # half of it is the bound
+    for message in MESSAGES:
+        world.peer.send(message)
+    world.turn.outbox.flush()
+    exactly = world.turn.outbox.lags
+    world.peer.send(b"x")
+    world.turn.outbox.flush()
+    lags = world.turn.outbox.lags
+
+    assert exactly is None
+    assert world.turn.must_stall()
+    assert lags is not None
+    assert lags()
+    world.outbound._write_next()
+    assert not lags()
+
+
+@pytest.mark.parametrize("how", ["lost", "cut", "taken over"])
+def test_nobody_lags_who_is_not_written_to_any_more(how: str) -> None:
+    world = coded_world(8 * MIB)
+    for message in (*MESSAGES, b"x"):
+        world.peer.send(message)
+    world.turn.outbox.flush()
+    lags = world.turn.outbox.lags
+    assert lags is not None
+
+    if how == "lost":
+        world.outbound.lose()
+    elif how == "cut":
+        world.peer.send(bytes(8 * MIB))
+        world.turn.outbox.flush()
+    else:
+        Outbound(
+            world.peer, world.transport, max_pending_bytes=8 * MIB, on_slow=world._on_slow
+        ).take_over(world.outbound)
+
+    assert not lags()
+
+
 def test_nobody_is_held_back_where_that_is_configured() -> None:
     world = World(max_pending_bytes=2 * STALL_PENDING_BYTES, holds_back=False)
     world.link.deaf = True

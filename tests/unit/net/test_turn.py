@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from leafnode.limits import ENDING_WORK, TURN_WORK
+from leafnode.limits import ENDING_WORK, STALL_NS, TURN_WORK
 from leafnode.net.turn import Turn
 from leafnode.routing.peer import Kind, Peer
 from tests.sim.clients import RawClient
@@ -103,6 +103,24 @@ def test_the_reader_that_feeds_a_peer_far_behind_must_stall_once() -> None:
 
     assert [turn.must_stall(), turn.must_stall()] == [True, False]
     assert turn.stalls == 1
+
+
+@pytest.mark.parametrize("lags", [None, [True, True, False]])
+def test_a_stall_ends_in_a_moment_or_with_the_lag_that_is_our_own(lags: list[bool] | None) -> None:
+    clock = FakeClock()
+    turn = Turn(clock)
+    ended: list[bool] = []
+    asked = [*lags] if lags is not None else []
+    turn.outbox.lags = (lambda: asked.pop(0)) if lags is not None else None
+
+    turn.end_stall_later(lambda: ended.append(True))
+
+    assert turn.outbox.lags is None
+    for _ in range(len(lags or [True]) - 1):
+        clock.advance(STALL_NS)
+        assert not ended
+    clock.advance(STALL_NS)
+    assert (ended, asked) == ([True], [])
 
 
 def test_whoever_is_read_after_the_server_itself_fed_a_peer_far_behind_must_not_stall() -> None:
