@@ -73,9 +73,11 @@ class DelimiterSplitter:
         if self._skipping:
             self._skipping = False
             return Found(end, behind, b"")  # noise, then an empty frame
-        if end - at > self._max_encoded_bytes:
-            return Found(end, end, overlong=True)
-        return self._whole(at, behind, bytes(buffer[at : behind if self._keeps_end else end]))
+        # Judged by the bytes that stand here before the end is known, however they come.
+        whole = behind if self._keeps_end else end
+        if whole - at > self._max_encoded_bytes:
+            return Found(whole, whole, overlong=True)
+        return self._whole(at, behind, bytes(buffer[at:whole]))
 
     def _unended(self, at: int, size: int) -> Found | None:
         """Keep the frame that has no end yet, unless it is too long or to be passed over."""

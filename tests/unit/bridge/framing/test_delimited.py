@@ -333,3 +333,20 @@ def test_a_block_with_a_wrong_sum_is_dropped() -> None:
         BLOCK.removesuffix(b"\r\nChecksum\t")
     ]
     assert framing.counts().bad == 1
+
+
+def test_a_vedirect_block_at_the_bound_is_judged_alike_however_its_bytes_come() -> None:
+    found = []
+    for size in range(30, 70):  # of the block with what is no field of it
+        seen = []
+        for piece in (1, 7, 1000):
+            framing = framing_of("vedirect", max_frame_bytes=50, keep_first=True)
+            framing.opened(0)
+            block = b"\r\nV\t1" + b":7AB\n" * 2 + b"1" * (size - 29) + b"\r\nChecksum\tx"
+            wire = block + b"\r\nV\t2\r\nChecksum\tx"
+            pieces = [wire[at : at + piece] for at in range(0, len(wire), piece)]
+            seen.append((feed(framing, *pieces), framing.counts().overlong))
+        assert seen[0] == seen[1] == seen[2], size
+        found.append(len(seen[0][0]))
+
+    assert set(found) == {1, 2}
