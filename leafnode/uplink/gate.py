@@ -69,7 +69,9 @@ class Gate:
         self._rate = Rate(budget.max_rate_bytes) if budget.max_rate_bytes else None
         self._alarm = Alarm(clock, self._wake)
         self.ledger = Ledger(budget.ledger_tokens)
-        self._is_ledger_read = False
+        self.month_began: Callable[[], None] = lambda: None  # called when a month is to be read
+        self._months: set[str] = set()  # of the ledger, that were read or cannot be had
+        self._month_asked = ""
         self._is_metered = False  # streams that are not urgent had to wait when last asked
         self._in_flight = 0  # bytes
         self._flying = 0  # messages
@@ -101,9 +103,9 @@ class Gate:
     def link_changed(self) -> None:
         self._flow.begin()
 
-    def ledger_read(self) -> None:
-        """What former runs sent is known, or cannot be."""
-        self._is_ledger_read = True
+    def ledger_read(self, month: str) -> None:
+        """What was sent in a month before this run is known, or cannot be."""
+        self._months.add(month)
         self._wake()
 
     def hold(self, slot: Slot, size: int) -> Hold | None:
@@ -201,9 +203,13 @@ class Gate:
         cap = self._budget.monthly_cap_bytes
         if not cap:
             return None
-        if not self._is_ledger_read:
+        month = self.today[:7]
+        if month not in self._months:
+            if self._month_asked != month:
+                self._month_asked = month
+                self.month_began()
             return Hold("the ledger is not read yet")
-        spent = self.ledger.bytes_of(self.today[:7])
+        spent = self.ledger.bytes_of(month)
         answers = (self._flying + 1) * self._answer_size
         if not spent or spent + size + answers <= cap:
             return None  # a cap that is less than one message lets one through

@@ -37,12 +37,14 @@ class LedgerStore:
         self._mailbox = mailbox
         self._alarm = Alarm(clock, self._turn)
         self._months: set[str] = set()  # that were read
-        self._asked = 0  # answers of a month still to come
+        self._reading = ""  # the month that is read now
+        self._asked = 0  # answers of it still to come
         self._writing: set[str] = set()
         self.problem = ""  # why the ledger is in memory only
 
     def start(self) -> None:
-        self._make_bucket()
+        self._gate.month_began = self._month_began
+        self._read_month()
 
     def stop(self) -> None:
         """Write what is new; it is stored before JetStream is closed."""
@@ -52,12 +54,18 @@ class LedgerStore:
     def _turn(self) -> None:
         """Once in a while: read a month that has begun, write what is new."""
         if self._gate.today[:7] not in self._months:
-            self._make_bucket()
+            self._read_month()
             return
         self._write()
         self._alarm.set(limits.UPLINK_LEDGER_WRITE_NS)
 
-    def _make_bucket(self) -> None:
+    def _month_began(self) -> None:
+        """By the calendar, or because the clock was set: messages wait for what was sent in it."""
+        if not self._reading:
+            self._alarm.set(0)
+
+    def _read_month(self) -> None:
+        self._reading = self._gate.today[:7]
         self._ask("STREAM.CREATE", BUCKET_CONFIG, self._made)
 
     def _made(self, body: bytes | None) -> None:
@@ -66,13 +74,12 @@ class LedgerStore:
             self._failed(f"bucket {BUCKET} cannot be made: {info}")
             return
         self.problem = ""
-        month = self._gate.today[:7]
         self._asked = _DAYS_OF_MONTH
         found: dict[str, Page] = {}
         for number in range(1, _DAYS_OF_MONTH + 1):
-            self._read(month, f"{month}-{number:02}", found)
+            self._read(f"{self._reading}-{number:02}", found)
 
-    def _read(self, month: str, day: str, found: dict[str, Page]) -> None:
+    def _read(self, day: str, found: dict[str, Page]) -> None:
         def answered(body: bytes | None) -> None:
             self._asked -= 1
             stored = Failure(0, "no answer") if body is None else answers.stored_payload(body)
@@ -87,20 +94,21 @@ class LedgerStore:
                 return
             for known, page in found.items():
                 self._gate.ledger.found(known, page)
-            self._is_read(month)
+            self._months.add(self._reading)
+            self._ended()
 
         self._ask("STREAM.MSG.GET", {"last_by_subj": self._key(day)}, answered)
-
-    def _is_read(self, month: str) -> None:
-        self._months.add(month)
-        self._alarm.set(limits.UPLINK_LEDGER_WRITE_NS)
-        self._gate.ledger_read()
 
     def _failed(self, problem: str) -> None:
         """Go on in memory, and try again later."""
         self.problem = problem
-        self._alarm.set(limits.UPLINK_LEDGER_WRITE_NS)
-        self._gate.ledger_read()
+        self._ended()
+
+    def _ended(self) -> None:
+        month, self._reading = self._reading, ""
+        is_over = month != self._gate.today[:7]  # the clock was set meanwhile
+        self._alarm.set(0 if is_over else limits.UPLINK_LEDGER_WRITE_NS)
+        self._gate.ledger_read(month)
 
     def _write(self) -> None:
         for day in sorted(self._gate.ledger.changed - self._writing):

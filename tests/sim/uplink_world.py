@@ -55,7 +55,7 @@ class World:
         gate = Gate(
             UplinkBudget(), window_bytes=self.options.window_bytes, zone=UTC, clock=self.clock
         )
-        gate.ledger_read()
+        gate.ledger_read(gate.today[:7])
         rng = random.Random(self._runs)
         shared = Shared(
             name="",

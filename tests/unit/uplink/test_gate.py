@@ -21,7 +21,7 @@ class Door:
         self.clock = FakeClock()
         self.clock.jump_wall(MIDNIGHT_NS - self.clock.wall_ns())
         self.gate = Gate(UplinkBudget(**budget), window_bytes=100_000, zone=UTC, clock=self.clock)
-        self.gate.ledger_read()
+        self.gate.ledger_read(self.gate.today[:7])
         self.woken: list[Slot] = []
 
     def slot(self, priority: int = 5, *, urgent: bool = False, waiting: int = 100) -> Slot:
@@ -197,6 +197,7 @@ def test_a_used_up_month_holds_until_the_next_one_and_urgent_streams_go_on() -> 
     assert door.gate.hold(alarms, 1) is None
 
     door.clock.advance(held.wait_ns)
+    door.gate.ledger_read(door.gate.today[:7])
 
     assert bulk in door.woken
     assert door.gate.hold(bulk, 1) is None
@@ -256,10 +257,26 @@ def test_with_a_cap_nothing_goes_before_the_ledger_is_read() -> None:
     gate.join(slot)
     assert gate.hold(slot, 1) == Hold("the ledger is not read yet")
 
-    gate.ledger_read()
+    gate.ledger_read(gate.today[:7])
 
     assert woken == [1]
     assert gate.hold(slot, 1) is None
+
+
+def test_with_a_cap_each_month_is_read_before_anything_of_it_goes_and_asked_for_once() -> None:
+    door = Door(monthly_cap_bytes=500)
+    bulk = door.slot()
+    asked: list[str] = []
+    door.gate.month_began = lambda: asked.append(door.gate.today[:7])
+    assert door.gate.hold(bulk, 1) is None
+
+    door.clock.jump_wall(31 * 86_400 * NS_PER_S)
+    for _ in range(3):
+        assert door.gate.hold(bulk, 1) == Hold("the ledger is not read yet")
+    assert asked == [door.gate.today[:7]]
+    door.gate.ledger_read(door.gate.today[:7])
+
+    assert door.gate.hold(bulk, 1) is None
 
 
 def test_a_closed_gate_leaves_no_timer() -> None:

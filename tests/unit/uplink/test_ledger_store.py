@@ -96,6 +96,54 @@ def test_a_clock_that_was_wrong_at_the_start_costs_no_count() -> None:
     assert site.uplink.budget().bytes_month == before
 
 
+def test_a_cap_holds_when_the_clock_is_set_after_the_start() -> None:
+    site = Site(STREAM, budget=UplinkBudget(monthly_cap_bytes=550))
+    site.start()
+    site.store("EV", b"1", b"2", b"3")
+    site.clock.advance(WRITE_NS)
+    assert site.hub.payloads() == [b"1", b"2"]
+    site.uplink.stop()
+    back_ns = 300 * 86_400 * NS_PER_S
+    site.clock.jump_wall(-back_ns)  # a board without a battery
+    site.local["EV"].forget_pulls()
+    site.uplink = site._new()
+    site.hub.down()
+    site.start()
+    site.clock.advance(WRITE_NS // 3)
+
+    site.clock.jump_wall(back_ns)
+    site.link_up()
+    site.clock.advance(NS_PER_S)
+
+    assert site.hub.payloads() == [b"1", b"2"]
+    assert site.status("EV").held == "monthly_cap is used up"
+
+
+def test_a_month_that_begins_is_read_at_once_where_messages_wait_for_it() -> None:
+    site = Site(STREAM, budget=UplinkBudget(monthly_cap_bytes=550))
+    site.start()
+    site.store("EV", b"1")
+    site.clock.advance(NS_PER_S)
+
+    site.clock.jump_wall(31 * 86_400 * NS_PER_S)
+    site.store("EV", b"2")
+    site.clock.advance(NS_PER_S)
+
+    assert site.hub.payloads() == [b"1", b"2"]
+
+
+def test_a_clock_that_is_set_while_a_month_is_read_has_the_other_one_read() -> None:
+    site = Site(STREAM, budget=UplinkBudget(monthly_cap_bytes=550))
+    site.uplink.start()
+    month = site.uplink.budget().day[:7]
+    site.clock.jump_wall(31 * 86_400 * NS_PER_S)
+    site.store("EV", b"1")
+    site.clock.advance(NS_PER_S)
+
+    assert site.uplink.budget().day[:7] > month
+    assert site.hub.payloads() == [b"1"]
+
+
 def test_without_a_bucket_the_ledger_is_in_memory_and_says_so() -> None:
     site = Site(STREAM, budget=UplinkBudget(monthly_cap_bytes=10_000))
     site.side_denied()
