@@ -68,6 +68,7 @@ class Gate:
         self._flow = Flow(window_bytes)
         self._rate = Rate(budget.max_rate_bytes) if budget.max_rate_bytes else None
         self._alarm = Alarm(clock, self._wake)
+        self._soon = Alarm(clock, self._wake)
         self.ledger = Ledger(budget.ledger_tokens)
         self.month_began: Callable[[], None] = lambda: None  # called when a month is to be read
         self._months: set[str] = set()  # of the ledger, that were read or cannot be had
@@ -99,6 +100,7 @@ class Gate:
 
     def close(self) -> None:
         self._alarm.cancel()
+        self._soon.cancel()
 
     def link_changed(self) -> None:
         self._flow.begin()
@@ -138,7 +140,7 @@ class Gate:
         """A message of so many bytes is not on the way any more; 0: it was not."""
         self._in_flight = max(0, self._in_flight - size)
         self._flying = max(0, self._flying - (size > 0))
-        self._wake()
+        self._wake_soon()
 
     def settle(self, slot: Slot, waiting_bytes: int, *, wants: bool) -> None:
         """A stream says whether it has something to send."""
@@ -231,6 +233,11 @@ class Gate:
         if not self._alarm.is_set or due_ns < self._due_ns:
             self._due_ns = due_ns
             self._alarm.set(due_ns - self._clock.monotonic_ns())
+
+    def _wake_soon(self) -> None:
+        """Once for all PubAcks of a read: each stream that is held costs a look at the policies."""
+        if not self._soon.is_set and any(slot.held is not None for slot in self._slots):
+            self._soon.set(0)
 
     def _wake(self) -> None:
         """Let whoever is held try again: the most urgent first, among equals who waited longest."""

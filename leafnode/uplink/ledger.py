@@ -7,10 +7,13 @@ ledger_store.py. Truth: docs/uplink.md, "The ledger".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from leafnode import limits
 
 OTHERS = "(others)"  # subjects beyond the bound; no subject token has brackets by chance
+
+_MONTH_CHARS: Final = len("2026-11")
 
 
 @dataclass(slots=True)
@@ -36,30 +39,39 @@ class Ledger:
     def __init__(self, tokens: int) -> None:
         self._tokens = tokens
         self._pages: dict[str, Page] = {}
+        self._months: dict[str, int] = {}  # bytes of their days: asked for before each message
         self.changed: set[str] = set()  # days that are not written down as they are
 
     def sent(self, day: str, subject: bytes, size: int) -> None:
         line = self._line(day, subject)
         line.messages += 1
         line.sent += size
+        self._count(day, size)
 
     def received(self, day: str, subject: bytes, size: int) -> None:
         self._line(day, subject).received += size
+        self._count(day, size)
 
     def found(self, day: str, page: Page) -> None:
         """Add what a former run wrote down of a day."""
         own = self._page(day)
         for name, line in page.items():
             own.setdefault(name if name in own or self._has_room(own) else OTHERS, Line()).add(line)
+        self._count(day, _bytes_of(page))
 
     def page(self, day: str) -> Page:
-        """Return one day; what is changed in it counts."""
+        """Return one day, to be read."""
         return self._pages.get(day, {})
 
     def bytes_of(self, period: str) -> int:
         """Return both directions of a day, or of a month like 2026-11."""
-        pages = [page for day, page in self._pages.items() if day.startswith(period)]
-        return sum(line.sent + line.received for page in pages for line in page.values())
+        if period in self._pages:
+            return _bytes_of(self._pages[period])
+        return self._months.get(period, 0)
+
+    def _count(self, day: str, size: int) -> None:
+        month = day[:_MONTH_CHARS]
+        self._months[month] = self._months.get(month, 0) + size
 
     def _line(self, day: str, subject: bytes) -> Line:
         page = self._page(day)
@@ -76,6 +88,16 @@ class Ledger:
         page = self._pages.setdefault(day, {})
         while len(self._pages) > limits.UPLINK_LEDGER_DAYS_MAX:
             oldest = min(one for one in self._pages if one != day)
-            del self._pages[oldest]
-            self.changed.discard(oldest)
+            self._forget(oldest)
         return page
+
+    def _forget(self, day: str) -> None:
+        month = day[:_MONTH_CHARS]
+        self._count(day, -_bytes_of(self._pages.pop(day)))
+        if not any(one.startswith(month) for one in self._pages):
+            del self._months[month]
+        self.changed.discard(day)
+
+
+def _bytes_of(page: Page) -> int:
+    return sum(line.sent + line.received for line in page.values())

@@ -61,8 +61,27 @@ def test_equals_take_turns() -> None:
     assert door.gate.hold(two, 100) is not None
 
     door.gate.landed(door.gate.window_bytes)
+    door.clock.advance(0)
 
     assert door.woken == [two, one]
+
+
+def test_many_answers_of_one_turn_wake_who_is_held_once() -> None:
+    door = Door()
+    one, two = door.slot(), door.slot()
+    for _ in range(10):
+        door.send(one, door.gate.window_bytes // 10)
+    assert door.gate.hold(two, 5000) is not None
+
+    for _ in range(10):
+        size = door.gate.window_bytes // 10
+        door.gate.acked(b"ev.a", size, door.clock.monotonic_ns(), 100)
+    assert door.woken == []
+    door.clock.advance(0)
+
+    assert door.woken == [two]
+    door.gate.landed(0)
+    assert door.clock.pending() == 0  # nobody is held
 
 
 def test_the_window_in_bytes_is_one_for_all_streams_and_one_message_may_always_go() -> None:
@@ -284,6 +303,7 @@ def test_a_closed_gate_leaves_no_timer() -> None:
     slot = door.slot()
     door.send(slot)
     assert door.gate.hold(slot, 100) is not None
+    door.gate.landed(100)
 
     door.gate.close()
 

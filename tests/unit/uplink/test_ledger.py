@@ -48,6 +48,30 @@ def test_days_beyond_the_bound_are_forgotten_the_oldest_first() -> None:
     assert len(ledger.changed) == limits.UPLINK_LEDGER_DAYS_MAX
 
 
+def test_a_month_is_the_sum_of_its_days_and_the_forgotten_ones_are_not_in_it() -> None:
+    ledger = Ledger(1)
+    days = [f"{2000 + n // 336}-{n // 28 % 12 + 1:02}-{n % 28 + 1:02}" for n in range(900)]
+    for size, day in enumerate(days):
+        ledger.sent(day, b"ev", size)
+        ledger.found(day, {"ev": Line(1, 10, 1), "al": Line(1, 1, 1)})
+        ledger.received(day, b"ev", 3)
+
+    for month in sorted({day[:7] for day in days}):
+        of_days = sum(ledger.bytes_of(day) for day in days if day.startswith(month))
+        assert ledger.bytes_of(month) == of_days, month
+    assert ledger.bytes_of(days[-1]) == 899 + 13 + 3
+    assert ledger.bytes_of(days[0][:7]) == 0
+
+
+def test_what_a_month_has_cost_is_asked_for_without_going_over_its_lines() -> None:
+    ledger = Ledger(1)
+    ledger.found("2026-11-27", {"ev": Line(1, 10, 2)})
+    page = ledger.page("2026-11-27")
+    page.clear()  # nobody does; so it shows whether they are looked at
+
+    assert ledger.bytes_of("2026-11") == 12
+
+
 def test_what_a_former_run_wrote_down_is_added() -> None:
     ledger = Ledger(1)
     ledger.sent("2026-11-27", b"ev", 5)
