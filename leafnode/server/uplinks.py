@@ -160,7 +160,7 @@ class Uplinks:
     def follow(self, remote: Remote) -> None:
         """Tell the uplinks when this link comes and goes."""
         remote.on_linked.append(lambda: self._link_changed(remote))
-        remote.on_lost.append(lambda link: self._link_changed(remote, link.session.refused_text))
+        remote.on_lost.append(lambda link: self._link_lost(remote, link))
 
     def status(self) -> list[UplinkStatus]:
         return [status for one in self._running for status in one.uplink.status()]
@@ -174,10 +174,14 @@ class Uplinks:
         there = sum(voice.replies_refused for voice in self._voices.values())
         return self._replies_refused + there
 
-    def _link_changed(self, remote: Remote, refused: str = "") -> None:
+    def _link_lost(self, remote: Remote, link: HubLink) -> None:
+        carried_bytes = link.peer.traffic.out_bytes
+        self._link_changed(remote, link.session.refused_text, carried_bytes)
+
+    def _link_changed(self, remote: Remote, refused: str = "", carried_bytes: int = 0) -> None:
         for one in self._running:
             if one.links.leads_by(remote):
-                one.uplink.link_changed(refused)
+                one.uplink.link_changed(refused, carried_bytes)
 
     def _stays(self, one: _Running, wanted: tuple[UplinkOptions, ...]) -> bool:
         options = one.uplink.options

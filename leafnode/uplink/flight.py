@@ -262,7 +262,7 @@ class Flight:
             return
         learned_bytes = parts.ceiling.max_bytes(self._clock.monotonic_ns())
         if learned_bytes and len(body) > learned_bytes:
-            self._refuse(entry, closed_for(len(body)))
+            self._refuse(entry, closed_for(len(body), is_proven=parts.ceiling.is_proven))
             return
         entry.sent_size = len(body)
         subject = entry.sent_as = parts.upstream.subject(entry.subject)

@@ -37,9 +37,13 @@ def larger_than(size: int, max_bytes: int) -> Refusal:
     return Refusal(f"{size} bytes, the hub takes at most {max_bytes}", for_good=True)
 
 
-def closed_for(size: int) -> Refusal:
-    """The hub has closed the link for such a message."""
-    return Refusal(f"{size} bytes: its account's limit is less, the link ends by it", for_good=True)
+def closed_for(size: int, *, is_proven: bool) -> Refusal:
+    """The hub has closed the link for such a message, or for what else the link carried."""
+    if is_proven:
+        text = f"{size} bytes: its account's limit is less, the link ends by it"
+    else:
+        text = f"{size} bytes: the link ended by it twice, or by live traffic that is too large"
+    return Refusal(text, for_good=is_proven)
 
 
 def not_taken(subject: bytes) -> Refusal:

@@ -20,6 +20,7 @@ from leafnode.protocol import subject as subjects
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import ConsumerInfo, Failure, StreamInfo
 from leafnode.uplink.asking import Asking
+from leafnode.uplink.ceiling import Suspect
 from leafnode.uplink.dead_letter import DeadLetters
 from leafnode.uplink.durable import Search
 from leafnode.uplink.flight import Flight, Parts
@@ -178,10 +179,16 @@ class StreamUplink:
         elif self._flight.is_on or self._state is State.ASKING:
             self._cut("the link to the hub was lost")
 
-    def oldest_in_flight(self) -> tuple[str, int, int] | None:
-        """Return this stream's name, and sequence and size of what the hub has to answer first."""
-        entry = self._flight.window.oldest_in_flight()
-        return (self._options.stream, entry.seq, entry.sent_size) if entry is not None else None
+    def suspect(self) -> Suspect | None:
+        """Return what the hub has to answer first of what this flight sent."""
+        flight = self._flight
+        entry = flight.window.oldest_in_flight() if flight.is_on else None
+        if entry is None:
+            return None
+        # Without the hub's word it may be stored, and what is behind it to blame.
+        flying = flight.window.doubtful() if flight.is_asked else [entry]
+        own_bytes = sum(one.sent_size for one in flying)
+        return Suspect(self._options.stream, entry.seq, entry.sent_size, own_bytes)
 
     def status(self) -> UplinkStatus:
         window, lag, trouble = self._flight.window, self._lag, self._trouble

@@ -85,24 +85,27 @@ class Uplink:
         self.gate.close()
         self._mailbox.close()
 
-    def link_changed(self, refused: str = "") -> None:
+    def link_changed(self, refused: str = "", carried_bytes: int = 0) -> None:
         """Tell every stream that the link to the hub came or went.
 
-        `refused`: the hub's words as it closed it.
+        `refused`: the hub's words as it closed it; `carried_bytes`: of payloads, to the hub.
         """
         if refused.startswith(VIOLATION):
-            self._too_large()
+            self._too_large(carried_bytes)
         if self._link.is_connected():
             self._ceiling.linked()
         self.gate.link_changed()
         for stream in self._streams:
             stream.link_changed()
 
-    def _too_large(self) -> None:
-        oldest = (stream.oldest_in_flight() for stream in self._streams)
-        bound = self._ceiling.violated(filter(None, oldest), self._clock.monotonic_ns())
-        if bound:
+    def _too_large(self, carried_bytes: int) -> None:
+        suspects = filter(None, (stream.suspect() for stream in self._streams))
+        bound = self._ceiling.violated(suspects, self._clock.monotonic_ns(), carried_bytes)
+        if bound and self._ceiling.is_proven:
             log.warning("The hub's account takes no message of more than %d bytes", bound)
+        elif bound:
+            what = "The hub closed the link for a message of %d bytes, or for live traffic"
+            log.warning(what, bound + 1)
 
     def status(self) -> list[UplinkStatus]:
         """How each stream is, in the order of the configuration."""

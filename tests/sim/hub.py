@@ -87,6 +87,7 @@ class FakeHub:
         self._ids: dict[bytes, tuple[int, int]] = {}  # id -> (seq, when)
         self._subs: list[Subscription] = []
         self._epoch = 0
+        self._carried_before = 0
         self.up()
 
     def is_connected(self) -> bool:
@@ -112,11 +113,17 @@ class FakeHub:
     def is_hub(self, peer: Peer) -> bool:
         return peer is self.peer
 
+    @property
+    def carried_bytes(self) -> int:
+        """What the link carried since it came up last."""
+        return self.peer.traffic.out_bytes - self._carried_before
+
     def takes_headers(self) -> bool:
         return not self.drops_headers
 
     def up(self) -> None:
         """The link is there, and so is the hub's interest."""
+        self._carried_before = self.peer.traffic.out_bytes
         api = () if self.denies_api else (f"$JS.{self.domain}.API.>".encode(),)
         for pattern in (*self.subjects, *api):
             sub = Subscription(self.peer, pattern)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from leafnode import limits
-from leafnode.clock import NS_PER_S
+from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.options import UplinkStream
-from leafnode.uplink.ceiling import VIOLATION, Ceiling
+from leafnode.uplink.ceiling import VIOLATION, Ceiling, Suspect
 from leafnode.uplink.status import State
 from tests.sim.uplink_world import Site
 
@@ -14,13 +14,17 @@ ALARMS = UplinkStream(stream="AL", hub_stream="AGG", domain="hub", priority=0, u
 LARGE = b"x" * 5000
 
 
+def alone(stream: str, seq: int, size: int) -> Suspect:
+    return Suspect(stream, seq, size, size)
+
+
 def site(**options: object) -> tuple[Site, list[int]]:
     """An edge whose hub takes 2000 bytes, and when it closed the link."""
     made, cuts = Site(BULK, ALARMS, **options), list[int]()
 
     def violated() -> None:
         cuts.append(made.clock.monotonic_ns())
-        made.uplink.link_changed(VIOLATION)
+        made.uplink.link_changed(VIOLATION, made.hub.carried_bytes)
         made.clock.call_later(NS_PER_S, made.link_up)
 
     made.hub.on_violation = violated
@@ -70,7 +74,7 @@ def test_the_same_message_twice_outweighs_a_larger_one_that_was_stored() -> None
     ceiling = Ceiling()
     for _ in range(limits.UPLINK_CEILING_STRIKES):
         ceiling.acked(5000)
-        bound = ceiling.violated([("EV", 1, 3000)], 0)
+        bound = ceiling.violated([alone("EV", 1, 3000)], 0, 3000)
 
     assert bound == ceiling.max_bytes(1) == 2999
     ceiling.acked(5)  # of another stream
@@ -93,16 +97,16 @@ def test_one_time_proves_nothing_and_neither_does_a_size_that_was_stored() -> No
     ceiling.acked(1000)
 
     for seq in range(9):  # others are to blame: each time it is another one
-        assert ceiling.violated([("EV", seq, 3000), ("AL", 1, 5)], 0) == 0
-        assert ceiling.violated([("EV", 9, 1000)], 0) == 0
-        assert ceiling.violated([], 0) == 0
+        assert ceiling.violated([alone("EV", seq, 3000), alone("AL", 1, 5)], 0, 9) == 0
+        assert ceiling.violated([alone("EV", 9, 1000)], 0, 9) == 0
+        assert ceiling.violated([], 0, 0) == 0
     assert ceiling.max_bytes(0) == 0
 
 
 def test_the_bound_ends_with_its_time_and_with_a_larger_message_that_is_stored() -> None:
     ceiling = Ceiling()
     for _ in range(limits.UPLINK_CEILING_STRIKES):
-        bound = ceiling.violated([("AL", 7, 5), ("EV", 1, 3000)], 0)
+        bound = ceiling.violated([alone("AL", 7, 5), alone("EV", 1, 3000)], 0, 3005)
 
     assert bound == ceiling.max_bytes(1) == 2999
     assert ceiling.max_bytes(limits.UPLINK_CEILING_NS) == 0
@@ -110,3 +114,73 @@ def test_the_bound_ends_with_its_time_and_with_a_larger_message_that_is_stored()
     assert ceiling.max_bytes(1) == 2999
     ceiling.acked(3000)
     assert ceiling.max_bytes(1) == 0
+
+
+def test_live_traffic_that_ends_the_link_makes_no_dead_letter_of_a_reading() -> None:
+    world, _ = site(dead_letter="DEAD")
+    world.store("EV", *[b"%d" % n + b"x" * 200 for n in range(4)])
+    for _ in range(limits.UPLINK_CEILING_STRIKES):
+        while not world.status("EV").in_flight:
+            world.clock.advance(NS_PER_MS)
+        world.account.publish(b"edge.live", LARGE)  # a device, once more after each connect
+        world.hub.down()
+        world.uplink.link_changed(VIOLATION, world.hub.carried_bytes)
+        world.clock.advance(NS_PER_S)
+        world.link_up()
+    world.clock.advance(NS_PER_S)
+    world.store("AL", b"alarm")
+    world.clock.advance(NS_PER_S)
+
+    assert world.hub.payloads() == [b"alarm"]
+    assert world.status("EV").state is State.REFUSED
+    assert "or by live traffic" in world.status("EV").last_error
+
+    world.clock.advance(2 * limits.UPLINK_CEILING_DOUBT_NS)
+    assert len(world.hub.payloads()) == 5
+    assert world.status("EV").last_error == ""
+    assert "DEAD" not in world.side
+
+
+def test_where_others_sent_as_much_it_is_held_for_longer_each_time_until_it_was_alone() -> None:
+    ceiling, now_ns, held = Ceiling(), 0, list[int]()
+    for _ in range(9):
+        for _ in range(limits.UPLINK_CEILING_STRIKES):
+            bound = ceiling.violated([Suspect("EV", 1, 3000, 3200)], now_ns, 6200)
+        assert bound == 2999
+        assert not ceiling.is_proven
+        before_ns = now_ns
+        while ceiling.max_bytes(now_ns):
+            now_ns += limits.UPLINK_CEILING_DOUBT_NS
+        held.append((now_ns - before_ns) // limits.UPLINK_CEILING_DOUBT_NS)
+    assert held == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+    for _ in range(limits.UPLINK_CEILING_STRIKES):
+        ceiling.violated([Suspect("EV", 1, 3000, 3200)], now_ns, 6199)
+    assert ceiling.is_proven
+
+    ceiling.acked(3000)
+    for _ in range(limits.UPLINK_CEILING_STRIKES):
+        ceiling.violated([Suspect("EV", 2, 3000, 3000)], 0, 3000)
+    assert not ceiling.is_proven  # as large a one was stored over this link
+    assert ceiling.max_bytes(limits.UPLINK_CEILING_DOUBT_NS) == 0
+
+
+def test_what_an_earlier_flight_sent_is_not_to_blame_for_the_end_of_this_link() -> None:
+    world, _ = site()
+    world.hub.loses_acks = True
+    world.store("EV", LARGE[:100])
+    world.clock.advance(NS_PER_S)
+    world.link_down()
+    assert world.hub.payloads() == [LARGE[:100]]
+
+    for _ in range(limits.UPLINK_CEILING_STRIKES):
+        world.hub.up()
+        world.uplink.link_changed()  # it asks what the hub has
+        world.hub.down()
+        world.uplink.link_changed(VIOLATION, world.hub.carried_bytes)
+    world.hub.loses_acks = False
+    world.link_up()
+    world.store("EV", LARGE[:200])
+    world.clock.advance(NS_PER_S)
+
+    assert world.hub.payloads() == [LARGE[:100], LARGE[:200]]
