@@ -33,6 +33,7 @@ pytestmark = [
 ]
 
 PAYLOAD_MAX = 64 * 1024
+ACCOUNT_MAX = 3000
 
 
 async def test_readings_arrive_under_the_servers_name_with_an_id_and_their_headers(
@@ -97,6 +98,29 @@ async def test_a_gateway_that_is_killed_in_the_middle_sends_everything_once_and_
         await drained(gateway)
 
         assert await at_hub(hub) == list(range(1, 301))
+
+
+async def test_a_message_larger_than_the_hubs_account_takes_is_a_dead_letter_and_the_rest_goes(
+    tmp_path: Path,
+) -> None:
+    account = (
+        f"jetstream: enabled, limits {{ max_payload: {ACCOUNT_MAX} }}, "
+        "users [ { user: u, password: p } ]"
+    )
+    config = f"{HUB}\naccounts {{ H {{ {account} }} }}\nno_auth_user: u"
+    with (
+        running_hub(tmp_path / "hub", config) as hub,
+        running_gateway(tmp_path / "edge", gateway_config(hub, "dead_letter: DEAD")) as gateway,
+    ):
+        await make_streams(hub, gateway)
+        async with jetstream_of(gateway.client_url) as jetstream:
+            for payload in (b"1", b"x" * (ACCOUNT_MAX + 1000), b"3"):
+                await jetstream.publish("ev.a", payload)
+        await drained(gateway)
+
+        assert await at_hub(hub) == [1, 3]
+        (stream,) = gateway.get("uplinkz")["streams"]
+        assert stream["dead_letters"] == 1
 
 
 async def test_a_message_larger_than_the_hub_takes_does_not_end_the_link(tmp_path: Path) -> None:
