@@ -7,7 +7,7 @@ enforcePerSubjectLimit).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from leafnode.store.api import StreamStore, SubjectState
+
+
+_SEQS_A_UNIT: Final = 4096  # between two messages of a subject: to look through them costs as much
 
 
 class Thinning:
@@ -61,8 +64,11 @@ class Thinning:
         places: set[int] = set()  # parts of the stream that were read in
         while (subject := self._next()) is not None:
             before = budget
-            left = 0
+            left = was_first = 0
             while budget and left != 1 and (state := store.subject_state(subject)):
+                if was_first:  # what lies between was looked through
+                    budget = max(1, budget - (state.first_seq - was_first) // _SEQS_A_UNIT)
+                was_first = state.first_seq
                 left = excess(state)
                 if not left:
                     break

@@ -421,11 +421,7 @@ def _first_of(index: StreamIndex, subject: Subject) -> int:
         if subject.sid not in columns.counts():
             continue
         slot = columns.slot(from_seq)
-        while True:
-            try:
-                slot = columns.sids.index(subject.sid, slot)
-            except ValueError:
-                break
+        while (slot := columns.next_slot(subject.sid, slot)) >= 0:
             seq = segment.first_seq + columns.offsets[slot]
             if not segment.is_dead(seq):
                 return seq

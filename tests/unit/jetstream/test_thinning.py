@@ -65,6 +65,16 @@ def test_to_look_costs_too() -> None:
     assert [filled.take(2), filled.take(2)] == [0, 1]
 
 
+def test_what_is_looked_through_between_two_messages_costs_too() -> None:
+    filled = Filled(b"a")
+    filled.store.append(b"a", 0, b"", 1, seq=40_000)
+    filled.store.append(b"a", 0, b"", 1)
+    filled.thinning.begin([b"a"])
+
+    assert filled.take(12) == 0  # four went, and 9 units to find the last of them
+    assert (filled.thinning.removed, filled.store.msgs_of(b"a")) == (4, 1)
+
+
 def test_a_turn_reads_few_parts_of_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "SEGMENT_ROWS_MAX", 1)
     names = [b"%d" % number for number in range(limits.PURGE_TURN_PLACES)]

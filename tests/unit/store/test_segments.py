@@ -74,6 +74,20 @@ def test_counts_keep_up_with_what_is_added(
         assert columns.counts()[sid] == list(columns.sids).count(sid)
 
 
+@given(
+    st.lists(st.sampled_from([0, 1, 2, 256, 257, 1 << 16, 1 << 24, (1 << 32) - 1]), max_size=80),
+    st.integers(0, 90),
+)
+def test_the_next_slot_of_a_subject_is_that_of_a_search(sids: list[int], slot: int) -> None:
+    columns = Columns(1)
+    for seq, sid in enumerate(sids, 1):
+        columns.add(seq, sid, 1, 1)
+
+    for sid in (*set(sids), 3, 1 << 8, 1 << 16):
+        places = [place for place, one in enumerate(sids) if one == sid and place >= slot]
+        assert columns.next_slot(sid, slot) == (places[0] if places else -1)
+
+
 def test_spans_name_count_and_ends_of_each_subject() -> None:
     columns = columns_of([(5, 1, 0), (2, 1, 0), (5, 1, 0), (5, 1, 0)], [1, 1, 1, 1])
 
