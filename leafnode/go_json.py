@@ -28,7 +28,7 @@ def escaped(text: bytes) -> bytes:
     return text
 
 
-_NAMED: Final = {
+GO_ESCAPES: Final = {
     '"': '\\"',
     "\\": "\\\\",
     "\a": "\\a",
@@ -51,8 +51,8 @@ def quoted(text: str) -> str:
 
 
 def _shown(char: str) -> str:
-    if char in _NAMED:
-        return _NAMED[char]
+    if char in GO_ESCAPES:
+        return GO_ESCAPES[char]
     code = ord(char)
     if char.isprintable():
         return char

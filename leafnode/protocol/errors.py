@@ -9,18 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from leafnode.errors import ProtocolError
-
-_ESCAPES: Final = {
-    '"': '\\"',
-    "\\": "\\\\",
-    "\a": "\\a",
-    "\b": "\\b",
-    "\f": "\\f",
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-    "\v": "\\v",
-}
+from leafnode.go_json import GO_ESCAPES
 
 
 class ParserError(ProtocolError):
@@ -217,7 +206,7 @@ def _shown(char: str) -> str:
 
 # A whole subject of them is the work of one call.
 _QUOTED: Final = {code: _shown(chr(code)) for code in (*range(32), 127, *range(0xDC80, 0xDD00))}
-_QUOTED.update({ord(char): escaped for char, escaped in _ESCAPES.items()})
+_QUOTED.update({ord(char): escaped for char, escaped in GO_ESCAPES.items()})
 
 
 def wire_line(error: ProtocolError) -> bytes:
