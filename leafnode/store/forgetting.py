@@ -20,38 +20,37 @@ if TYPE_CHECKING:
 
 
 class Forgetting:
-    """Those of one stream. `is_due`: there may be some."""
+    """Those of one stream, which has this and is not held by it. `is_due`: there may be some."""
 
-    __slots__ = ("_host", "_is_running", "_stream", "_unseen", "is_due")
+    __slots__ = ("_host", "_is_running", "_unseen", "is_due")
 
-    def __init__(self, host: Host, stream: SqliteStream) -> None:
+    def __init__(self, host: Host) -> None:
         self._host = host
-        self._stream = stream
         self._unseen: Iterator[int] | None = None  # that are left to be looked at
         self._is_running = False
         self.is_due = False
 
-    def go_on(self) -> None:
+    def go_on(self, stream: SqliteStream) -> None:
         """A batch is on disk: look at some of them now and at the others later."""
         if not self._is_running and (self.is_due or self._unseen is not None):
-            in_slices(self._host.call_later, self._steps(), 1)
+            in_slices(self._host.call_later, self._steps(stream), 1)
 
     def stop(self) -> None:
         """The stream is as it is on disk: who has no messages there was never forgotten."""
         self.is_due = False
         self._unseen = None
 
-    def _steps(self) -> Iterator[None]:
+    def _steps(self, stream: SqliteStream) -> Iterator[None]:
         self._is_running = True
         try:
-            while self._look_at_some():
+            while self._look_at_some(stream):
                 yield
         finally:
             self._is_running = False
 
-    def _look_at_some(self) -> bool:
+    def _look_at_some(self, stream: SqliteStream) -> bool:
         """Look at some; False where there are no more, or not now."""
-        stream, committer = self._stream, self._host.committer
+        committer = self._host.committer
         if committer.failed is not None or stream.is_removing() or not stream.is_readable():
             return False
         subjects = stream.index.subjects

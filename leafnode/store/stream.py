@@ -52,7 +52,7 @@ class SqliteStream:
         self._removed_staged: set[int] = set()  # readers still get these
         self._removed_upto = 0  # none of those, ever, was beyond this one
         self._newest_removed: set[int] = set()  # those of them that were their subjects' newest
-        self._forgetting = Forgetting(host, self)
+        self._forgetting = Forgetting(host)
         self._floor_is_behind = False  # removals were staged that a crash would undo
         self._tail = Tail(index.last_seq + 1)
         self._hot = Hot(host.hot)
@@ -325,7 +325,7 @@ class SqliteStream:
             tail.discard_below(change.first_seq)
         if change.removed_segments:
             self._forgetting.is_due = True
-        self._forgetting.go_on()
+        self._forgetting.go_on(self)
 
     def adopt(self, index: StreamIndex, consumers: dict[str, ConsumerRecord]) -> None:
         """Start over from what is on disk, after a failed commit."""

@@ -56,7 +56,8 @@ MORE_DESCRIPTORS: Final = 4
 _CACHED: Final = {  # up to bounds of their own, see docs/memory.md
     f"{kind.__module__}.{kind.__qualname__}" for kind in (Route, Match)
 }
-_OF_STREAMS: Final = CYCLES + "leafnode.jetstream."  # what was deleted goes by itself
+# What was deleted goes by itself.
+_OF_STREAMS: Final = tuple(f"{CYCLES}leafnode.{part}." for part in ("jetstream", "store"))
 _RELOADS: Final = ("reload", "reopen")
 KINDS: Final = [kind for kind in VISITS if kind not in _RELOADS]
 _EXPECTED: Final = re.compile(

@@ -69,6 +69,24 @@ def test_publishing_fetching_and_acking_leave_no_cycles(tmp_path: Path) -> None:
     assert left_by(one) == []
 
 
+@pytest.mark.parametrize("storage", ["file", "memory"])
+def test_streams_that_were_deleted_leave_no_cycles(tmp_path: Path, storage: str) -> None:
+    world = RealWorld(tmp_path / "store")
+
+    def one() -> None:
+        world.create_stream("S", subjects=["s.>"], storage=storage)
+        world.put("s.a", b"x")
+        world.api("STREAM.PURGE.S")
+        world.put("s.b", b"x")
+        world.settle()
+        world.api("STREAM.DELETE.S")
+        world.settle()
+        world.clock.advance(20 * NS_PER_S)
+        world.settle()
+
+    assert left_by(one) == []
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.usefixtures("uncollected")
 def test_a_consumer_that_was_deleted_goes_without_a_collection(tmp_path: Path, kind: str) -> None:
