@@ -62,7 +62,8 @@ def reset(js: AccountJetStream, request: Request) -> dict[str, Any] | None:
     if body.seq:
         _check(consumer, seq)
     js.consumers.reset(consumer, seq)
-    stream.remove_done()  # what lies before it
+    if seq <= stream.store.last_seq() + 1:  # beyond it is a slip that the next RESET takes back
+        stream.remove_done()  # what lies before it
     if header.get(request.block, IDENTITY) is not None:  # whoever sources asks whose stream it is
         request.lines.append((IDENTITY, stream.identity))
     return {**consumer.info(), "reset_seq": seq}

@@ -78,6 +78,22 @@ def test_what_lies_before_is_of_no_interest_any_more() -> None:
     assert world.state()["first_seq"] == 2
 
 
+def test_beyond_the_end_everything_stays_for_the_next_reset() -> None:
+    """As nats-server, which takes a floor beyond the stream's end for none."""
+    world = World()
+    world.create_stream(retention="interest")
+    world.create_consumer()
+    for _ in range(6):
+        world.publish("s.a")
+
+    world.api("CONSUMER.RESET.S.C", {"seq": 20})
+    assert world.state()["messages"] == 6
+    world.api("CONSUMER.RESET.S.C", {"seq": 3})
+
+    assert world.state()["messages"] == 4
+    assert world.api("CONSUMER.INFO.S.C")["num_pending"] == 4
+
+
 def test_nobody_answers_for_a_consumer_that_is_not_there() -> None:
     assert world().request("$JS.API.CONSUMER.RESET.S.NOPE") == []
     assert world().request("$JS.API.CONSUMER.RESET.NOPE.NOPE") == []
