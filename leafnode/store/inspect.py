@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 READ_MSGS: Final = 1024  # messages of one transaction
 READ_BYTES: Final = 1024 * 1024
 
-SELECT_IDS: Final = "SELECT id FROM stream ORDER BY account, name"
+# Without what is left of deleted streams, see leafnode.store.api.is_deleted.
+SELECT_IDS: Final = "SELECT id FROM stream WHERE instr(name, '..')=0 ORDER BY account, name"
 # What a statement that takes long may let the write-ahead log grow by before it is stopped.
 WAL_GROWTH_MAX: Final = 64 * 1024 * 1024
 STEPS_BETWEEN_LOOKS: Final = 50_000  # of SQLite's machine: some milliseconds
@@ -109,7 +110,7 @@ class Inspection:
         self.conn.close()
 
     def streams(self) -> Iterator[Seen]:
-        """Yield every stream, by account and name, each read when it is asked for."""
+        """Yield every stream but deleted ones, by account and name, each read when asked for."""
         with self._sql_errors():
             ids = self.conn.execute(SELECT_IDS).fetchall()
         for (stream_id,) in ids:

@@ -11,6 +11,7 @@ import pytest
 from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreError, StoreFailed
 from leafnode.store.bounds import StoreBounds
+from leafnode.store.inspect import Inspection
 from tests.sim.committer import FaultyDisk, HeldExecutor, StoreWorld, open_store, read_all
 
 if TYPE_CHECKING:
@@ -137,6 +138,8 @@ def test_a_crash_at_any_moment_leaves_all_of_it_or_nothing(tmp_path: Path) -> No
             assert len(crashed.store.consumers("A", "S")) == 1
         else:
             assert names(crashed) == []
+            with Inspection(copy / "leafnode.db") as inspection:
+                assert list(inspection.streams()) == []
             assert left(copy)["stream"] == 1
             crashed.turns.run()
             crashed.clock.advance(limits.STORE_RETRY_NS)
