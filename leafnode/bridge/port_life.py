@@ -84,6 +84,7 @@ class PortLife:
         self._notes = Seldom(clock, limits.BRIDGE_LOG_INTERVAL_NS, port_bounds.PORT_NOTES_MAX)
         self.loan: Loan | None = None
         self._said_lease: str | None = None  # of the lending that the log knows of
+        self._is_back = False  # from a lending, and not open yet
         self._ended_lease = ""  # that was given back last: no renewal begins it anew
         self._lent: list[Callable[[], None]] = []  # who waits until the descriptor is closed
 
@@ -209,6 +210,7 @@ class PortLife:
                 tell()
             if not loan.is_out(now_ns):
                 self.loan = self._said_lease = None
+                self._is_back = True
                 self._note(
                     "Serial port taken back: port=%s reason=%s", self._options.name, loan.why_over
                 )
@@ -270,7 +272,8 @@ class PortLife:
         self._counters.opens += 1
         self.last_error = ""
         self._said = Trouble.NONE
-        self._note(
+        say, self._is_back = self._note if self._is_back else log.info, False
+        say(
             "Serial port opened: port=%s device=%s %s",
             self._options.name,
             self._options.device,
