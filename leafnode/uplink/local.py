@@ -150,21 +150,22 @@ class LocalStream:
         ask_stream(self._mailbox, self._stream, looked_up)
 
     def look(self, then: Callable[[LocalState | Failure], None]) -> None:
-        """Say where the stream and the consumer are now."""
+        """Say where the consumer and the stream are now: of what is out by then, the stream may
+        have let some go.
+        """
         self._acknowledge()
 
-        def looked_up(stream: StreamInfo | Failure) -> None:
-            if isinstance(stream, Failure):
-                then(stream)
-                return
-            subject = f"CONSUMER.INFO.{self._stream}.{self._consumer}"
-            self._ask(subject, b"", lambda body: found(stream, body))
-
-        def found(stream: StreamInfo, body: bytes | None) -> None:
+        def found(body: bytes | None) -> None:
             consumer = _SILENCE if body is None else answers.consumer_info(body)
-            then(consumer if isinstance(consumer, Failure) else LocalState(stream, consumer))
+            if isinstance(consumer, Failure):
+                then(consumer)
+            else:
+                ask_stream(self._mailbox, self._stream, lambda stream: looked_up(stream, consumer))
 
-        ask_stream(self._mailbox, self._stream, looked_up)
+        def looked_up(stream: StreamInfo | Failure, consumer: ConsumerInfo) -> None:
+            then(stream if isinstance(stream, Failure) else LocalState(stream, consumer))
+
+        self._ask(f"CONSUMER.INFO.{self._stream}.{self._consumer}", b"", found)
 
     def pull(self, budget: Budget) -> None:
         """Ask for messages; size 0 asks for any size. Only one request is open at a time."""
