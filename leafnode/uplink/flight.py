@@ -476,13 +476,6 @@ class Flight:
         elif self.is_on:
             self.pump()
 
-    def gone(self, seqs: list[int]) -> None:
-        """Forget what the stream let go of before this run sent it, as if it had gone earlier."""
-        found = (self.window.get(seq) for seq in seqs)
-        for entry in [one for one in found if one is not None and not one.attempts]:
-            self.window.let_go(entry)
-            self._parts.counters.removed += 1
-
     def _land(self, entry: Entry) -> None:
         """It is not on the way any more."""
         size, entry.wire_size = entry.wire_size, 0

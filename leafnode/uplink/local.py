@@ -150,32 +150,39 @@ class LocalStream:
         ask_stream(self._mailbox, self._stream, looked_up)
 
     def look(self, then: Callable[[LocalState | Failure], None]) -> None:
-        """Say where the consumer and the stream are now: of what is out by then, the stream may
-        have let some go.
-        """
+        """Say where the stream and the consumer are now."""
         self._acknowledge()
 
-        def found(body: bytes | None) -> None:
+        def looked_up(stream: StreamInfo | Failure) -> None:
+            if isinstance(stream, Failure):
+                then(stream)
+                return
+            subject = f"CONSUMER.INFO.{self._stream}.{self._consumer}"
+            self._ask(subject, b"", lambda body: found(stream, body))
+
+        def found(stream: StreamInfo, body: bytes | None) -> None:
             consumer = _SILENCE if body is None else answers.consumer_info(body)
-            if isinstance(consumer, Failure):
-                then(consumer)
-            else:
-                ask_stream(self._mailbox, self._stream, lambda stream: looked_up(stream, consumer))
+            then(consumer if isinstance(consumer, Failure) else LocalState(stream, consumer))
 
-        def looked_up(stream: StreamInfo | Failure, consumer: ConsumerInfo) -> None:
-            then(stream if isinstance(stream, Failure) else LocalState(stream, consumer))
-
-        self._ask(f"CONSUMER.INFO.{self._stream}.{self._consumer}", b"", found)
+        ask_stream(self._mailbox, self._stream, looked_up)
 
     def pull(self, budget: Budget) -> None:
         """Ask for messages; size 0 asks for any size. Only one request is open at a time."""
+        request = {"batch": budget.msgs, "expires": limits.UPLINK_PULL_EXPIRES_NS}
+        if budget.size:
+            request["max_bytes"] = budget.size
+        self._request(request)
+
+    def collect(self, msgs: int) -> None:
+        """Ask for so many messages, of any size, as far as they are there: a pull as any other."""
+        expires_ns = limits.UPLINK_PULL_EXPIRES_NS
+        self._request({"batch": msgs, "expires": expires_ns, "no_wait": True})
+
+    def _request(self, request: dict[str, int]) -> None:
         assert not self.is_pulling, "the last pull request is still open"
         self._acknowledge()  # or what was redelivered would come
         self._pull += 1
-        self._wanted = budget.msgs
-        request: dict[str, int] = {"batch": budget.msgs, "expires": limits.UPLINK_PULL_EXPIRES_NS}
-        if budget.size:
-            request["max_bytes"] = budget.size
+        self._wanted = request["batch"]
         self._pull_alarm.set(limits.UPLINK_PULL_EXPIRES_NS + _PULL_GRACE_NS)
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}".encode()
         inbox = self._mailbox.address(b"m", b"%d" % self._pull)

@@ -24,6 +24,7 @@ from leafnode.uplink.ceiling import Suspect
 from leafnode.uplink.dead_letter import DeadLetters
 from leafnode.uplink.durable import Search
 from leafnode.uplink.flight import Flight, Parts
+from leafnode.uplink.former import Former
 from leafnode.uplink.gate import Slot
 from leafnode.uplink.interview import Interview
 from leafnode.uplink.lag import Lag
@@ -32,12 +33,10 @@ from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import Origin
 from leafnode.uplink.owner import Owner
-from leafnode.uplink.recovery import Recovery
 from leafnode.uplink.status import Counters, Protection, State, UplinkStatus
 from leafnode.uplink.trouble import Trouble
 from leafnode.uplink.ways import Ways
 from leafnode.uplink.ways_store import WaysStore
-from leafnode.uplink.window import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Set
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
     from leafnode.uplink.gate import Gate
     from leafnode.uplink.link import Link
     from leafnode.uplink.local import Pulled
-    from leafnode.uplink.recovery import Back
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +104,7 @@ class StreamUplink:
         self._mailbox = Mailbox(account, clock, shared.random, shared.link.is_hub)
         self._local = _local(options, shared, self._mailbox)
         self._local.ended = self._pull_ended
-        self._recovery = Recovery(self._local, self._mailbox, options.stream)
+        self._former = Former(clock, self._local)
         self._alarm = Alarm(clock, self._go_on)  # the pause before the next step of a state
         self._lag_alarm = Alarm(clock, self._refresh_lag)
         self._state = State.STOPPED
@@ -253,7 +251,6 @@ class StreamUplink:
             self._pause()
             return
         self._note(local)
-        self._recovery.begin()
         problem = self._problem(local) or self._unheard()
         if problem:
             self._block(problem)
@@ -264,6 +261,7 @@ class StreamUplink:
         if origin != self._flight.origin:
             self._flight.forget()
         self._flight.origin = origin
+        self._former.opened()
         self._store.open(self._local.place, self._remembered)
 
     def _remembered(self) -> None:
@@ -312,28 +310,25 @@ class StreamUplink:
 
     def _recover(self) -> None:
         self._state = State.RECOVERING
-        self._recovery.look(self._flight.window, self._looked)
+        self._local.look(self._looked)
 
-    def _looked(self, back: Back | Failure) -> None:
+    def _looked(self, local: LocalState | Failure) -> None:
         if self._state is not State.RECOVERING:
             return
-        if isinstance(back, Failure):
-            self._trouble.say(str(back))
+        if isinstance(local, Failure):
+            self._trouble.say(str(local))
             self._open_again()
             return
-        origin, local = self._flight.origin, back.local
+        origin = self._flight.origin
         if origin is None or hash8(local.stream.created) != origin.identity:
             self._open_again()
             return
-        self._flight.gone(back.gone)
+        window = self._flight.window
         self._note(local)
         self._here = local  # its subjects change while it runs
-        if back.missing:
-            # A former run had them. They come back when their ack wait is over.
+        if not self._former.is_back(local.consumer.num_ack_pending, len(window)):
             if not self._lag.held:
                 self._trouble.wait(_GIVEN_BEFORE, limits.UPLINK_GIVEN_BEFORE_NS)
-            if not self._local.is_pulling:
-                self._local.pull(Budget(back.missing, 0))
             if self._state is State.RECOVERING:
                 self._alarm.set(limits.UPLINK_RETRY_NS)
             return

@@ -227,11 +227,6 @@ class Window:
         """Take out a message that is kept elsewhere; False when it is not here any more."""
         return self._entries.get(entry.seq) is entry and self.settle(entry.seq, 0) is not None
 
-    def let_go(self, entry: Entry) -> None:
-        """Take out a message that is nowhere any more: nothing is known to be done by that."""
-        if self._entries.get(entry.seq) is entry:
-            self._pop(entry.seq)
-
     def get(self, seq: int) -> Entry | None:
         return self._entries.get(seq)
 

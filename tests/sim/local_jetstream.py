@@ -31,6 +31,8 @@ class Pull:
     batch: int
     max_bytes: int | None
     expires_at_ns: int
+    is_served: bool = False
+    no_wait: bool = False  # it ends with what is there, if that is anything
     timer: FakeTimer | None = None
 
 
@@ -267,6 +269,7 @@ class LocalJetStream:
             return
         expires_at_ns = self.clock.monotonic_ns() + request["expires"]
         pull = Pull(inbox, request["batch"], request.get("max_bytes"), expires_at_ns)
+        pull.no_wait = request.get("no_wait", False)
         consumer = self.consumers[name]
         consumer.pulls.append(pull)
         pull.timer = self.clock.call_later(request["expires"], lambda: self._expire(consumer, pull))
@@ -307,8 +310,12 @@ class LocalJetStream:
         while consumer.pulls and not consumer.is_paused:
             seq = self._due(consumer)
             if seq is None:
+                served = [one for one in consumer.pulls if one.no_wait and one.is_served]
+                for pull in served:
+                    self._end(consumer, pull, b"404 No Messages")
                 return
             pull = consumer.pulls[0]
+            pull.is_served = True
             subject, _, body = self.messages[seq]
             if pull.max_bytes is not None and len(subject) + len(body) > pull.max_bytes:
                 self._end(consumer, pull, b"409 Message Size Exceeds MaxBytes")

@@ -335,6 +335,66 @@ def test_a_former_run_is_collected_before_anything_new_is_sent() -> None:
     assert world.hub.payloads() == [b"1", b"2", b"3"]
 
 
+def test_what_goes_out_of_the_stream_meanwhile_is_not_taken_for_what_a_former_run_had() -> None:
+    world = World()
+    world.start()
+    world.link_down()
+    world.store(b"alarm", b"a", b"b", b"c")
+    world.clock.advance(NS_PER_S)
+    assert world.pending == [1, 2, 3, 4]
+
+    world.hub.up()
+    world.restart()
+    for number in range(30):  # a stream of last values: each one takes the one before out
+        world.store(b"%d" % number)
+        if number:
+            world.local.delete(world.local.last_seq - 1)
+        world.clock.advance(NS_PER_S // 10)
+    world.clock.advance(5 * NS_PER_S)
+
+    assert world.hub.payloads()[:4] == [b"alarm", b"a", b"b", b"c"]
+    assert world.hub.payloads()[-1] == b"29"
+    assert world.status.lag_messages == 0
+
+
+def test_what_a_former_run_had_may_be_gone_when_it_comes_back() -> None:
+    world = World()
+    world.start()
+    world.link_down()
+    world.store(*numbers(1, 5))
+    world.clock.advance(NS_PER_S)
+
+    world.hub.up()
+    world.restart()
+    world.clock.advance(NS_PER_S)
+    world.local.delete(1, 2, 3, 4, 5)
+    world.store(b"6")
+    world.clock.advance(3 * NS_PER_S)
+
+    assert world.hub.payloads() == [b"6"]
+    assert world.status.state is State.RUNNING
+
+
+def test_what_somebody_else_pulls_is_waited_for() -> None:
+    world = World()
+    world.start()
+    world.link_down()
+    world.store(b"1", b"2")
+    world.clock.advance(NS_PER_S)
+    world.hub.up()
+    world.restart()
+    world.clock.advance(NS_PER_S)
+
+    consumer = world.local.consumers["leafnode-uplink-EV"]
+    consumer.pending[1] += 5 * NS_PER_S  # given to a client that took it for its own
+    world.clock.advance(3 * NS_PER_S)
+    assert world.hub.payloads() == []
+    assert "has yet to repeat them" in world.status.last_error
+
+    world.clock.advance(8 * NS_PER_S)
+    assert world.hub.payloads() == [b"1", b"2"]
+
+
 def test_a_hub_that_may_not_be_asked_leaves_only_the_duplicate_window() -> None:
     world = World()
     world.hub.denies_questions = True

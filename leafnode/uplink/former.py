@@ -1,0 +1,63 @@
+"""What the durable consumer gave to a former run: all of it has to be here before anything new.
+
+The consumer repeats it when its ack wait is over, before anything that is new. So one request that
+is made after that brings all of it, and nothing new is asked for until then. Its number alone would
+say nothing: messages go out of a stream while they wait, by its limits or because somebody deletes
+them, from the window or before they are repeated. Truth: docs/uplink.md, "After every connect".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from leafnode import limits
+
+if TYPE_CHECKING:
+    from leafnode.clock import Clock
+    from leafnode.uplink.local import LocalStream
+    from leafnode.uplink.newest import NewestFirst
+
+_DUE_NS: Final = limits.UPLINK_ACK_WAIT_NS + limits.UPLINK_RETRY_NS
+
+
+class Former:
+    """Asked again and again until it says that all of it is back."""
+
+    def __init__(self, clock: Clock, local: LocalStream | NewestFirst) -> None:
+        self._clock = clock
+        self._local = local
+        self._is_back = False
+        self._is_asked_for = False
+        self._due_ns = 0
+
+    def opened(self) -> None:
+        """The consumer was opened: who had it before may have been given messages until now."""
+        self._is_back = False
+        self._wait()
+
+    def _wait(self) -> None:
+        self._is_asked_for = False
+        self._due_ns = self._clock.monotonic_ns() + _DUE_NS
+
+    def is_back(self, pending: int, held: int) -> bool:
+        """Say whether all that the consumer gave and had no acknowledgement for is here.
+
+        `pending` is how much that is, `held` how much is here. Asks for it when it is due.
+        """
+        if pending == 0:
+            self._is_back = True
+        if self._is_back and pending <= held:
+            return True
+        if self._is_back:
+            self.opened()  # somebody else pulls from it
+        if self._local.is_pulling:
+            return False
+        if self._is_asked_for:
+            self._is_back = pending <= held
+            if not self._is_back:
+                self._wait()
+            return self._is_back
+        if self._clock.monotonic_ns() >= self._due_ns:
+            self._is_asked_for = True
+            self._local.collect(pending)
+        return False
