@@ -108,6 +108,7 @@ class StreamState(msgspec.Struct):
     bytes: int = 0
     first_seq: int = 0
     last_seq: int = 0
+    last_ts: str = ""
     num_subjects: int = 0
     subjects: dict[str, int] = {}  # only where they were asked for
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leafnode import limits
+from leafnode.go_time import parse_time
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import ConsumerInfo, Failure, Position, StreamInfo
 from leafnode.uplink.local import LocalState, Pulled, ask_message, ask_stream
@@ -42,8 +43,10 @@ class NewestFirst:
         self._reading = False
         self._round = 0  # of asking; an answer to an earlier one is not read
         self._rests = 0
-        self._first = 1  # of the stream
+        self._created = ""  # which stream it is
+        self._first = 1  # of it
         self._last = 0
+        self._last_ns = 0  # when that one was stored
         self._live = 0  # what comes from here on goes first; 0: the next look decides
         self._messages = 0  # that it holds
         self._block = (1, 0)  # what is left of a block, both ends in it
@@ -72,6 +75,7 @@ class NewestFirst:
     def open(self, window_msgs: int, then: Callable[[LocalState | Failure], None]) -> None:
         """Look the stream up. There is no consumer to make that would need a bound."""
         del window_msgs
+        self._created = ""
         self.look(then)
 
     def look(self, then: Callable[[LocalState | Failure], None]) -> None:
@@ -81,7 +85,9 @@ class NewestFirst:
             if isinstance(stream, Failure):
                 then(Failure(stream.err_code, f"stream {self._stream}: {stream.text}"))
                 return
-            self._note(stream)
+            self._created = self._created or stream.created
+            if stream.created == self._created:  # else nothing is known of it
+                self._note(stream)
             floor = self._window.done.floor()
             consumer = ConsumerInfo(ack_floor=Position(0, floor), num_pending=self.pending())
             then(LocalState(stream, consumer))
@@ -112,6 +118,7 @@ class NewestFirst:
         """Take where it begins and ends; what is gone need not be sent."""
         self._first = max(1, stream.state.first_seq)
         self._last = stream.state.last_seq
+        self._last_ns = parse_time(stream.state.last_ts) or 0
         self._messages = stream.state.messages
         self._window.done.add(1, self._first - 1)
 
@@ -189,9 +196,35 @@ class NewestFirst:
     def _got(self, wanted: tuple[int, int], message: Stored | Failure | None) -> None:
         self._asking = False
         if isinstance(message, Failure):
-            self._wanted = 0
-            self.ended(Pulled(gone=True))
+            self._end()
             return
+        if message is not None and message.seq <= self._last and message.stored_ns > self._last_ns:
+            self._verify(wanted, message)
+        else:
+            self._accept(wanted, message)
+
+    def _verify(self, wanted: tuple[int, int], message: Stored) -> None:
+        """It was stored after the last one: is it of a stream that was made anew meanwhile?"""
+        self._asking = True
+        number = self._round
+
+        def looked(state: LocalState | Failure) -> None:
+            if number != self._round:
+                return
+            self._asking = False
+            if isinstance(state, Failure) or state.stream.created != self._created:
+                self._end()
+            else:
+                self._accept(wanted, message)
+
+        self.look(looked)
+
+    def _end(self) -> None:
+        """There is no such stream any more, or it is another one."""
+        self._wanted = 0
+        self.ended(Pulled(gone=True))
+
+    def _accept(self, wanted: tuple[int, int], message: Stored | None) -> None:
         first, last = wanted
         found = last + 1 if message is None else message.seq
         self._window.done.add(first, min(found, last + 1) - 1)  # deleted here: nothing to send
@@ -242,9 +275,8 @@ class NewestFirst:
         def looked(state: LocalState | Failure) -> None:
             if number != self._rests:
                 return
-            if isinstance(state, Failure):
-                self._wanted = 0
-                self.ended(Pulled(gone=True))
+            if isinstance(state, Failure) or state.stream.created != self._created:
+                self._end()
                 return
             self._alarm.set(limits.UPLINK_POLL_NS)
             self._read()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from leafnode import limits
 from leafnode.nuid import hash8
 from leafnode.protocol import subject as subjects
+from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import ConsumerInfo, Failure, StreamInfo
 from leafnode.uplink.asking import Asking
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _AILING: Final = frozenset({State.OPENING, State.REFUSED, State.BLOCKED})
+_NOT_OPEN: Final = frozenset({State.OPENING, State.BLOCKED})
+_GONE: Final = "the local stream or its consumer is gone, or made anew"
 _GIVEN_BEFORE: Final = "the local consumer gave messages to a former run and has yet to repeat them"
 
 
@@ -320,7 +323,7 @@ class StreamUplink:
             self._open_again()
             return
         origin = self._flight.origin
-        if origin is None or hash8(local.stream.created) != origin.identity:
+        if origin is None or self._is_another(local):
             self._open_again()
             return
         window = self._flight.window
@@ -337,6 +340,20 @@ class StreamUplink:
             self._ask(origin)
         else:
             self._state = State.OFFLINE
+
+    def _is_another(self, local: LocalState | Failure) -> bool:
+        """Say whether the stream that was opened, or its consumer, is gone; there may be another of
+        the same name.
+        """
+        if isinstance(local, Failure):
+            return local.err_code in {answers.NO_CONSUMER_FOUND, answers.NO_STREAM_FOUND}
+        origin = self._flight.origin
+        return origin is None or hash8(local.stream.created) != origin.identity
+
+    def _begin_anew(self, problem: str) -> None:
+        self._halt()
+        self._trouble.say(problem)
+        self._open_again()
 
     def _open_again(self) -> None:
         self._trouble.waited()
@@ -383,9 +400,7 @@ class StreamUplink:
 
     def _pull_ended(self, pulled: Pulled) -> None:
         if pulled.gone and self._state is not State.OPENING:
-            self._halt()
-            self._trouble.say("the local consumer is gone")
-            self._open_again()
+            self._begin_anew(_GONE)
             return
         self._flight.pulled(too_large=pulled.too_large)
 
@@ -459,7 +474,12 @@ class StreamUplink:
         ask_message(self._mailbox, self._options.stream, seq, found)
 
     def _lag_looked(self, local: LocalState | Failure) -> None:
-        if isinstance(local, Failure) or self._state is State.STOPPED:
+        if self._state is State.STOPPED:
+            return
+        if self._state not in _NOT_OPEN and self._is_another(local):
+            self._begin_anew(_GONE)
+            return
+        if isinstance(local, Failure):
             return
         self._note(local)
         self._look_oldest()

@@ -125,6 +125,7 @@ class LocalJetStream:
                 self._end(consumer, pull, b"409 Consumer Deleted")
         self.consumers.clear()
         self.messages.clear()
+        self.times.clear()
         self.last_seq = self._size = 0
         self.created = created
 
@@ -176,6 +177,7 @@ class LocalJetStream:
                 "bytes": self._size,
                 "first_seq": next(iter(self.messages), self.last_seq + 1),
                 "last_seq": self.last_seq,
+                "last_ts": format_time(self.times.get(self.last_seq, 0)),
                 "num_subjects": len({one for one, _, _ in self.messages.values()}),
             }
             if "subjects_filter" in request:

@@ -263,3 +263,61 @@ def test_the_lag_over_holes_is_never_more_than_the_stream_holds() -> None:
     world.clock.advance(10 * NS_PER_S)
 
     assert world.status.lag_messages == 3
+
+
+@pytest.mark.parametrize("pause_ns", [0, POLL_NS // 2, POLL_NS, 10 * NS_PER_S])
+def test_a_stream_that_is_made_anew_is_another_however_soon(pause_ns: int) -> None:
+    world = World(NEWEST)
+    world.start()
+    world.store(*numbers(1, 100))
+    world.clock.advance(5 * NS_PER_S)
+    assert seqs(world) == list(range(1, 101))
+
+    world.local.make_anew("2026-02-02T00:00:00Z")
+    world.store(*numbers(1001, 1050))
+    world.clock.advance(pause_ns)
+    world.store(*numbers(1051, 1150))
+    world.clock.advance(10 * NS_PER_S)
+
+    assert sorted(seqs(world)[100:]) == list(range(1001, 1151))
+    assert (world.status.state, world.status.lag_messages) == (State.RUNNING, 0)
+    world.link_down()
+    world.clock.advance(OUTAGE_NS)
+    world.link_up()
+    world.clock.advance(10 * NS_PER_S)
+    assert len(seqs(world)) == 250
+
+
+def test_nothing_of_a_stream_that_was_made_anew_goes_for_the_backlog_of_the_former_one() -> None:
+    world = backlog(600, window_msgs=16)
+    world.hub.bytes_per_s = 20_000
+    world.link_up()
+    world.clock.advance(NS_PER_S)
+    sent = len(seqs(world))
+    assert 0 < sent < 300
+
+    world.local.make_anew("2026-02-02T00:00:00Z")
+    world.store(*numbers(1001, 1600))
+    world.clock.advance(60 * NS_PER_S)
+    world.hub.window_ns = 0
+    world.link_down()
+    world.link_up()
+    world.clock.advance(120 * NS_PER_S)
+
+    arrived = seqs(world)
+    assert len(arrived) == len(set(arrived))
+    assert sorted(seq for seq in arrived if seq > 1000) == list(range(1001, 1601))
+
+
+def test_times_that_are_not_in_order_do_not_make_it_another_stream() -> None:
+    """As in an archive of another server. The stream is looked at again, and that is all."""
+    world = backlog(200)
+    world.local.times[200] = world.local.times[1]
+    world.clock.advance(NS_PER_S)
+    for seq in range(100, 150):
+        world.local.times[seq] += NS_PER_S
+    world.link_up()
+    world.clock.advance(10 * NS_PER_S)
+
+    assert sorted(seqs(world)) == list(range(1, 201))
+    assert world.status.former_error == "the link to the hub was lost"

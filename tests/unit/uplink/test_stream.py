@@ -5,6 +5,7 @@ Truth: docs/uplink.md. The hub behaves as measured on nats-server 2.15.1.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from leafnode import limits
@@ -169,3 +170,22 @@ def test_a_consumer_that_somebody_paused_is_named() -> None:
     world.clock.advance(2 * limits.UPLINK_LAG_REFRESH_NS)
     assert world.hub.payloads() == [b"1", b"2"]
     assert (world.status.held, world.status.problem) == ("", "")
+
+
+def test_what_waits_of_a_stream_that_was_made_anew_is_not_sent_for_the_new_one() -> None:
+    world = World(replace(OPTIONS, window_msgs=4))
+    world.start()
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    world.hub.refuses |= {b"2"}
+    world.store(*numbers(2, 10))
+    world.clock.advance(NS_PER_S)
+    assert world.status.state is State.REFUSED
+
+    world.local.make_anew("2026-02-02T00:00:00Z")
+    world.store(*numbers(101, 120))
+    world.clock.advance(limits.UPLINK_LAG_REFRESH_NS + 10 * NS_PER_S)
+
+    assert set(world.hub.payloads()) >= set(numbers(101, 120))
+    assert b"2" not in world.hub.payloads()
+    assert (world.status.state, world.status.lag_messages) == (State.RUNNING, 0)
