@@ -15,6 +15,7 @@ from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailed
 from leafnode.jetstream import retention
 from leafnode.jetstream.ttl import NEVER, TtlQueue
+from leafnode.jetstream.undated import Undated, is_undated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,6 +36,7 @@ class Ages:
         "_stream",
         "_timer",
         "_ttls",
+        "_undated",
         "_waits_for_age",
     )
 
@@ -44,6 +46,7 @@ class Ages:
         self._waits_for_age = False  # the timer does: what comes later is not too old sooner
         self._is_open = False  # before that, what never ages may not be known yet
         self._ttls = TtlQueue()
+        self._undated = Undated()
         self._added = 0  # to it
         self._expired_to = 0  # what is left before it never ages
         self._has_more = False  # to be removed now, on a later turn
@@ -65,6 +68,9 @@ class Ages:
 
     def add_ttl(self, seq: int, ts_ns: int, ttl_ns: int) -> None:
         """Note a message with a TTL, at most a second before its time."""
+        now_ns = self._stream.context.time.now_ns()
+        if is_undated(ts_ns, now_ns):
+            ts_ns = now_ns
         first_ns = self._ttls.next_ns()
         self._ttls.add(seq, ts_ns, ttl_ns)
         if self._ttls.next_ns() != first_ns and self._timer is not None:
@@ -139,6 +145,8 @@ class Ages:
             return
         age_ns = retention.next_expiry_ns(config, first_ts_ns, now_ns)
         waits = [] if age_ns is None else [age_ns]
+        if self._undated:
+            waits.append(self._undated.pause_ns(config.max_age))
         due_ns = self._ttls.next_ns()
         if due_ns is not None:
             waits.append(max(0, due_ns - now_ns))
@@ -194,6 +202,16 @@ class Ages:
         cutoff_ns = retention.expiry_cutoff_ns(config, now_ns)
         if state.msgs and state.first_ts_ns < cutoff_ns:
             self._expire_below(self._stream.store.seq_at(cutoff_ns), now_ns)
+        self._expire_undated(now_ns)
+
+    def _expire_undated(self, now_ns: int) -> None:
+        max_age_ns, state = self._stream.config.max_age, self._stream.store.state()
+        if max_age_ns <= 0 or not state.msgs or not is_undated(state.last_ts_ns, now_ns):
+            self._undated.clear()
+            return
+        old_seq = self._undated.note(now_ns, state.last_seq, max_age_ns)
+        if old_seq >= state.first_seq:
+            self._expire_below(old_seq + 1, now_ns)
 
     def _without_spared(self, seqs: list[int], gone: dict[bytes, int], now_ns: int) -> list[int]:
         """Return which of these go now. Where there is no room for markers, what should leave one

@@ -67,3 +67,76 @@ def test_a_start_more_than_a_day_off_the_last_believed_time_waits_an_hour(direct
     assert (time.expiry_ns(), time.jumps) == (None, 1)
     clock.advance(limits.EXPIRY_PAUSE_NS)
     assert time.expiry_ns() == clock.wall_ns()
+
+
+YEARS = 3650 * 24 * HOUR
+
+
+def test_a_clock_that_was_ahead_for_a_minute_leaves_nothing_behind() -> None:
+    clock = FakeClock()
+    time = TrustedTime(clock)
+    clock.jump_wall(YEARS)
+    assert time.now_ns() == clock.wall_ns()
+    clock.advance(HOUR // 60)
+
+    clock.jump_wall(-YEARS)
+
+    assert time.now_ns() == clock.wall_ns()
+    assert time.expiry_ns() is None
+    clock.advance(limits.EXPIRY_PAUSE_NS)
+    assert time.expiry_ns() == clock.wall_ns()
+    assert time.jumps == 2
+
+
+def test_a_clock_that_falls_far_back_is_believed_after_an_hour() -> None:
+    clock = FakeClock()
+    time = TrustedTime(clock)
+    before = time.now_ns()
+    clock.jump_wall(-YEARS)
+
+    assert time.now_ns() == before
+    clock.advance(limits.EXPIRY_PAUSE_NS // 2)
+    assert (time.now_ns(), time.expiry_ns()) == (before, None)
+    clock.advance(limits.EXPIRY_PAUSE_NS)
+
+    assert time.expiry_ns() == clock.wall_ns()
+    assert time.now_ns() == clock.wall_ns()
+
+
+def test_a_clock_that_falls_back_for_a_minute_moves_no_stamp() -> None:
+    clock = FakeClock()
+    time = TrustedTime(clock)
+    before = time.now_ns()
+    clock.jump_wall(-YEARS)
+    assert time.now_ns() == before
+    clock.advance(HOUR // 60)
+
+    clock.jump_wall(YEARS)
+
+    assert time.now_ns() == clock.wall_ns()
+
+
+def test_a_start_that_was_ahead_is_set_right_by_what_was_believed_before_it() -> None:
+    clock = FakeClock()
+    last_ns = clock.wall_ns()
+    clock.jump_wall(YEARS)
+    time = TrustedTime(clock, last_ns)
+    assert time.now_ns() == clock.wall_ns()
+
+    clock.jump_wall(30 * 24 * HOUR - YEARS)  # it was off for a month
+
+    assert time.now_ns() == clock.wall_ns()
+
+
+def test_what_is_believed_follows_days_that_pass() -> None:
+    clock = FakeClock()
+    time = TrustedTime(clock)
+    for _ in range(10):
+        clock.advance(24 * HOUR)
+        clock.jump_wall(-HOUR)
+        time.expiry_ns()
+    clock.jump_wall(YEARS)
+    time.now_ns()
+    clock.jump_wall(-YEARS - HOUR)
+
+    assert time.now_ns() == clock.wall_ns()
