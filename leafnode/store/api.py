@@ -134,7 +134,7 @@ class StreamStore(Protocol):
 
         Moves first_seq to at least `seq`, also past last_seq (a purge to beyond the end).
         `lazy`: the caller removes it again at the next start if a crash undoes it (limits, ages);
-        saves one page write for each commit.
+        saves one page write for each commit. Any other removal, and an orderly close, make it last.
         Raises as `remove` does, and a plain StoreError for a sequence beyond SEQ_MAX.
         """
         ...

@@ -267,15 +267,17 @@ class SqliteStore:
         return self._stats
 
     def close(self, done: Callable[[], None]) -> None:
-        if self._lazy_states and self.committer.failed is None:
-            self.committer.batch()
+        for timer in (self._flush_timer, self._retry_timer):
+            if timer is not None:
+                timer.cancel()
+        if self.committer.failed is None:
+            for stream in self.scrubbed_streams():
+                stream.keep_floor()
+        self._flush()
         self._closing = True
         self._deletions.close()
         self._reads.close()
         self.scrub.close()
-        for timer in (self._flush_timer, self._retry_timer):
-            if timer is not None:
-                timer.cancel()
         Closing(
             self._seams.clock,
             self.committer,

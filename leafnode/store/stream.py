@@ -103,6 +103,7 @@ class SqliteStream:
             self._removed_upto = max(self._removed_upto, *removal.seqs)
             self._newest_removed.update(removal.newest)
             self._note(self._change(), removal)
+            self.keep_floor()  # with the room that this makes a limit would remove less anew
         return removal.count
 
     def remove_below(self, seq: int, *, lazy: bool = False) -> int:
@@ -113,12 +114,16 @@ class SqliteStream:
         removal = self.index.remove_below(seq)
         if moves:
             self._note(self._change(), removal)
-        if lazy:
-            self._floor_is_behind |= moves
-        elif moves or self._floor_is_behind:
+        self._floor_is_behind |= moves
+        if not lazy:
+            self.keep_floor()
+        return removal.count
+
+    def keep_floor(self) -> None:
+        """Stage where the stream begins, if what moved it staged no such thing."""
+        if self._floor_is_behind:
             self._change().floor = True
             self._floor_is_behind = False
-        return removal.count
 
     def when_erased(self, tell: Callable[[list[Sequence[int]]], None] | None) -> None:
         self._tell_erased = tell

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -104,19 +105,54 @@ def test_times_do_not_go_back_when_the_rows_that_had_them_are_gone(tmp_path: Pat
     world.close()
 
 
-def test_a_lazy_removal_may_be_undone_by_a_start_and_a_plain_one_is_not(tmp_path: Path) -> None:
+def crashed(directory: Path) -> tuple[StoreWorld, StreamStore]:
+    """Open a copy of the files as they are now."""
+    copy = directory / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(directory, copy, ignore=lambda _, names: {"copy"} & set(names))
+    world = open_store(copy, BOUNDS)
+    return world, world.store.streams()[0].store
+
+
+def test_a_lazy_removal_may_be_undone_by_a_crash_and_a_plain_one_is_not(tmp_path: Path) -> None:
     world, stream = filled(tmp_path, 10)
     stream.remove_below(3, lazy=True)
     world.settle()
     assert stream.state().first_seq == 3
+    copy, there = crashed(tmp_path)
+    assert there.state().first_seq == 1
+    copy.close()
 
-    world, stream = reopened(tmp_path, world)
-    assert stream.state().first_seq == 1
-
-    stream.remove_below(3, lazy=True)
     assert stream.remove_below(3) == 0  # durable now, though nothing was left to remove
+    world.settle()
+    copy, there = crashed(tmp_path)
+    assert there.state().first_seq == 3
+    copy.close()
+    world.close()
+
+
+def test_a_lazy_removal_outlives_an_orderly_close(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path, 10)
+    stream.remove_below(3, lazy=True)
+    world.settle()
+
     world, stream = reopened(tmp_path, world)
+
     assert stream.state().first_seq == 3
+    world.close()
+
+
+def test_what_is_removed_after_a_lazy_removal_makes_it_last(tmp_path: Path) -> None:
+    """Else what a limit took would be back, and fit beneath it."""
+    world, stream = filled(tmp_path, 10)
+    stream.remove_below(3, lazy=True)
+    stream.remove([7, 8])
+    world.settle()
+
+    copy, there = crashed(tmp_path)
+
+    assert (there.state().first_seq, there.state().msgs) == (3, 6)
+    copy.close()
     world.close()
 
 
