@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
-from leafnode.bridge import port_bounds
-from leafnode.bridge.service_error import refuse
+from leafnode import limits
+from leafnode.bridge import port_bounds, service_error
+from leafnode.bridge.answer_bound import TOO_LARGE, AnswerBound
 from leafnode.clock import NS_PER_MS
 from leafnode.link import events, verbs
 from leafnode.protocol import header, subject
@@ -42,6 +43,7 @@ _ERRORS: Final = {
     verbs.STATUS_FAILED: (500, b"the board failed"),
     verbs.STATUS_LINK_LOST: (503, b"the board is gone"),
 }
+_ANSWER_TOO_LARGE: Final = (413, TOO_LARGE.encode())
 _NOT_TAKEN: Final = (429, b"the board takes no request like this now")
 _NO_RESPONDERS: Final = header.VERSION + b" 503"
 
@@ -105,6 +107,7 @@ class MessageCounts:
     asked_in_vain: int = 0  # without a responder, or without a reply in time
     not_allowed: int = 0  # subscriptions and requests of the board
     replies_refused: int = 0  # no inbox: a message then, not a request
+    too_large: int = 0  # answers and requests of the board, larger than max_payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ class BoardMessages:
     holds for users of the account that have none of their own, None: everything.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- keyword-only but for what it is of
         self,
         port: SerialPort,
         framing: Talking,
@@ -130,8 +133,10 @@ class BoardMessages:
         inbox: bytes,
         send: Callable[[], None],
         permissions: Callable[[], Permissions | None] = lambda: None,
+        max_payload: Callable[[], int] = lambda: limits.MAX_PAYLOAD_BYTES,
     ) -> None:
         self._counts = MessageCounts()
+        self._bound = AnswerBound(port.name, clock, max_payload)
         self._judged = Replies(log, "requests to boards", account)
         self._options = port.messages
         self._port = port.name
@@ -270,7 +275,9 @@ class BoardMessages:
         self._asked[token] = (event.request, timer)
         wanted = self._requested(event.device, event.subject)
         reply = self._inbox + b"." + token
-        if not self._account.publish(wanted, event.payload, reply=reply):
+        if not self._fits(len(event.payload)):
+            self._reply(token, verbs.STATUS_TOO_LARGE)
+        elif not self._account.publish(wanted, event.payload, reply=reply):
             self._reply(token, verbs.STATUS_NO_RESPONDERS)
 
     def _replied(self, delivery: Delivery) -> None:
@@ -335,14 +342,23 @@ class BoardMessages:
             return
         requester.timer.cancel()
         self._counts.answers += 1
-        if event.status == verbs.STATUS_OK:
-            self._account.publish(requester.reply, event.payload)
-        else:
+        if event.status != verbs.STATUS_OK:
             failed = _ERRORS[verbs.STATUS_FAILED]
             self._refuse(requester.reply, *_ERRORS.get(event.status, failed), event.payload)
+        elif self._fits(len(event.payload)):
+            self._account.publish(requester.reply, event.payload)
+        else:
+            self._refuse(requester.reply, *_ANSWER_TOO_LARGE)
 
     def _refuse(self, reply: bytes, code: int, text: bytes, payload: bytes = b"") -> None:
-        refuse(self._account, reply, code, text, payload)
+        if payload and not self._fits(service_error.size(code, text, payload)):
+            payload = b""
+        service_error.refuse(self._account, reply, code, text, payload)
+
+    def _fits(self, size: int) -> bool:
+        fits = self._bound.fits(size)
+        self._counts.too_large = self._bound.refused
+        return fits
 
 
 def _may_subscribe(peer: Peer, pattern: bytes) -> bool:

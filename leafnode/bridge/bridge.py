@@ -15,7 +15,8 @@ from leafnode.bridge import port_bounds
 from leafnode.bridge.control import PortControl
 from leafnode.bridge.devices import Devices
 from leafnode.bridge.hotplug import Hotplug
-from leafnode.bridge.runner import BridgeSeams, PortRunner
+from leafnode.bridge.runner import PortRunner
+from leafnode.bridge.seams import BridgeSeams
 from leafnode.bridge.transports.opener import Opener
 from leafnode.bridge.turns import PortTurns
 from leafnode.clock import NS_PER_S

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from leafnode.bridge import port_bounds
+from leafnode.bridge.answer_bound import TOO_LARGE
 from leafnode.bridge.service_error import refuse
 from leafnode.config import serial_bounds
 from leafnode.errors import LeafnodeError
@@ -21,6 +22,7 @@ from leafnode.routing.answers import Replies
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from leafnode.bridge.answer_bound import AnswerBound
     from leafnode.bridge.reading import Event
     from leafnode.clock import Clock, Timer
     from leafnode.routing.account import Account
@@ -87,6 +89,7 @@ class CommandCounts:
     unanswered: int = 0  # no answer in time, or the port was lost
     late: int = 0  # answers behind their time
     replies_refused: int = 0  # done, and not answered: the reply was no inbox
+    too_large: int = 0  # of those that failed: the answer was larger than max_payload
 
 
 class CommandQueue(Generic[T]):
@@ -100,11 +103,13 @@ class CommandQueue(Generic[T]):
         clock: Clock,
         subjects: Mapping[bytes, tuple[Callable[[bytes], T], int]],
         *,
+        bound: AnswerBound,
         changed: Callable[[], None],
         expired: Callable[[Order[T]], None],
     ) -> None:
         self._account = account
         self._clock = clock
+        self._bound = bound
         self._subjects = subjects  # with what prepares a command, and how long its answer may take
         self._changed = changed
         self._expired = expired
@@ -155,6 +160,10 @@ class CommandQueue(Generic[T]):
 
     def finish(self, payload: bytes = b"") -> None:
         """The command under way is done."""
+        if not self._bound.fits(len(payload)):
+            self.stats.too_large = self._bound.refused
+            self.fail(502, TOO_LARGE)
+            return
         self.stats.answered += 1
         order = self._over()
         if order.reply:

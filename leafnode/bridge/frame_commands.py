@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from leafnode import limits
+from leafnode.bridge.answer_bound import AnswerBound
 from leafnode.bridge.checks import new_check
 from leafnode.bridge.codecs import new_codec
 from leafnode.bridge.commands import CommandQueue, Order, Refused
@@ -53,6 +55,7 @@ class FrameCommands:
         clock: Clock,
         *,
         send: Callable[[], None],
+        max_payload: Callable[[], int] = lambda: limits.MAX_PAYLOAD_BYTES,
     ) -> None:
         self._framing = framing
         self._clock = clock
@@ -68,7 +71,12 @@ class FrameCommands:
             name = options.subject.replace("{port}", port.name).encode()
             subjects[name] = (prepare, options.timeout_ns)
         self._queue: CommandQueue[_Work] = CommandQueue(
-            account, clock, subjects, changed=send, expired=self._expired
+            account,
+            clock,
+            subjects,
+            bound=AnswerBound(port.name, clock, max_payload),
+            changed=send,
+            expired=self._expired,
         )
         # Where no command has an answer, none can come late.
         longest_ns = max((one.timeout_ns for one in port.commands if one.answer), default=0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from leafnode.bridge.board_messages import BoardMessages
@@ -39,31 +38,12 @@ if TYPE_CHECKING:
 
     from leafnode.bridge.board_messages import Talking
     from leafnode.bridge.commands import PortCommands
-    from leafnode.bridge.port import FindPath, OpenPort, OpenSerial
+    from leafnode.bridge.port import OpenPort
     from leafnode.bridge.reading import Event, Receipt
-    from leafnode.clock import Clock
+    from leafnode.bridge.seams import BridgeSeams
     from leafnode.config.serial_options import SerialPort
-    from leafnode.routing.account import Account
-    from leafnode.routing.permissions import Permissions
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class BridgeSeams:
-    """What every port works with. `max_payload` returns the bytes of a message that are allowed
-    now; `permissions` what the account allows who has no permissions of its own, None: everything.
-    """
-
-    account: Account
-    clock: Clock
-    open_serial: OpenSerial
-    find_path: FindPath
-    max_payload: Callable[[], int]
-    permissions: Callable[[], Permissions | None] = lambda: None
-    devices: Devices | None = None  # of all ports; a port alone has its own
-    turns: PortTurns | None = None  # likewise
-    bursts: PortTurns | None = None  # likewise
 
 
 class PortRunner:
@@ -148,9 +128,17 @@ class PortRunner:
                 seams.account,
                 seams.clock,
                 send=self._spoken_to,
+                max_payload=seams.max_payload,
             )
         if options.commands and isinstance(framing, Frames):
-            return FrameCommands(options, framing, seams.account, seams.clock, send=self._spoken_to)
+            return FrameCommands(
+                options,
+                framing,
+                seams.account,
+                seams.clock,
+                send=self._spoken_to,
+                max_payload=seams.max_payload,
+            )
         return None
 
     def _new_board(self, seams: BridgeSeams, inbox: bytes) -> BoardMessages:
@@ -163,6 +151,7 @@ class PortRunner:
             inbox=inbox,
             send=self._spoken_to,
             permissions=seams.permissions,
+            max_payload=seams.max_payload,
         )
 
     @property

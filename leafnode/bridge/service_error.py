@@ -19,5 +19,14 @@ _ERROR_CODE: Final = b"Nats-Service-Error-Code"
 
 def refuse(account: Account, reply: bytes, code: int, text: bytes, payload: bytes = b"") -> None:
     """Tell the requester why not."""
-    block = header.build([(_ERROR, text), (_ERROR_CODE, b"%d" % code)])
+    block = _block(code, text)
     account.publish(reply, block + payload, header_size=len(block))
+
+
+def size(code: int, text: bytes, payload: bytes) -> int:
+    """Return the bytes of what `refuse` publishes."""
+    return len(_block(code, text)) + len(payload)
+
+
+def _block(code: int, text: bytes) -> bytes:
+    return header.build([(_ERROR, text), (_ERROR_CODE, b"%d" % code)])

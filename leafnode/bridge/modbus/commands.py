@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from leafnode import limits
+from leafnode.bridge.answer_bound import AnswerBound
 from leafnode.bridge.commands import CommandQueue, Order, Refused
 from leafnode.bridge.modbus.jobs import Job, fields_of_blocks, reading_job
 from leafnode.bridge.modbus.values import BadValue, registers_of, written
@@ -47,6 +49,7 @@ class BusCommands:
         clock: Clock,
         *,
         send: Callable[[], None],
+        max_payload: Callable[[], int] = lambda: limits.MAX_PAYLOAD_BYTES,
     ) -> None:
         assert port.modbus is not None, "a bus has its block"
         self._bus = bus
@@ -63,7 +66,12 @@ class BusCommands:
                 name = filled.replace("{name}", write.register.name).encode()
                 subjects[name] = (partial(self._writing, slave, write), options.timeout_ns)
         self._queue: CommandQueue[_Work] = CommandQueue(
-            account, clock, subjects, changed=send, expired=self._expired
+            account,
+            clock,
+            subjects,
+            bound=AnswerBound(port.name, clock, max_payload),
+            changed=send,
+            expired=self._expired,
         )
 
     def start(self) -> None:

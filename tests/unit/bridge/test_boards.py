@@ -142,6 +142,45 @@ def test_a_board_asks_and_is_answered() -> None:
     run(world, story)
 
 
+def test_what_a_board_says_beyond_max_payload_is_not_published() -> None:
+    """Its answers, why it failed, and what it asks; each at the bound, and one byte beyond."""
+    world = World(port("text_link"), max_payload_bytes=200)
+    requester, asked = Requester(world.account), list[int]()
+    world.account.subscribe(
+        b"svc.zone",
+        lambda delivery: asked.extend(len(body) for _, _, body in delivery.messages) or None,
+    )
+    headers = len(
+        header.build(
+            [(b"Nats-Service-Error", b"the board failed"), (b"Nats-Service-Error-Code", b"500")]
+        )
+    )
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(b"hello uno 5\nserve led\n")
+        await world.until(lambda: subscriptions(world) == 1)
+        answers = (b"rep", 200), (b"rep", 201), (b"err", 200 - headers), (b"err", 201 - headers)
+        for number, (verb, size) in enumerate(answers, 1):
+            requester.ask(b"cmd.uno.led", b"on")
+            await world.turns()
+            world.say(b"%b %d %b\n" % (verb, number, b"x" * size))
+            await world.until(lambda: len(requester.answers) == number)  # noqa: B023
+        world.hear()
+        for number, size in (1, 200), (2, 201):
+            world.say(b"req %d 1000 zone %b\n" % (number, b"x" * size))
+            await world.turns()
+        assert world.hear() == b"rep 2 too-large\n"
+
+    run(world, story)
+
+    assert [len(answer) for answer in requester.answers] == [200, 0, 200 - headers, 0]
+    assert requester.codes == [None, b"413", b"500", b"500"]
+    assert asked == [200]
+    board = world.runner.status().board
+    assert (board["too_large"], board["asked_in_vain"]) == (3, 1)
+
+
 def test_an_unplugged_board_has_no_subscriptions_and_has_them_again_when_it_is_back() -> None:
     world = World(port())
     requester = Requester(world.account)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.bridge import port_bounds
+from leafnode.bridge.answer_bound import AnswerBound
 from leafnode.bridge.commands import CommandQueue, Order, Refused
 from leafnode.clock import NS_PER_S
 from leafnode.config import serial_bounds
@@ -32,6 +33,7 @@ class Row:
             self.account,
             self.clock,
             {b"c.a": (self._prepare, 2 * NS_PER_S), b"c.b": (self._prepare, NS_PER_S)},
+            bound=AnswerBound("p", self.clock, lambda: 5),
             changed=self._changed,
             expired=self._expired,
         )
@@ -71,6 +73,23 @@ def test_commands_go_one_behind_the_other_and_each_is_answered() -> None:
     assert row.queue.begin() is None
     counts = row.queue.counts()
     assert (counts["received"], counts["answered"], counts["failed"]) == (2, 1, 1)
+
+
+def test_an_answer_beyond_max_payload_is_an_error_and_the_next_command_may_begin() -> None:
+    row = Row()
+    row.requester.ask(b"c.a", b"1")
+    row.requester.ask(b"c.a", b"2")
+
+    row.begin()
+    row.queue.finish(b"12345")
+    row.begin()
+    row.queue.finish(b"123456")
+
+    error = "the answer is larger than max_payload"
+    assert row.requester.heard == [Heard(b"12345"), Heard(b"", 502, error)]
+    assert row.queue.current is None
+    counts = row.queue.counts()
+    assert (counts["answered"], counts["failed"], counts["too_large"]) == (1, 1, 1)
 
 
 def test_at_the_bound_one_more_is_refused() -> None:

@@ -86,6 +86,22 @@ def test_a_request_is_sent_in_the_framing_and_its_answer_is_the_requesters_alone
     assert [json.loads(payload)["weight"] for payload in world.stream.payloads] == [2.0]
 
 
+def test_an_answer_beyond_max_payload_is_not_published() -> None:
+    async def story(world: Device) -> None:
+        world.max_payload_bytes = 20  # a reload
+        for count, answer in enumerate((b"S" * 20, b"S" * 21), 1):
+            world.requester.ask(b"c.scale.weigh")
+            await world.hears()
+            world.say(answer + b"\r\n")
+            await world.answered(count)
+
+    world = play(f"framing {{ type: line, keep_first: true }}, {WEIGH}", story)
+
+    error = "the answer is larger than max_payload"
+    assert world.requester.heard == [Heard(b"S" * 20), Heard(b"", 502, error)]
+    assert world.counts()["too_large"] == 1
+
+
 def test_an_answer_may_be_decoded_as_readings_are() -> None:
     command = 'commands [ { subject: c.weigh, send: "SI", decode: true } ]'
 

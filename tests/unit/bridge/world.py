@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.bridge.port import LineErrors, PortGone
-from leafnode.bridge.runner import BridgeSeams, PortRunner
+from leafnode.bridge.runner import PortRunner
+from leafnode.bridge.seams import BridgeSeams
 from leafnode.config.serial_options import SerialPort
 from leafnode.config.serial_stage_options import CodecOptions, FramingOptions
 from tests.sim.clock import FakeClock

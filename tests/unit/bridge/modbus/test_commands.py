@@ -73,6 +73,16 @@ def test_a_group_is_read_when_asked_and_is_no_reading() -> None:
     assert world.runner.status().commands["answered"] == 2
 
 
+def test_an_answer_beyond_max_payload_is_not_published() -> None:
+    async def story(world: Drive) -> None:
+        world.max_payload_bytes = len(b'{"hours":65538}')
+        assert (await world.asks(b"drive.rare")).code == 0
+        world.max_payload_bytes -= 1
+        assert (await world.asks(b"drive.rare")).code == 502
+
+    assert play(story).runner.status().commands["too_large"] == 1
+
+
 def test_a_question_whose_port_has_to_wait_for_a_turn_is_not_dropped() -> None:
     async def story(world: Drive) -> None:
         assert world.requester.ask(b"c.drive.rare")
