@@ -14,11 +14,17 @@ if TYPE_CHECKING:
 
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 NUID_LENGTH: Final = 22
+# Which character a random byte is. Eight of them come five times in 256, the others four: that is
+# 0.004 bits less for each.
+_OF_BYTES: Final = bytes([ord(ALPHABET[byte % len(ALPHABET)]) for byte in range(256)])
 
 
 def nuid(random: Random, length: int = NUID_LENGTH) -> str:
-    """Return `length` random characters; 22 of them carry 131 bits."""
-    return "".join(random.choices(ALPHABET, k=length))
+    """Return `length` random characters; 22 of them carry 130 bits.
+
+    One draw: each asks the system, and services need a name for each request.
+    """
+    return random.randbytes(length).translate(_OF_BYTES).decode()
 
 
 def hash8(text: str) -> str:
