@@ -30,8 +30,8 @@ class Store:
                 self.logs.append(event.text)
 
 
-def new_framing():
-    return TextLinkFraming(name="port", msg_id_prefix=b"port.1", max_frame_bytes=1024)
+def new_framing(max_frame_bytes=1024):
+    return TextLinkFraming(name="port", msg_id_prefix=b"port.1", max_frame_bytes=max_frame_bytes)
 
 
 def run(node, hal, store, carry=lambda data: data, restart_at=()):
@@ -84,3 +84,22 @@ def test_an_error_of_a_sensor_is_a_line_for_the_log():
     run(node, hal, store)
 
     assert "bad: no answer" in store.logs
+
+
+def test_a_line_that_the_port_takes_for_too_long_stops_no_reading_behind_it():
+    hal = PaperHal()
+    store = Store(new_framing(32))
+    node = TextNode(hal, [("s" * 30, lambda: 1), ("t", lambda: 2)], "uno", 100, 4)
+    receive = store.framing.receive
+
+    def in_pieces(data, now_ms):
+        for at in range(0, len(data), 8):
+            receive(data[at : at + 8], now_ms)
+            store.take()
+
+    store.framing.receive = in_pieces
+
+    run(node, hal, store)
+
+    assert node.done
+    assert [payload for _, payload in store.readings.values()] == [b"", b'{"v":2}'] * 2

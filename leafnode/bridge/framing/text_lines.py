@@ -25,6 +25,7 @@ _WORDS: Final = {  # how many words follow the verb, before what may hold blanks
 }
 _NUMBERED: Final = frozenset({b"pt", b"pub"})
 _CHECKED: Final = re.compile(rb"\*([0-9A-Fa-f]{2})\Z")
+_CHECKED_BYTES: Final = 3
 _SEQ: Final = re.compile(rb"#([0-9]{1,10}) +")
 _VERB: Final = re.compile(rb"(?:pt|pub) ")
 _VALUE: Final = re.compile(rb"([+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,3})?)")
@@ -89,17 +90,35 @@ def parse(line: bytes) -> Line | Wrong:
     return Line(verb, words[:count], tail, seq, found is not None)
 
 
-def numbered(line: bytes) -> tuple[int, bool]:
-    """Return the number of a line that is no reading, 0 for none, and whether its checksum says
-    that it is as the board said it.
-    """
-    found = _CHECKED.search(line)
-    is_sure = found is not None and int(found[1], 16) == checksum(line[: found.start()])
-    number = _SEQ.match(line)
-    if number is None or (not is_sure and _VERB.match(line, number.end()) is None):
-        return 0, is_sure
-    seq = int(number[1])
-    return (seq if seq <= _NUMBER_MAX else 0), is_sure
+class Passed:
+    """A line that is no reading, whole or in pieces: what its board needs to hear of it."""
+
+    def __init__(self, begins_max: int) -> None:
+        self._begins_max = begins_max
+        self.begins = b""  # by so much it is known again
+        self._end = b""  # as long as a checksum
+        self._sum = 0
+
+    def take(self, piece: bytes) -> None:
+        """Take more of it."""
+        self.begins += piece[: self._begins_max - len(self.begins)]
+        self._sum ^= checksum(piece)
+        self._end = (self._end + piece[-_CHECKED_BYTES:])[-_CHECKED_BYTES:]
+
+    def is_sure(self) -> bool:
+        """Say whether its checksum tells that it is as the board said it."""
+        found = _CHECKED.match(self._end)
+        return found is not None and int(found[1], 16) == self._sum ^ checksum(self._end)
+
+    def number(self) -> int:
+        """Return its number, 0 for none."""
+        number = _SEQ.match(self.begins)
+        if number is None or (
+            not self.is_sure() and _VERB.match(self.begins, number.end()) is None
+        ):
+            return 0
+        seq = int(number[1])
+        return seq if seq <= _NUMBER_MAX else 0
 
 
 def point(rest: bytes) -> bytes | None:

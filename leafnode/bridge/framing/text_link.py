@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge import port_bounds
-from leafnode.bridge.framing.text_lines import Line, Wrong, numbered, parse, point, sealed
+from leafnode.bridge.framing.text_lines import Line, Passed, Wrong, parse, point, sealed
 from leafnode.bridge.reading import MORE, DeviceHello, DeviceLog, FrameCounts, Reading, Receipt
 from leafnode.link import const, events, verbs
 from leafnode.link.pattern import is_pattern
@@ -62,7 +62,7 @@ class TextLinkFraming:
         self._max_frame_bytes = max_frame_bytes
         self._buffer = bytearray()
         self._start = self._searched = 0
-        self._skipping = False
+        self._passing: Passed | None = None  # a line that is too long
         self._events: deque[Event] = deque()  # of one line: two at most
         self._has_news = False  # that came without a line, and nobody was told of
         self._device = name
@@ -97,7 +97,7 @@ class TextLinkFraming:
         """Forget the half of a line; whoever is there now says hello, if it has a name."""
         self._buffer.clear()
         self._start = self._searched = 0
-        self._skipping = False  # the tail of a line begins with no verb, or has a wrong checksum
+        self._passing = None  # the tail of a line begins with no verb, or has a wrong checksum
         self._is_greeted = False
         self._out.clear()
         self._end()
@@ -224,58 +224,65 @@ class TextLinkFraming:
             return None
         line = bytes(self._buffer[self._start : end.start()])
         self._start = self._searched = end.end()
-        if self._skipping:
-            self._skipping = False
-            self._noise_bytes += len(line)
-            return b""
-        if len(line) > self._max_frame_bytes:
-            self._overlong += 1
-            self._give_up(line, "is too long")
-            return b""
-        return line
+        if self._passing is None and len(line) <= self._max_frame_bytes:
+            return line
+        passed, self._passing = self._pass_over(line), None
+        self._give_up(passed, "is too long")
+        return b""
 
     def _keep_rest(self) -> None:
         """Keep the line that has no end yet, unless it is too long or to be passed over."""
         del self._buffer[: self._start]
         self._start = 0
-        if len(self._buffer) > self._max_frame_bytes and not self._skipping:
-            self._overlong += 1
-            self._skipping = True
-            self._give_up(bytes(self._buffer[: self._max_frame_bytes]), "is too long")
-        if self._skipping:
-            self._noise_bytes += len(self._buffer)
+        if self._passing is not None or len(self._buffer) > self._max_frame_bytes:
+            self._passing = self._pass_over(bytes(self._buffer))
             self._buffer.clear()
         self._searched = len(self._buffer)
+
+    def _pass_over(self, piece: bytes) -> Passed:
+        """Keep of a line that is too long what says whether its board has to hear of it."""
+        self._overlong += self._passing is None
+        self._noise_bytes += len(piece)
+        passed = self._passing or self._new_passed()
+        passed.take(piece)
+        return passed
+
+    def _new_passed(self) -> Passed:
+        return Passed(min(self._max_frame_bytes, _KNOWN_BY_BYTES))
 
     def _on_line(self, raw: bytes) -> None:
         line = parse(raw)
         if line is Wrong.NOISE:
             self._noise_bytes += len(raw)
-            self._give_up(raw, "is no line of the text dialect")
+            self._give_up_whole(raw, "is no line of the text dialect")
         elif line is Wrong.BAD or not self._is_believed(line, raw):
             self._bad += 1
-            self._give_up(raw, "is no line of the text dialect")
+            self._give_up_whole(raw, "is no line of the text dialect")
         elif not self._take(line):
             self._bad += 1
-            self._give_up(raw, "has no number, or a subject that cannot be")
+            self._give_up_whole(raw, "has no number, or a subject that cannot be")
         else:
             self._frames += 1
         if isinstance(line, Line):
             # Also before the hello: a board that checks would not believe the question for it.
             self._seals = self._is_checked or line.is_checked
 
-    def _give_up(self, raw: bytes, wrong: str) -> None:
+    def _give_up_whole(self, raw: bytes, wrong: str) -> None:
+        passed = self._new_passed()
+        passed.take(raw)
+        self._give_up(passed, wrong)
+
+    def _give_up(self, passed: Passed, wrong: str) -> None:
         """Take a numbered line that can be no reading, once it is sure that the board means it so.
 
         It would say the line for ever, and nothing behind it.
         """
-        seq, is_sure = numbered(raw)
+        seq, is_sure = passed.number(), passed.is_sure()
         if not seq or (self._is_checked and not is_sure):
             return
         if not is_sure:
             said, times = self._same
-            raw = raw[: min(self._max_frame_bytes, _KNOWN_BY_BYTES)]
-            self._same = raw, times + 1 if said == raw else 1
+            self._same = passed.begins, times + 1 if said == passed.begins else 1
             if self._same[1] < _SAME_LINES:
                 return
         if self._is_new(seq):

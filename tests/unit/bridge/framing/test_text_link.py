@@ -30,6 +30,15 @@ def says(framing: TextLinkFraming, *lines: bytes) -> list[Event]:
     return drained(framing)
 
 
+def says_in_pieces(framing: TextLinkFraming, line: bytes, size: int) -> list[Event]:
+    whole = line + b"\r\n"
+    found: list[Event] = []
+    for at in range(0, len(whole), size):
+        framing.receive(whole[at : at + size], 0)
+        found += drained(framing)
+    return found
+
+
 def drained(framing: TextLinkFraming) -> list[Event]:
     return [event for event in iter(framing.next_event, None) if event is not MORE]
 
@@ -93,13 +102,16 @@ NEVER_A_READING = (
 
 
 @pytest.mark.parametrize("line", NEVER_A_READING)
-def test_a_numbered_line_that_can_be_no_reading_is_given_up_by_its_checksum(line: bytes) -> None:
+@pytest.mark.parametrize("piece", [1000, 100, 1])
+def test_a_numbered_line_that_can_be_no_reading_is_given_up_by_its_checksum(
+    line: bytes, piece: int
+) -> None:
     """A board says a line until it hears ok, and nothing behind it meanwhile."""
     framing = new(256)
     says(framing, sealed(b"hello node1 77"), sealed(b"#1 pt temp 21.5"))
     hears(framing)
 
-    (given_up,) = says(framing, sealed(line))
+    (given_up,) = says_in_pieces(framing, sealed(line), piece)
     assert isinstance(given_up, Reading)
     assert (given_up.wrong != "", given_up.receipt) == (True, Receipt(77, 2))
     assert says(framing, sealed(line)) == []  # said again before it heard
@@ -118,13 +130,10 @@ def test_without_checksums_it_is_given_up_when_it_comes_for_the_third_time(
     framing = new(256)
     says(framing, b"hello node1 77", b"#1 pt temp 21.5")
 
-    found = []
+    found: list[Event] = []
     for _ in range(3):
         assert found == []
-        whole = line + b"\r\n"
-        for at in range(0, len(whole), piece):
-            framing.receive(whole[at : at + piece], 0)
-            found += drained(framing)
+        found = says_in_pieces(framing, line, piece)
 
     (given_up,) = found
     assert isinstance(given_up, Reading)
@@ -135,8 +144,17 @@ def test_a_line_that_was_damaged_is_not_given_up() -> None:
     framing = new()
     says(framing, sealed(b"hello node1 77"), sealed(b"#1 pt temp 21.5"))
 
-    for damaged in (b"#2 pt temp nan", sealed(b"#2 pt temp 21")[:-1] + b"x", b"#2 pt temp 21*00"):
-        assert says(framing, *[damaged] * 5) == []
+    long = b"#2 pub a " + b"y" * 300
+    for damaged in (
+        b"#2 pt temp nan",
+        sealed(b"#2 pt temp 21")[:-1] + b"x",
+        b"#2 pt temp 21*00",
+        long,
+        long + b"*00",
+        sealed(long).replace(b"y", b"z", 1),
+    ):
+        for _ in range(5):
+            assert says(framing, damaged) == says_in_pieces(framing, damaged, 50) == []
 
     plain = greeted(b"77")
     assert says(plain, b"#2 pt temp x1", b"#2 pt temp x1", b"#2 pt temp x2", b"#2 pt temp x1") == []
@@ -579,3 +597,33 @@ def test_a_hello_or_a_closed_port_ends_what_the_board_wanted() -> None:
     assert framing.next_timeout_ms(0) == 0
     assert [type(e) for e in drained(framing)] == [events.Gone]
     assert not framing.message(event.sub, "led", b"on")
+
+
+@given(st.data())
+def test_what_is_said_is_the_same_in_whatever_pieces_it_comes(data: st.DataObject) -> None:
+    body = st.sampled_from(
+        [b"pt t 1", b"pub t " + b"x" * 20, b"pub t " + b"x" * 200, b"pt t nan", b"noise" * 20]
+    )
+    numbers = st.sampled_from([b"", b"#1 ", b"#2 ", b"#3 "])
+    ends = st.sampled_from([b"", b"*00"])
+    lines = [b"hello node1 7"] + [
+        data.draw(numbers) + data.draw(body) + data.draw(ends)
+        for _ in range(data.draw(st.integers(1, 8)))
+    ]
+    if data.draw(st.booleans()):
+        lines = [sealed(line) for line in lines]
+    stream = b"".join([line + b"\n" for line in lines])
+    whole, pieces = new(), new()
+    whole.receive(stream, 0)
+    said, at = drained(whole), 0
+
+    heard: list[Event] = []
+    while at < len(stream):
+        size = data.draw(st.integers(1, 150))
+        pieces.receive(stream[at : at + size], 0)
+        heard += drained(pieces)
+        at += size
+
+    assert heard == said
+    assert pieces.counts() == whole.counts()
+    assert hears(pieces) == hears(whole)

@@ -14,6 +14,7 @@ from leafnode.bridge.reading import Reading, Receipt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LONG: Final = b"x" * 64
 PAGE: Final = Path(__file__).parents[4] / "docs" / "device-link.md"
 
 
@@ -92,6 +93,8 @@ EVENTS: Final[dict[str, Callable[[Scene], object]]] = {
     "rep or err": lambda s: s.answer(),
     "noise": lambda s: s.raw(b">>> boot"),
     "a line that is too long": lambda s: s.raw(b"pub t " + b"x" * 64),
+    "a numbered line that is too long, the next number": lambda s: s.say(b"#21 pub t " + LONG),
+    "the same long line, three times": lambda s: s.say(*[b"#21 pub t " + LONG] * 3),
     "application: committed": lambda s: s.framing.committed(Receipt(7, 20)),
     "application: committed, of another boot": lambda s: s.framing.committed(Receipt(9, 20)),
     "application: message": lambda s: s.framing.message(1, "led", b"on"),
