@@ -455,6 +455,7 @@ UPLINK_WAYS_MAX: Final = 4  # prefixes and transforms of a stream, the one of no
 UPLINK_RENAMINGS_MAX: Final = 2  # what the hub was seen to make of subjects
 UPLINK_PROBES_AT_ONCE: Final = 32  # of those
 UPLINK_PROBES_MAX: Final = 1024  # hub messages looked at after a cut; more: resent instead
+UPLINK_PARTING_SUBJECTS_MAX: Final = 32  # of which it is found where a restored copy parts
 UPLINK_RETRY_NS: Final = 250 * NS_PER_MS
 UPLINK_RETRY_MAX_NS: Final = 30 * NS_PER_S
 UPLINK_REFUSED_NS: Final = 1 * NS_PER_S  # between two attempts with what the hub refuses; doubles

@@ -14,10 +14,12 @@ from leafnode import limits
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import EVERYTHING, ConsumerInfo, Failure, StreamInfo
 from leafnode.uplink.claims import Claims
+from leafnode.uplink.history import History
 from leafnode.uplink.interview import SILENCE
 from leafnode.uplink.knock import Knock
 from leafnode.uplink.local import LocalState, ask_stream
 from leafnode.uplink.onward import InFlight, Place
+from leafnode.uplink.parting import Parting
 from leafnode.uplink.resume import Known, Position, Resume
 from leafnode.uplink.status import Protection
 from leafnode.uplink.ways import Reached
@@ -25,6 +27,7 @@ from leafnode.uplink.ways import Reached
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from leafnode.uplink.answers import HubMessage
     from leafnode.uplink.flight import Flight, Parts
     from leafnode.uplink.interview import Interview
     from leafnode.uplink.onward import Origin
@@ -88,6 +91,7 @@ class Asking:
         self._claims = Claims(
             parts.mailbox, parts.options.stream, is_scattered=parts.options.newest_first
         )
+        self._history = History(interview, parts.mailbox, parts.options.stream)
         self._round = 0
         self._knock = Knock(parts, flight)
         self._knock.heard = self._go_in
@@ -103,6 +107,7 @@ class Asking:
     def cancel(self) -> None:
         self._interview.cancel()
         self._claims.cancel()
+        self._history.cancel()
         self._waiting.cancel()
         self._knock.cancel()
         self._parked = None
@@ -293,6 +298,10 @@ class Asking:
             return
         if resume.is_seen and resume.moved is None:
             self._is_proven, self.doubt = True, ""
+        self._look_at(resume)
+
+    def _look_at(self, resume: Resume) -> None:
+        """See what of it is here, or was."""
         window = self._flight.window
         self._claims.begin(
             resume.claims(), window, self._local, lambda found: self._judged(resume, found)
@@ -304,6 +313,10 @@ class Asking:
             self.failed(f"the local stream does not say what it has: {refuted}")
             return
         resume.refute(refuted)
+        foreign = resume.foreign
+        if foreign is not None and not resume.is_parted and not self._options.newest_first:
+            self._part(resume, foreign)
+            return
         if not self._options.newest_first:
             waiting = {entry.seq for entry in self._flight.window}
             resume.compare(waiting, self._local.consumer.delivered.stream_seq)
@@ -321,6 +334,33 @@ class Asking:
             self._blind(problem, is_ailment=True)
         else:
             self._go_on(resume, position)
+
+    def _part(self, resume: Resume, foreign: HubMessage) -> None:
+        """A copy was restored: find out what the hub has of what is here."""
+        assert self._origin is not None, "it has begun"
+        origin, here = self._origin, (self._local, self._flight.window)
+
+        def found(common: HubMessage | Failure | None) -> None:
+            if isinstance(common, Failure):
+                self.failed(not_asked(common))
+                return
+            resume.part(common)
+            if resume.done:
+                self._look_at(resume)
+            else:
+                self._interview.begin(resume, origin, asked)
+
+        def asked(answer: Resume | Failure) -> None:
+            if isinstance(answer, Failure):
+                self.failed(not_asked(answer))
+            else:
+                self._look_at(resume)
+
+        subjects = resume.subjects
+        if len(subjects) > limits.UPLINK_PARTING_SUBJECTS_MAX:
+            found(None)
+        else:
+            self._history.begin(Parting(subjects, foreign.hub_seq), origin, here, found)
 
     def _hub_had(self) -> int:
         """Return up to where the hub had all; what this run set aside or removed is not in it."""

@@ -9,7 +9,7 @@ silence, not with time: a slow link that brings one answer after the other has a
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
@@ -25,14 +25,16 @@ if TYPE_CHECKING:
     from leafnode.uplink.link import Link
     from leafnode.uplink.mailbox import Letter, Mailbox
     from leafnode.uplink.onward import Origin
+    from leafnode.uplink.parting import Parting
     from leafnode.uplink.resume import Resume
 
 
+_RoundT = TypeVar("_RoundT", bound="Resume | Parting")
 SILENCE: Final = Failure(0, "the hub does not answer")
 
 
 class Interview:
-    """One round at a time: `begin`, then `done` is called with the Resume, or with a Failure."""
+    """One round at a time: `begin`, then `done` is called with that, or with a Failure."""
 
     def __init__(self, link: Link, clock: Clock, mailbox: Mailbox, api_subject: str) -> None:
         self._link = link
@@ -45,22 +47,22 @@ class Interview:
         self._heard_ns = 0  # when the last answer came, or the round began
         self._has_asked = False  # in this round
         self._out: set[bytes] = set()  # asked and not answered
-        self._resume: Resume | None = None
+        self._resume: Resume | Parting | None = None
         self._origin: Origin | None = None
         self._failure = SILENCE
-        self._done: Callable[[Resume | Failure], None] = lambda _answer: None
+        self._done: Callable[[Failure | None], None] = lambda _failure: None
         # What is wrong, long before it gives up: a wrong name is to be seen within 5 s.
         self.on_trouble: Callable[[Failure], None] = lambda _failure: None
         mailbox.on(b"h", self._heard)
 
     def begin(
-        self, resume: Resume, origin: Origin, done: Callable[[Resume | Failure], None]
+        self, resume: _RoundT, origin: Origin, done: Callable[[_RoundT | Failure], None]
     ) -> None:
         self.cancel()
         self._round += 1
         self._resume = resume
         self._origin = origin
-        self._done = done
+        self._done = lambda failure: done(resume if failure is None else failure)
         self._silent = 0
         self._has_asked = False
         self._heard_ns = self._clock.monotonic_ns()
@@ -92,7 +94,7 @@ class Interview:
             self._out.add(topic)
             self._ask(topic, request)
 
-    def _ask_more(self, resume: Resume, at_once: int) -> None:
+    def _ask_more(self, resume: Resume | Parting, at_once: int) -> None:
         """Some at a time: a slow link has other things to carry, too."""
         for topic, request in _open(resume):
             if len(self._out) >= at_once:
@@ -144,10 +146,10 @@ class Interview:
             self._ask_more(resume, limits.UPLINK_PROBES_AT_ONCE)
         if self._resume is resume and resume.done:
             self.cancel()
-            self._done(resume)
+            self._done(None)
 
 
-def _open(resume: Resume) -> Iterator[tuple[bytes, dict[str, str | int]]]:
+def _open(resume: Resume | Parting) -> Iterator[tuple[bytes, dict[str, str | int]]]:
     """Yield what is to be asked still, and under which topic the answer comes."""
     for index, subject in resume.open_questions:
         yield b"q%d" % index, {"last_by_subj": subject}

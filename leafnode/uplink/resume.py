@@ -92,8 +92,8 @@ class Resume:
         self._doubtful = doubtful
         self._kept = kept if kept is not None and kept.hub_seq else None
         self._groups = [tuple(group) for group in groups]
-        self._subjects = list(dict.fromkeys(one for group in self._groups for one in group))
-        self._open: dict[int, str] = dict(enumerate(self._subjects))
+        self.subjects = list(dict.fromkeys(one for group in self._groups for one in group))
+        self._open: dict[int, str] = dict(enumerate(self.subjects))
         self._last: dict[int, HubMessage] = {}
         self._phase = _Phase.LAST
         self._probes: set[int] = set()
@@ -109,6 +109,9 @@ class Resume:
         self.moved: Moved | None = None
         self.is_lost = False  # the hub does not have what it acknowledged last
         self.refuted = 0  # the newest that the hub has, if it is not one of this stream's
+        self.foreign: HubMessage | None = None  # that one, where a copy was restored
+        self._common: HubMessage | None = None  # then: the newest that is here, too
+        self.is_parted = False  # it was looked for
         self.is_blank = False  # moved, and too much to look at under any subject
 
     @classmethod
@@ -133,7 +136,7 @@ class Resume:
     def open_walks(self) -> list[tuple[int, int, str]]:
         """(index, first sequence of the hub's stream, subject): the next message is asked for."""
         return [
-            (number, first, self._subjects[index])
+            (number, first, self.subjects[index])
             for number, (index, first, _) in self._walks.items()
         ]
 
@@ -200,7 +203,7 @@ class Resume:
         self._present -= places
         newest = self._newest() if self._known is None else None
         if newest is not None and newest.seq and Place(newest.seq, newest.mark) in places:
-            self.refuted = newest.seq
+            self.refuted, self.foreign = newest.seq, newest
 
     def compare(self, waiting: Collection[int], delivered: int) -> None:
         """Take which messages wait here, and up to where the consumer had delivered.
@@ -216,6 +219,16 @@ class Resume:
         if is_acked and any(self._acked < seq <= floor for seq in waiting):
             self.refuted = newest.seq
 
+    def part(self, common: HubMessage | None) -> None:
+        """Take the newest of the hub's that is here, too. What was in flight with it is asked."""
+        self.is_parted, self._common = True, common
+        base = self._base()
+        if common is not None and common.seq is not None and base is not None:
+            self._present.add(Place(common.seq, common.mark))
+            self._lower, self._steps = base.hub_seq, 0
+            self._doubtful = min(max(0, common.seq - base.floor), limits.UPLINK_PROBES_MAX)
+            self._plan_walks()
+
     def position(self) -> Position:
         """Return what the answers say. Call it when `done`, and after `refute`."""
         assert self.done, "every question has its answer"
@@ -226,7 +239,10 @@ class Resume:
             return Position(floor=self._acked, hub_seq=self._end, last=0)
         newest = self._newest()
         if self.refuted and newest is not None:
-            return Position(floor=self._acked, hub_seq=newest.hub_seq, last=0)
+            # What goes from now on is stored behind that one, whosever it is.
+            floor = self._acked if self._common is None else max(self._acked, base.floor)
+            found = Position(floor, newest.hub_seq, stored=Ranges([(1, floor)]))
+            return self._onward(found) if self._common is not None else found
         floor, hub_seq, text = base
         read = ranges.parse(text, limits.UPLINK_RANGES_READ_MAX) if text else None
         stored = Ranges([(1, floor)]) if read is None else read
@@ -234,7 +250,7 @@ class Resume:
 
     def _base(self) -> InFlight | None:
         """Return what is certain: by the hub's newest message of ours, or by what was kept."""
-        newest, kept = self._newest(), self._kept
+        newest, kept = self._common or self._newest(), self._kept
         if newest is None or newest.seq is None:
             return kept
         said = newest.in_flight or InFlight(newest.seq, newest.hub_seq)
@@ -291,7 +307,7 @@ class Resume:
 
     def _unseen(self) -> str:
         """Return a subject under none of whose names anything of ours was found, or nothing."""
-        seen = {self._subjects[index] for index, one in self._last.items() if one.seq is not None}
+        seen = {self.subjects[index] for index, one in self._last.items() if one.seq is not None}
         return next((group[0] for group in self._groups if seen.isdisjoint(group)), "")
 
     def _plan_between(self) -> None:
@@ -338,8 +354,11 @@ class Resume:
 
     def _plan_walks(self) -> None:
         """Look at what is under our subjects, in several places at once where much may be."""
-        lower = self._lower
-        found = {index: one.hub_seq for index, one in self._last.items() if one.hub_seq > lower + 1}
+        lower, common = self._lower, self._common
+        ends = {index: one.hub_seq for index, one in self._last.items()}
+        if common is not None:  # what lies behind it is of the other history
+            ends = {index: min(end, common.hub_seq) for index, end in ends.items()}
+        found = {index: end for index, end in ends.items() if end > lower + 1}
         if not found:
             return
         at_once = limits.UPLINK_PROBES_AT_ONCE

@@ -1,0 +1,102 @@
+"""Halving: the newest of the hub's messages that is here, too."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from leafnode import limits
+from leafnode.uplink.answers import HubMessage
+from leafnode.uplink.parting import Parting, Verdict
+
+VERDICTS = {True: Verdict.HERE, False: Verdict.FOREIGN, None: Verdict.UNKNOWN}
+SUBJECTS = ["e.a", "e.b"]
+
+
+def find(parting: Parting, hub: dict[int, HubMessage], known: dict[int, bool | None]) -> int:
+    """Answer from a hub's stream, and say what of it is here; return how many questions it took."""
+    asked = 0
+    while not parting.is_over:
+        while parting.open_walks:
+            number, first, subject = parting.open_walks[0]
+            later = (seq for seq, one in sorted(hub.items()) if seq >= first)
+            found = next((seq for seq in later if hub[seq].subject == subject), 0)
+            parting.walk(number, first, hub.get(found))
+            asked += 1
+        found = parting.candidate.hub_seq if parting.candidate is not None else 0
+        parting.judge(VERDICTS[known.get(found)])
+    return asked
+
+
+def ours(hub_seq: int, subject: str = "e.a") -> HubMessage:
+    return HubMessage(hub_seq, hub_seq, None, subject)
+
+
+def stranger(hub_seq: int) -> HubMessage:
+    return HubMessage(hub_seq, None, None, "e.a")
+
+
+def newest(parting: Parting) -> int:
+    return 0 if parting.newest is None else parting.newest.hub_seq
+
+
+@pytest.mark.parametrize("here", [0, 1, 2, 500, 998, 999])
+def test_the_newest_that_is_here_is_found_in_few_questions(here: int) -> None:
+    hub = {seq: ours(seq) for seq in range(1, 1001)}
+    parting = Parting(["e.a"], 1000)
+
+    asked = find(parting, hub, {seq: seq <= here for seq in hub})
+
+    assert newest(parting) == here
+    assert asked <= 11
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_lies_between_and_under_whichever_subject(seed: int) -> None:
+    rng = random.Random(seed)
+    hub: dict[int, HubMessage] = {}
+    for seq in range(1, rng.randrange(3, 400)):
+        if rng.random() < 0.8:
+            hub[seq] = rng.choice([ours(seq), ours(seq, "e.b"), stranger(seq), ours(seq, "x")])
+    end = max(hub) + 1
+    border = rng.randrange(end)
+    asked_for = [seq for seq, one in hub.items() if one.seq is not None and one.subject != "x"]
+    parting = Parting(SUBJECTS, end)
+
+    find(parting, hub, {seq: seq <= border for seq in hub})
+
+    assert newest(parting) == max((seq for seq in asked_for if seq <= border), default=0)
+
+
+def test_what_may_have_been_here_is_passed_over() -> None:
+    hub = {seq: ours(seq) for seq in range(1, 100)}
+    known: dict[int, bool | None] = {seq: seq <= 60 for seq in hub}
+    known |= dict.fromkeys(range(40, 58))
+    parting = Parting(SUBJECTS, 100)
+
+    find(parting, hub, known)
+
+    assert newest(parting) == 60
+
+
+def test_of_others_and_of_what_cannot_be_known_only_so_much_is_looked_at() -> None:
+    many = 3 * limits.UPLINK_PROBES_MAX
+    for known, hub in (
+        ({}, {seq: stranger(seq) for seq in range(1, many)}),
+        ({}, {seq: ours(seq) for seq in range(1, many)}),
+    ):
+        parting = Parting(["e.a"], many)
+        assert find(parting, hub, known) <= 2 * limits.UPLINK_PROBES_MAX
+        assert newest(parting) == 0
+
+
+def test_an_answer_that_goes_back_or_comes_twice_changes_nothing() -> None:
+    parting = Parting(["e.a"], 100)
+    (number, first, _) = parting.open_walks[0]
+
+    parting.walk(number, first + 1, ours(70))
+    assert parting.open_walks == [(number, first, "e.a")]
+    parting.walk(number, first, HubMessage(first - 1, None, None, "e.a"))
+
+    assert (parting.is_over, parting.open_walks) == (True, [])
