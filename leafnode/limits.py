@@ -262,6 +262,7 @@ READ_BATCH_MSGS: Final = 256
 READS_AT_ONCE: Final = 64  # reads of one message that the reader thread does in one go
 SEGMENT_SPAN_MAX: Final = 4 * SEGMENT_ROWS_MAX  # sequences, so that one bit for each stays small
 SUBJECTS_COUNTED_MAX: Final = 1024  # of a sealed segment, 6 bytes each; with more it is read
+SUBJECT_ROWS_COUNTED: Final = 64  # of one with more subjects those with as many rows are counted
 SEGMENT_CACHE_BYTES: Final = 16 * MIB  # columns of sealed segments, one cache for all streams
 SUBJECT_FILTERS_MAX: Final = 64  # pattern lists of one stream whose subjects are remembered
 NEWEST_NEAR: Final = 2048  # messages at the end that are looked at before every subject is

@@ -413,38 +413,38 @@ def _dead_of(columns: Columns, segment: Segment, sids: frozenset[int], from_seq:
 def _first_of(index: StreamIndex, subject: Subject) -> int:
     """Search forward from what is known to be no later than the subject's oldest message."""
     from_seq = max(subject.first_seq, index.first_seq)
-    wanted = subject_bits((subject.sid,))
     for segment in index.segments[max(0, index.segment_index(from_seq)) :]:
-        if not segment.may_have(wanted):
-            continue
-        columns = index.columns(segment)
-        if subject.sid not in columns.counts():
-            continue
-        slot = columns.slot(from_seq)
-        while (slot := columns.next_slot(subject.sid, slot)) >= 0:
-            seq = segment.first_seq + columns.offsets[slot]
-            if not segment.is_dead(seq):
-                return seq
-            slot += 1
+        columns = _columns_with(index, segment, subject)
+        if columns is not None:
+            for slot in columns.slots_from(subject.sid, columns.slot(from_seq)):
+                seq = segment.first_seq + columns.offsets[slot]
+                if not segment.is_dead(seq):
+                    return seq
     raise AssertionError(f"subject {subject.sid} counts {subject.msgs} messages and has none")
 
 
 def _last_of(index: StreamIndex, subject: Subject) -> int:
     """Search backward from what is known to be no earlier than the subject's newest message."""
     upto = subject.last_seq
-    wanted = subject_bits((subject.sid,))
     for segment in reversed(index.segments[: index.segment_index(upto) + 1]):
-        if not segment.may_have(wanted):
-            continue
-        columns = index.columns(segment)
-        if subject.sid not in columns.counts():
-            continue
-        for slot in range(columns.slot(upto + 1) - 1, -1, -1):
-            if columns.sids[slot] == subject.sid:
+        columns = _columns_with(index, segment, subject)
+        if columns is not None:
+            for slot in columns.slots_before(subject.sid, columns.slot(upto + 1)):
                 seq = segment.first_seq + columns.offsets[slot]
                 if not segment.is_dead(seq):
                     return seq
     raise AssertionError(f"subject {subject.sid} counts {subject.msgs} messages and has none")
+
+
+def _columns_with(index: StreamIndex, segment: Segment, subject: Subject) -> Columns | None:
+    """Return the columns of a segment that may have live rows of a subject, else None."""
+    sid = subject.sid
+    if not segment.may_have(subject_bits((sid,))):
+        return None
+    if segment.counts is not None and segment.counts.of(frozenset((sid,))) == 0:
+        return None
+    columns = index.columns(segment)
+    return columns if sid in columns.counts() else None
 
 
 def _find(index: StreamIndex, seq: int) -> tuple[Columns, int] | None:

@@ -1,7 +1,7 @@
 """What is known in memory of a sealed segment's subjects, so that its columns stay on disk.
 
 Bits say which subjects it may have, removed rows included; counts how many live rows of each, where
-they are few. Knows subject ids, not names or sequences.
+they are few, else of those that have many. Knows subject ids, not names or sequences.
 Truth: docs/store.md, "What a question costs".
 """
 
@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import SUBJECTS_COUNTED_MAX
+from leafnode.limits import SUBJECT_ROWS_COUNTED, SUBJECTS_COUNTED_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,38 +29,44 @@ def subject_bits(sids: Iterable[int]) -> int:
 
 
 class SubjectCounts:
-    """Live rows for each subject id of one segment."""
+    """Live rows for each subject id of one segment; where it has many, of those with most rows."""
 
-    __slots__ = ("_msgs", "_sids", "bits")
+    __slots__ = ("_is_whole", "_msgs", "_sids", "bits")
 
     def __init__(self, counts: Mapping[int, int]) -> None:
         self.bits = subject_bits(counts)
-        # Of many subjects nothing is counted.
-        few = sorted(counts) if len(counts) <= SUBJECTS_COUNTED_MAX else None
-        self._sids = None if few is None else array("I", few)
-        self._msgs = array("H", map(counts.__getitem__, few or ()))
+        self._is_whole = len(counts) <= SUBJECTS_COUNTED_MAX
+        least = 0 if self._is_whole else SUBJECT_ROWS_COUNTED
+        counted = sorted(sid for sid, msgs in counts.items() if msgs >= least)
+        self._sids = array("I", counted)
+        self._msgs = array("H", map(counts.__getitem__, counted))
 
     def drop(self, sid: int) -> None:
         """Count the removal of one row."""
-        if self._sids is not None:
-            self._msgs[bisect_left(self._sids, sid)] -= 1
+        slot = self._slot(sid)
+        if slot >= 0:
+            self._msgs[slot] -= 1
 
     def items(self) -> list[tuple[int, int]] | None:
-        """Return ids and their rows; None where they are not counted."""
-        if self._sids is None:
+        """Return ids and their rows; None where not all are counted."""
+        if not self._is_whole:
             return None
         return [(sid, msgs) for sid, msgs in zip(self._sids, self._msgs, strict=True) if msgs]
 
     def of(self, wanted: frozenset[int]) -> int | None:
         """Return the rows of these subjects; None where they are not counted."""
         sids = self._sids
-        if sids is None:
-            return None
-        if len(sids) <= len(wanted):
+        if self._is_whole and len(sids) <= len(wanted):
             return sum(msgs for sid, msgs in zip(sids, self._msgs, strict=True) if sid in wanted)
         total = 0
         for sid in wanted:
-            slot = bisect_left(sids, sid)
-            if slot < len(sids) and sids[slot] == sid:
+            slot = self._slot(sid)
+            if slot >= 0:
                 total += self._msgs[slot]
+            elif not self._is_whole:
+                return None
         return total
+
+    def _slot(self, sid: int) -> int:
+        slot = bisect_left(self._sids, sid)
+        return slot if slot < len(self._sids) and self._sids[slot] == sid else -1

@@ -221,3 +221,17 @@ def test_a_read_of_a_rare_subject_reads_few_segments(
 def test_many_subjects_are_not_looked_for_one_by_one() -> None:
     assert lookup.wanted_bits(None) == lookup.wanted_bits(frozenset(range(300))) == -1
     assert lookup.wanted_bits(frozenset({1, 4098})) == 0b110
+
+
+def test_the_ends_of_a_subject_are_not_looked_for_where_all_of_it_is_gone(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    stream.remove(list(range(1, 33, 2)))
+    stream.remove(list(range(40, 20, -2)))
+    world.settle()
+    world.store._cache.reads = 0
+
+    assert stream.subject_state(b"odd") == SubjectState(5, 33, 41)
+    assert world.store._cache.reads <= 1
+    assert stream.subject_state(b"even") == SubjectState(10, 2, 20)
+    assert world.store._cache.reads <= 2

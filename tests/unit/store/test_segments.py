@@ -78,14 +78,16 @@ def test_counts_keep_up_with_what_is_added(
     st.lists(st.sampled_from([0, 1, 2, 256, 257, 1 << 16, 1 << 24, (1 << 32) - 1]), max_size=80),
     st.integers(0, 90),
 )
-def test_the_next_slot_of_a_subject_is_that_of_a_search(sids: list[int], slot: int) -> None:
+def test_the_slots_of_a_subject_are_those_of_a_search(sids: list[int], slot: int) -> None:
     columns = Columns(1)
     for seq, sid in enumerate(sids, 1):
         columns.add(seq, sid, 1, 1)
 
     for sid in (*set(sids), 3, 1 << 8, 1 << 16):
-        places = [place for place, one in enumerate(sids) if one == sid and place >= slot]
-        assert columns.next_slot(sid, slot) == (places[0] if places else -1)
+        places = [place for place, one in enumerate(sids) if one == sid]
+        slot = min(slot, len(sids))
+        assert list(columns.slots_from(sid, slot)) == [one for one in places if one >= slot]
+        assert list(columns.slots_before(sid, slot)) == [one for one in places[::-1] if one < slot]
 
 
 def test_spans_name_count_and_ends_of_each_subject() -> None:

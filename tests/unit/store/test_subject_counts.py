@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leafnode.limits import SUBJECTS_COUNTED_MAX
+from leafnode.limits import SUBJECT_ROWS_COUNTED, SUBJECTS_COUNTED_MAX
 from leafnode.store.subject_counts import SubjectCounts, subject_bits
 
 
@@ -41,3 +41,24 @@ def test_many_subjects_are_not_counted() -> None:
     counts.drop(1)
     assert counts.items() is None
     assert counts.bits & subject_bits([1])
+
+
+def test_of_many_subjects_those_with_many_rows_are_counted() -> None:
+    rows = dict.fromkeys(range(SUBJECTS_COUNTED_MAX), 1)
+    rows |= {5000: SUBJECT_ROWS_COUNTED, 6000: 2 * SUBJECT_ROWS_COUNTED}
+    counts = SubjectCounts(rows)
+
+    counts.drop(5000)
+
+    assert counts.of(frozenset({5000})) == SUBJECT_ROWS_COUNTED - 1
+    assert counts.of(frozenset({6000})) == 2 * SUBJECT_ROWS_COUNTED
+    assert counts.of(frozenset({5000, 1})) is None
+    assert counts.of(frozenset({5000, 6000, 7000})) is None
+    assert counts.items() is None
+
+
+def test_one_subject_of_many_rows_among_many_is_counted_alone() -> None:
+    counts = SubjectCounts(dict.fromkeys(range(SUBJECTS_COUNTED_MAX), 1) | {5000: 100})
+
+    assert counts.of(frozenset({5000})) == 100
+    assert counts.of(frozenset({5001})) is None
