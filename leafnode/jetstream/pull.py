@@ -157,15 +157,15 @@ class PullQueue:
         self._enqueue(request)
         self._consumer.seeks = True
         self._pruned_at = -1
-        if self._consumer.groups.policy == "prioritized":
-            self._pump_soon()
+        if self._pumping or self._consumer.groups.policy == "prioritized":
+            self._pump_soon()  # who asks within a pump was told the end of another request by it
         else:
             self._consumer.pump()
         if request.timer is None and request in self._waiting:
             self._arm(request)
 
     def _pump_soon(self) -> None:
-        """Serve what came in one turn together: the order is that of priorities, not of arrival."""
+        """Serve what came in one turn together: in the order of priorities, not of arrival."""
         if not self._due:
             self._due = True
             self._context.clock.call_later(0, partial(self._on_due, self._consumer))
@@ -358,8 +358,8 @@ class PullQueue:
                     request.heartbeats_at_ns = now_ns + request.heartbeat_ns
             if over and request.no_wait and (request.delivered or not request.expires_ns):
                 self._finish(request, _NO_MESSAGES)
-        self._pumping = False
         self._send()
+        self._pumping = False
 
     def shut_down(self) -> None:
         """End every request with what was left of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,9 @@ from leafnode import limits
 from leafnode.errors import StoreCorrupt
 from leafnode.jetstream.pull import parse
 from tests.unit.jetstream.world import Msg, World
+
+if TYPE_CHECKING:
+    from leafnode.routing.subscription import Delivery
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -241,6 +244,30 @@ def test_max_bytes_too_small_for_the_next_message_ends_the_request() -> None:
 
     left = b"Nats-Pending-Messages: 5\r\nNats-Pending-Bytes: 10\r\n\r\n"
     assert seen(got) == [b"NATS/1.0 409 Message Size Exceeds MaxBytes\r\n" + left]
+
+
+def test_who_asks_anew_while_told_that_a_message_is_too_large_gets_it() -> None:
+    world = world_with(0)
+    next_ = b"$JS.API.CONSUMER.MSG.NEXT.S.C"
+    got: list[bytes] = []
+
+    def ask_for_any_size(delivery: Delivery) -> None:
+        got.extend(body for _, _, body in delivery.messages)
+        world.account.publish(next_, b'{"batch":1,"expires":9000000000}', reply=b"in.second")
+
+    world.account.subscribe(b"in.first", ask_for_any_size)
+    world.account.subscribe(
+        b"in.second", lambda delivery: got.extend(body for _, _, body in delivery.messages)
+    )
+    small = b'{"batch":5,"max_bytes":10,"expires":9000000000}'
+    world.account.publish(next_, small, reply=b"in.first")
+
+    world.publish("s.a", b"larger than that")
+    world.clock.advance(0)
+
+    assert len(got) == 2
+    assert got[0].startswith(b"NATS/1.0 409 Message Size Exceeds MaxBytes")
+    assert got[1] == b"larger than that"
 
 
 def test_max_bytes_counts_subject_reply_and_body() -> None:
