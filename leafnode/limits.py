@@ -218,6 +218,7 @@ assert LOOKUPS_SLOW_MAX < LOOKUPS_UNPROVEN_MAX < LOOKUPS_MAX
 # --- leaf protocol; nats-server server/leafnode.go, measured on 2.15.1
 LEAF_PORT: Final = 7422
 LEAF_CONTROL_LINE_BYTES: Final = 16 * MAX_CONTROL_LINE_BYTES
+LEAF_ASKED_BYTES_MAX: Final = 8 * MIB  # of a message that a hub with a larger max_payload may show
 LEAF_DIAL_TIMEOUT_NS: Final = 1 * NS_PER_S
 LEAF_FIRST_INFO_TIMEOUT_NS: Final = 1 * NS_PER_S
 LEAF_CONNECT_INFO_TIMEOUT_NS: Final = 2 * NS_PER_S

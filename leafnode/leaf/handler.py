@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from leafnode.leaf.link import Link
 from leafnode.leaf.rules import Between, hub_rules, spoke_rules
 from leafnode.leaf.terms import Terms
-from leafnode.limits import LEAF_INTEREST_MAX
+from leafnode.limits import LEAF_ASKED_BYTES_MAX, LEAF_CONTROL_LINE_BYTES, LEAF_INTEREST_MAX
 from leafnode.protocol import leaf_events as events
 from leafnode.protocol.errors import MaxAccountConnectionsExceeded, MaxSubscriptionsExceeded
 from leafnode.protocol.leaf_dialer import DialingSession
@@ -118,12 +118,14 @@ class HubLink(Link):
             raise LoopDetected(account.name)  # what hangs below us is our hub, too
         if not account.join(self.peer):
             raise MaxAccountConnectionsExceeded
+        max_payload_bytes = environment.max_payload_bytes
+        self.peer.max_answer_bytes = _answer_bytes_max(max_payload_bytes, info.max_payload)
         terms = Terms(
             name=info.server_name,
             side=side,
             headers=info.headers,
             traces=info.traces,
-            max_payload_bytes=environment.max_payload_bytes,
+            max_payload_bytes=max_payload_bytes,
             max_interest=LEAF_INTEREST_MAX,
         )
         self._begin(account, terms, self._rules_for(info))
@@ -164,3 +166,12 @@ class HubLink(Link):
             MaxSubscriptionsExceeded.wire_error, reason, error=MaxSubscriptionsExceeded
         )
         self._settle()
+
+
+def _answer_bytes_max(own_bytes: int, hub_bytes: int) -> int:
+    """Return how much a hub may answer with: a message, in base64, and what is said of it.
+
+    Truth: nats-server 2.15.1 server/jetstream_api.go jsMsgGetRequest, which has no form without it.
+    """
+    asked_bytes = max(own_bytes, min(hub_bytes, LEAF_ASKED_BYTES_MAX))
+    return -(-asked_bytes * 4 // 3) + LEAF_CONTROL_LINE_BYTES

@@ -105,6 +105,7 @@ class Account:
         self.limits = Limits()
         self.clients: dict[int, Peer] = {}  # by cid, in the order in which they came
         self.leafs: dict[int, Peer] = {}  # the same of leaf links, dialed or accepted
+        self.inboxes: set[bytes] = set()  # what begins the server's own, see `awaits`
 
     def join(self, peer: Peer) -> bool:
         """Count a client or a leaf link in, unless there are as many as may be."""
@@ -141,6 +142,12 @@ class Account:
     def unsubscribe(self, sub: Subscription) -> None:
         """End a subscription made with `subscribe`; ending it twice does nothing."""
         self.remove(sub)
+
+    def awaits(self, subject: bytes) -> bool:
+        """Say whether the server itself asked for an answer there. It may be larger than a payload:
+        a message that is asked for comes in base64.
+        """
+        return any(subject.startswith(inbox) for inbox in self.inboxes)
 
     def insert(self, sub: Subscription) -> None:
         """Add a subscription of any peer. The server's own are numbered, for monitoring."""

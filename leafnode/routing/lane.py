@@ -478,7 +478,7 @@ class Lane:
             raise ParserError
         self._check_length(text)
         try:
-            args = parse_args(self._peer, parts[2:], self._max_payload, with_header=with_header)
+            args = parse_args(self._peer, parts[1:], self._max_payload, with_header=with_header)
         except MaxPayloadViolation:
             if with_header:
                 trace_too_large(self._peer, parts, self._buffer[body_at:])

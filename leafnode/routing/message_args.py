@@ -67,11 +67,12 @@ def usual_args(rest: bytes, *, with_header: bool) -> tuple[bytes, int, int]:
 
 
 def parse_args(peer: Peer, parts: list[bytes], max_payload: int, *, with_header: bool) -> Args:
-    """Read [reply] [header size] size, or a leaf's queue list. Raises ProtocolError."""
+    """Read subject [reply] [header size] size, or a leaf's queue list. Raises ProtocolError."""
     # A leaf that did not ask for headers may send them all the same, as on nats-server.
     if with_header and not peer.headers and not peer.is_leaf:
         raise ParserError
     sizes = 2 if with_header else 1
+    subject, *parts = parts
     numbers = parts[-sizes:]
     middle = parts[:-sizes]
     if len(numbers) < sizes:
@@ -85,7 +86,7 @@ def parse_args(peer: Peer, parts: list[bytes], max_payload: int, *, with_header:
         raise ParserError
     if header_size > size:
         raise ParserError
-    if size > max_payload:
+    if size > max_payload and not _is_answer(peer, subject, size):
         raise MaxPayloadViolation
     words = b"".join(middle)
     if b"\0" in words or b"\r" in words:
@@ -96,6 +97,12 @@ def parse_args(peer: Peer, parts: list[bytes], max_payload: int, *, with_header:
             args.sizes = b" ".join(numbers)
         return args
     return _leaf_args(middle, header_size, size)
+
+
+def _is_answer(peer: Peer, subject: bytes, size: int) -> bool:
+    """Say whether the hub may send this server so much, because it asked for it."""
+    account = peer.account
+    return size <= peer.max_answer_bytes and account is not None and account.awaits(subject)
 
 
 def _leaf_args(middle: list[bytes], header_size: int, size: int) -> Args:

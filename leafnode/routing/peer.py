@@ -208,6 +208,7 @@ class Peer:
         "is_leaf",
         "kind",
         "leaf",
+        "max_answer_bytes",
         "max_pending_bytes",
         "name",
         "no_responders",
@@ -240,6 +241,8 @@ class Peer:
         self.pending_bytes = 0  # size of `out`; what the transport holds back comes on top
         # Beyond it nothing more is gathered, and the flush cuts it: see net.outbound.
         self.max_pending_bytes = MAX_PENDING_BYTES
+        # Of a hub, to what this server itself asked it for; no less than any other payload.
+        self.max_answer_bytes = 0
         self.dirty = False
         self.closing = False  # nothing more is delivered to it
         self.flush: Callable[[], None] = self._discard

@@ -57,6 +57,7 @@ class Mailbox:
         self._count = 0
         self.on_message: Callable[[bytes, bytes, int, bytes], None] | None = None
         self._sub = account.subscribe(self._prefix + b">", self._delivered)
+        account.inboxes.add(self._prefix)
 
     @property
     def inbox(self) -> bytes:
@@ -66,6 +67,7 @@ class Mailbox:
     def close(self) -> None:
         """Forget every question and end the subscription."""
         self._account.unsubscribe(self._sub)
+        self._account.inboxes.discard(self._prefix)
         for _, alarm in self._asked.values():
             alarm.cancel()
         self._asked.clear()

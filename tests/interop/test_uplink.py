@@ -144,3 +144,24 @@ async def test_a_message_larger_than_the_hub_takes_does_not_end_the_link(tmp_pat
         assert stream["lag_messages"] == 1
         assert len(gateway.get("leafz")["leafs"]) == 1
         assert gateway.get("healthz") == {"status": "ok"}
+
+
+async def test_a_large_message_whose_answer_is_larger_than_max_payload_ends_no_link(
+    tmp_path: Path,
+) -> None:
+    with (
+        running_hub(tmp_path / "hub", HUB) as hub,
+        running_gateway(tmp_path / "edge", gateway_config(hub)) as gateway,
+    ):
+        await make_streams(hub, gateway)
+        async with jetstream_of(gateway.client_url) as jetstream:
+            await jetstream.publish("ev.a", b"0".rjust(900_000))
+        await drained(gateway)
+        gateway.stop()
+        gateway.start()
+        await publish(gateway, 1, 1)
+        await drained(gateway)
+
+        assert await at_hub(hub) == [0, 1]
+        (stream,) = gateway.get("uplinkz")["streams"]
+        assert (stream["protection"], stream["cuts"]) == ("asked", 0)
