@@ -90,6 +90,17 @@ class Mirror:
     def recreated(self) -> None:
         """A mirror does not ask which stream it was."""
 
+    def begins_behind(self, seq: int) -> bool:
+        """Stand where the origin's consumer does: what is made of the mirror goes on from there."""
+        if seq > self.seq:
+            try:
+                self._stream.store.end_at(seq, 0)
+            except StoreError as error:
+                self._trouble.note("Not mirrored", error)
+                return False
+            self.seq = seq
+        return True
+
     def shown(self) -> dict[str, Any]:
         """Return what stream info says about it."""
         return shown(self.origin, self.reader)

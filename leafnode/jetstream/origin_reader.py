@@ -62,6 +62,12 @@ class Receiver(Protocol):
         """There is another stream of that name at the origin now."""
         ...
 
+    def begins_behind(self, seq: int) -> bool:
+        """Nothing comes that is not behind this one; False when that cannot be stored, and the
+        origin is to be asked again.
+        """
+        ...
+
 
 class OriginReader:
     """The way from one origin to its receiver."""
@@ -248,6 +254,9 @@ class OriginReader:
         if identity and self.identity not in {b"", identity}:
             self._receiver.recreated()
         self.identity = identity
+        if not self._receiver.begins_behind(_begin_of(answer)):
+            self._failed()
+            return
         early, self._early = self._early, None
         self._hear()
         self._set(limits.ORIGIN_SILENCE_NS, self._check)
@@ -355,3 +364,15 @@ class OriginReader:
     ) -> None:
         if error is None and token == self._token:
             self._context.send_status(reply, header.build(place))
+
+
+def _begin_of(info: dict[str, Any]) -> int:
+    """Return where a consumer stands that has sent nothing yet; 0 where its server does not say.
+
+    What was sent before the answer says itself where it begins.
+    """
+    delivered = info.get("delivered")
+    if not isinstance(delivered, dict) or delivered.get("consumer_seq") != 0:
+        return 0
+    seq = delivered.get("stream_seq")
+    return seq if type(seq) is int else 0

@@ -114,6 +114,11 @@ class Source:
         """The origin is another stream now: all of it is new."""
         self.seq = 0
 
+    def begins_behind(self, seq: int) -> bool:
+        """What is stored has sequences of its own."""
+        del seq
+        return True
+
     def shown(self) -> dict[str, Any]:
         """Return what stream info says about it."""
         return shown(self.origin, self.reader, seq=self.seq)

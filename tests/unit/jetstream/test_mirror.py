@@ -3,6 +3,8 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreBusy, StoreError
@@ -87,6 +89,70 @@ def test_it_may_begin_later() -> None:
     create_mirror(world, opt_start_seq=4)
 
     assert (world.state("M")["first_seq"], world.state("M")["messages"]) == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("config", "origin", "last_seq"),
+    [
+        ({"first_seq": 77}, {}, 76),
+        ({"first_seq": 77}, {"filter_subject": "o.none"}, 76),
+        ({"first_seq": 77}, {"opt_start_seq": 80}, 79),
+        ({"first_seq": 77}, {"opt_start_seq": 5}, 76),
+        ({"first_seq": 77}, {"opt_start_time": "2090-01-01T00:00:00Z"}, 76),
+        ({}, {"opt_start_seq": 50}, 49),
+        ({}, {}, 0),
+    ],
+)
+@pytest.mark.parametrize("storage", ["file", "memory"])
+def test_before_its_first_message_it_stands_where_its_origin_does(
+    config: dict[str, Any], origin: dict[str, Any], last_seq: int, storage: str
+) -> None:
+    world = mirrored(0, **config)
+    mirror = {"name": "M", "storage": storage, "mirror": {"name": "O", **origin}}
+    assert "error" not in world.api("STREAM.CREATE.M", mirror)
+    world.clock.advance(0)
+
+    state = world.state("M")
+    first_seq = last_seq + 1 if last_seq else 0
+    assert (state["messages"], state["first_seq"], state["last_seq"]) == (0, first_seq, last_seq)
+    assert world.create_consumer("M")["delivered"]["stream_seq"] == last_seq
+    if storage == "file":
+        world.restart()
+        assert world.state("M")["last_seq"] == last_seq
+    promoted = world.api("STREAM.UPDATE.M", {"name": "M", "storage": storage, "subjects": ["m"]})
+    assert "error" not in promoted
+    world.publish("m", b"own")
+    assert world.state("M")["last_seq"] == last_seq + 1
+
+
+def test_what_its_origin_let_go_while_it_was_down_is_behind_it() -> None:
+    world = mirrored(3)
+    create_mirror(world, filter_subject="o.1")
+    for _ in range(4):
+        world.publish("o.x")
+    world.api("STREAM.PURGE.O")
+    assert world.state("M")["last_seq"] == 2
+
+    world.restart()
+    world.clock.advance(0)
+
+    state = world.state("M")
+    assert (state["messages"], state["first_seq"], state["last_seq"]) == (1, 2, 7)
+    assert state["num_deleted"] == 5
+
+
+def test_where_it_stands_is_asked_again_when_the_store_refuses_it_for_now() -> None:
+    world = mirrored(0, first_seq=77)
+    world.api("STREAM.CREATE.M", {"name": "M", "mirror": {"name": "O"}})
+    store = world.js.streams["M"].store
+    end_at, store.end_at = store.end_at, _refuses(StoreBusy("full"))  # type: ignore[method-assign]
+    world.clock.advance(0)
+    assert world.state("M")["last_seq"] == 0
+
+    store.end_at = end_at  # type: ignore[method-assign]
+    world.clock.advance(limits.ORIGIN_BACKOFF_NS + RETRY_NS)
+
+    assert world.state("M")["last_seq"] == 76
 
 
 def test_its_origins_consumer_is_not_seen() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.jetstream.api_types import ExternalStream, StreamConsumerSource, StreamSource
@@ -30,6 +32,7 @@ class Taken:
         self.seq = 0
         self.refuses = False
         self.forgot = 0
+        self.begins: list[int] = []
 
     def take(self, messages: list[Arrived]) -> bool:
         if self.refuses:
@@ -40,6 +43,10 @@ class Taken:
     def recreated(self) -> None:
         self.forgot += 1
         self.seq = 0
+
+    def begins_behind(self, seq: int) -> bool:
+        self.begins.append(seq)
+        return not self.refuses
 
 
 class Origin:
@@ -138,6 +145,43 @@ def test_what_comes_before_the_answer_is_taken_after_it() -> None:
     assert origin.taken.seq == 3
     assert origin.reader.identity == b"abc"
     assert origin.reader.active_ns() == 0
+
+
+@pytest.mark.parametrize(
+    ("delivered", "begin"),
+    [
+        ({"consumer_seq": 0, "stream_seq": 76}, 76),
+        ({"consumer_seq": 2, "stream_seq": 78}, 0),  # those come, and say where they stood
+        ({"consumer_seq": 0, "stream_seq": "76"}, 0),
+        ({"consumer_seq": 0, "stream_seq": True}, 0),
+        ({"stream_seq": 76}, 0),
+        ([], 0),
+        (None, 0),
+    ],
+)
+def test_the_answer_says_behind_what_messages_come(delivered: Any, begin: int) -> None:
+    origin = Origin()
+    origin.reader.open()
+
+    origin.answer({"name": "x", "delivered": delivered})
+
+    assert origin.taken.begins == [begin]
+
+
+def test_it_asks_again_when_the_begin_cannot_be_stored() -> None:
+    origin = Origin()
+    origin.taken.refuses = True
+    origin.reading()
+    origin.deliver(1, 1)
+    assert origin.taken.seq == 0
+
+    origin.taken.refuses = False
+    origin.world.clock.advance(limits.ORIGIN_BACKOFF_NS + 2 * limits.ORIGIN_RETRY_NS)
+    origin.answer()
+    origin.deliver(1, 1)
+
+    assert len(origin.requests) == 2
+    assert origin.taken.seq == 1
 
 
 def test_messages_are_taken_in_order_and_the_lag_is_what_is_left() -> None:
