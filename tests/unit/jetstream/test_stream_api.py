@@ -153,6 +153,15 @@ def test_a_create_must_name_its_stream(body: bytes, err_code: int) -> None:
     assert World().error("STREAM.CREATE.S", body)[1] == err_code
 
 
+def test_a_new_stream_says_where_it_was_told_to_begin() -> None:
+    world = World()
+    world.create_stream(first_seq=1)
+    world.create_stream("T")
+
+    assert (world.state()["first_seq"], world.state()["last_seq"]) == (1, 0)
+    assert (world.state("T")["first_seq"], world.state("T")["last_seq"]) == (0, 0)
+
+
 def test_first_seq_starts_the_stream_there() -> None:
     world = World()
 
