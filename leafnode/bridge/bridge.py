@@ -75,6 +75,7 @@ class Bridge:
         self._ports: asyncio.TaskGroup | None = None  # while it runs
         self._before: list[PortRunner] = []  # of the bridge that this one succeeds
         self._leaving: list[PortRunner] = []  # have ended, and are stored yet
+        self._known: frozenset[str] = frozenset()  # names of ports before the last change
 
     def answer_requests(self, server_name: str) -> None:
         """Let clients ask for ports, lend them and look on, as far as the options allow."""
@@ -127,6 +128,7 @@ class Bridge:
             for task in pending:
                 log.error("A serial port did not end in time: port=%s", task.get_name())
         before = self._runners
+        self._known = frozenset(port.name for port in before)
         self._runners = {port: before.get(port) or self._runner(port) for port in options.ports}
         for port in ended:
             self._lend_on(before[port])
@@ -134,10 +136,10 @@ class Bridge:
         for port in late:
             ending[port].add_done_callback(partial(self._hand_on, before[port]))
         over = [before[port] for port in ended if port not in late]
-        await self._hand_all_on([one for one in over if self.port(one.name) is not None])
+        await self._hand_all_on([one for one in over if self._heir(one) is not None])
         assert self._ports is not None, "ports are served while it runs"
         for one in over:
-            if self.port(one.name) is None:
+            if self._heir(one) is None:
                 self._ports.create_task(self._leave_one(one), name=one.name)
         for port in self._runners:
             if port not in self._running:
@@ -149,6 +151,7 @@ class Bridge:
         Who sees that no stream captures a port's readings may have named the wrong account.
         """
         self._before = [*before._runners.values(), *before._leaving]
+        self._known = frozenset(one.name for one in self._before)
 
     async def settle(self) -> None:
         """Let what the ports had read be stored, once they have ended and nobody follows them.
@@ -178,14 +181,21 @@ class Bridge:
         await self._see_off([runner])
         self._leaving.remove(runner)
 
+    def _heir(self, ended: PortRunner) -> PortRunner | None:
+        """Return the port that has its name now, or else its device by a name that is new."""
+        if (same := self.port(ended.name)) is not None:
+            return same
+        new = (port for port in self._runners if port.name not in self._known)
+        return next((self._runners[port] for port in new if port.device == ended.device), None)
+
     def _lend_on(self, ended: PortRunner) -> None:
-        """A port stays lent, by its name, before it is opened."""
-        if (heir := self.port(ended.name)) is not None:
+        """A port stays lent, before it is opened."""
+        if (heir := self._heir(ended)) is not None:
             heir.life.go_on_lending(ended.life)
 
     def _hand_on(self, ended: PortRunner, _: object = None) -> None:
-        """What a port had not stored is published by the one that has its name now."""
-        (self.port(ended.name) or ended).inherit(ended.leave())
+        """What a port had not stored is published by the one that follows it."""
+        (self._heir(ended) or ended).inherit(ended.leave())
 
     async def _hand_all_on(self, ended: list[PortRunner]) -> None:
         """Thousands of readings may wait: those of one port in a turn of the loop."""

@@ -159,6 +159,10 @@ class PortRunner:
         return self._options.name
 
     @property
+    def device(self) -> str:
+        return self._options.device
+
+    @property
     def rs485(self) -> str:
         """Who switches between speaking and listening; "" where it is no RS-485."""
         return self._options.rs485.mode if self._options.rs485 is not None else ""

@@ -25,6 +25,7 @@ from tests.unit.bridge.world import FakeLine, FakePort
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from leafnode.bridge.port import OpenPort
     from leafnode.bridge.publisher import Left
     from leafnode.bridge.status import PortStatus
 
@@ -234,15 +235,20 @@ class Reloaded:
 
     def __init__(self, port: SerialPort = PORT, *, seed: int = 1) -> None:
         self.account, self.clock, self.line = new_account(), FakeClock(), FakeLine()
+        self.other = FakeLine()  # of any other device
         self.port = port
         self.bridge = Bridge(
             SerialOptions(ports=(port,)),
             self.account,
             self.clock,
             random.Random(seed),
-            open_serial=self.line.open,
+            open_serial=self._open,
             find_path=self.line.find,
         )
+
+    def _open(self, options: SerialPort) -> OpenPort:
+        line = self.line if options.device == PORT.device else self.other
+        return line.open(options)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(10):
@@ -365,6 +371,67 @@ def test_new_readings_wait_behind_those_whose_stream_is_there_and_takes_none() -
     one.run(story)
 
     assert stream.payloads == [b"%d" % number for number in range(20)]
+
+
+@pytest.mark.parametrize("ends_late", [False, True])
+def test_what_a_port_had_read_goes_before_what_is_read_under_its_new_name(
+    *, ends_late: bool
+) -> None:
+    one = Reloaded()
+    stream = FakeStream(one.account, b"s.>")
+    stream.refusal = NO_SPACE
+    asyncio_wait = asyncio.wait
+
+    async def not_yet(tasks: Any, **_: Any) -> Any:
+        await asyncio.sleep(0)
+        return set(), set(tasks)
+
+    async def story() -> None:
+        for first, name in ((0, "balance"), (5, "weigher")):
+            await one.says(first, 5)
+            if ends_late:
+                asyncio.wait = not_yet  # type: ignore[assignment]
+            try:
+                await one.reload(name=name)
+            finally:
+                asyncio.wait = asyncio_wait
+        await one.says(10, 5)
+        await one.until(lambda: one.status.queued == 15)
+        stream.refusal, stream.commits_at_once = None, True
+        for _ in range(40):
+            one.clock.advance(limits.READING_RETRY_MAX_NS // 10)
+            await asyncio.sleep(0)
+        await one.until(lambda: one.status.queued == 0)
+
+    one.run(story)
+
+    assert stream.payloads == [b"%d" % number for number in range(15)]
+    assert stream.subjects == [b"s.scale"] * 5 + [b"s.balance"] * 5 + [b"s.weigher"] * 5
+
+
+def test_a_port_stays_lent_under_a_new_name_and_not_under_one_that_was_another_ports() -> None:
+    one = Reloaded()
+    scale, other = one.port, replace(one.port, name="other", device="/dev/other")
+
+    async def story() -> None:
+        await one.until(lambda: one.status.open)
+        await one.bridge.change(SerialOptions(ports=(scale, other)))
+        await one.until(lambda: all(row.open for row in one.bridge.status()))
+        port = one.bridge.port("scale")
+        assert port is not None
+        port.life.lend(30 * NS_PER_S, lambda: None, lease="a", holder="me")
+        await one.until(lambda: not one.status.open)
+        moved = replace(other, device=scale.device)
+        await one.bridge.change(SerialOptions(ports=(replace(scale, name="new"), other)))
+        await asyncio.sleep(0)
+        assert [row.lent_to for row in one.bridge.status()] == ["me", ""]
+        await one.bridge.change(SerialOptions(ports=(moved,)))
+        await one.until(lambda: one.status.open)
+        assert one.status.lent_to == ""
+
+    one.run(story)
+    assert one.other.device is not None
+    one.other.device.close()
 
 
 def test_what_is_being_stored_at_a_reload_is_stored_once() -> None:
