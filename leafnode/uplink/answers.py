@@ -108,6 +108,7 @@ class StreamState(msgspec.Struct):
     bytes: int = 0
     first_seq: int = 0
     last_seq: int = 0
+    first_ts: str = ""
     last_ts: str = ""
     num_subjects: int = 0
     subjects: dict[str, int] = {}  # only where they were asked for
@@ -121,6 +122,14 @@ class StreamInfo(msgspec.Struct):
     config: _StreamConfig = msgspec.field(default_factory=_StreamConfig)
     state: StreamState = msgspec.field(default_factory=StreamState)
     error: _Error | None = None
+
+    @property
+    def is_restored(self) -> bool:
+        """It has messages that are older than itself: it came out of an archive, or mirrors."""
+        created_ns, first_ns = parse_time(self.created), parse_time(self.state.first_ts)
+        if not self.state.messages or created_ns is None or first_ns is None:
+            return False
+        return first_ns < created_ns
 
     @property
     def patterns(self) -> list[str]:

@@ -114,6 +114,10 @@ class Asking:
         self._round += 1
         self._proves = False
 
+    def forget(self) -> None:
+        """The local stream is another one, or another state of it: nothing that was told holds."""
+        self._origin = None
+
     def begin(self, origin: Origin, local: LocalState) -> None:
         """`local` is how the local stream and the consumer are now."""
         if origin != self._origin:

@@ -15,7 +15,6 @@ import logging
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
-from leafnode.nuid import hash8
 from leafnode.protocol import subject as subjects
 from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
@@ -112,6 +111,7 @@ class StreamUplink:
         self._lag_alarm = Alarm(clock, self._refresh_lag)
         self._state = State.STOPPED
         self._protection = Protection.UNKNOWN
+        self._created = ""  # when the stream was made that was opened
         self._here = LocalState(StreamInfo(), ConsumerInfo())
         self._counters = Counters()
         self._lag = Lag(is_scattered=options.newest_first)
@@ -259,18 +259,20 @@ class StreamUplink:
             self._block(problem)
             return
         self._trouble.is_over()
-        identity = hash8(local.stream.created)
-        origin = Origin(self._shared.server_name, self._options.stream, identity)
-        if origin != self._flight.origin:
-            self._flight.forget()
-        self._flight.origin = origin
-        self._former.opened()
-        self._store.open(self._local.place, self._remembered)
+        self._store.open(self._local.place, lambda: self._remembered(local.stream))
 
-    def _remembered(self) -> None:
+    def _remembered(self, stream: StreamInfo) -> None:
         """It is known under which subjects messages went before, or it cannot be."""
-        if self._state is State.OPENING:
-            self._recover()
+        if self._state is not State.OPENING:
+            return
+        identity = self._store.identify(stream)
+        origin = Origin(self._shared.server_name, self._options.stream, identity)
+        if origin != self._flight.origin or stream.created != self._created:
+            self._flight.forget()
+            self._asking.forget()
+        self._flight.origin, self._created = origin, stream.created
+        self._former.opened()
+        self._recover()
 
     def _kept(self) -> None:
         """It is kept under which subjects messages go from now on, or it cannot be."""
@@ -347,8 +349,7 @@ class StreamUplink:
         """
         if isinstance(local, Failure):
             return local.err_code in {answers.NO_CONSUMER_FOUND, answers.NO_STREAM_FOUND}
-        origin = self._flight.origin
-        return origin is None or hash8(local.stream.created) != origin.identity
+        return local.stream.created != self._created
 
     def _begin_anew(self, problem: str) -> None:
         self._halt()

@@ -7,12 +7,13 @@ is found under that. Truth: docs/uplink.md, "After every connect, and after ever
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from leafnode import limits
 from leafnode.errors import TransformError
+from leafnode.nuid import hash8
 from leafnode.protocol import subject as subjects
 from leafnode.uplink.upstream import Upstream
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from leafnode.config.options import UplinkStream
+    from leafnode.uplink.answers import StreamInfo
+
+
+_NAME_MAX: Final = 8
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -57,6 +62,17 @@ class Reached(msgspec.Struct, frozen=True):
     mark: str = ""
 
 
+class Identity(msgspec.Struct, frozen=True):
+    """By which name the ids know the local stream that was made at that time."""
+
+    created: str = ""
+    name: str = ""
+
+    def is_sound(self) -> bool:
+        """Say whether it can be part of an id: it may have been written by anybody."""
+        return self.name.isascii() and self.name.isalnum() and len(self.name) <= _NAME_MAX
+
+
 class Record(msgspec.Struct):
     """What is kept. It speaks of one stream of one hub."""
 
@@ -65,6 +81,7 @@ class Record(msgspec.Struct):
     ways: list[Way] = []
     renamings: list[Renaming] = []
     reached: Reached | None = None
+    identity: Identity = Identity()
 
 
 class Ways:
@@ -78,10 +95,13 @@ class Ways:
         self._former: list[tuple[Way, Upstream]] = []
         self._renamings: list[Renaming] = []
         self.reached: Reached | None = None
+        self._identity = Identity()
 
     def take(self, record: Record) -> bool:
         """Take what was kept; say whether it has to be kept anew."""
         options = self._options
+        if record.identity.is_sound():
+            self._identity = record.identity
         if (record.hub_stream, record.domain) != (options.hub_stream, options.domain):
             return True
         is_new = self._way not in record.ways[-1:]
@@ -94,6 +114,18 @@ class Ways:
         renamings = [one for one in record.renamings if one.is_sound()]
         self._renamings = renamings[-limits.UPLINK_RENAMINGS_MAX :]
         return is_new
+
+    def identify(self, stream: StreamInfo) -> tuple[str, bool]:
+        """Return the stream's name in ids, and whether it has to be kept.
+
+        One that was deleted and made anew is another. One that came back out of an archive is what
+        it was, though nats-server and this one give it another time of creation.
+        """
+        known = self._identity
+        is_known = known.created == stream.created or (known.created and stream.is_restored)
+        name = known.name if is_known else hash8(stream.created)
+        self._identity = Identity(stream.created, name)
+        return name, self._identity != known
 
     def learn(self, sent: str, seen: str) -> bool:
         """Take how the hub renamed a subject; False: what it does is not to be told from that."""
@@ -109,7 +141,12 @@ class Ways:
         ways = [way for way, _ in self._former]
         options = self._options
         return Record(
-            options.hub_stream, options.domain, [*ways, self._way], self._renamings, self.reached
+            hub_stream=options.hub_stream,
+            domain=options.domain,
+            ways=[*ways, self._way],
+            renamings=self._renamings,
+            reached=self.reached,
+            identity=self._identity,
         )
 
     def names(self, upstream: str) -> list[str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.clock import Clock
+    from leafnode.uplink.answers import StreamInfo
     from leafnode.uplink.mailbox import Mailbox
     from leafnode.uplink.ways import Reached, Ways
 
@@ -60,6 +61,12 @@ class WaysStore:
             then()
 
         self._ask("STREAM.MSG.GET", {"last_by_subj": self._key}, read)
+
+    def identify(self, stream: StreamInfo) -> str:
+        """Return the name of the stream in ids; what is new of it is kept before anything goes."""
+        name, is_new = self._ways.identify(stream)
+        self._is_kept = self._is_kept and not is_new
+        return name
 
     def is_ready(self, then: Callable[[], None]) -> bool:
         """Say whether a message may go; if not it is kept under which subject, and `then` called.

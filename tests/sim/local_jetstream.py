@@ -177,6 +177,7 @@ class LocalJetStream:
                 "bytes": self._size,
                 "first_seq": next(iter(self.messages), self.last_seq + 1),
                 "last_seq": self.last_seq,
+                "first_ts": format_time(self.times.get(next(iter(self.messages), 0), 0)),
                 "last_ts": format_time(self.times.get(self.last_seq, 0)),
                 "num_subjects": len({one for one, _, _ in self.messages.values()}),
             }

@@ -1,0 +1,165 @@
+"""A stream that comes back out of an archive (STREAM.RESTORE) while its uplink runs.
+
+It has another time of creation then, as on nats-server 2.15.1, and is the stream that it was.
+Truth: docs/uplink.md, "A copy that was restored".
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from leafnode.clock import NS_PER_S
+from leafnode.go_time import format_time
+from leafnode.uplink.status import State
+from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
+
+WAITING = 200
+
+
+class Archive:
+    """A stream as it was, with its consumers or without them."""
+
+    def __init__(self, world: World, *, has_consumers: bool) -> None:
+        local = world.local
+        names = ("messages", "times", "last_seq", "_size")
+        self._stream = copy.deepcopy({name: getattr(local, name) for name in names})
+        self._consumers = {}
+        if has_consumers:
+            for name, one in local.consumers.items():
+                self._consumers[name] = replace(one, pending=dict(one.pending), pulls=[])
+
+    def restore(self, world: World) -> None:
+        now_ns = world.clock.monotonic_ns()
+        world.local.make_anew(format_time(world.clock.wall_ns()))
+        vars(world.local).update(copy.deepcopy(self._stream))
+        for name, one in self._consumers.items():
+            pending = dict.fromkeys(one.pending, now_ns + 2 * NS_PER_S)
+            world.local.consumers[name] = replace(one, pending=pending, pulls=[])
+
+
+def world_with(**options: Any) -> World:
+    world = World(replace(OPTIONS, window_msgs=16, **options))
+    world.start()
+    world.store(*numbers(1, 10))
+    world.clock.advance(5 * NS_PER_S)
+    return world
+
+
+def missing_or_doubled(world: World, *payloads: bytes) -> list[bytes]:
+    there = Counter(world.hub.payloads())
+    return [one for one in payloads if there[one] != 1]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("has_consumers", [False, True])
+@pytest.mark.parametrize(
+    ("is_work_queue", "newest_first"), [(False, False), (True, False), (False, True)]
+)
+def test_a_backlog_that_went_up_before_the_stream_came_back_does_not_go_up_again(
+    is_work_queue: bool, newest_first: bool, has_consumers: bool, restarts: bool
+) -> None:
+    world = world_with(newest_first=newest_first)
+    world.local.is_work_queue = is_work_queue
+    world.link_down()
+    world.store(*numbers(11, 10 + WAITING))
+    world.clock.advance(NS_PER_S)
+    archive = Archive(world, has_consumers=has_consumers)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+    assert missing_or_doubled(world, *numbers(1, 10 + WAITING)) == []
+    world.clock.advance(OUTAGE_NS)
+
+    archive.restore(world)
+    if restarts:
+        world.restart()
+    world.store(b"new")
+    world.clock.advance(60 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 10 + WAITING), b"new") == []
+    assert (world.status.state, world.status.lag_messages) == (State.RUNNING, 0)
+    world.clock.advance(OUTAGE_NS)
+    world.restart()
+    world.store(b"newer")
+    world.clock.advance(60 * NS_PER_S)
+    assert missing_or_doubled(world, *numbers(1, 10 + WAITING), b"new", b"newer") == []
+
+
+@pytest.mark.parametrize("pause_ns", [0, NS_PER_S, 10 * NS_PER_S])
+@pytest.mark.parametrize("has_consumers", [False, True])
+def test_what_comes_under_sequences_that_were_done_before_the_restore_goes_up(
+    pause_ns: int, has_consumers: bool
+) -> None:
+    world = world_with()
+    archive = Archive(world, has_consumers=has_consumers)
+    world.store(*numbers(11, 60))
+    world.clock.advance(5 * NS_PER_S)
+    world.hub.loses_acks = True
+    world.store(*numbers(61, 70))
+    world.clock.advance(NS_PER_S // 10)
+
+    archive.restore(world)
+    world.hub.loses_acks = False
+    world.store(*[b"new %d" % number for number in range(30)])
+    world.clock.advance(pause_ns)
+    world.store(*[b"new %d" % number for number in range(30, 100)])
+    world.clock.advance(60 * NS_PER_S)
+
+    new = [b"new %d" % number for number in range(100)]
+    assert missing_or_doubled(world, *numbers(1, 70), *new) == []
+    assert (world.status.state, world.status.lag_messages) == (State.RUNNING, 0)
+
+
+def test_a_refused_message_of_before_the_restore_holds_nothing() -> None:
+    world = world_with()
+    archive = Archive(world, has_consumers=True)
+    world.hub.refuses.add(b"bad")
+    world.store(b"bad")
+    world.clock.advance(5 * NS_PER_S)
+    assert world.status.state is State.REFUSED
+
+    archive.restore(world)
+    world.store(b"good")
+    world.clock.advance(30 * NS_PER_S)
+
+    assert world.hub.payloads() == [*numbers(1, 10), b"good"]
+
+
+def ids(world: World) -> set[bytes]:
+    return {msg_id.split(b".")[2] for msg_id in world.hub.received}
+
+
+def test_a_stream_that_is_made_anew_has_ids_of_its_own_and_keeps_them() -> None:
+    world = world_with()
+    world.clock.advance(NS_PER_S)
+    world.local.make_anew(format_time(world.clock.wall_ns()))
+    world.clock.advance(NS_PER_S)
+    world.store(b"a", b"b")
+    world.clock.advance(60 * NS_PER_S)
+    assert len(ids(world)) == 2
+
+    world.restart()
+    world.store(b"c")
+    world.clock.advance(60 * NS_PER_S)
+    assert len(ids(world)) == 2
+    assert world.hub.payloads() == [*numbers(1, 10), b"a", b"b", b"c"]
+
+
+@pytest.mark.parametrize("name", ["", "a.b", "a\r\nb", "123456789", "äöü", "*"])
+def test_a_name_that_is_none_is_not_taken_from_the_bucket(name: str) -> None:
+    world = world_with()
+    subject, header, body = world.local.side["KV_LEAFNODE_UPLINK"].messages[-1]
+    wrong = body.replace(next(iter(ids(world))), name.encode())
+    assert name == "" or wrong != body
+    world.uplink.stop()
+    world.local.side["KV_LEAFNODE_UPLINK"].messages.append((subject, header, wrong))
+    world.restart()
+    world.store(b"11")
+    world.clock.advance(10 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(1, 11)
+    assert len(ids(world)) == 1
