@@ -44,35 +44,33 @@ class Ranking(Generic[Holder]):
         self._most = 0
 
     def add(self, holder: Holder, count: int = 1) -> None:
-        """Give a holder so many more."""
-        for _ in range(count):
-            self._move(holder, 1)
-
-    def remove(self, holder: Holder, count: int = 1) -> None:
-        """Take so many from a holder that has them."""
-        for _ in range(count):
-            self._move(holder, -1)
+        """Give a holder so many more; below zero: take so many from one that has them."""
+        levels = self._levels
+        before = self._counts.get(holder, 0)
+        now = before + count
+        self.total += count
+        if before:
+            level = levels[before]
+            del level[holder]
+            if not level:
+                del levels[before]
+        if now:
+            self._counts[holder] = now
+            if now in levels:
+                levels[now][holder] = None
+            else:
+                levels[now] = {holder: None}
+        else:
+            del self._counts[holder]
+        if now > self._most:
+            self._most = now
+        elif before == self._most and before not in levels:
+            # Who had one more than all others has as much as they, or nobody has any.
+            self._most = now if count == -1 else max(levels, default=0)
 
     def first(self) -> Holder:
         """Return who has most; of several the one that has had so much for longest."""
         return next(iter(self._levels[self._most]))
-
-    def _move(self, holder: Holder, by: int) -> None:
-        before = self._counts.get(holder, 0)
-        now = before + by
-        self.total += by
-        if before:
-            level = self._levels[before]
-            del level[holder]
-            if not level:
-                del self._levels[before]
-        if now:
-            self._counts[holder] = now
-            self._levels.setdefault(now, {})[holder] = None
-        else:
-            del self._counts[holder]
-        if now > self._most or (before == self._most and before not in self._levels):
-            self._most = now
 
 
 class Awaited:
@@ -125,8 +123,14 @@ class Awaited:
         self._count += 1
         self._answers.setdefault((requester, export), {})[response] = None
         self._exports.add(export, units)
-        self._by_export.setdefault(export, Ranking()).add(requester, units)
-        self._by_requester.setdefault(requester, Ranking()).add(export, units)
+        by_export = self._by_export.get(export)
+        if by_export is None:
+            by_export = self._by_export[export] = Ranking()
+        by_export.add(requester, units)
+        by_requester = self._by_requester.get(requester)
+        if by_requester is None:
+            by_requester = self._by_requester[requester] = Ranking()
+        by_requester.add(export, units)
         replies = self._to.setdefault(parent_of(response.to), {})
         replies.setdefault(response.to, {})[response] = None
 
@@ -138,7 +142,7 @@ class Awaited:
         if not several:
             del self._answers[requester, export]
         self._count -= 1
-        self._exports.remove(export, response.units)
+        self._exports.add(export, -response.units)
         _take(self._by_export, export, requester, response.units)
         _take(self._by_requester, requester, export, response.units)
         parent = parent_of(response.to)
@@ -223,6 +227,6 @@ def _size(response: Response) -> int:
 
 def _take(rankings: dict[Key, Ranking[Holder]], key: Key, holder: Holder, units: int) -> None:
     ranking = rankings[key]
-    ranking.remove(holder, units)
+    ranking.add(holder, -units)
     if not ranking.total:
         del rankings[key]

@@ -113,8 +113,12 @@ class Handout:
 
     def to_all(self, match: Match) -> int:
         """Give it to all that its subject leads to, which is not wide; return how many got it."""
-        for _ in self.to_each(match):
-            pass
+        for sub in match.plain:
+            self.to_plain(sub)
+        for group in match.groups:
+            self.to_group(group)
+        for link, queues in self.links.values():
+            self.to_link(link, queues)
         return self.received
 
     def to_each(self, match: Match) -> Iterator[None]:

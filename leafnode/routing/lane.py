@@ -13,16 +13,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from leafnode.errors import ProtocolError
-from leafnode.protocol.errors import (
-    MaxControlLine,
-    MaxPayloadViolation,
-    ParserError,
-    UnknownOperation,
-)
+from leafnode.protocol.errors import MaxControlLine, MaxPayloadViolation, UnknownOperation
 from leafnode.routing import parked
 from leafnode.routing.acks import ACK_LINE, take_acks
 from leafnode.routing.emit import emit, emit_once
-from leafnode.routing.message_args import NOT_IN_REPLY, check_start, parse_args, usual_args
+from leafnode.routing.message_args import (
+    NOT_IN_REPLY,
+    Args,
+    check_start,
+    parse_args,
+    usual_args,
+    words_of,
+)
 from leafnode.routing.pairs import PAIRS_MEAN_BYTES_MAX, PAIRS_MIN_BYTES, Pairs
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import RESERVED_REPLIES, RESERVED_SUBJECTS, is_listed
@@ -152,8 +154,7 @@ class Lane:
             return self._catch_up(account)
         if self._left:
             return None
-        pos = self._pos
-        if account is None or self._buffer[pos : pos + 1] in _NO_MESSAGES:
+        if account is None or self._buffer[self._pos : self._pos + 1] in _NO_MESSAGES:
             return self._any_line()
         self._is_stale = False
         line: bytes | None = None
@@ -354,6 +355,16 @@ class Lane:
                             run.messages.append((reply, header_size, data[at + 1 : end - 2]))
                         pos = end
                         continue
+                    if route is not None and not peer.pedantic:
+                        zero = find(b" 0", space, at)  # before a size it travels on with it
+                        if zero < 0 or zero == at - 3:
+                            args = Args(reply, header_size, size)
+                            publish(peer, subject, args, data[at + 1 : end - 2])
+                            self._count(account, 1, size)
+                            pos = end
+                            if outbox.work_left <= 0:
+                                return self._starve(pos)
+                            continue
                 # 3. Anything else, one of it in a turn at least.
                 if run.route is not None:
                     run.payload_bytes = size_in - flushed
@@ -467,16 +478,10 @@ class Lane:
 
         Returns the position behind it, minus the bytes missing, or 0: the line is no message.
         """
-        parts = text.removesuffix(b"\n").removesuffix(b"\r").replace(b"\t", b" ").split(b" ")
-        parts = [part for part in parts if part]
-        with_header = self._verbs.get(parts[0].upper()) if parts else None
-        if with_header is None or text[:1] in {b" ", b"\t"}:
+        words = words_of(text, self._verbs, self._max_control_line)
+        if words is None:
             return 0
-        if text[len(parts[0]) : len(parts[0]) + 1] not in {b" ", b"\t"}:
-            raise UnknownOperation
-        if len(parts) < 2:
-            raise ParserError
-        self._check_length(text)
+        parts, with_header = words
         try:
             args = parse_args(self._peer, parts[1:], self._max_payload, with_header=with_header)
         except MaxPayloadViolation:
@@ -493,8 +498,3 @@ class Lane:
         publish(self._peer, parts[1], args, self._buffer[body_at : end - 2])
         self._count(account, 1, args.size)
         return end
-
-    def _check_length(self, text: bytes) -> None:
-        """Hold the arguments of a message line against max_control_line."""
-        if len(text.split(None, 1)[1].rstrip()) > self._max_control_line:
-            raise MaxControlLine

@@ -9,7 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import MAX_SIZE_DIGITS
-from leafnode.protocol.errors import MaxPayloadViolation, ParserError, UnknownOperation
+from leafnode.protocol.errors import (
+    MaxControlLine,
+    MaxPayloadViolation,
+    ParserError,
+    UnknownOperation,
+)
 
 if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
@@ -39,6 +44,27 @@ def check_start(data: bytes, pos: int) -> None:
     word = data[pos : pos + _VERB_BYTES_MAX].upper().translate(_BLANK_AS_LINE)
     if not any(word.startswith(verb[: len(word)]) for verb in _CLIENT_STARTS):
         raise UnknownOperation
+
+
+def words_of(
+    text: bytes, verbs: dict[bytes, bool], max_control_line: int
+) -> tuple[list[bytes], bool] | None:
+    """Return the words of a message line, and whether its verb has a header size; None: it is none.
+
+    Raises ProtocolError, also for arguments of more bytes than `max_control_line`.
+    """
+    words = text.removesuffix(b"\n").removesuffix(b"\r").replace(b"\t", b" ").split(b" ")
+    words = [word for word in words if word]
+    with_header = verbs.get(words[0].upper()) if words else None
+    if with_header is None or text[:1] in {b" ", b"\t"}:
+        return None
+    if text[len(words[0]) : len(words[0]) + 1] not in {b" ", b"\t"}:
+        raise UnknownOperation
+    if len(words) < 2:
+        raise ParserError
+    if len(text.split(None, 1)[1].rstrip()) > max_control_line:
+        raise MaxControlLine
+    return words, with_header
 
 
 def usual_args(rest: bytes, *, with_header: bool) -> tuple[bytes, int, int]:

@@ -75,7 +75,7 @@ class Response:
 
     def forward(self, origin: Peer, message: Message) -> int:
         """Bring one message of the answer back; return how many received it."""
-        if any(one.export is self.export for one in message.passed):
+        if message.passed and any(one.export is self.export for one in message.passed):
             return 0
         origin.outbox.work_left -= SERVICE_WORK
         message = message.ready

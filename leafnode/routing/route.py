@@ -56,7 +56,20 @@ class Message(NamedTuple):
             return self
         block = self.made.of(self.body[: self.header_size])
         body = block + self.body[self.header_size :]
-        return self._replace(header_size=len(block), body=body, made=None)
+        # Not by `_replace`, which takes four times as long: this is each request to a service.
+        return Message(
+            self.subject,
+            self.reply,
+            len(block),
+            body,
+            self.queues,
+            self.passed,
+            self.trace,
+            self.sizes,
+            self.announced,
+            None,
+            self.fate,
+        )
 
 
 class Target:

@@ -103,7 +103,7 @@ class ServiceImport:
 
     def forward(self, origin: Peer, message: Message) -> int:
         """Send a request on; return how many received it. Implements Relay."""
-        if any(one.export is self.export for one in message.passed):
+        if message.passed and any(one.export is self.export for one in message.passed):
             return 0  # a circle
         origin.outbox.work_left -= SERVICE_WORK + message.header_size // HEADER_BYTES_A_WORK
         exporter = self.exporter

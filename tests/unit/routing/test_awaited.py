@@ -21,7 +21,7 @@ def test_a_ranking_names_who_has_most_whatever_was_added_and_taken() -> None:
     for _ in range(5_000):
         holder = rng.randrange(8)
         if counts[holder] and rng.random() < 0.48:
-            ranking.remove(holder)
+            ranking.add(holder, -1)
             counts[holder] -= 1
         else:
             ranking.add(holder)

@@ -16,6 +16,8 @@ from leafnode.protocol.errors import (
     UnknownOperation,
 )
 from leafnode.routing.peer import Kind
+from leafnode.routing.permissions import ResponseRule
+from leafnode.routing.responses import OpenReplies
 from tests.oracle import server as oracle
 from tests.sim.clients import ClientWorld, SimClient
 from tests.sim.peers import FakePeer, account
@@ -243,6 +245,25 @@ def test_a_subject_seen_for_the_first_time_may_be_spelled_unusually(line: bytes)
     assert publisher.says(line + b"\r\nx\r\n") == []
 
     assert reader.got() == b"MSG a 1 1\r\nx\r\n"
+
+
+@pytest.mark.parametrize("size", [b"1", b"01", b"0", b"00"])
+@pytest.mark.parametrize("chunk", [1, 99])
+def test_what_goes_one_by_one_keeps_the_spelling_of_its_size(size: bytes, chunk: int) -> None:
+    world = account()
+    reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    reader.subscribe(b"a", b"1")
+    reader.open_replies = OpenReplies(ResponseRule(1, 0), lambda: 0)  # the replies are noted
+    line = b"PUB a r.1 %b\r\n%b\r\n" % (size, b"x" * int(size))
+    publisher.says(line)
+    publisher.says(line)  # its subject has a route from now on
+    reader.got()
+
+    for start in range(0, len(line), chunk):
+        assert publisher.says(line[start : start + chunk]) == []
+
+    assert reader.got() == b"MSG a 1 r.1 %b\r\n%b\r\n" % (size, b"x" * int(size))
+    assert publisher.traffic.in_msgs == 3
 
 
 @pytest.mark.parametrize(

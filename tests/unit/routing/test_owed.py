@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from leafnode.limits import (
-    RESPONSES_ENDED_PER_TURN,
-)
+from leafnode.limits import RESPONSES_ENDED_PER_TURN
 from leafnode.protocol.client_info import ClientInfo
 from leafnode.routing.latency import INTEREST_LOST, NO_RESPONDERS, OK, TIMED_OUT, Latency
+from leafnode.routing.permissions import Permissions, Rules
 from leafnode.routing.service_export import Answers
 from tests.sim.peers import FakePeer
 from tests.sim.services import SECOND_NS, Pair
@@ -25,6 +24,31 @@ def test_an_answer_is_brought_back_and_owed_no_longer() -> None:
 
     assert pair.requester.got() == b"MSG inbox.1 1 1\r\na\r\n"
     assert (pair.owed, len(pair.importing.awaited), pair.export.open) == (0, 0, {})
+
+
+def test_an_answer_s_subject_that_never_comes_again_takes_no_place_in_a_cache() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    reply = pair.ask()
+    cached = pair.world.account("E").sublist.cached
+
+    pair.responder.says(b"PUB %b 1\r\na\r\n" % reply)
+
+    assert pair.requester.got() == b"MSG inbox.1 1 1\r\na\r\n"
+    assert pair.world.account("E").sublist.cached == cached
+
+
+def test_an_answer_that_its_account_may_not_send_is_not_brought_back() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    reply = pair.ask()
+    pair.responder.permissions = Permissions(Rules([b"q"]), Rules())
+    pair.responder.lane.reset()
+
+    pair.responder.says(b"PUB %b 1\r\na\r\n" % reply)
+
+    assert pair.requester.got() == b""
+    assert pair.responder.got().startswith(b"-ERR 'Permissions Violation for Publish")
 
 
 def test_an_answer_whose_time_is_over_is_nobody_s() -> None:
