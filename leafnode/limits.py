@@ -290,6 +290,7 @@ STORE_CLOSE_NS: Final = 10 * NS_PER_S  # last commit at shutdown; systemd kills 
 CONSUMER_FLUSH_NS: Final = 250 * NS_PER_MS
 POSITION_ENCODED_MAX: Final = 4096  # messages of a position that the loop encodes itself: 1 ms
 DEDUPE_IDS_MAX: Final = 1_000_000
+DEDUPE_EXPIRED_TURN: Final = 64  # ids whose window has passed go with each id that comes
 DEDUPE_ERASED_MAX: Final = 65_536  # ids written down for one removal, 70 ms; a purge may reach all
 DEDUPE_RECORD_IDS: Final = 16_384  # of them in one record: as many as a segment has messages
 MAX_HEADER_BYTES: Final = 65535

@@ -11,6 +11,8 @@ from collections import deque
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
+from leafnode.limits import DEDUPE_EXPIRED_TURN
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -27,7 +29,7 @@ class DedupeWindow:
         self.window_ns = window_ns
         self.ids_max = ids_max
         self.evicted = 0  # ids forgotten before their time, for monitoring
-        self._by_id: dict[bytes, int] = {}
+        self._by_id: dict[bytes, Known] = {}
         self._order: deque[Known] = deque()  # oldest first
 
     def __len__(self) -> int:
@@ -36,15 +38,20 @@ class DedupeWindow:
     def find(self, msg_id: bytes, now_ns: int) -> int | None:
         """Return the sequence that the id was stored under within the window, or None."""
         self.expire(now_ns)
-        return self._by_id.get(msg_id)
+        known = self._by_id.get(msg_id)
+        return None if known is None or self._is_old(known, now_ns) else known[2]
+
+    def _is_old(self, known: Known, now_ns: int) -> bool:
+        return known[0] + self.window_ns <= now_ns
 
     def add(self, msg_id: bytes, seq: int, now_ns: int) -> None:
         """Remember an id that was just stored. Times must not go backward."""
         if len(self._by_id) >= self.ids_max:
-            self.evicted += 1
+            self.evicted += not self._is_old(self._order[0], now_ns)
             self._forget_oldest()
-        self._by_id[msg_id] = seq
-        self._order.append((now_ns, msg_id, seq))
+        known = now_ns, msg_id, seq
+        self._by_id[msg_id] = known
+        self._order.append(known)
 
     def let_go(self) -> Iterator[None]:
         """Forget everything, an id in each step."""
@@ -53,19 +60,19 @@ class DedupeWindow:
             yield
 
     def expire(self, now_ns: int) -> None:
-        """Forget what is older than the window."""
+        """Forget what is older than the window: some of it, since very much may be at once."""
         order = self._order
-        while order and order[0][0] + self.window_ns <= now_ns:
-            self._forget_oldest()
+        for _ in range(DEDUPE_EXPIRED_TURN):
+            if not order or not self._is_old(order[0], now_ns):
+                return
+            self._drop(order.popleft())
 
     def forget_above(self, seq: int) -> tuple[int, bytes] | None:
         """Forget the ids of messages that were never committed; return (sequence, id) of the
         newest that is left.
         """
         while self._order and self._order[-1][2] > seq:
-            _, msg_id, last = self._order.pop()
-            if self._by_id.get(msg_id) == last:
-                del self._by_id[msg_id]
+            self._drop(self._order.pop())
         return (self._order[-1][2], self._order[-1][1]) if self._order else None
 
     def oldest_seq(self) -> int:
@@ -86,7 +93,7 @@ class DedupeWindow:
             seq = known[2]
             if len(found) == most or (starts and seq < starts[0]):
                 break
-            if seq <= end and self._by_id.get(known[1]) == seq:
+            if seq <= end and self._by_id.get(known[1]) is known:
                 at = bisect_right(starts, seq) - 1
                 if at >= 0 and _holds(runs[at], seq):
                     found.append(known)
@@ -97,15 +104,19 @@ class DedupeWindow:
         """Do what `among` does for sequences in a row, at a tenth of the time."""
         by_id = self._by_id
         near = takewhile(lambda known: known[2] >= run.start, reversed(self._order))
-        found = (one for one in near if one[2] < run.stop and by_id.get(one[1]) == one[2])
+        found = (one for one in near if one[2] < run.stop and by_id.get(one[1]) is one)
         return list(islice(found, most))[::-1]
 
     def _forget_oldest(self) -> None:
-        while self._order:
-            _, msg_id, seq = self._order.popleft()
-            if self._by_id.get(msg_id) == seq:
-                del self._by_id[msg_id]
-                return
+        while self._order and not self._drop(self._order.popleft()):
+            pass  # its id came again
+
+    def _drop(self, known: Known) -> bool:
+        """Forget one that is not in order any more; False: its id came again since."""
+        if self._by_id.get(known[1]) is not known:
+            return False
+        del self._by_id[known[1]]
+        return True
 
 
 def _joined(runs: list[Sequence[int]]) -> list[Sequence[int]]:

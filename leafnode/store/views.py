@@ -31,6 +31,7 @@ SELECT_SEGMENTS: Final = (
     "t.last_seq, t.last_ts, t.floor_crc, "
     "s.sealed, s.last_seq, s.rows, s.body_bytes, s.bytes, s.first_ts, s.last_ts, s.crc "
     f"FROM {SCHEMA}.segment s JOIN {SCHEMA}.stream t ON t.id = s.stream "
+    "WHERE coalesce(instr(t.name, '..'), 0)=0 "  # without deleted ones, see api.is_deleted
     "ORDER BY t.account, t.name, s.no"
 )
 _PAYLOAD: Final = "coalesce(substr(body, hl + 1), x'')"  # of an empty blob substr gives NULL

@@ -22,6 +22,7 @@ from leafnode.cli.store.place import alone, find, give_to_owner
 from leafnode.durable import sync_directory
 from leafnode.errors import StoreCorrupt, StoreError
 from leafnode.store import schema
+from leafnode.store.api import is_deleted
 from leafnode.store.copy import copy_store, drop_dead, sync_file
 from leafnode.store.inspect import Inspection
 from leafnode.store.lock import LOCK_NAME
@@ -158,7 +159,8 @@ def _must_be_intact(path: Path) -> list[Verdict]:
 def _as_dict(verdict: Verdict) -> dict[str, Any]:
     return {
         "account": verdict.account,
-        "stream": verdict.stream,
+        "stream": verdict.stream.partition("..")[0],
+        "deleted": is_deleted(verdict.stream),
         "segments": verdict.segments,
         "messages": verdict.messages,
         "removed_rows": verdict.removed,
@@ -171,11 +173,13 @@ def _as_dict(verdict: Verdict) -> dict[str, Any]:
 
 
 def _as_text(verdict: Verdict) -> str:
-    name = f"{verdict.account} {verdict.stream}" if verdict.stream else "file"
+    name = f"{verdict.account} {verdict.stream.partition('..')[0]}" if verdict.stream else "file"
     how = shown.bad("damaged") if verdict.problems else shown.good("ok")
     lines = [f"{shown.printable(name)}: {how}"]
     if verdict.stream:
         lines[0] += f", {verdict.messages} messages in {verdict.segments} segments"
+    if is_deleted(verdict.stream):
+        lines[0] += " (deleted: this is left of it, and goes when the server runs)"
     if verdict.missing:
         ranges = ", ".join(f"{a}-{b}" if a != b else str(a) for a, b in verdict.gaps)
         lines.append(f"  {verdict.missing} sequences hold no message: {ranges}")

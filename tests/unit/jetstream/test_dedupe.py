@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.jetstream.dedupe import DedupeWindow
+from leafnode.limits import DEDUPE_EXPIRED_TURN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +48,31 @@ def test_one_id_past_the_maximum_forgets_the_oldest_and_counts_it() -> None:
     assert window.find(b"a", 0) is None
     assert window.find(b"c", 0) == 3
     assert (len(window), window.evicted) == (2, 1)
+
+
+def test_ids_that_are_old_all_at_once_go_a_few_at_a_time_and_count_for_nothing() -> None:
+    window = DedupeWindow(100, 10_000)
+    for seq in range(1000):
+        window.add(b"%d" % seq, seq, 0)
+
+    assert window.find(b"999", 100) is None
+    assert len(window) == 1000 - DEDUPE_EXPIRED_TURN
+    window.add(b"999", 1000, 100)
+    for _ in range(1000 // DEDUPE_EXPIRED_TURN + 1):
+        assert window.find(b"999", 150) == 1000
+    assert len(window) == 1
+
+
+def test_what_is_old_is_not_evicted_before_its_time() -> None:
+    window = DedupeWindow(100, 100)
+    for seq in range(100):
+        window.add(b"%d" % seq, seq, 0)
+    for seq in range(100, 150):
+        window.add(b"%d" % seq, seq, 100)
+    assert window.evicted == 0
+    for seq in range(150, 210):
+        window.add(b"%d" % seq, seq, 120)
+    assert window.evicted == 10
 
 
 def test_ids_of_lost_messages_are_forgotten() -> None:

@@ -138,3 +138,12 @@ def test_a_stream_whose_name_damage_took_keeps_no_query_from_the_others(tmp_path
     conn = connected(path)
 
     assert conn.execute("SELECT DISTINCT stream FROM messages").fetchone() is not None
+
+
+def test_what_is_left_of_a_deleted_stream_is_in_no_view(tmp_path: Path) -> None:
+    path = fill(tmp_path)
+    with sqlite3.connect(path) as conn:
+        conn.execute("UPDATE stream SET name='S..1'")
+    conn.close()
+
+    assert connected(path).execute("SELECT count(*) FROM messages").fetchone() == (0,)

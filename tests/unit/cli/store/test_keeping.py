@@ -266,3 +266,21 @@ def test_a_full_disk_is_seen_before_anything_is_written(
     assert typed("backup", "-s", tmp_path, tmp_path / "b.db") == 1
 
     assert "has 1000 B free" in capsys.readouterr().err
+
+
+def test_what_is_left_of_a_deleted_stream_is_checked_and_called_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = fill(tmp_path)
+    with sqlite3.connect(path) as conn:
+        conn.execute("UPDATE stream SET name='S..1'")
+    conn.close()
+
+    typed("verify", "-s", tmp_path)
+    line = capsys.readouterr().out.splitlines()[0]
+    assert line.startswith("A S: ")
+    assert "deleted: this is left of it" in line
+
+    typed("verify", "-s", tmp_path, "--json")
+    found = json.loads(capsys.readouterr().out)[0]
+    assert (found["stream"], found["deleted"]) == ("S", True)
