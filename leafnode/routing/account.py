@@ -132,10 +132,19 @@ class Account:
         return list(self.leafs.values())[most:] if most >= 0 else []
 
     def subscribe(
-        self, subject: bytes, handler: Callable[[Delivery], None], *, queue: bytes = b""
+        self,
+        subject: bytes,
+        handler: Callable[[Delivery], None],
+        *,
+        queue: bytes = b"",
+        is_private: bool = False,
     ) -> Subscription:
-        """Subscribe for the server itself; `handler` runs on the publisher's turn of the loop."""
+        """Subscribe for the server itself; `handler` runs on the publisher's turn of the loop.
+
+        `is_private`: only what is published here is wanted, so no leaf link is told of it.
+        """
         sub = Subscription(self.system, subject, queue=queue, handler=handler)
+        sub.is_private = is_private
         self.insert(sub)
         return sub
 
@@ -170,6 +179,8 @@ class Account:
         self.sublist.insert(sub)
         if sub.asleep:
             self._unheard.add(sub)
+        elif sub.is_private:
+            pass
         elif not sub.peer.is_leaf:
             self._change_interest((sub.subject, sub.queue), 1)
         else:
@@ -223,6 +234,8 @@ class Account:
         assert removed, "what was not taken out is in the sublist"
         if sub in self._unheard:
             self._unheard.remove(sub)
+        elif sub.is_private:
+            pass
         elif not sub.peer.is_leaf:
             self._change_interest((sub.subject, sub.queue), -1)
         else:

@@ -62,6 +62,7 @@ class Subscription:
         "closed",
         "delivered",
         "handler",
+        "is_private",
         "max_msgs",
         "peer",
         "queue",
@@ -96,4 +97,5 @@ class Subscription:
         self.max_msgs = 0  # 0: no limit; else removed after that many deliveries
         self.delivered = 0
         self.closed = False
+        self.is_private = False  # no leaf link is told of it
         self.asleep = False  # it is there and gets nothing yet: see `intake`

@@ -1,7 +1,8 @@
-"""One subscription of the server for all answers that a part of it waits for.
+"""Two inboxes for all answers that a part of the server waits for: the hub's, and this server's.
 
 Knows an account and a clock; not what the answers mean. One wildcard inbox costs one line of
-interest on the leaf link, however many questions are asked. Truth: leafnode/routing/account.py.
+interest on the leaf link, however many questions are asked; no link is told of the other one.
+Truth: leafnode/routing/account.py.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # Nobody guesses it (71 bits); each message carries it up, and its PubAck down.
 _NAME_CHARS: Final = 12
+_OWN: Final = frozenset({b"a", b"m"})  # what this server itself answers, and nobody else
 
 
 class Letter(NamedTuple):
@@ -34,11 +36,12 @@ class Letter(NamedTuple):
 
 
 class Mailbox:
-    """Answers to `_INBOX.<own>.<name>.<topic>` go to the handler of that name, messages to
+    """Answers to `_INBOX.<id>.<name>.<topic>` go to the handler of that name, messages to
     `on_message`.
 
     A pull consumer's messages come with their own subject, so they are told apart by it. Each leaf
-    link of the account is told of the inbox: `is_hub` says who is the hub that was asked.
+    link of the account is told of the hub's inbox: `is_hub` says who is the hub that was asked. In
+    the other one only what this server says counts, whoever else may publish there.
     """
 
     def __init__(
@@ -46,28 +49,32 @@ class Mailbox:
         account: Account,
         clock: Clock,
         random: Random,
-        is_hub: Callable[[Peer], bool] = lambda _: False,
+        is_hub: Callable[[Peer], bool] | None = None,
     ) -> None:
+        """`is_hub` None: no hub is asked."""
         self._account = account
         self._is_hub = is_hub
         self._clock = clock
-        self._prefix = f"_INBOX.{nuid(random, _NAME_CHARS)}.".encode()
+        self._own, self._hubs = (f"_INBOX.{nuid(random, _NAME_CHARS)}.".encode() for _ in range(2))
         self._handlers: dict[bytes, Callable[[Letter], None]] = {b"a": self._answered}
         self._asked: dict[bytes, tuple[Callable[[bytes | None], None], Alarm]] = {}
         self._count = 0
         self.on_message: Callable[[bytes, bytes, int, bytes], None] | None = None
-        self._sub = account.subscribe(self._prefix + b">", self._delivered)
-        account.inboxes.add(self._prefix)
+        self._subs = [account.subscribe(self._own + b">", self._said_here, is_private=True)]
+        if is_hub is not None:
+            self._subs.append(account.subscribe(self._hubs + b">", self._said_there))
+            account.inboxes.add(self._hubs)
 
     @property
     def inbox(self) -> bytes:
-        """An address that answers come to."""
-        return self.address(b"a", b"1")
+        """An address that the hub's answers come to."""
+        return self.address(b"p", b"1")
 
     def close(self) -> None:
         """Forget every question and end the subscription."""
-        self._account.unsubscribe(self._sub)
-        self._account.inboxes.discard(self._prefix)
+        for sub in self._subs:
+            self._account.unsubscribe(sub)
+        self._account.inboxes.discard(self._hubs)
         for _, alarm in self._asked.values():
             alarm.cancel()
         self._asked.clear()
@@ -76,7 +83,7 @@ class Mailbox:
         self._handlers[name] = handler
 
     def address(self, name: bytes, topic: bytes) -> bytes:
-        return self._prefix + name + b"." + topic
+        return (self._own if name in _OWN else self._hubs) + name + b"." + topic
 
     def ask(
         self,
@@ -108,13 +115,23 @@ class Mailbox:
             alarm.cancel()
             then(body)
 
-    def _delivered(self, delivery: Delivery) -> None:
+    def _said_there(self, delivery: Delivery) -> None:
+        assert self._is_hub is not None, "else there is no such inbox"
         from_hub = self._is_hub(delivery.origin)
-        answer = delivery.subject.startswith(self._prefix)
-        name, _, topic = delivery.subject[len(self._prefix) :].partition(b".")
-        handler = self._handlers.get(name) if answer else None
+        name, _, topic = delivery.subject[len(self._hubs) :].partition(b".")
+        handler = self._handlers.get(name) if name not in _OWN else None
+        if handler is not None:
+            for _, header_size, body in delivery.messages:
+                handler(Letter(topic, body, header_size, from_hub))
+
+    def _said_here(self, delivery: Delivery) -> None:
+        if delivery.origin is not self._account.system:
+            return  # a client of ours, or who hangs below us, made it up
+        answer = delivery.subject.startswith(self._own)
+        name, _, topic = delivery.subject[len(self._own) :].partition(b".")
+        handler = self._handlers.get(name) if answer and name in _OWN else None
         for reply, header_size, body in delivery.messages:
             if handler is not None:
-                handler(Letter(topic, body, header_size, from_hub))
+                handler(Letter(topic, body, header_size, from_hub=False))
             elif not answer and self.on_message is not None:
                 self.on_message(delivery.subject, reply, header_size, body)

@@ -511,7 +511,7 @@ def test_whatever_a_hub_says_nothing_breaks_and_what_we_send_re_parses(
 
 async def test_an_answer_to_this_servers_own_question_may_be_larger_than_a_payload() -> None:
     world = LeafWorld(REMOTE)
-    mailbox = Mailbox(world.account, world.clock, Random(1))
+    mailbox = Mailbox(world.account, world.clock, Random(1), lambda _: True)
     letters: list[Letter] = []
     mailbox.on(b"h", letters.append)
     answer = b"x" * (4 * (1 << 20) // 3)  # a message of max_payload in base64
@@ -529,7 +529,7 @@ async def test_an_answer_to_this_servers_own_question_may_be_larger_than_a_paylo
 
 async def test_a_larger_message_of_the_hub_for_others_than_a_payload_ends_the_link() -> None:
     world = LeafWorld(REMOTE)
-    Mailbox(world.account, world.clock, Random(1))
+    Mailbox(world.account, world.clock, Random(1), lambda _: True)
     world.client.subscribe(b"in.>", b"1")
     async with world.running():
         await turns()

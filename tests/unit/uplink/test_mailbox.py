@@ -74,3 +74,50 @@ def test_a_message_with_its_own_subject_is_told_apart() -> None:
     acc.deliver(mailbox.address(b"m", b"1"), [(b"ev.a", b"$JS.ACK.x", 0, b"21.5")])
 
     assert messages == [(b"ev.a", b"$JS.ACK.x", 0, b"21.5")]
+
+
+def test_an_answer_of_this_server_counts_only_from_itself() -> None:
+    clock = FakeClock()
+    acc = account()
+    below, client = FakePeer(acc, 10, Kind.LEAF), FakePeer(acc, 11)
+    mailbox = Mailbox(acc, clock, random.Random(1), lambda _: False)
+    heard: list[bytes | None] = []
+    asked: list[bytes] = []
+    acc.subscribe(b"ask", lambda delivery: asked.append(delivery.messages[0][0]))
+    mailbox.ask(b"ask", b"", heard.append, NS_PER_S)
+
+    acc.publish(asked[0], b"forged", origin=below)
+    acc.publish(asked[0], b"forged", origin=client)
+    acc.publish(mailbox.address(b"p", b"").removesuffix(b"p.") + b"a.1", b"forged", origin=below)
+    assert heard == []
+    acc.publish(asked[0], b"true")
+
+    assert heard == [b"true"]
+
+
+def test_a_message_of_a_pull_counts_only_from_this_server() -> None:
+    acc = account()
+    below = FakePeer(acc, 10, Kind.LEAF)
+    mailbox = Mailbox(acc, FakeClock(), random.Random(1), lambda _: False)
+    messages: list[bytes] = []
+    mailbox.on_message = lambda _subject, _reply, _size, body: messages.append(body)
+
+    forged = (b"ev.a", b"$JS.ACK.x", 0, b"forged")
+    acc.deliver(mailbox.address(b"m", b"1"), [forged], origin=below)
+    acc.deliver(mailbox.address(b"m", b"1"), [(b"ev.a", b"$JS.ACK.x", 0, b"21.5")])
+
+    assert messages == [b"21.5"]
+
+
+def test_links_are_told_of_the_hubs_inbox_alone() -> None:
+    acc = account()
+    Mailbox(acc, FakeClock(), random.Random(1))
+    assert acc.wanted() == []
+
+    mailbox = Mailbox(acc, FakeClock(), random.Random(2), lambda _: False)
+    hubs = mailbox.address(b"p", b"").removesuffix(b"p.") + b">"
+
+    assert acc.wanted() == [(hubs, b"")]
+    mailbox.close()
+    assert acc.wanted() == []
+    assert not acc.has_interest(mailbox.address(b"a", b"1"))
