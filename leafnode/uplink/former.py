@@ -3,7 +3,8 @@
 The consumer repeats it when its ack wait is over, before anything that is new. So one request that
 is made after that brings all of it, and nothing new is asked for until then. Its number alone would
 say nothing: messages go out of a stream while they wait, by its limits or because somebody deletes
-them, from the window or before they are repeated. Truth: docs/uplink.md, "After every connect".
+them, from the window or before they are repeated. Newest first there is no consumer: what a former
+run may have sent has as long to arrive at the hub. Truth: docs/uplink.md, "After every connect".
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from leafnode import limits
 if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.uplink.local import LocalStream
-    from leafnode.uplink.newest import NewestFirst
 
 _DUE_NS: Final = limits.UPLINK_ACK_WAIT_NS + limits.UPLINK_RETRY_NS
 
@@ -23,16 +23,19 @@ _DUE_NS: Final = limits.UPLINK_ACK_WAIT_NS + limits.UPLINK_RETRY_NS
 class Former:
     """Asked again and again until it says that all of it is back."""
 
-    def __init__(self, clock: Clock, local: LocalStream | NewestFirst) -> None:
+    def __init__(self, clock: Clock, local: LocalStream | None) -> None:
+        """None: the stream is read without a consumer."""
         self._clock = clock
         self._local = local
         self._is_back = False
         self._is_asked_for = False
         self._due_ns = 0
 
-    def opened(self) -> None:
-        """The consumer was opened: who had it before may have been given messages until now."""
-        self._is_back = False
+    def opened(self, messages: int) -> None:
+        """It was opened: who had it before may have been given messages until now, of so many that
+        there are.
+        """
+        self._is_back = not messages
         self._wait()
 
     def _wait(self) -> None:
@@ -44,12 +47,15 @@ class Former:
 
         `pending` is how much that is, `held` how much is here. Asks for it when it is due.
         """
+        if self._local is None:
+            return self._is_back or self._clock.monotonic_ns() >= self._due_ns
         if pending == 0:
             self._is_back = True
         if self._is_back and pending <= held:
             return True
         if self._is_back:
-            self.opened()  # somebody else pulls from it
+            self._is_back = False
+            self._wait()  # somebody else pulls from it
         if self._local.is_pulling:
             return False
         if self._is_asked_for:

@@ -102,10 +102,6 @@ class NewestFirst:
             self._alarm.set(limits.UPLINK_POLL_NS)
         self._read()
 
-    def collect(self, msgs: int) -> None:
-        """Nothing was given to a former run: there is no consumer that would know."""
-        raise AssertionError(f"{msgs} messages of no consumer")
-
     def ack(self, entry: Entry) -> None:
         """There is nothing to acknowledge here: the hub knows what it has."""
 

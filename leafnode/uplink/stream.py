@@ -106,7 +106,7 @@ class StreamUplink:
         self._mailbox = Mailbox(account, clock, shared.random, shared.link.is_hub)
         self._local = _local(options, shared, self._mailbox)
         self._local.ended = self._pull_ended
-        self._former = Former(clock, self._local)
+        self._former = Former(clock, self._local if isinstance(self._local, LocalStream) else None)
         self._alarm = Alarm(clock, self._go_on)  # the pause before the next step of a state
         self._lag_alarm = Alarm(clock, self._refresh_lag)
         self._state = State.STOPPED
@@ -271,7 +271,7 @@ class StreamUplink:
             self._flight.forget()
             self._asking.forget()
         self._flight.origin, self._created = origin, stream.created
-        self._former.opened()
+        self._former.opened(stream.state.messages)
         self._recover()
 
     def _kept(self) -> None:

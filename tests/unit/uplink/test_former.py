@@ -30,7 +30,7 @@ class Local:
 def made() -> tuple[Former, Local, FakeClock]:
     local, clock = Local(), FakeClock()
     former = Former(clock, cast("LocalStream", local))
-    former.opened()
+    former.opened(9)
     return former, local, clock
 
 
@@ -87,3 +87,15 @@ def test_later_in_the_run_only_what_somebody_else_pulled_is_waited_for() -> None
     clock.advance(DUE_NS)
     assert not former.is_back(6, 5)
     assert local.asked == [6]
+
+
+def test_without_a_consumer_what_may_have_been_sent_has_as_long_to_arrive() -> None:
+    clock = FakeClock()
+    former = Former(clock, None)
+    former.opened(1)
+    assert not former.is_back(0, 0)
+    clock.advance(DUE_NS)
+    assert former.is_back(0, 0)
+
+    former.opened(0)
+    assert former.is_back(0, 0)

@@ -321,3 +321,26 @@ def test_times_that_are_not_in_order_do_not_make_it_another_stream() -> None:
 
     assert sorted(seqs(world)) == list(range(1, 201))
     assert world.status.former_error == "the link to the hub was lost"
+
+
+def test_what_a_dead_run_left_in_the_queue_of_the_hub_is_there_when_it_is_asked() -> None:
+    """What it had in flight lies behind nothing that the next run says of the hub, if that is told
+    of it too late; it would go again when its turn in the backlog comes.
+    """
+    world = World(NEWEST)
+    world.hub.window_ns = 5 * NS_PER_S
+    world.start()
+    world.store(*numbers(1, 10))
+    world.clock.advance(5 * NS_PER_S)
+    world.link_down()
+    world.store(*numbers(11, 300))
+    world.link_up()
+    world.hub.queue_ns = 1500 * NS_PER_MS
+    world.clock.advance(500 * NS_PER_MS)
+
+    world.hub.bytes_per_s = 3000
+    world.store(*numbers(301, 500))  # they go first
+    world.restart()  # its socket is read to the end
+    world.clock.advance(200 * NS_PER_S)
+
+    assert sorted(seqs(world)) == list(range(1, 501))

@@ -236,6 +236,7 @@ def test_newest_first_waits_where_the_hub_forbids_the_question() -> None:
     world.store(b"1")
 
     world.start()
+    world.clock.advance(limits.UPLINK_ACK_WAIT_NS)
 
     assert world.hub.payloads() == []
     assert "its permissions deny" in world.status.problem
