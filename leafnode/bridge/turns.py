@@ -27,7 +27,6 @@ class PortTurns:
         self._used_ns = 0  # since the share was last renewed
         self._waiting: dict[Callable[[], None], None] = {}
         self._renewing = False
-        self._serving = False
         self.deferred = 0  # how often a port had to wait
 
     def begin(self) -> int:
@@ -35,9 +34,10 @@ class PortTurns:
         return self._clock.monotonic_ns()
 
     def is_full(self, began_ns: int) -> bool:
-        """Say whether who began then has to wait for another turn."""
-        if self._waiting and not self._serving:
-            return True
+        """Say whether who began then has to wait for another turn.
+
+        While others wait it is full, since that is why they wait: nobody overtakes them.
+        """
         used_ns = self._used_ns + self._clock.monotonic_ns() - began_ns
         return used_ns >= self._share_ns
 
@@ -63,7 +63,6 @@ class PortTurns:
     def _renew(self) -> None:
         self._renewing = False
         self._used_ns = 0
-        self._serving = True
         try:
             for _ in range(len(self._waiting)):
                 go_on = next(iter(self._waiting), None)
@@ -72,6 +71,5 @@ class PortTurns:
                 del self._waiting[go_on]
                 go_on()
         finally:
-            self._serving = False
             if self._waiting:
                 self._renew_soon()
