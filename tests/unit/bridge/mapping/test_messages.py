@@ -115,4 +115,5 @@ def test_the_last_message_has_the_receipt() -> None:
     first, last = with_receipt([one, one], Receipt(1, 2))
     assert (first.receipt, last.receipt) == (None, Receipt(1, 2))
     assert (first.is_kept, last.is_kept) == (True, True)  # the board says it all again
+    assert with_receipt([one], Receipt(1, 2)) == [one._replace(receipt=Receipt(1, 2), is_kept=True)]
     assert with_receipt([], Receipt(1, 2)) == []

@@ -276,6 +276,25 @@ def test_a_client_that_takes_no_answers_is_read_no_longer() -> None:
     one.close()
 
 
+def test_the_end_of_a_client_that_is_not_read_is_noticed() -> None:
+    """It ends in order, with all read that it was sent: no reset of the connection says so."""
+    one = by_hand()
+    with one.connect() as client:
+        one.server.step(1000)
+        one.server.step(0)
+        client.recv(4096)
+        one.server._to_port = bytes(serving._UNSENT_MAX)  # its client is not read
+        one.port.write = lambda data: 0  # type: ignore[method-assign,assignment,misc]
+        one.server.step(0)
+        assert not one.server._is_going
+
+        client.shutdown(socket.SHUT_WR)
+        one.server.step(1000)
+
+        assert one.server._is_going
+    one.close()
+
+
 def test_the_line_is_as_it_was_for_the_next_client_also_where_a_part_of_it_fails() -> None:
     port = OldPort()
     line = TtyLine(port)  # type: ignore[arg-type]
