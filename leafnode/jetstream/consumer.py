@@ -312,9 +312,9 @@ class Consumer:
 
     def _is_over(self) -> bool:
         """Say whether those who still wait get nothing for now: there is no message, or none for
-        any of them. What acknowledgements or the store hold back may come.
+        any of them. What acknowledgements or the store hold back may come, if there is anything.
         """
-        if not self.outlet.is_used():
+        if not self.outlet.is_used() or (self.is_full() and not self.pending.queued):
             return False
         if not self.pending.queued and self.cursor.exhausted:
             # What comes later and does not match is not skipped: other filters may want it.
@@ -322,7 +322,7 @@ class Consumer:
                 self.seeks = False
                 self.pending.skip_to(self.cursor.looked_at)
             return True
-        return bool(self.pending.queued or not self.is_full()) and not self.outlet.ready()
+        return not self.outlet.ready()
 
     def _deliver_run(self, most: int) -> int:
         """Deliver up to `most` messages in one go, where nothing about them has to be looked at

@@ -229,6 +229,17 @@ def test_no_wait_that_is_held_back_by_ack_pending_gets_no_status() -> None:
     assert seen(got) == [b"m1"]
 
 
+def test_no_wait_whose_last_message_fills_max_ack_pending_ends_when_it_is_acknowledged() -> None:
+    world = world_with(2, max_ack_pending=2)
+
+    got = world.fetch({"batch": 4, "no_wait": True})
+    assert seen(got) == [b"m0", b"m1"]
+    world.publish(got[0].reply.decode(), b"+ACK")
+    world.clock.advance(0)
+
+    assert seen(got) == [b"m0", b"m1", b"NATS/1.0 404 No Messages\r\n\r\n"]
+
+
 def test_no_wait_that_is_held_up_to_its_end_by_ack_pending_is_a_timeout() -> None:
     world = world_with(3, max_ack_pending=1)
 
