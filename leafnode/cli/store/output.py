@@ -26,8 +26,8 @@ PARTIAL: Final = ".partial"
 
 
 def format_of(path: Path | None) -> str:
-    """Return the format that a name asks for. Raises StoreError."""
-    if path is None:
+    """Return the format that a name asks for. Raises StoreError for an ending that none has."""
+    if path is None or not path.suffix:
         return "jsonl"
     known = _FORMATS.get(path.suffix.lower())
     if known is None:
@@ -39,7 +39,8 @@ def format_of(path: Path | None) -> str:
 def opened(
     path: Path | None, format_: str, encoding: str, *, guard: bool, force: bool
 ) -> Iterator[Writer]:
-    """Open the output; a file has its name, and is on disk, once all went well.
+    """Open the output; a file has its name, and is on disk, once all went well. A device or a pipe
+    is written to as it is.
 
     Raises StoreError and OSError.
     """
@@ -47,6 +48,10 @@ def opened(
         if format_ == "parquet":
             raise StoreError("Parquet needs a file: give --output")
         yield _text_writer(sys.stdout, format_, encoding, guard=guard)
+        return
+    if _is_special(path) and format_ != "parquet":
+        with path.open("w", encoding="utf-8", newline="") as file:
+            yield _text_writer(file, format_, encoding, guard=guard)
         return
     with new_file(path, force=force) as partial:
         if format_ == "parquet":
@@ -60,10 +65,12 @@ def opened(
 def new_file(path: Path, *, force: bool) -> Iterator[Path]:
     """Give the name of a file to write; it gets its own name once all went well.
 
-    Raises StoreError where something has that name and `force` is not given.
+    Raises StoreError where something has that name and `force` is not given, or it is no file's.
     """
     if path.is_dir():
         raise StoreError(f"{path}: is a directory")
+    if _is_special(path):
+        raise StoreError(f"{path}: is no file")
     if not force and os.path.lexists(path):
         raise StoreError(f"{path}: exists; --force replaces it")
     partial = path.with_name(path.name + PARTIAL)
@@ -75,6 +82,11 @@ def new_file(path: Path, *, force: bool) -> Iterator[Path]:
         sync_directory(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _is_special(path: Path) -> bool:
+    """Say whether it is a device, a pipe or a socket, which nothing may replace."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _text_writer(file: IO[str], format_: str, encoding: str, *, guard: bool) -> Writer:

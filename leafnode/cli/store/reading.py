@@ -160,7 +160,7 @@ spreadsheet would take for a formula are written behind a ' unless --keep-formul
 @click.option(
     *("-t", "--format", "format_"),
     type=click.Choice(["csv", "jsonl", "parquet"]),
-    help="Default: by the name of the output, else jsonl.",
+    help="Default: by the ending of the output (.csv, .jsonl, .parquet); jsonl without one.",
 )
 @click.option("-o", "--output", "target", metavar="FILE", help="Default: standard output.")
 @click.option("--subject", metavar="PATTERN", multiple=True, help="Only these, with * and >.")

@@ -1,5 +1,6 @@
 """leafnode.cli.store.output: a file has its name when it is complete."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,29 @@ def test_the_name_tells_the_format() -> None:
     assert [format_of(Path(name)) for name in ("a.csv", "a.JSONL", "a.ndjson", "a.parquet")] == [
         *("csv", "jsonl", "jsonl", "parquet")
     ]
+    assert format_of(Path("/dev/null")) == format_of(Path("readings")) == "jsonl"
+    for name in ("readings.txt", "readings.csv.gz"):
+        with pytest.raises(StoreError, match="which format"):
+            format_of(Path(name))
+
+
+def test_a_device_or_a_pipe_is_written_to_and_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    with opened(pipe, "csv", "auto", guard=True, force=True) as writer:
+        writer.write("S", [])
+
+    assert os.read(end, 1000).startswith(b"stream,")
+    os.close(end)
+    for attempt in (
+        opened(pipe, "parquet", "auto", guard=True, force=True),
+        new_file(pipe, force=True),
+    ):
+        with pytest.raises(StoreError, match="is no file"), attempt:
+            pass
+    assert pipe.is_fifo()
 
 
 def test_a_file_that_is_not_complete_leaves_nothing(tmp_path: Path) -> None:
