@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreError, StoreFull
 from leafnode.slices import in_slices
-from leafnode.store import schema, wal, writes
+from leafnode.store import leftovers, schema, wal, writes
 from leafnode.store.api import SEQ_MAX, ConsumerRecord, StoreStats, StreamRecord, is_deleted
 from leafnode.store.bounds import StoreBounds
 from leafnode.store.cache import ColumnsCache
@@ -123,14 +123,13 @@ class SqliteStore:
     def open(
         cls, directory: Path, seams: StoreSeams, bounds: StoreBounds | None = None
     ) -> SqliteStore:
-        """Open the store in this directory, or make a new one there. Blocks.
-
-        Raises StoreError for what cannot be used, in one line that names the file; it stays as it
-        was.
+        """Open the store in this directory, or make a new one there. Blocks. Raises StoreError for
+        what cannot be used, in one line that names the file; it stays as it was.
         """
         bounds = bounds or StoreBounds()
         schema.prepare_directory(directory)
         lock_fd = lock(directory)
+        leftovers.drop(directory / schema.FILE_NAME)
         try:
             schema.ensure_file(directory / schema.FILE_NAME, seams.connect)
             store = cls(directory, seams, bounds, lock_fd)

@@ -25,6 +25,7 @@ from leafnode.store import schema
 from leafnode.store.api import is_deleted
 from leafnode.store.copy import copy_store, drop_dead, sync_file
 from leafnode.store.inspect import Inspection
+from leafnode.store.leftovers import COMPACTED, RESTORED
 from leafnode.store.lock import LOCK_NAME
 from leafnode.store.verify import Verdict, segments
 from leafnode.store.verify import verify as verified
@@ -95,12 +96,15 @@ def restore(store: str | None, config: str | None, backup_file: str, *, force: b
     wal = log_path(source)
     if wal.exists() and wal.stat().st_size:
         raise StoreError(f"{source}: is not a backup: changes of it are in {wal.name}")
+    unfinished = [path.with_name(path.name + made) for made in (RESTORED, COMPACTED)]
+    if any(one.exists() and one.samefile(source) for one in unfinished):
+        raise StoreError(f"{source}: is not a backup: a command that was killed has left it")
     with _directory(path.parent), alone(path):
         if path.exists() and not force:
             raise StoreError(f"{path}: exists; --force replaces it")
         if path.exists() and path.samefile(source):
             raise StoreError(f"{source}: is the store itself")
-        with _beside(path, ".restored") as new, _without_log(source):
+        with _beside(path, RESTORED) as new, _without_log(source):
             _need_room(source, new)
             _copy_file(source, new)
             verdicts = _must_be_intact(new)
@@ -120,7 +124,7 @@ def compact(store: str | None, config: str | None) -> None:
     with alone(path):
         with Inspection(path) as inspection:
             before = _file_bytes(inspection)
-        with _beside(path, ".compacted") as new:
+        with _beside(path, COMPACTED) as new:
             _need_room(path, new)
             with shown.progress("copying") as step:
                 copy_store(path, new, step)

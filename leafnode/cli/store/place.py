@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leafnode.errors import StoreError
+from leafnode.store import leftovers
 from leafnode.store.lock import LOCK_NAME
 from leafnode.store.schema import FILE_NAME
 
@@ -40,7 +41,8 @@ def find(store: str | None, config: str | None) -> Path:
 def alone(path: Path) -> Iterator[None]:
     """Keep servers from opening this file for as long as it lasts. Raises StoreError.
 
-    Only commands that write do that: a lock held for a blink would make a starting server fail.
+    What a command that was killed has left beside it goes first. Only commands that write do that:
+    a lock held for a blink would make a starting server fail.
     """
     lock = path.with_name(LOCK_NAME)
     try:
@@ -54,6 +56,7 @@ def alone(path: Path) -> Iterator[None]:
         os.close(fd)
         raise StoreError(f"{path.parent}: a server uses this store: stop it first") from err
     try:
+        leftovers.drop(path)
         yield
     finally:
         os.close(fd)

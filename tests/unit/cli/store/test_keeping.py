@@ -180,6 +180,33 @@ def test_restore_replaces_a_store_that_cannot_even_be_opened(tmp_path: Path) -> 
     assert messages(store) == 20
 
 
+def test_a_command_removes_what_one_that_was_killed_has_left(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = fill(tmp_path)
+    for made in (".restored", ".compacted", ".compacted-journal"):
+        path.with_name(path.name + made).write_bytes(b"half")
+
+    assert typed("compact", "-s", tmp_path) == 0
+
+    assert not [name for name in names(tmp_path) if ".restored" in name or ".compacted" in name]
+    assert messages(tmp_path) == 20
+    assert len(caplog.records) == 1
+
+
+def test_what_a_killed_command_has_left_is_no_backup(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = fill(tmp_path)
+    half = path.with_name(path.name + ".restored")
+    half.write_bytes(path.read_bytes())
+
+    assert typed("restore", "-s", tmp_path, half, "--force") == 1
+
+    assert "is not a backup" in capsys.readouterr().err
+    assert messages(tmp_path) == 20
+
+
 def test_restore_that_is_refused_leaves_no_directory(tmp_path: Path) -> None:
     backup = tmp_path / "backup.db"
     backup.write_bytes(b"no store")
