@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from leafnode.auth.account_claims import approved_imports, exporters_first, with_imports
 from leafnode.auth.claims import UNLIMITED, AccountBody, AccountLimitClaims
 from leafnode.clock import NS_PER_S
-from leafnode.errors import quoted
+from leafnode.errors import AuthError, quoted
+from leafnode.limits import CLAIMS_PROBLEMS_SHOWN_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Mapping
 
     from leafnode.auth.account_claims import Exporter
     from leafnode.auth.known_accounts import LoadedAccount
@@ -53,6 +54,35 @@ async def ordered(found: Mapping[str, LoadedAccount]) -> dict[str, LoadedAccount
     for _ in exporters_first({name: one.claims for name, one in found.items()}, order):
         await sleep(0)
     return {name: found[name] for name in order}
+
+
+async def with_exporters(
+    found: dict[str, LoadedAccount],
+    known: Mapping[str, LoadedAccount],
+    fetch: Callable[[str], Awaitable[LoadedAccount]],
+) -> dict[str, LoadedAccount]:
+    """Return these and whom they import from, and whom those do; one that cannot be had leaves its
+    imports out. Accounts that are known stay as they are.
+
+    Exporters come first: of imports in a circle the last one is left out.
+    """
+    missing: set[str] = set()
+    waiting = list(found.values())
+    while waiting:
+        claims = waiting.pop().claims
+        for name in sorted({wanted.account for wanted in claims.nats.imports}):
+            if name in found or name in known or name in missing:
+                continue
+            try:
+                found[name] = await fetch(name)
+            except AuthError as err:
+                missing.add(name)
+                if len(missing) <= CLAIMS_PROBLEMS_SHOWN_MAX:
+                    who = f"account={quoted(name)} by={claims.sub}"
+                    log.warning("Account to import from not found: %s reason=%s", who, err)
+            else:
+                waiting.append(found[name])
+    return await ordered(found)
 
 
 def draft_of(

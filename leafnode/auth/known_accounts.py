@@ -18,15 +18,21 @@ from typing import TYPE_CHECKING
 from leafnode.auth import jwt, nkey
 from leafnode.auth.account_check import check_account
 from leafnode.auth.account_claims import Exporter, account_options
-from leafnode.auth.account_drafts import Draft, Prepared, bare, changed_by, draft_of, ordered
+from leafnode.auth.account_drafts import (
+    Draft,
+    Prepared,
+    bare,
+    changed_by,
+    draft_of,
+    with_exporters,
+)
 from leafnode.auth.claims import AccountClaims
 from leafnode.clock import NS_PER_S
 from leafnode.config.import_check import Importers
-from leafnode.errors import AuthError, quoted
+from leafnode.errors import AuthError
 from leafnode.limits import (
     ACCOUNT_LOOKUPS_MAX,
     ACCOUNT_RENEWAL_NS,
-    CLAIMS_PROBLEMS_SHOWN_MAX,
     EXPIRY_RECHECK_NS,
     IMPORTS_PER_TURN,
     LARGE_JWT_CHARS,
@@ -43,6 +49,8 @@ if TYPE_CHECKING:
     from leafnode.config.account_options import AccountOptions
     from leafnode.config.options import OperatorOptions
     from leafnode.errors import ProtocolError
+
+    TokenOf = Callable[[str], Awaitable[str]]
 
 log = logging.getLogger(__name__)
 
@@ -184,7 +192,8 @@ class KnownAccounts:
         while True:
             generation = self._generation
             try:
-                found = await self._fetch_exporters({name: await self._fetched(name)})
+                first = {name: await self._fetched(name)}
+                found = await with_exporters(first, self.by_name, self._fetched)
                 # Somebody who imports from one of them may be faster.
                 is_done = await self._bring(
                     partial(_missing, found, self.by_name), partial(self._is_of, generation)
@@ -208,47 +217,38 @@ class KnownAccounts:
         return await _outcome(fetch)
 
     async def _guarded_fetch(self, name: str) -> LoadedAccount | AuthError:
-        if not nkey.is_public_key(name, "A"):
-            return AuthError("will only fetch valid account keys")
         try:
-            return await self._verified(name, await self.resolver.fetch(name))
+            return await self._fetch(name, self.resolver.fetch)
         except AuthError as err:
             return err
         except Exception:  # boundary: account
             log.exception("Account refused, it could not be fetched: account=%s", name)
             return AuthError("the account could not be fetched")
 
+    async def _fetch(self, name: str, token_of: TokenOf) -> LoadedAccount:
+        """Return an account as its JWT says. Raises AuthError."""
+        if not nkey.is_public_key(name, "A"):
+            raise AuthError("will only fetch valid account keys")
+        return await self._verified(name, await token_of(name))
+
     async def _with_exporters(self, account: LoadedAccount) -> dict[str, LoadedAccount]:
         """Return it and whoever had to be fetched for its imports, as the resolver has them now."""
         while True:
             generation = self._generation
-            found = await self._fetch_exporters({account.claims.sub: account})
+            found = await with_exporters({account.claims.sub: account}, self.by_name, self._fetched)
             if generation == self._generation:
                 return found
 
-    async def _fetch_exporters(self, found: dict[str, LoadedAccount]) -> dict[str, LoadedAccount]:
-        """Return these and whom they import from, and whom those do; one that cannot be had leaves
-        its imports out. Accounts that are in use stay as they are.
-
-        Exporters come first: of imports in a circle the last one is left out.
+    async def found(self, name: str, token_of: TokenOf) -> dict[str, LoadedAccount]:
+        """Return an account that nobody uses yet, and whom it imports from, as their JWTs will be:
+        all that `adopt` needs. Raises AuthError.
         """
-        missing: set[str] = set()
-        waiting = list(found.values())
-        while waiting:
-            claims = waiting.pop().claims
-            for name in sorted({wanted.account for wanted in claims.nats.imports}):
-                if name in found or name in self.by_name or name in missing:
-                    continue
-                try:
-                    found[name] = await self._fetched(name)
-                except AuthError as err:
-                    missing.add(name)
-                    if len(missing) <= CLAIMS_PROBLEMS_SHOWN_MAX:
-                        who = f"account={quoted(name)} by={claims.sub}"
-                        log.warning("Account to import from not found: %s reason=%s", who, err)
-                else:
-                    waiting.append(found[name])
-        return await ordered(found)
+        fetch = partial(self._fetch, token_of=token_of)
+        return await with_exporters({name: await fetch(name)}, self.by_name, fetch)
+
+    async def adopt(self, found: dict[str, LoadedAccount]) -> None:
+        """Let accounts hold that were found; what is known by now stays as it is."""
+        await self._bring(partial(_missing, found, self.by_name))
 
     async def change(self, options: OperatorOptions, resolver: Resolver | None = None) -> None:
         """Let the resolver be as a reload has it, or be this one; whatever is being fetched is

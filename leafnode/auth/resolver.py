@@ -59,6 +59,19 @@ class MemoryResolver:
         """Nothing is open."""
 
 
+async def foretold(account: str, options: OperatorOptions, behind: Resolver) -> str:
+    """Return a JWT as it will be after a reload: from its preload, or else from this resolver.
+
+    Raises AuthError where there will be none.
+    """
+    token = dict(options.preload).get(account)
+    if token is not None:
+        return token
+    if options.resolver is not None and options.resolver.kind == "memory":
+        raise AuthError("account missing")
+    return await behind.fetch(account)
+
+
 def check_preload(options: OperatorOptions) -> None:
     """Raise AuthError for a key that is no account's, or a JWT that is none of an account."""
     for account, token in options.preload:

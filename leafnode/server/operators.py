@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from leafnode.auth.identity import Identity
+    from leafnode.auth.known_accounts import LoadedAccount
     from leafnode.auth.operator import OperatorMode
     from leafnode.auth.resolver import Resolver
     from leafnode.clients.handler import ClientHandler
@@ -94,17 +95,55 @@ async def look_up(server: Server, options: Options) -> None:
     operator = server.operator
     if operator is None:
         return
+    for name in _missing(server, options):
+        with _named(name):
+            await operator.known.lookup(name)
+
+
+async def find(
+    server: Server, options: Options, resolver: Resolver | None
+) -> dict[str, LoadedAccount]:
+    """Return the accounts that blocks of a configuration read anew name and nobody uses yet, as
+    they will be: by its preload, and by this resolver if there is another one. Nothing of them
+    holds before `adopt`. Raises AuthError for one that cannot be had.
+    """
+    operator, wanted = server.operator, options.operator
+    found: dict[str, LoadedAccount] = {}
+    if operator is None or wanted is None:
+        return found
+    from leafnode.auth.resolver import foretold
+
+    behind = operator.known.resolver if resolver is None else resolver
+    for name in _missing(server, options):
+        with _named(name):
+            token_of = partial(foretold, options=wanted, behind=behind)
+            found |= await operator.known.found(name, token_of)
+    return found
+
+
+async def adopt(server: Server, found: dict[str, LoadedAccount]) -> None:
+    """Let accounts hold that `find` found."""
+    if found:
+        assert server.operator is not None, "it found them"
+        await server.operator.known.adopt(found)
+
+
+def _missing(server: Server, options: Options) -> list[str]:
+    """Return the accounts that blocks of a configuration live in and nobody uses yet."""
     blocks = [*(options.leafnodes.remotes if options.leafnodes else ())]
     names = [block.account for block in (*blocks, *options.uplinks, options.serial) if block]
     leafs = options.leafnodes.listener if options.leafnodes is not None else None
     if leafs is not None and leafs.authorization.account:
         names.append(leafs.authorization.account)
-    for name in names:
-        if name not in server.accounts:
-            try:
-                await operator.known.lookup(name)
-            except AuthError as err:
-                raise AuthError(f"account {name}: {err}") from err
+    return [name for name in dict.fromkeys(names) if name not in server.accounts]
+
+
+@contextlib.contextmanager
+def _named(account: str) -> Iterator[None]:
+    try:
+        yield
+    except AuthError as err:
+        raise AuthError(f"account {account}: {err}") from err
 
 
 def check(options: Options) -> None:

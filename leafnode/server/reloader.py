@@ -41,6 +41,7 @@ from leafnode.server.views import refresh
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from leafnode.auth.known_accounts import LoadedAccount
     from leafnode.auth.resolver import Resolver
     from leafnode.config.options import Options
     from leafnode.routing.account import Account
@@ -78,6 +79,7 @@ class _Ready:
     users: Users | None = None
     websocket_users: Users | None = None  # where that listener has a login of its own
     resolver: Resolver | None = None
+    accounts: dict[str, LoadedAccount] = field(default_factory=dict)  # that its blocks live in
 
 
 class Reloader:
@@ -122,6 +124,7 @@ class Reloader:
             logs.use(ready.log, options)
         for use in ready.certificates:
             use()
+        await operators.adopt(server, ready.accounts)
         await self._swap(parts, found, ready)
         if Part.RESOLVER in parts:
             await operators.change(server, ready.resolver)
@@ -168,7 +171,7 @@ class Reloader:
             await self._read(partial(operators.check, options))
             ready.resolver = await self._read(partial(operators.other_resolver, server, options))
             await asyncio.to_thread(early.load, options)
-            await operators.look_up(server, options)
+            ready.accounts = await operators.find(server, options, ready.resolver)
             if parts & {Part.ACCOUNTS, Part.LOGINS}:
                 # Thousands of users with permissions take a moment.
                 ready.users = await asyncio.to_thread(

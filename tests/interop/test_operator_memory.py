@@ -237,6 +237,36 @@ def test_a_reload_may_take_accounts_from_elsewhere(preloaded: Preloaded, tmp_pat
 
 
 @pytest.mark.interop
+def test_an_account_may_come_with_what_lives_in_it_or_not_at_all(preloaded: Preloaded) -> None:
+    new, exporter = (Key(nkeys.PREFIX_BYTE_ACCOUNT) for _ in range(2))
+    shared = {"name": "s", "subject": "s.>", "type": "stream"}
+    remote = (
+        f'leafnodes {{ remotes [ {{ url: "nats-leaf://127.0.0.1:9", account: {new.public} }} ] }}'
+    )
+
+    async def run() -> None:
+        preloaded.preload[exporter] = preloaded.account_jwt(exporter, exports=[shared])
+        preloaded.preload[new] = preloaded.account_jwt(
+            new, imports=[shared | {"account": exporter.public}]
+        )
+        assert await preloaded.reload(remote, "mappings { x: y }")
+        assert not await preloaded.lets_in(new)
+
+        assert await preloaded.reload(remote) == ""
+        client, other = await preloaded.connect(new), await preloaded.connect(exporter)
+        imported = await client.subscribe("s.*")
+        await settled(client)
+        await other.publish("s.x")
+        assert (await imported.next_msg(10)).subject == "s.x"
+        assert await preloaded.reload(remote) == ""
+        await settled(client)
+        await client.close()
+        await other.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.interop
 def test_mappings_beside_an_operator_are_refused(preloaded: Preloaded) -> None:
     async def run() -> None:
         client = await preloaded.connect(preloaded.a)
