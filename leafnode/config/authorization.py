@@ -39,6 +39,9 @@ def authorization(place: Place) -> Authorization:
     given.exclude("token", "user", "expected token or user and password, not both")
     if "user" in given.values:
         given.need("password", "a password for the user")
+    if "users" in given.values:
+        # Beside users it lets nobody in: the manual of NATS has one there as a variable, `PASS`.
+        given.values.pop("password", None)
     _user_for_password(given)
     if default is not None:
         # On nats-server they are silently without effect on a single user.
@@ -50,9 +53,9 @@ def authorization(place: Place) -> Authorization:
 
 
 def _user_for_password(given: Given) -> None:
-    if "password" in given.values:
+    if "password" in given.values and "user" not in given.values:
         # nats-server takes a password alone and then lets everybody in.
-        given.need("user", "a user for the password")
+        raise given.places["password"].error("expected a user for the password")
 
 
 def users_of(options: Options) -> tuple[User, ...]:

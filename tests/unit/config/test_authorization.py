@@ -67,11 +67,18 @@ def test_default_permissions_are_those_of_users_without_their_own() -> None:
     assert users[1].permissions == PermissionsOptions(publish=SubjectRules(("x",)))
 
 
+def test_a_password_beside_users_may_be_a_variable_of_theirs_as_in_the_manual_of_nats() -> None:
+    found = authorization("PASS: abc, users = [{user: joe, password: $PASS}]")
+
+    assert (found.user, found.password) == ("", "")
+    assert [(one.user, one.password) for one in found.users] == [("joe", "abc")]
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
         ("user: a", "1:1: authorization: expected a password for the user"),
-        ("password: a", "1:1: authorization: expected a user for the password"),
+        ("password: a", "1:17: authorization.password: expected a user for the password"),
         ("token: t, user: a, password: b", "authorization.user: expected token or user"),
         ("users: [{user: a, password: b}], user: c, password: d", "expected user or users"),
         ("users: [{user: a, password: b}], token: t", "expected token or users, not both"),
