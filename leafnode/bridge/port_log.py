@@ -13,7 +13,7 @@ from leafnode import limits
 from leafnode.bridge.status import Seldom
 
 if TYPE_CHECKING:
-    from leafnode.bridge.reading import DeviceHello, DeviceLog, SlaveNews
+    from leafnode.bridge.reading import DeviceHello, DeviceLog, SlaveNews, WrongLine
     from leafnode.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,8 @@ class PortLog:
         self._device = Seldom(clock, limits.BRIDGE_LOG_INTERVAL_NS, limits.DEVICE_LOGS_MAX)
         self._pause = Seldom(clock, limits.BRIDGE_LOG_INTERVAL_NS)
         self._name = Seldom(clock, limits.BRIDGE_LOG_INTERVAL_NS)
+        self._clock = clock
+        self._wrong: dict[str, Seldom] = {}  # by cause, of which there are a dozen
 
     def said(self, event: DeviceLog) -> None:
         """A board wants a line in the log."""
@@ -52,6 +54,21 @@ class PortLog:
                 event.device,
                 event.boot_id,
                 event.resumed,
+            )
+        )
+
+    def wrong_line(self, event: WrongLine) -> None:
+        """A board in text says what is not taken."""
+        seldom = self._wrong.get(event.reason)
+        if seldom is None:
+            seldom = self._wrong[event.reason] = Seldom(self._clock, limits.BRIDGE_LOG_INTERVAL_NS)
+        seldom.call(
+            lambda count: log.warning(
+                "A line of a board is not taken: port=%s device=%s it=%s times=%d",
+                self._port,
+                event.device,
+                event.reason,
+                count,
             )
         )
 

@@ -68,6 +68,13 @@ class DeviceLog(NamedTuple):
     text: str
 
 
+class WrongLine(NamedTuple):
+    """A line of the text dialect that is not taken. `reason` never repeats what stood in it."""
+
+    device: str
+    reason: str
+
+
 class SlaveNews(NamedTuple):
     """A slave of a bus answers (again), or does not; an empty `reason`: all is well.
 
@@ -100,7 +107,7 @@ class More(Enum):
 MORE: Final = More.MORE
 # What a board wants besides: the link's words, whichever framing it speaks.
 BoardEvent = events.Subscribe | events.Unsubscribe | events.Request | events.Answer | events.Gone
-Event = Reading | DeviceHello | DeviceLog | SlaveNews | SlaveAnswer | BoardEvent
+Event = Reading | DeviceHello | DeviceLog | WrongLine | SlaveNews | SlaveAnswer | BoardEvent
 
 
 class FrameCounts(NamedTuple):

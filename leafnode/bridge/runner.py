@@ -25,7 +25,15 @@ from leafnode.bridge.output import PortOutput
 from leafnode.bridge.port_life import PortLife
 from leafnode.bridge.port_log import PortLog
 from leafnode.bridge.publisher import Left, Publisher
-from leafnode.bridge.reading import MORE, DeviceHello, DeviceLog, Reading, SlaveAnswer, SlaveNews
+from leafnode.bridge.reading import (
+    MORE,
+    DeviceHello,
+    DeviceLog,
+    Reading,
+    SlaveAnswer,
+    SlaveNews,
+    WrongLine,
+)
 from leafnode.bridge.resume import Resume
 from leafnode.bridge.status import PortCounters, PortStatus
 from leafnode.bridge.taps import Taps
@@ -217,8 +225,8 @@ class PortRunner:
 
     def status(self) -> PortStatus:
         """Return how the port is now."""
-        counters = self._counters
-        counts = self._framing.counts()
+        counters, framing = self._counters, self._framing
+        counts = framing.counts()
         return PortStatus(
             name=self._options.name,
             device=self._options.device,
@@ -257,6 +265,7 @@ class PortRunner:
             line=self.life.line_errors._asdict(),
             board={} if self._board is None else self._board.counts(),
             function=self._mapper.counts(),
+            text=framing.wrong.counts() if isinstance(framing, TextLinkFraming) else {},
             modbus={} if self._bus is None else self._bus.numbers(),
             commands={} if self._commands is None else self._commands.counts(),
             slaves=[] if self._bus is None else self._bus.slaves(),
@@ -415,6 +424,8 @@ class PortRunner:
                 raise AssertionError("only commands ask slaves")
             case SlaveNews():
                 self._log.news(event)
+            case WrongLine():
+                self._log.wrong_line(event)
             case DeviceLog():
                 self._counters.device_logs += 1
                 self._log.said(event)

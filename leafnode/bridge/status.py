@@ -79,6 +79,7 @@ class PortStatus:
     line: dict[str, int]  # what the driver counted, see bridge.port.LineErrors
     board: dict[str, int]  # messages and requests of a board, see bridge.board_messages
     function: dict[str, int]  # of the codec exec, see bridge.exec.function
+    text: dict[str, int] = field(default_factory=dict)  # see bridge.framing.text_wrong
     commands: dict[str, int] = field(default_factory=dict)  # see bridge.commands
     modbus: dict[str, int] = field(default_factory=dict)  # of a bus, see bridge.modbus.master
     slaves: list[dict[str, object]] = field(default_factory=list)  # of a bus: each one's
@@ -87,7 +88,7 @@ class PortStatus:
 def row_of(status: PortStatus) -> dict[str, object]:
     """Return what is shown of a port; the counts of its parts stand beside the others."""
     row = asdict(status)
-    for part in ("board", "function", "modbus", "commands"):
+    for part in ("board", "text", "function", "modbus", "commands"):
         counts: dict[str, int] = row.pop(part)
         row |= {f"{part}_{name}": count for name, count in counts.items()}
     row |= row.pop("line")

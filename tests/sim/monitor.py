@@ -298,6 +298,7 @@ def port(**changes: Any) -> PortStatus:
         "lent_to": "",
         "board": {"messages": 7},
         "function": {},
+        "text": {},
         "line": {"overruns": 0},
         "modbus": {"polls": 9},
         "commands": {"waiting": 1},

@@ -7,8 +7,9 @@ banners, a REPL, a print. Truth: docs/device-link.md, "The text dialect".
 from __future__ import annotations
 
 import re
-from enum import Enum, auto
 from typing import Final, NamedTuple
+
+from leafnode.bridge.framing.text_wrong import Wrong
 
 _NUMBER_MAX: Final = 0x3FFFFFFF  # as link.const.SEQ_MAX
 _WORDS: Final = {  # how many words follow the verb, before what may hold blanks
@@ -31,13 +32,6 @@ _VERB: Final = re.compile(rb"(?:pt|pub) ")
 _VALUE: Final = re.compile(rb"([+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,3})?)")
 _UNIT: Final = re.compile(rb"[!#-\[\]-~]{1,16}")  # printable, without a blank, `"` and `\`
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-
-
-class Wrong(Enum):
-    """Why a line is none of the dialect's."""
-
-    NOISE = auto()
-    BAD = auto()  # it begins like one: damaged, or its writer's mistake
 
 
 class Line(NamedTuple):
@@ -76,16 +70,18 @@ def parse(line: bytes) -> Line | Wrong:
     if number is not None:
         seq, body = int(number[1]), body[number.end() :]
     verb, _, rest = body.partition(b" ")
-    if verb not in _WORDS or _CONTROL.search(line):
+    if verb not in _WORDS:
         return Wrong.NOISE
-    if (found is not None and not is_right) or seq > _NUMBER_MAX:
-        return Wrong.BAD
-    if number is not None and (seq == 0 or verb not in _NUMBERED):
-        return Wrong.BAD
+    if found is not None and not is_right:
+        return Wrong.CHECKSUM
+    if _CONTROL.search(line):
+        return Wrong.CONTROL
+    if number is not None and (not 0 < seq <= _NUMBER_MAX or verb not in _NUMBERED):
+        return Wrong.NUMBER
     words = rest.split(b" ", _WORDS[verb])
     count = _WORDS[verb]
     if len(words) < count or not all(words[:count]):
-        return Wrong.BAD
+        return Wrong.WORDS
     tail = words[count] if len(words) > count else b""
     return Line(verb, words[:count], tail, seq, found is not None)
 
@@ -121,16 +117,16 @@ class Passed:
         return seq if seq <= _NUMBER_MAX else 0
 
 
-def point(rest: bytes) -> bytes | None:
-    """Return `VALUE [UNIT]` as a JSON object, or None for what is no number."""
+def point(rest: bytes) -> bytes | Wrong:
+    """Return `VALUE [UNIT]` as a JSON object."""
     value, _, unit = rest.strip(b" ").partition(b" ")
     if _VALUE.fullmatch(value) is None:
-        return None
+        return Wrong.VALUE
     number = _json_number(value)
     if not unit:
         return b'{"v":%b}' % number
     if _UNIT.fullmatch(unit) is None:
-        return None
+        return Wrong.UNIT
     return b'{"v":%b,"unit":"%b"}' % (number, unit)
 
 

@@ -12,8 +12,17 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge import port_bounds
-from leafnode.bridge.framing.text_lines import Line, Passed, Wrong, parse, point, sealed
-from leafnode.bridge.reading import MORE, DeviceHello, DeviceLog, FrameCounts, Reading, Receipt
+from leafnode.bridge.framing.text_lines import Line, Passed, parse, point, sealed
+from leafnode.bridge.framing.text_wrong import Wrong, WrongLines
+from leafnode.bridge.reading import (
+    MORE,
+    DeviceHello,
+    DeviceLog,
+    FrameCounts,
+    Reading,
+    Receipt,
+    WrongLine,
+)
 from leafnode.link import const, events, verbs
 from leafnode.link.pattern import is_pattern
 from leafnode.link.subject import is_name, is_subject, printable
@@ -55,15 +64,15 @@ class TextLinkFraming:
         self.admits: Callable[[str], bool] | None = None
         self.dropped = 0  # messages that gave way to newer ones
         self._heard_at_ms = 0
-        self._bytes_in = self._frames = self._bad = self._overlong = 0
-        self._noise_bytes = self._missing = 0
+        self._bytes_in = self._frames = self._noise_bytes = self._missing = 0
+        self.wrong = WrongLines()
         self._own_name = name
         self._msg_id_prefix = msg_id_prefix
         self._max_frame_bytes = max_frame_bytes
         self._buffer = bytearray()
         self._start = self._searched = 0
         self._passing: Passed | None = None  # a line that is too long
-        self._events: deque[Event] = deque()  # of one line: two at most
+        self._events: deque[Event] = deque()  # of one line: three at most
         self._has_news = False  # that came without a line, and nobody was told of
         self._device = name
         self._boot_id = 0  # as the board says; 0: it has none
@@ -152,8 +161,8 @@ class TextLinkFraming:
         return FrameCounts(
             bytes_in=self._bytes_in,
             frames=self._frames,
-            bad=self._bad,
-            overlong=self._overlong,
+            bad=self.wrong.bad,
+            overlong=self.wrong.overlong,
             noise_bytes=self._noise_bytes,
             missing=self._missing,
         )
@@ -227,7 +236,7 @@ class TextLinkFraming:
         if self._passing is None and len(line) <= self._max_frame_bytes:
             return line
         passed, self._passing = self._pass_over(line), None
-        self._give_up(passed, "is too long")
+        self._give_up(passed, Wrong.LONG)
         return b""
 
     def _keep_rest(self) -> None:
@@ -241,7 +250,8 @@ class TextLinkFraming:
 
     def _pass_over(self, piece: bytes) -> Passed:
         """Keep of a line that is too long what says whether its board has to hear of it."""
-        self._overlong += self._passing is None
+        if self._passing is None:
+            self._refuse(Wrong.LONG)  # at once: it may have no end
         self._noise_bytes += len(piece)
         passed = self._passing or self._new_passed()
         passed.take(piece)
@@ -252,27 +262,30 @@ class TextLinkFraming:
 
     def _on_line(self, raw: bytes) -> None:
         line = parse(raw)
-        if line is Wrong.NOISE:
-            self._noise_bytes += len(raw)
-            self._give_up_whole(raw, "is no line of the text dialect")
-        elif line is Wrong.BAD or not self._is_believed(line, raw):
-            self._bad += 1
-            self._give_up_whole(raw, "is no line of the text dialect")
-        elif not self._take(line):
-            self._bad += 1
-            self._give_up_whole(raw, "has no number, or a subject that cannot be")
-        else:
+        wrong = line if isinstance(line, Wrong) else self._judged(line, raw)
+        if wrong is None:
             self._frames += 1
+        else:
+            self._noise_bytes += len(raw)
+            self._refuse(wrong)
+            passed = self._new_passed()
+            passed.take(raw)
+            self._give_up(passed, wrong)
         if isinstance(line, Line):
             # Also before the hello: a board that checks would not believe the question for it.
             self._seals = self._is_checked or line.is_checked
 
-    def _give_up_whole(self, raw: bytes, wrong: str) -> None:
-        passed = self._new_passed()
-        passed.take(raw)
-        self._give_up(passed, wrong)
+    def _judged(self, line: Line, raw: bytes) -> Wrong | None:
+        return self._take(line) if self._is_believed(line, raw) else Wrong.UNCHECKED
 
-    def _give_up(self, passed: Passed, wrong: str) -> None:
+    def _refuse(self, wrong: Wrong) -> None:
+        """Count a line, and tell of it; a name that is refused is told of by who refuses it."""
+        if wrong is not Wrong.NOISE:
+            self.wrong.count(wrong)
+            if wrong is not Wrong.NAME:
+                self._events.append(WrongLine(self._device, wrong.value))
+
+    def _give_up(self, passed: Passed, wrong: Wrong) -> None:
         """Take a numbered line that can be no reading, once it is sure that the board means it so.
 
         It would say the line for ever, and nothing behind it.
@@ -287,8 +300,8 @@ class TextLinkFraming:
                 return
         if self._is_new(seq):
             receipt = Receipt(self._this_life, seq)
-            device = self._device.encode()
-            self._events.append(Reading(self._msg_id(seq), b"", device, b"", receipt, wrong=wrong))
+            reading = Reading(self._msg_id(seq), b"", self._device.encode(), b"", receipt)
+            self._events.append(reading._replace(wrong=wrong.value))
 
     def _is_believed(self, line: Line, raw: bytes) -> bool:
         """A board that once said its lines are checked says none that is not.
@@ -304,8 +317,8 @@ class TextLinkFraming:
             self._doubted = (raw, times + 1 if hello == raw else 1)
         return self._doubted[1] >= _BARE_HELLOS and line.verb == b"hello"
 
-    def _take(self, line: Line) -> bool:
-        """Do what the line says; return False for one that says what cannot be."""
+    def _take(self, line: Line) -> Wrong | None:
+        """Do what the line says, or return why it cannot be."""
         match line.verb:
             case b"hello":
                 return self._on_hello(line)
@@ -320,17 +333,17 @@ class TextLinkFraming:
             case _:
                 return self._on_answer(line)
 
-    def _on_hello(self, line: Line) -> bool:
+    def _on_hello(self, line: Line) -> Wrong | None:
         boot = line.rest.strip(b" ")
         if not is_name(line.words[0]) or not (boot == b"" or _is_number(boot)):
-            return False
+            return Wrong.HELLO
         name, boot_id = line.words[0].decode(), int(boot or b"0")
         if boot_id > const.BOOT_ID_MAX:
-            return False
+            return Wrong.HELLO
         self._is_checked = line.is_checked
         if self.admits is not None and not self.admits(name):
             self._forget_board()
-            return False
+            return Wrong.NAME
         resumed = boot_id != 0 and (name, boot_id) == (self._device, self._boot_id)
         self._end()
         self._device, self._boot_id = name, boot_id
@@ -343,7 +356,7 @@ class TextLinkFraming:
         self._out.append(b"ok hello")
         # Without a boot id nothing of it can be in a stream under an id that it gives again.
         self._events.append(DeviceHello(name, boot_id, resumed=resumed or boot_id == 0))
-        return True
+        return None
 
     def _forget_board(self) -> None:
         """Who is there now has no name of its own, and is not who was there before either."""
@@ -358,20 +371,22 @@ class TextLinkFraming:
     def _this_life(self) -> int:
         return self._boot_id or self._life
 
-    def _on_reading(self, line: Line) -> bool:
+    def _on_reading(self, line: Line) -> Wrong | None:
         subject = line.words[0]
         payload = point(line.rest) if line.verb == b"pt" else line.rest
-        if not is_subject(subject) or payload is None:
-            return False
+        if not is_subject(subject):
+            return Wrong.SUBJECT
+        if isinstance(payload, Wrong):
+            return payload
         receipt = None
         if line.seq:
             if not self._is_new(line.seq):
-                return True
+                return None
             receipt = Receipt(self._this_life, line.seq)
         self._events.append(
             Reading(self._msg_id(line.seq), payload, self._device.encode(), subject, receipt)
         )
-        return True
+        return None
 
     def _is_new(self, seq: int) -> bool:
         """Say whether a numbered line is to be taken; answer it if not."""
@@ -397,31 +412,31 @@ class TextLinkFraming:
             return b"%b.%d.%d" % (self._device.encode(), self._boot_id, seq)
         return b"%b.h%d.%d" % (self._msg_id_prefix, -self._life, seq)
 
-    def _on_log(self, line: Line) -> bool:
+    def _on_log(self, line: Line) -> Wrong | None:
         word, _, text = line.rest.partition(b" ")
         level = _LEVELS.get(word)
         said = line.rest if level is None else text
         said = said[: const.FRAME_BYTES_MAX]  # as much as a frame of the device link can say
         self._events.append(DeviceLog(self._device, level or 6, printable(said)))
-        return True
+        return None
 
     # Messages
 
-    def _on_sub(self, line: Line) -> bool:
+    def _on_sub(self, line: Line) -> Wrong | None:
         pattern = line.words[0]
         if line.rest or not is_pattern(pattern):
-            return False
+            return Wrong.SUBJECT
         numbers = [number for number, known in self._subs.items() if known == pattern]
         for number in numbers:
             del self._subs[number]
             self._answering.discard(number)
             self._events.append(events.Unsubscribe(self._device, number))
         if line.verb == b"unsub":
-            return True
+            return None
         subject, full = pattern.decode(), len(self._subs) >= verbs.SUBS_MAX
         if full or self.allows is None or not self.allows(self._device, verbs.SUB, subject):
             self._out.append(b"no sub " + pattern)
-            return True
+            return None
         number = next(n for n in range(1, 256) if n not in self._subs)
         self._subs[number] = pattern
         answers = line.verb == b"serve"
@@ -429,16 +444,18 @@ class TextLinkFraming:
             self._answering.add(number)
         self._out.append(b"ok sub " + pattern)
         self._events.append(events.Subscribe(self._device, number, subject, answers=answers))
-        return True
+        return None
 
-    def _on_req(self, line: Line) -> bool:
+    def _on_req(self, line: Line) -> Wrong | None:
         number, timeout, name = line.words
-        if not (_is_number(number) and _is_number(timeout) and is_subject(name)):
-            return False
+        if not is_subject(name):
+            return Wrong.SUBJECT
+        if not (_is_number(number) and _is_number(timeout)):
+            return Wrong.REQUEST
         request, timeout_ms = int(number), min(max(1, int(timeout)), verbs.TIMEOUT_MS_MAX)
         subject = name.decode()
         if request in self._asked or not 0 < request <= verbs.NUMBER_MASK:
-            return False
+            return Wrong.REQUEST
         if len(self._asked) >= verbs.REQUESTS_MAX:
             self._out.append(b"rep %d busy" % request)
         elif self.allows is None or not self.allows(self._device, verbs.REQ, subject):
@@ -448,18 +465,18 @@ class TextLinkFraming:
             self._events.append(
                 events.Request(self._device, request, subject, line.rest, timeout_ms)
             )
-        return True
+        return None
 
-    def _on_answer(self, line: Line) -> bool:
+    def _on_answer(self, line: Line) -> Wrong | None:
         if not _is_number(line.words[0]):
-            return False
+            return Wrong.REQUEST
         request = int(line.words[0])
         if request not in self._handed:
-            return True  # too late
+            return None  # too late
         self._handed.remove(request)
         status = verbs.STATUS_OK if line.verb == b"rep" else verbs.STATUS_FAILED
         self._events.append(events.Answer(self._device, request, status, line.rest))
-        return True
+        return None
 
     def _end(self) -> None:
         """The board starts anew: what it wanted it says again."""

@@ -29,6 +29,8 @@ from tests.unit.bridge.world import FakeLine, World, line_port, run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
+
     from leafnode.bridge.reading import Reading
     from leafnode.routing.account import Account
     from leafnode.routing.subscription import Delivery
@@ -140,6 +142,27 @@ def test_a_board_asks_and_is_answered() -> None:
         assert board.replies == [(0, b"CET")]
 
     run(world, story)
+
+
+def test_why_a_line_of_a_text_board_is_not_taken_is_counted_and_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(port("text_link"))
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(b"hello uno 5\npt temp hot\npt temp cold\npt temp 21 deg C\n")
+        await world.until(lambda: world.runner.status().bad == 3)
+
+    run(world, story)
+
+    said = [line for line in caplog.messages if "is not taken" in line]
+    assert [line.partition(" it=")[2] for line in said] == [
+        "has no number behind its subject times=1",
+        "has a unit that is not 1 to 16 printable characters of ASCII, without blanks times=1",
+    ]
+    text = world.runner.status().text
+    assert (text["value"], text["unit"], text["checksum"]) == (2, 1, 0)
 
 
 def test_what_a_board_says_beyond_max_payload_is_not_published() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.bridge.port_log import PortLog
-from leafnode.bridge.reading import DeviceHello, DeviceLog, SlaveNews
+from leafnode.bridge.reading import DeviceHello, DeviceLog, SlaveNews, WrongLine
 from tests.sim.clock import FakeClock
 
 if TYPE_CHECKING:
@@ -65,3 +65,22 @@ def test_a_device_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
     clock.advance(limits.BRIDGE_LOG_INTERVAL_NS)
     lines.news(SlaveNews("m", ""))
     assert len(said(caplog)) == limits.DEVICE_LOGS_MAX + 2
+
+
+def test_each_cause_of_a_line_that_is_not_taken_is_said_once_a_minute(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = FakeClock()
+    lines = PortLog("p", clock)
+
+    for reason in ("is long", "is wrong", "is long", "is long"):
+        lines.wrong_line(WrongLine("node", reason))
+    clock.advance(limits.BRIDGE_LOG_INTERVAL_NS)
+    lines.wrong_line(WrongLine("node", "is long"))
+
+    line = "A line of a board is not taken: port=p device=node it"
+    assert caplog.messages == [
+        f"{line}=is long times=1",
+        f"{line}=is wrong times=1",
+        f"{line}=is long times=3",
+    ]

@@ -33,7 +33,7 @@ def test_as_many_as_asked_for_per_interval_and_none_more() -> None:
 
 
 def test_the_counts_of_a_ports_parts_stand_beside_its_own() -> None:
-    row = row_of(port(board={"messages": 7}, function={"starts": 2}))
+    row = row_of(port(board={"messages": 7}, function={"starts": 2}, text={"value": 3}))
 
-    assert (row["board_messages"], row["function_starts"]) == (7, 2)
-    assert not {"board", "function"} & set(row)
+    assert (row["board_messages"], row["function_starts"], row["text_value"]) == (7, 2, 3)
+    assert not {"board", "function", "text"} & set(row)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.bridge.framing.text_lines import Line, Wrong, checksum, parse, point, sealed
+from leafnode.bridge.framing.text_lines import Line, checksum, parse, point, sealed
+from leafnode.bridge.framing.text_wrong import Wrong
 
 
 @pytest.mark.parametrize(
@@ -56,20 +57,23 @@ def test_banners_a_repl_and_ones_own_echo_are_noise(text: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "wrong"),
     [
-        b"pt temp 21.5*00",
-        b"#0 pt temp 1",
-        b"#1073741824 pt temp 1",
-        b"#1 log x",
-        b"hello",
-        b"pt",
-        b"req 1 500",
-        b"sub ",
+        (b"pt temp 21.5*00", Wrong.CHECKSUM),
+        (b"pt temp\x07 21.5*00", Wrong.CHECKSUM),
+        (b"pub t \x07", Wrong.CONTROL),
+        (b"#0 pt temp 1", Wrong.NUMBER),
+        (b"#1073741824 pt temp 1", Wrong.NUMBER),
+        (b"#1 log x", Wrong.NUMBER),
+        (b"hello", Wrong.WORDS),
+        (b"pt", Wrong.WORDS),
+        (b"pt  temp 1", Wrong.WORDS),
+        (b"req 1 500", Wrong.WORDS),
+        (b"sub ", Wrong.WORDS),
     ],
 )
-def test_a_line_of_the_dialect_that_cannot_be_is_bad(text: bytes) -> None:
-    assert parse(text) is Wrong.BAD
+def test_a_line_of_the_dialect_that_cannot_be_has_a_cause(text: bytes, wrong: Wrong) -> None:
+    assert parse(text) is wrong
 
 
 def test_the_checksum_is_the_xor_of_all_before_the_star() -> None:
@@ -114,16 +118,19 @@ def test_a_point_is_a_json_object(text: bytes, payload: bytes) -> None:
     json.loads(payload)
 
 
-@pytest.mark.parametrize(
-    "text", [b"", b"hot", b"nan", b"inf", b".5", b"5.", b"1,5", b"0x1F", b'1 "', b"1 a b", b"1 \\"]
-)
+@pytest.mark.parametrize("text", [b"", b"hot", b"nan", b"inf", b".5", b"5.", b"1,5", b"0x1F"])
 def test_what_is_no_number_is_no_point(text: bytes) -> None:
-    assert point(text) is None
+    assert point(text) is Wrong.VALUE
+
+
+@pytest.mark.parametrize("text", [b'1 "', b"1 a b", b"1 \\", b"1 \xc2\xb0C", b"1 " + b"x" * 17])
+def test_what_is_no_unit_is_no_point(text: bytes) -> None:
+    assert point(text) is Wrong.UNIT
 
 
 @given(st.from_regex(rb"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,2})?", fullmatch=True))
 def test_every_number_of_the_dialect_is_one_of_json(value: bytes) -> None:
     payload = point(value)
 
-    assert payload is not None
+    assert isinstance(payload, bytes)
     assert json.loads(payload)["v"] == pytest.approx(float(value))

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from leafnode.bridge.framing.text_lines import sealed
 from leafnode.bridge.framing.text_link import TextLinkFraming
-from leafnode.bridge.reading import MORE, DeviceHello, DeviceLog, Reading, Receipt
+from leafnode.bridge.framing.text_wrong import Wrong
+from leafnode.bridge.reading import MORE, DeviceHello, DeviceLog, Reading, Receipt, WrongLine
 from leafnode.link import events, verbs
 from leafnode.link.pattern import is_pattern
 
@@ -40,6 +41,11 @@ def says_in_pieces(framing: TextLinkFraming, line: bytes, size: int) -> list[Eve
 
 
 def drained(framing: TextLinkFraming) -> list[Event]:
+    """Return what happened, but for what is told of lines that are not taken."""
+    return [event for event in events_of(framing) if not isinstance(event, WrongLine)]
+
+
+def events_of(framing: TextLinkFraming) -> list[Event]:
     return [event for event in iter(framing.next_event, None) if event is not MORE]
 
 
@@ -352,26 +358,68 @@ def test_banners_and_a_repl_are_counted_and_are_no_errors() -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "wrong"),
     [
-        b"pt a..b 1",
-        b"pt a.* 1",
-        b"pt t hot",
-        b"hello a.b",
-        b"hello a -1",
-        b"sub a..b",
-        b"req x 5 z",
-        b"rep x",
-        b"hello a 1073741824",
-        b"req 0 5 z",
-        b"sub a b",
+        (b"pt a..b 1", Wrong.SUBJECT),
+        (b"pt a.* 1", Wrong.SUBJECT),
+        (b"pt t hot", Wrong.VALUE),
+        (b"pt t 1 a b", Wrong.UNIT),
+        (b"pt t", Wrong.VALUE),
+        (b"pub", Wrong.WORDS),
+        (b"pub t \x01", Wrong.CONTROL),
+        (b"#1 log x", Wrong.NUMBER),
+        (b"pt t 1*00", Wrong.CHECKSUM),
+        (b"hello a.b", Wrong.HELLO),
+        (b"hello a -1", Wrong.HELLO),
+        (b"hello a 1073741824", Wrong.HELLO),
+        (b"sub a..b", Wrong.SUBJECT),
+        (b"sub a b", Wrong.SUBJECT),
+        (b"req x 5 z", Wrong.REQUEST),
+        (b"req 0 5 z", Wrong.REQUEST),
+        (b"req 1 5 a..b", Wrong.SUBJECT),
+        (b"rep x", Wrong.REQUEST),
+        (b"pub t " + b"x" * 64, Wrong.LONG),
     ],
 )
-def test_what_cannot_be_is_bad(line: bytes) -> None:
+def test_what_cannot_be_is_counted_and_told_with_its_cause(line: bytes, wrong: Wrong) -> None:
     framing = new()
+    framing.receive(line + b"\n", 0)
 
-    assert says(framing, line) == []
-    assert framing.counts().bad == 1
+    assert events_of(framing) == [WrongLine("uno", wrong.value)]
+    is_long = wrong is Wrong.LONG
+    counts, causes = framing.counts(), framing.wrong.counts()
+    assert (counts.bad, counts.overlong) == (not is_long, is_long)
+    assert (counts.frames, counts.noise_bytes) == (0, len(line))
+    assert {name for name, count in causes.items() if count} == {wrong.name.lower()}
+    assert sum(causes.values()) == 1
+
+
+def test_noise_is_not_told_of_and_a_refused_name_is_told_of_by_who_refuses_it() -> None:
+    framing = new()
+    framing.admits = lambda name: name != "other"
+    framing.receive(b"boot\nhello other\n", 0)
+
+    assert events_of(framing) == []
+    assert (framing.counts().bad, framing.wrong.counts()["name"]) == (1, 1)
+
+
+def test_a_line_without_a_checksum_of_a_board_with_them_says_so() -> None:
+    framing = new()
+    says(framing, sealed(b"hello node1 77"))
+    framing.receive(b"pt t 1\n", 0)
+
+    assert events_of(framing) == [WrongLine("node1", Wrong.UNCHECKED.value)]
+
+
+def test_a_line_without_an_end_is_told_of_at_once_and_once() -> None:
+    framing = new(max_frame_bytes=10)
+    for _ in range(5):
+        framing.receive(b"x" * 8, 0)
+
+    assert events_of(framing) == [WrongLine("uno", Wrong.LONG.value)]
+    framing.receive(b"x" * 8, 0)
+    assert events_of(framing) == []
+    assert framing.counts().overlong == 1
 
 
 def test_a_line_may_have_the_bound_and_no_byte_more() -> None:
@@ -615,13 +663,13 @@ def test_what_is_said_is_the_same_in_whatever_pieces_it_comes(data: st.DataObjec
     stream = b"".join([line + b"\n" for line in lines])
     whole, pieces = new(), new()
     whole.receive(stream, 0)
-    said, at = drained(whole), 0
+    said, at = events_of(whole), 0
 
     heard: list[Event] = []
     while at < len(stream):
         size = data.draw(st.integers(1, 150))
         pieces.receive(stream[at : at + size], 0)
-        heard += drained(pieces)
+        heard += events_of(pieces)
         at += size
 
     assert heard == said
