@@ -8,16 +8,32 @@ from __future__ import annotations
 
 import ssl
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from leafnode.limits import TLS_IDLE_RECORDS, TLS_PIECE_BYTES, TLS_RECORDS_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# How a record of TLS 1.3, or one with data of TLS 1.2, begins that is smaller than 256 bytes.
+_SMALL_RECORD: Final = b"\x17\x03\x03\x00"
 
 
 class TlsStream:
     """One connection's keys and buffers. Every method that reads raises ssl.SSLError."""
 
-    __slots__ = ("_incoming", "_outgoing", "_ssl", "ended", "established", "held", "on_done")
+    __slots__ = (
+        "_incoming",
+        "_outgoing",
+        "_reads",
+        "_small_records",
+        "_ssl",
+        "_waiting",
+        "ended",
+        "established",
+        "held",
+        "on_done",
+    )
 
     def __init__(
         self,
@@ -42,13 +58,24 @@ class TlsStream:
         self.established = False
         self.ended = False  # the peer sends nothing more
         self.held: list[bytes] = []  # written before the handshake was over
+        self._waiting = b""  # read from the wire: many small records go to OpenSSL in pieces
+        self._small_records = 0  # in the pieces of this read that it got already
+        self._reads = 0  # records of this read that brought something
 
     def handshake(self, data: bytes) -> bool:
-        """Take one read of the handshake; True once it is over. See to `outgoing` either way."""
-        self._incoming.write(data)
-        try:
-            self._ssl.do_handshake()
-        except ssl.SSLWantReadError:
+        """Take one read of the handshake; True once it is over. See to `outgoing` either way.
+
+        In pieces, so that of what follows in the same read little is left to OpenSSL.
+        """
+        for at in range(0, max(1, len(data)), TLS_PIECE_BYTES):
+            self._incoming.write(data[at : at + TLS_PIECE_BYTES])
+            try:
+                self._ssl.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            self._waiting = data[at + TLS_PIECE_BYTES :]
+            break
+        else:
             return False
         self.established = True
         held, self.held = self.held, []
@@ -58,23 +85,48 @@ class TlsStream:
 
     def feed(self, data: bytes) -> None:
         """Add what was read from the wire; `read_into` gives what is in it."""
-        self._incoming.write(data)
+        if self._waiting:
+            self._waiting += data
+        elif data.count(_SMALL_RECORD) <= TLS_RECORDS_AT_ONCE:
+            self._incoming.write(data)
+        else:
+            self._waiting = data
 
     def read_into(self, buffer: memoryview) -> int:
         """Decrypt into the buffer until it is full or no record is complete; 0: nothing more."""
         filled = 0
         size = len(buffer)
-        try:
-            while filled < size:
+        while filled < size:
+            try:
                 # With a buffer it returns a count, whatever its annotation says.
                 got = int(self._ssl.read(size - filled, buffer[filled:]))
-                if not got:
-                    self.ended = True  # close_notify
+            except ssl.SSLWantReadError:
+                if not self._next_piece():
                     break
-                filled += got
-        except ssl.SSLWantReadError:
-            pass
+                continue
+            if not got:
+                self.ended = True  # close_notify
+                break
+            self._reads += 1
+            filled += got
         return filled
+
+    def _next_piece(self) -> bool:
+        """Give OpenSSL more of what was read; False: there is no more.
+
+        A record that brings nothing, a new key mostly, takes it 20 times as long as a small one
+        with data, and it works off all that it has before it says so. Whoever sends more of them at
+        once than anybody has reason to is cut, as by Go, which allows 16 in a row.
+        """
+        if self._small_records - self._reads > TLS_IDLE_RECORDS:
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "too many records without data")
+        if not self._waiting:
+            self._small_records = self._reads = 0
+            return False
+        piece, self._waiting = self._waiting[:TLS_PIECE_BYTES], self._waiting[TLS_PIECE_BYTES:]
+        self._small_records += piece.count(_SMALL_RECORD)
+        self._incoming.write(piece)
+        return True
 
     def seal(self, piece: bytes) -> None:
         """Encrypt, as few records as it takes; `outgoing` has them."""

@@ -10,8 +10,10 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leafnode.limits import TLS_IDLE_RECORDS
 from leafnode.net.tls import TlsStream
 from tests.sim.certificates import Authority, tls_pair
+from tests.sim.key_updates import CIPHER, Sealer
 
 
 def nobody(err: OSError | None) -> None:
@@ -70,6 +72,74 @@ def test_what_is_written_before_the_handshake_is_sent_after_it(
     pair.shake_hands()
 
     assert plain(pair.dialing, pair.accepting.outgoing()) == b"early"
+
+
+@pytest.fixture
+def sealer(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext], tmp_path: Path
+) -> tuple[TlsStream, Sealer]:
+    """An accepting stream after its handshake, and what seals in its peer's name."""
+    contexts[1].keylog_filename = str(tmp_path / "keys")
+    pair = Pair(contexts)
+    pair.shake_hands()
+    assert pair.dialing.cipher() == CIPHER
+    pair.accepting.outgoing()
+    return pair.accepting, Sealer(tmp_path / "keys")
+
+
+def test_a_flood_of_new_keys_ends_before_openssl_has_worked_it_off(
+    sealer: tuple[TlsStream, Sealer],
+) -> None:
+    stream, sealing = sealer
+    flood = b"".join([sealing.key_update() for _ in range(2_400)])
+
+    with pytest.raises(ssl.SSLError, match="too many records without data"):
+        plain(stream, flood)
+
+    answers = len(stream.outgoing()) // 27  # each asked for one
+    assert TLS_IDLE_RECORDS < answers < 2 * TLS_IDLE_RECORDS
+
+
+def test_new_keys_between_small_records_end_it_too(sealer: tuple[TlsStream, Sealer]) -> None:
+    stream, sealing = sealer
+    flood = b"".join([sealing.data(b"x") + sealing.key_update() for _ in range(1_200)])
+
+    with pytest.raises(ssl.SSLError, match="too many records without data"):
+        plain(stream, flood)
+
+    assert len(stream.outgoing()) // 27 < 3 * TLS_IDLE_RECORDS
+
+
+def test_a_flood_of_new_keys_behind_the_handshake_in_one_read_ends_it(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext], tmp_path: Path
+) -> None:
+    contexts[1].keylog_filename = str(tmp_path / "keys")
+    pair = Pair(contexts)
+    pair.dialing.handshake(b"")
+    pair.accepting.handshake(pair.dialing.outgoing())
+    pair.dialing.handshake(pair.accepting.outgoing())
+    sealing = Sealer(tmp_path / "keys")
+    flood = b"".join([sealing.key_update() for _ in range(2_400)])
+    assert pair.accepting.handshake(pair.dialing.outgoing() + flood)
+
+    with pytest.raises(ssl.SSLError, match="too many records without data"):
+        plain(pair.accepting, b"")
+
+    assert len(pair.accepting.outgoing()) // 27 < 4 * TLS_IDLE_RECORDS
+
+
+def test_a_new_key_now_and_then_is_taken_and_so_are_very_small_records(
+    sealer: tuple[TlsStream, Sealer],
+) -> None:
+    stream, sealing = sealer
+    sent, got = b"", b""
+    for number in range(300):
+        words = [b"%d;" % (number * index) for index in range(100)]
+        records = b"".join(map(sealing.data, words)) + sealing.key_update()
+        sent += b"".join(words)
+        got += plain(stream, records)
+
+    assert got == sent
 
 
 def test_a_close_notify_is_the_end(contexts: tuple[ssl.SSLContext, ...]) -> None:
