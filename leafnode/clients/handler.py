@@ -126,6 +126,7 @@ class ClientHandler:
             self._login.bind_anybody(connect)
             self._apply_bounds()
         elif self._tls_first or not seams.entry_ns:  # else this is not its turn to say anything
+            self._session.entered(seams.clock.monotonic_ns())
             self._await_login()
         if self._session.state is not State.CLOSED:
             self._set_timer()

@@ -52,7 +52,7 @@ class ClientSeams:
         self.rules = SessionRules(
             max_control_line_bytes=self.options.max_control_line_bytes,
             auth_required=self.authenticator.required,
-            auth_timeout_ns=self.options.authorization.timeout_ns,
+            auth_timeout_ns=self.options.login_timeout_ns,
             ping_interval_ns=self.options.ping_interval_ns,
             ping_max=self.options.ping_max,
             entry_ns=self.entry_ns,

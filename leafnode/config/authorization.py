@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config import convert
 from leafnode.config.options import (
@@ -195,7 +194,7 @@ _AUTHORIZATION: Final = Block(
         Row(("password", "pass"), "password", convert.secret),
         Row(("token",), "token", convert.secret),
         Row(("users",), "users", users),
-        Row(("timeout",), "timeout_ns", login_seconds(limits.AUTH_TIMEOUT_NS)),
+        Row(("timeout",), "timeout_ns", login_seconds(0)),
         Row(
             ("default_permissions", "default_permission", "permissions"),
             "permissions",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
+from leafnode.clock import NS_PER_S
 from leafnode.protocol.leaf_compression import FAR_COMPRESSION, Compression
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Authorization:
     password: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     users: tuple[User, ...] = ()
-    timeout_ns: int = limits.AUTH_TIMEOUT_NS
+    timeout_ns: int = 0  # 0: the default, see `Options.login_timeout_ns`
     auth_callout: AuthCalloutOptions | None = None
     proxy_required: bool = False
 
@@ -406,6 +407,15 @@ class Options:
     warnings: tuple[str, ...] = ()  # what is allowed but probably a slip; said once at start
     # What nats-server warns of, and -t refuses; said once at start.
     deprecated: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def login_timeout_ns(self) -> int:
+        """How long a login may take. By default longer with TLS, as on nats-server: whoever needs
+        long for a handshake is slow at what follows.
+        """
+        if self.authorization.timeout_ns:
+            return self.authorization.timeout_ns
+        return limits.AUTH_TIMEOUT_NS if self.tls is None else self.tls.timeout_ns + NS_PER_S
 
     @property
     def connections_max(self) -> int:

@@ -81,13 +81,16 @@ class AcceptedLink(Link):
     # net.entry.Guest
 
     def connected(self, transport: Transport) -> None:
+        is_through = transport.tls is not None or not self._seams.rules.entry_ns
+        if is_through:
+            self.session.entered(self._clock.monotonic_ns())
         super().connected(transport)
         if not self._seams.registry.admit(self):
             self.refuse(MaxConnectionsExceeded())
             return
         self.session.greet()
         self._settle()
-        if transport.tls is not None or not self._seams.rules.entry_ns:
+        if is_through:
             self._await_login()
 
     def entered(self) -> None:

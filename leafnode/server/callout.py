@@ -66,7 +66,7 @@ def start_callout(server: Server, tasks: asyncio.TaskGroup) -> None:
         tags=options.server_tags,
         keys=keys.own,
         curve=keys.curve,
-        timeout_ns=options.authorization.timeout_ns,
+        timeout_ns=options.login_timeout_ns,
     )
     question = server.callout = server.callout or Question(server)
     callout: Callout = Callout(
@@ -119,7 +119,7 @@ class Question:
             size = len(block)
             if not account.publish(SUBJECT, block + body, header_size=size, reply=reply):
                 raise TimeoutError  # nobody is there: why wait
-            async with asyncio.timeout(server.options.authorization.timeout_ns / NS_PER_S):
+            async with asyncio.timeout(server.options.login_timeout_ns / NS_PER_S):
                 return await answer
         finally:
             self.pending -= 1

@@ -127,7 +127,7 @@ def _facts(server: Server, http: HostPort) -> ServerFacts:
         config_digest=options.config_digest,
         **_trusted(server),
         auth_required=server.authenticator.required,
-        auth_timeout_ns=options.authorization.timeout_ns,
+        auth_timeout_ns=options.login_timeout_ns,
         max_connections=options.max_connections,
         max_control_line=options.max_control_line_bytes,
         max_payload=options.max_payload_bytes,

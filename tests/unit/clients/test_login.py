@@ -294,7 +294,7 @@ async def test_a_second_login_that_nothing_can_be_bound_to_ends_the_connection()
 
 
 def test_the_login_deadline_of_the_simulation_is_the_default() -> None:
-    assert REQUIRED.authorization.timeout_ns == 2 * NS_PER_S
+    assert REQUIRED.login_timeout_ns == 2 * NS_PER_S
 
 
 async def test_credentials_that_expire_end_the_connection_with_nats_server_s_text() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from leafnode.config.options import Authorization, Options
 from leafnode.crowd import Crowd
 from leafnode.limits import AUTH_TIMEOUT_NS, CROWD_PATIENCE_NS, UNREAD_WATCH_NS
-from tests.sim.clients import HOST, PORT, ClientWorld, SimClient
+from tests.sim.clients import HOST, PORT, ClientWorld, RawClient, SimClient
 
 if TYPE_CHECKING:
     from leafnode.clients.handler import ClientHandler
@@ -31,6 +31,19 @@ class _Proxied:
         self._handler.connected(transport)
         transport.peer = self._address
         self._handler.entered()
+
+
+class _Shaken:
+    """What net.entry makes of a handler's connection whose TLS was over before anything is said."""
+
+    def __init__(self, handler: ClientHandler) -> None:
+        self._handler = handler
+        self.received = handler.received
+        self.lost = handler.lost
+
+    def connected(self, transport: Transport) -> None:
+        transport.tls = object()  # type: ignore[misc, assignment]
+        self._handler.connected(transport)
 
 
 PLACES = 20
@@ -119,3 +132,28 @@ def test_who_sends_too_little_of_its_login_is_late_once_that_is_read() -> None:
     busy.clock.advance(UNREAD_WATCH_NS)
 
     assert waits.hears() == b"-ERR 'Authentication Timeout'\r\n"
+
+
+def test_behind_a_handshake_that_came_first_a_login_has_its_own_time_and_no_more() -> None:
+    """What the handshake might have taken does not count, nor what it took."""
+    secure = world()
+    server = secure.server
+    server.seams.entry_ns = 60 * AUTH_TIMEOUT_NS
+    server.seams.refresh()
+    slow = _Shaken(server.new_session())
+    secure.network.listen(server.turn, lambda: _Shaken(server.new_session()), host=HOST, port=PORT)
+    secure.network.listen(server.turn, lambda: slow, host=HOST, port=PORT + 1)
+    silent = secure.client(b"")
+
+    secure.clock.advance(AUTH_TIMEOUT_NS - 1)
+    assert silent.hears() == b""
+    secure.clock.advance(1)
+    assert silent.hears() == b"-ERR 'Authentication Timeout'\r\n"
+
+    raw = RawClient()
+    secure.network.connect(raw, HOST, PORT + 1)  # its handshake took as long as a login may
+    secure.settle()
+    secure.clock.advance(AUTH_TIMEOUT_NS - 1)
+    assert not raw.ended
+    secure.clock.advance(1)
+    assert raw.ended

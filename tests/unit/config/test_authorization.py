@@ -10,6 +10,8 @@ from leafnode.config.parser import parse
 from leafnode.errors import ConfigError
 
 ISSUER = "AAB2CB576PHBBPQ5ODORRZ2LYCMWPZGWGCN2KDK7DXOIMZASKUY3QPZV"
+TLS = "tls { cert_file: a, key_file: b }"
+SLOW_TLS = "tls { cert_file: a, key_file: b, timeout: 5 }"
 NKEY = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
 
 
@@ -178,3 +180,18 @@ def test_trusted_proxies_are_public_keys() -> None:
 
     assert options.trusted_proxies == (NKEY,)
     assert "expected key" in refused("proxies: {trusted: [{}]}")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("", 2),
+        ("authorization { token: t }", 2),
+        (TLS, 3),
+        (f"authorization {{ token: t, timeout: 0 }}, {TLS}", 3),
+        (SLOW_TLS, 6),
+        (f"authorization {{ token: t, timeout: 1 }}, {SLOW_TLS}", 1),
+    ],
+)
+def test_a_login_may_take_longer_where_a_handshake_does(text: str, seconds: int) -> None:
+    assert bind(parse(text, "x.conf")).login_timeout_ns == seconds * 1_000_000_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,7 @@ from leafnode.leaf import accepted, registry
 from leafnode.protocol import subject as subjects
 from leafnode.protocol.leaf_op import parse_leaf_line
 from tests.sim.leaf_port import CLAIM, LeafPortWorld, SimLeaf
+from tests.sim.network import MemoryTransport
 
 if TYPE_CHECKING:
     from leafnode.leaf.accepted import AcceptedLink
@@ -409,6 +411,19 @@ def test_a_leaf_that_says_nothing_is_left_after_the_time_for_a_login() -> None:
     assert leaf.hears() == b"-ERR 'Authentication Timeout'\r\n"
     assert leaf.raw.ended
     assert port.registry.open == {}
+
+
+def test_behind_tls_that_came_first_a_leaf_has_the_time_for_a_login_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port = world()
+    port.seams.rules = replace(port.seams.rules, entry_ns=60 * NS_PER_S)
+    monkeypatch.setattr(MemoryTransport, "tls", object())
+    leaf = SimLeaf(port)
+
+    port.clock.advance(2 * NS_PER_S)
+
+    assert leaf.hears() == b"-ERR 'Authentication Timeout'\r\n"
 
 
 def test_what_a_lost_leaf_wanted_is_withdrawn_from_the_others() -> None:
