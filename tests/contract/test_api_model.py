@@ -230,6 +230,7 @@ class ApiMachine(TwoWorlds, StreamRules):
     def servers_and_model_are_alike(self) -> None:
         if not self.disk.js.streams:
             return
+        self.hears_what_schemas_allow()
         for name in "SNIOM":
             ours, memory = messages_of(self.disk, name), messages_of(self.memory, name)
             assert ours == memory, (name, set(ours) ^ set(memory))

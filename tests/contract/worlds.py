@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leafnode.clock import NS_PER_S
 from leafnode.store.bounds import StoreBounds
 from leafnode.store.memory import MemoryStore
+from tests.conformance.jetstream import schemas
 from tests.contract.stream_rules import NO_HEADERS
 from tests.sim.committer import read_all
 from tests.unit.jetstream.real_world import RealWorld
@@ -22,7 +23,9 @@ from tests.unit.jetstream.world import World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from leafnode.routing.account import Account
     from leafnode.store.api import StoredMsg
+    from tests.unit.jetstream.world import Msg
 
 # A few messages fill segments, caches and tails.
 TINY: Final = StoreBounds(
@@ -57,6 +60,8 @@ class TwoWorlds:
         self.disk = RealWorld(self.root, TINY)
         store: Any = MemoryStore()
         self.memory = Lasting(store=store)
+        self.events: dict[World, tuple[Account, list[Msg]]] = {}
+        self.hears_what_schemas_allow()
 
     def teardown(self) -> None:
         self.disk.disk_world.close()
@@ -72,7 +77,19 @@ class TwoWorlds:
         return ours
 
     def api(self, endpoint: str, body: Any = None) -> dict[str, Any]:
-        return self.both(lambda world: world.api(endpoint, body))
+        return self.both(lambda world: allowed(world.api(endpoint, body)))
+
+    def hears_what_schemas_allow(self) -> None:
+        """Look at the advisories since the last time, and at the answers that audits tell."""
+        for world in self.worlds():
+            account, heard = self.events.get(world, (None, []))
+            if account is not world.account:  # it was started anew
+                self.events[world] = world.account, world.listen("$JS.EVENT.>")
+            for event in heard:
+                value = allowed(json.loads(event.payload))
+                if "response" in value:
+                    allowed(json.loads(value["response"]))
+            heard.clear()
 
     def put(
         self, subject: str, payload: bytes, headers: dict[str, str] = NO_HEADERS
@@ -105,6 +122,12 @@ class TwoWorlds:
                 left_ns -= step_ns
                 if isinstance(world, RealWorld):
                     world.settle()
+
+
+def allowed(said: dict[str, Any]) -> dict[str, Any]:
+    """Return what the server said, if the published schemas know it so."""
+    assert schemas.unexplained(said) == set(), said
+    return said
 
 
 def messages_of(world: World, stream: str) -> list[StoredMsg]:
