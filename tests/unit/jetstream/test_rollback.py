@@ -664,3 +664,21 @@ def test_a_limit_holds_again_when_old_messages_can_be_looked_at(tmp_path: Path) 
     world.settle()
 
     assert (world.state()["messages"], world.state()["first_seq"]) == (50, 22)
+
+
+@LOST
+def test_what_a_limit_took_stays_gone_though_less_is_there_since(tmp_path: Path, code: int) -> None:
+    """Its segment was not written since, and the limit holds with it, too."""
+    world = RealWorld(tmp_path / "tiny", TINY)
+    world.create_stream(max_msgs=6, allow_rollup_hdrs=True)
+    for letter in "aaaaabb":
+        world.put(f"s.{letter}")
+    world.put("s.b", headers={"Nats-Rollup": "sub"})
+    before = world.state()
+    world.disk.fail("COMMIT", code)
+    assert "error" in world.put("s.lost")
+
+    world.heal()
+
+    assert world.state() == before
+    assert (before["first_seq"], before["messages"]) == (3, 4)
