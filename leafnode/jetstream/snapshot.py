@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from leafnode.jetstream.request import Request
     from leafnode.jetstream.stream import Stream
     from leafnode.routing.subscription import Delivery, Subscription
-    from leafnode.store.api import StoredMsg
+    from leafnode.store.api import ConsumerRecord, StoredMsg
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +117,7 @@ class Snapshot:
         self._answer: dict[str, Any] = {}
         self._last_seq = 0
         self._pages: _Pages | None = None
+        self._positions: list[ConsumerRecord] = []  # until they are on disk
         self._consumers: list[KeptConsumer] = []
         self._buffer = bytearray()  # written, and not sent yet
         self._is_written = False
@@ -167,12 +168,12 @@ class Snapshot:
     def _note_positions(self) -> KeptSources | None:
         """Remember where all consumers are at this moment, and return where the sources are.
 
-        As the store keeps it: that is in memory already. Consumers by which other streams read
-        come anew by themselves.
+        As the store keeps it: that is in memory already. Long ones are not made into bytes yet:
+        the thread that writes does that for the commit. Consumers by which other streams read come
+        anew by themselves.
         """
         stream = self._stream
         kept_sources = None
-        left = limits.ARCHIVE_CONSUMERS_BYTES_MAX
         for consumer in stream.consumers.values():
             consumer.keeper.catch_up()
         for record in stream.root.consumers(self._context.account.name, stream.name):
@@ -180,22 +181,34 @@ class Snapshot:
                 kept_sources = KeptSources(record.state)
                 continue
             known = stream.consumers.get(record.name)
-            if self._asked.no_consumers or known is None or known.config.is_of_origin:
-                continue
+            if not (self._asked.no_consumers or known is None or known.config.is_of_origin):
+                self._positions.append(record)
+        return kept_sources
+
+    def _take_positions(self) -> None:
+        """Look at what was remembered. Raises JetStreamError for more than an archive takes."""
+        left = limits.ARCHIVE_CONSUMERS_BYTES_MAX
+        for record in self._positions:
             size = len(record.config) + len(record.state)
             left -= size
             if size > limits.ARCHIVE_RECORD_BYTES_MAX // 2 or left < 0:
                 raise js_error(10064, f"the position of consumer {record.name} is too large")
             kept = KeptConsumer(record.name, record.created_ns, record.config, record.state)
             self._consumers.append(kept)
-        return kept_sources
+        self._positions = []
 
     def _settled(self, error: StoreError | None) -> None:
         if self._ended:
             return
         if error is not None:
             self._refuse(store_error(error))
-        elif self._asked.jsck:
+            return
+        try:
+            self._take_positions()
+        except JetStreamError as refusal:
+            self._refuse(refusal)
+            return
+        if self._asked.jsck:
             self._pages = _Pages(self._stream, self._last_seq, self._on_checked, self._failed)
             self._pages.read()
         else:
@@ -351,6 +364,7 @@ class Snapshot:
         self._ended = True
         self._js.transfers.discard(self)
         self._buffer.clear()
+        self._positions.clear()
         self._consumers.clear()
         account = self._context.account
         if self._acks is not None:

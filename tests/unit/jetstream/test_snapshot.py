@@ -10,6 +10,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailed
+from leafnode.jetstream import consumer_state
 from leafnode.jetstream.archive import ArchiveReader, Begin, KeptConsumer, KeptSources
 from leafnode.jetstream.snapshot import _Pages
 from leafnode.store.api import StoredMsg
@@ -390,6 +391,37 @@ def test_a_position_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch
     text = "snapshot failed: the position of consumer C is too large"
     assert error_of(ask(world)) == (500, 10064, text)
     assert not world.js.transfers
+
+
+def test_a_long_position_is_made_into_bytes_by_who_writes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the moment when it was asked for. 65,536 messages that are out take 30 ms."""
+    monkeypatch.setattr(limits, "POSITION_ENCODED_MAX", 2)
+    world = RealWorld(tmp_path / "store")
+    world.create_stream()
+    for _ in range(5):
+        world.put("s.a")
+    world.create_consumer()
+    out = world.fetch(5)
+    made: list[tuple[int, ...]] = []
+    encode = consumer_state.encode
+
+    def counted(*parts: Any) -> bytes:
+        made.append(parts[0])
+        return encode(*parts)
+
+    monkeypatch.setattr(consumer_state, "encode", counted)
+    heard = world.listen("chunks")
+    world.request("$JS.API.STREAM.SNAPSHOT.S", b'{"deliver_subject":"chunks"}')
+    assert made == []
+    world.publish(out[0].reply.decode(), b"+ACK")
+    world.settle()
+
+    assert made == [(5, 5, 0, 0)]
+    _, kept, *_ = records(b"".join(one.payload for one in heard))
+    assert isinstance(kept, KeptConsumer)
+    assert [seq for seq, _, _ in consumer_state.decode(kept.state).entries] == [1, 2, 3, 4, 5]
 
 
 def test_no_more_than_so_many_at_a_time() -> None:
