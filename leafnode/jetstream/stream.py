@@ -451,7 +451,8 @@ class Stream:
     def state(self) -> dict[str, Any]:
         """Return the `state` object of stream info, without details."""
         state = self.store.state()
-        fresh = state.last_seq == 0 and state.first_seq <= 1 and not self.config.first_seq
+        is_told = self.config.first_seq == 1  # when it was made: what an update says moves nothing
+        fresh = state.last_seq == 0 and state.first_seq <= 1 and not is_told
         out: dict[str, Any] = {
             "messages": state.msgs,
             "bytes": state.bytes,
