@@ -83,7 +83,7 @@ class FileReader:
     async def run(self, work: Callable[[], T], what: str, timeout_ns: int) -> T:
         """Return what `work` returns, or raise what it raises. HungError, of `what`: it hangs."""
         timeout_s = timeout_ns / NS_PER_S
-        if self._job is not None and not self._job.done():
+        while self._job is not None and not self._job.done():  # others may wait for it, too
             await _end_of(self._job, what, timeout_s)
         job = self._begin(work)
         job.add_done_callback(_forget)

@@ -131,3 +131,25 @@ async def test_who_comes_while_one_hangs_goes_on_when_that_has_ended() -> None:
     hanging.jobs[1][0].set_result("new")
 
     assert await waiting == "new"
+
+
+async def test_of_several_who_wait_one_begins_when_a_job_is_over() -> None:
+    begun: list[asyncio.Future[Any]] = []
+
+    def begin(work: Callable[[], Any]) -> asyncio.Future[Any]:
+        begun.append(asyncio.get_running_loop().create_future())
+        return begun[-1]
+
+    reader = FileReader(begin)
+    asking = [
+        asyncio.create_task(reader.run(partial(str, number), "x", LIMIT_NS)) for number in range(4)
+    ]
+    seen = []
+    for number in range(4):
+        for _ in range(5):
+            await asyncio.sleep(0)
+        seen.append(len(begun))
+        begun[-1].set_result(number)
+
+    assert await asyncio.gather(*asking) == [0, 1, 2, 3]
+    assert seen == [1, 2, 3, 4]
