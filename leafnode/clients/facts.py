@@ -251,7 +251,7 @@ def with_tls(
         facts,
         tls_version=version,
         tls_cipher=cipher,
-        tls_first=is_first,
+        tls_first=is_first and facts.type != "websocket",  # where it always is, and not said
         tls_peer_certs=shown,
     )
 

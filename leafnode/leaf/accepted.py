@@ -84,6 +84,7 @@ class AcceptedLink(Link):
         is_through = transport.tls is not None or not self._seams.rules.entry_ns
         if is_through:
             self.session.entered(self._clock.monotonic_ns())
+        self._tls_first = transport.tls is not None and not self.is_websocket
         super().connected(transport)
         if not self._seams.registry.admit(self):
             self.refuse(MaxConnectionsExceeded())

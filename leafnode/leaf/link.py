@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from leafnode.clients.facts import CLIENT_CLOSED, closed_state
+from leafnode.clients.facts import CLIENT_CLOSED, certificates, closed_state, with_tls
 from leafnode.errors import ProtocolError
 from leafnode.leaf.facts import closed_connection, connection_facts
 from leafnode.leaf.interest import Interest
@@ -34,7 +34,7 @@ from leafnode.routing.subscription import Subscription
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.clients.facts import ConnectionFacts
+    from leafnode.clients.facts import ConnectionFacts, PeerCertificate
     from leafnode.clock import Timer
     from leafnode.leaf.rules import LinkRules, Making
     from leafnode.leaf.terms import LeafEnvironment, Packer, Terms
@@ -72,6 +72,8 @@ class Link:
         self._interest: Interest | None = None
         self._timer: Timer | None = None
         self._armed_ns: int | None = None
+        self._tls_first = False  # the handshake came before INFO, and that is said of it
+        self._certificates: tuple[PeerCertificate, ...] = ()  # once somebody asked
         self._began_ns, self._began_wall_ns = self.peer.active = (
             clock.monotonic_ns(),
             clock.wall_ns(),
@@ -185,10 +187,10 @@ class Link:
             **self._said(),
         )
 
-    def facts(self) -> ConnectionFacts:
-        """Return what /connz shows."""
-        outbound = self._outbound
-        return connection_facts(
+    def facts(self, *, with_certificates: bool = True) -> ConnectionFacts:
+        """Return what /connz shows; of a link that is over it shows no certificates."""
+        outbound, tls = self._outbound, self.transport.tls if self.transport is not None else None
+        facts = connection_facts(
             self.leafz(),
             self.peer,
             start_ns=self.start_ns,
@@ -196,13 +198,20 @@ class Link:
             began_ns=self.linked_ns or self._began_ns,
             pending_bytes=outbound.pending_bytes() if outbound is not None else 0,
         )
+        if tls is None:
+            return facts
+        if with_certificates and not self._certificates:
+            self._certificates = certificates(tls)
+        shown = self._certificates if with_certificates else ()
+        return with_tls(facts, tls, shown, is_first=self._tls_first)
 
     def _remember(self) -> None:
         """Have monitoring keep what is over, while it has its subscriptions."""
         if self.transport is None:
             return  # it never was a connection
         stop_ns = self._clock.wall_ns()
-        gone = closed_connection(self.facts(), self.peer, stop_ns, self.closed_state)
+        facts = self.facts(with_certificates=False)
+        gone = closed_connection(facts, self.peer, stop_ns, self.closed_state)
         self._environment.remember(gone)
 
     # what the two sides have of their own

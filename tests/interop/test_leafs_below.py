@@ -246,6 +246,26 @@ async def test_tls_on_demand_and_first(first: str, tmp_path: Path) -> None:
         await carries(up, down, above, "down")
 
 
+@pytest.mark.parametrize("first", ["false", "true"])
+async def test_connz_shows_the_tls_of_links_alike(first: str, tmp_path: Path) -> None:
+    tls_pair(tmp_path)
+    cert = f'cert_file: "{tmp_path}/cert.pem", key_file: "{tmp_path}/key.pem"'
+    trusted = f'ca_file: "{tmp_path}/cert.pem", handshake_first: {first}'
+    port = f"tls {{ {cert}, {trusted}, verify: true }}"
+    remote = f"tls {{ {cert}, {trusted} }}"
+    fields = ("kind", "tls_version", "tls_first", "tls_peer_certs")
+    seen = {}
+    for kind in (OURS, REAL):
+        async with pair(kind, kind, tmp_path / kind, port=port, remote=remote) as nodes:
+            rows = [node.get("connz?auth=1")["connections"] for node in nodes]
+            links = [one for several in rows for one in several if one["kind"] == "Leafnode"]
+            assert all(link["tls_cipher_suite"].startswith("TLS_") for link in links)
+            seen[kind] = [{key: link.get(key) for key in fields} for link in links]
+
+    assert len(seen[REAL]) == 2
+    assert seen[OURS] == seen[REAL]
+
+
 async def test_a_certificate_names_the_user(tmp_path: Path) -> None:
     tls_pair(tmp_path)
     files = ", ".join(

@@ -133,15 +133,20 @@ async def test_the_subject_of_a_certificate_is_written_as_go_writes_it(tmp_path:
     assert "subject" not in seen[0][0][0]
 
 
-async def test_clients_over_websocket_are_shown_as_such(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_tls", [False, True])
+async def test_clients_over_websocket_are_shown_as_such(tmp_path: Path, *, is_tls: bool) -> None:
     ports = free_ports(2)
+    _, client_side = tls_pair(tmp_path)
+    files = f'cert_file: "{tmp_path}/cert.pem", key_file: "{tmp_path}/key.pem"'
+    tls = f"tls {{ {files} }}" if is_tls else "no_tls: true"
+    context = client_side if is_tls else None
     with contextlib.ExitStack() as stack:
-        configs = [f'websocket {{ listen: "127.0.0.1:{port}", no_tls: true }}\n' for port in ports]
+        configs = [f'websocket {{ listen: "127.0.0.1:{port}", {tls} }}\n' for port in ports]
         theirs = stack.enter_context(running_hub(tmp_path / "theirs", configs[0]))
         ours = stack.enter_context(running_gateway(tmp_path / "ours", configs[1]))
         async with contextlib.AsyncExitStack() as clients:
             for port in ports:
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
                 clients.callback(writer.close)
                 connect = b'CONNECT {"verbose":false,"name":"browser","lang":"js"}\r\nPING\r\n'
                 writer.write(request())
@@ -152,6 +157,7 @@ async def test_clients_over_websocket_are_shown_as_such(tmp_path: Path) -> None:
 
     assert shape(rows[0]) == shape(rows[1])
     assert [row["type"] for side in rows for row in side] == ["websocket", "websocket"]
+    assert encrypted(rows[0][0]) == encrypted(rows[1][0]) == ["1.3" if is_tls else None, None, None]
 
 
 def test_a_file_has_the_same_digest_on_both(tmp_path: Path) -> None:

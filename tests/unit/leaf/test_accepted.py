@@ -413,12 +413,22 @@ def test_a_leaf_that_says_nothing_is_left_after_the_time_for_a_login() -> None:
     assert port.registry.open == {}
 
 
+class Shaken:
+    """TLS whose handshake is over."""
+
+    def version(self) -> str:
+        return "TLSv1.3"
+
+    def cipher(self) -> str:
+        return "TLS_AES_128_GCM_SHA256"
+
+
 def test_behind_tls_that_came_first_a_leaf_has_the_time_for_a_login_and_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     port = world()
     port.seams.rules = replace(port.seams.rules, entry_ns=60 * NS_PER_S)
-    monkeypatch.setattr(MemoryTransport, "tls", object())
+    monkeypatch.setattr(MemoryTransport, "tls", Shaken())
     leaf = SimLeaf(port)
 
     port.clock.advance(2 * NS_PER_S)
