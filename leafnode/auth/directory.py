@@ -281,8 +281,10 @@ class DirectoryResolver:
         """Let a cache forget in time, until it is closed; look twice within its ttl."""
         ttl_ns = self.directory.options.ttl_ns or CACHE_RECHECK_MAX_NS
         every_ns = max(CACHE_RECHECK_MIN_NS, min(ttl_ns // 2, CACHE_RECHECK_MAX_NS))
-        while not self._is_closed:
+        while True:
             await asyncio.sleep(every_ns / NS_PER_S)
+            if self._is_closed:  # another one may go by these files now
+                return
             await asyncio.to_thread(self.directory.expire)
 
     async def change(self, options: OperatorOptions) -> None:

@@ -287,12 +287,15 @@ async def test_a_cache_that_was_closed_looks_no_more(
     monkeypatch.setattr("leafnode.auth.directory.CACHE_RECHECK_MAX_NS", 0)
     options = ResolverOptions("cache", directory=str(tmp_path))
     resolver = DirectoryResolver(JwtDirectory.open(options, FakeClock()))
+    looked: list[str] = []
+    monkeypatch.setattr(resolver.directory, "expire", lambda: looked.append("after its end"))
     expiring = asyncio.ensure_future(resolver.expire())
     await asyncio.sleep(0)
 
     resolver.close()
 
     await expiring
+    assert not looked
 
 
 async def test_a_directory_that_hangs_refuses_who_asks_and_goes_on_when_it_answers(
