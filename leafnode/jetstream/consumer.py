@@ -149,9 +149,10 @@ class Consumer:
             self.close()
 
     def update(self, config: ConsumerConfig) -> None:
-        """Take over a checked configuration; the position stays."""
+        """Take over a checked configuration, and the position but for an origin's reader."""
         self._configure(config)
-        self.pump()
+        anew = self.pending.floor.stream_seq + 1  # and nothing that was meant for the reader before
+        return self.reset(anew) if config.sourcing else self.pump()
 
     def checkpoint(self, *, position: bool) -> Callable[[], None]:
         """Return what puts its configuration back, and where asked its position, too. That stages

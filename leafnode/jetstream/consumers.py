@@ -108,8 +108,6 @@ class Consumers:
         back = consumer.checkpoint(position=config.sourcing or config.filters != old.filters)
         try:
             consumer.update(config)
-            if config.sourcing:  # the origin's reader begins anew behind what it has
-                consumer.reset(consumer.pending.floor.stream_seq + 1)
             consumer.keeper.put()
         except StoreError:
             back()

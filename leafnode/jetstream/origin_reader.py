@@ -362,8 +362,16 @@ class OriginReader:
     def _flowed(
         self, token: str, reply: bytes, place: list[tuple[bytes, bytes]], error: StoreError | None
     ) -> None:
-        if error is None and token == self._token:
-            self._context.send_status(reply, header.build(place))
+        """Send the answer, in a turn of its own: an origin in this server would send on at once,
+        before the rest of the run that the question stood in.
+        """
+        if error is None:
+            answer = partial(self._send, token, reply, header.build(place))
+            self._context.clock.call_later(0, answer)
+
+    def _send(self, token: str, reply: bytes, answer: bytes) -> None:
+        if token == self._token:
+            self._context.send_status(reply, answer)
 
 
 def _begin_of(info: dict[str, Any]) -> int:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+S = 1_000_000_000
 RETRY_NS = limits.ORIGIN_RETRY_NS + 2 * limits.ORIGIN_JITTER_NS
 
 
@@ -346,3 +347,40 @@ def test_a_source_that_is_taken_back_before_its_turn_is_not_begun(
     world.clock.advance(0)
 
     assert [len(world.js.streams[name].consumers) for name in "AB"] == [0, 1]
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+def test_what_was_full_takes_all_of_a_work_queue_once_there_is_room(
+    tmp_path: Path, kind: str
+) -> None:
+    """It asks anew while it is full, and what the origin has read ahead for it is in the way."""
+    world = RealWorld(tmp_path) if kind == "file" else World()
+
+    def passes(seconds: int) -> None:
+        for _ in range(4 * seconds):
+            world.clock.advance(S // 4)
+            if isinstance(world, RealWorld):
+                world.settle()
+
+    def left() -> tuple[int, int]:
+        names = ("O", "X")
+        origin, taken = (world.api(f"STREAM.INFO.{name}")["state"] for name in names)
+        return origin["messages"], taken["last_seq"]
+
+    world.create_stream("O", subjects=["o.*"], retention="workqueue")
+    for number in range(1000):
+        world.request("o.a", b"%04d" % number + b"x" * 500)
+    body = {"name": "X", "sources": [{"name": "O"}], "max_msgs": 200, "discard": "new"}
+    assert "error" not in world.api("STREAM.CREATE.X", body)
+    passes(12)
+    assert left()[1] == 200
+
+    for taken in (400, 600):
+        world.api("STREAM.PURGE.X")
+        passes(20)
+        origin, last_seq = left()
+        assert last_seq == taken
+        assert origin <= 1200 - taken  # flow control acknowledges, and not the last few
+    world.api("STREAM.UPDATE.X", body | {"max_msgs": -1})
+    passes(20)
+    assert left() == (0, 1000)
