@@ -274,6 +274,7 @@ NEWEST_LOOKED_AT: Final = 8192  # messages that came since a pattern's newest wa
 MATCHED_PER_STEP: Final = 8192  # subjects held against such a list in one step, 0.2 us each
 FORGOTTEN_PER_STEP: Final = 4096  # subjects of which those without messages go, 0.5 us each
 LISTED_PER_STEP: Final = 4096  # subjects whose newest message is asked for in one step; 0.3 us each
+SIFTED_PER_STEP: Final = 1024  # listed messages held against other filters in one step; 5 us each
 DELETE_SEGMENTS: Final = 4  # of a stream that is deleted, in one transaction
 DELETE_SUBJECTS: Final = 10_000  # likewise
 LET_GO_MSGS: Final = 2048  # of a stream in memory that is deleted, in one turn; 2 us each

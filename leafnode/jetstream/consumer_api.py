@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from leafnode.jetstream.api_types import ConsumerConfig
+    from leafnode.jetstream.consumer import Consumer
     from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.jetstream.request import Request
     from leafnode.jetstream.stream import Stream
@@ -129,16 +130,29 @@ def _create(
 def _look(stream: Stream, config: ConsumerConfig) -> Generator[None, None, list[int] | None]:
     """Match filters, and list what comes first of very many subjects. Raises StoreError."""
     store, filters = stream.store, list(filter(is_valid, config.filters))
+    present = stream.consumers.get(config.name)
     if len(filters) <= limits.CONSUMER_FILTERS_MAX:  # else it is refused
-        yield from store.prepare(*filters)
-    is_new = config.name not in stream.consumers
-    if not (is_new and config.deliver_policy == "last_per_subject" and filters):
+        yield from store.prepare(*filters, start_seq=_begin(stream, config, present))
+        if present is not None:
+            yield from present.cursor.sift(filters)
+    if not (present is None and config.deliver_policy == "last_per_subject" and filters):
         return None
     if stream.config.max_msgs_per_subject == 1:
         return None
     if store.state().num_subjects <= limits.LISTED_PER_STEP:
         return None
     return (yield from store.list_last(*filters))
+
+
+def _begin(stream: Stream, config: ConsumerConfig, present: Consumer | None) -> int:
+    """Return from where on messages are to be counted; 0: all of them. Raises StoreError."""
+    if present is not None:
+        return present.pending.delivered.stream_seq + 1
+    if config.deliver_policy == "by_start_sequence":
+        return config.opt_start_seq
+    if config.deliver_policy == "by_start_time" and config.opt_start_time is not None:
+        return stream.store.seq_at(config.opt_start_time)
+    return 0
 
 
 def _then(

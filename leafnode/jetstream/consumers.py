@@ -200,7 +200,9 @@ class Consumers:
             if kept is not None:  # else it was deleted between two steps
                 consumer = self._revived(stream, kept)
                 filters = consumer.config.filters
-                for _ in chain(stream.store.prepare(*filters), consumer.look()):
+                behind = consumer.pending.delivered.stream_seq + 1
+                prepared = stream.store.prepare(*filters, start_seq=behind)
+                for _ in chain(prepared, consumer.look()):
                     yield from repeat(consumer, limits.RECOVERED_PER_TURN)
                 yield from repeat(consumer, 1 + len(consumer.pending) // PENDING_PER_STEP)
 

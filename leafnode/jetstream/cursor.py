@@ -20,7 +20,7 @@ from leafnode.protocol.patterns import PatternSet
 from leafnode.protocol.subject import matches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from leafnode.store.api import StoredMsg, StreamStore
 
@@ -40,6 +40,7 @@ class Cursor:
         "_patterns",
         "_read_seq",
         "_reading",
+        "_sifted",
         "_store",
         "listed",
         "waiting",
@@ -65,6 +66,7 @@ class Cursor:
         self._is_doubtful = False  # messages were removed that may be read ahead
         self._fetched: dict[int, StoredMsg | None] = {}
         self._fetching: set[int] = set()
+        self._sifted: tuple[dict[int, bool], tuple[bytes, ...]] = ({}, ())
         self.listed = deque(listed)
         # The next sequence to ask the store for: behind the listed ones, which come one by one.
         self._read_seq = self.listed[-1] + 1 if self.listed else start_seq
@@ -289,11 +291,35 @@ class Cursor:
             self.listed.clear()
             self.listed.extend(again)
 
+    def sift(self, filters: Sequence[bytes]) -> Iterator[None]:
+        """Look in steps at which of the listed ones other filters match: `reset` with those is
+        cheap then. Raises StoreError.
+        """
+        if not self.listed or not filters or list(filters) == list(self._filters):
+            return
+        patterns, sifted, left = PatternSet(filters), dict[int, bool](), iter(tuple(self.listed))
+        while some := list(islice(left, limits.SIFTED_PER_STEP)):
+            for seq in some:
+                name = self._store.subject_of(seq)
+                sifted[seq] = name is not None and patterns.which(name) is not None
+            yield
+        self._sifted = sifted, tuple(filters)
+
     def _drop_unwanted(self) -> None:
         """What was to be delivered first is not when the filters do not match it any more."""
-        subjects = [(seq, self._store.subject_of(seq)) for seq in self.listed]
+        (sifted, filters), self._sifted = self._sifted, ({}, ())
+        if filters != tuple(self._filters):
+            sifted = {}
+        kept: list[int] = []
+        for seq in self.listed:
+            is_wanted = sifted.get(seq)
+            if is_wanted is None:
+                name = self._store.subject_of(seq)
+                is_wanted = name is not None and self.wants(name)
+            if is_wanted:
+                kept.append(seq)
         self.listed.clear()
-        self.listed.extend(seq for seq, name in subjects if name is not None and self.wants(name))
+        self.listed.extend(kept)
 
     def close(self) -> None:
         """Throw away what is still on its way, for good."""

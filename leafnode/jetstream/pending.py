@@ -378,6 +378,8 @@ class Pending:
 
     def set_waits(self, ack_wait_ns: int, backoff_ns: Sequence[int]) -> None:
         """Wait longer or shorter from now on, for what is out already too."""
+        if (ack_wait_ns, tuple(backoff_ns)) == (self.ack_wait_ns, self.backoff_ns):
+            return
         before = [self.wait_ns(self.deliveries(seq)) for seq in self._entries]
         self.ack_wait_ns = ack_wait_ns
         self.backoff_ns = tuple(backoff_ns)

@@ -202,9 +202,9 @@ class StreamStore(Protocol):
         """Every subject that matches any pattern (none given: all), in byte order."""
         ...
 
-    def prepare(self, *patterns: bytes) -> Iterator[None]:
-        """Steps that make the first question with these patterns cheap, whatever happens between
-        two of them.
+    def prepare(self, *patterns: bytes, start_seq: int = 0) -> Iterator[None]:
+        """Steps that make the first question with these patterns cheap, and the first count of what
+        matches from `start_seq` on, whatever happens between two of them.
         """
         ...
 

@@ -186,16 +186,47 @@ def num_pending(index: StreamIndex, patterns: Sequence[bytes], start_seq: int) -
         return 0
     if start_seq <= index.first_seq:
         return _total(index, sids)
-    position = index.segment_index(start_seq)
-    segment = index.segments[position]
+    segment, others, is_upper = _shorter_side(index, start_seq)
     upper = _live_from(index.columns(segment), segment, sids, start_seq)
     wanted = wanted_bits(sids)
-    if 2 * position >= len(index.segments):
-        others = index.segments[position + 1 :]
-        return upper + sum(_live(index, other, sids, wanted) for other in others)
+    beside = sum(_live(index, other, sids, wanted) for other in others)
+    if is_upper:
+        return upper + beside
     lower = _live(index, segment, sids, wanted) - upper
-    others = index.segments[:position]
-    return _total(index, sids) - lower - sum(_live(index, other, sids, wanted) for other in others)
+    return _total(index, sids) - lower - beside
+
+
+def _shorter_side(index: StreamIndex, seq: int) -> tuple[Segment, list[Segment], bool]:
+    """Return the segment of a sequence, and those behind it, or before it where they are fewer."""
+    position = index.segment_index(seq)
+    is_upper = 2 * position >= len(index.segments)
+    others = index.segments[position + 1 :] if is_upper else index.segments[:position]
+    return index.segments[position], others, is_upper
+
+
+def prepare_pending(
+    index_of: Callable[[], StreamIndex], patterns: Sequence[bytes], start_seq: int
+) -> Iterator[None]:
+    """Read in steps what `num_pending` would: of a few subjects the counts are remembered."""
+    index = index_of()
+    if not index.first_seq < start_seq <= index.last_seq:
+        return
+    sids = index.subjects.sids(patterns)
+    if not sids:
+        return
+    wanted, few = wanted_bits(sids), sids if len(sids) <= FEW_SUBJECTS else ()
+    for segment in _shorter_side(index, start_seq)[1]:
+        counts = segment.counts
+        if counts is None or not segment.may_have(wanted) or counts.of(sids) is not None:
+            continue
+        if index_of() is not index or index.segment_at(segment.first_seq) is not segment:
+            return
+        index.columns(segment).counts()
+        for sid in few:
+            one = frozenset((sid,))
+            if counts.of(one) is None:
+                counts.learn(sid, _live(index, segment, one, wanted))
+        yield
 
 
 def num_subjects(

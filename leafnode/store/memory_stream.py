@@ -155,7 +155,8 @@ class MemoryStream:
             found.append((subject, state))
         return found
 
-    def prepare(self, *patterns: bytes) -> Iterator[None]:
+    def prepare(self, *patterns: bytes, start_seq: int = 0) -> Iterator[None]:
+        del start_seq  # nothing has to be read for a count
         return self.matched.prepare(patterns)
 
     def names(self, *patterns: bytes) -> Iterator[bytes]:

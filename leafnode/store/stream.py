@@ -177,8 +177,9 @@ class SqliteStream:
         found = sorted((known.name, known) for known in self.index.subjects.matching(patterns))
         return ((name, lookup.subject_state(self.index, known)) for name, known in found)
 
-    def prepare(self, *patterns: bytes) -> Iterator[None]:
-        return self.index.subjects.prepare(patterns)
+    def prepare(self, *patterns: bytes, start_seq: int = 0) -> Iterator[None]:
+        yield from self.index.subjects.prepare(patterns)
+        yield from lookup.prepare_pending(lambda: self.index, patterns, start_seq)
 
     def names(self, *patterns: bytes) -> Iterator[bytes]:
         self._check_intact()

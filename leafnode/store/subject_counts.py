@@ -41,6 +41,13 @@ class SubjectCounts:
         self._sids = array("I", counted)
         self._msgs = array("H", map(counts.__getitem__, counted))
 
+    def learn(self, sid: int, msgs: int) -> None:
+        """Count one more from now on, which has so many rows, where there is room."""
+        if len(self._sids) < SUBJECTS_COUNTED_MAX:
+            slot = bisect_left(self._sids, sid)
+            self._sids.insert(slot, sid)
+            self._msgs.insert(slot, msgs)
+
     def drop(self, sid: int) -> None:
         """Count the removal of one row."""
         slot = self._slot(sid)

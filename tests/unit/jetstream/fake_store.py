@@ -158,7 +158,7 @@ class FakeStream:
             assert state is not None
             yield name, state
 
-    def prepare(self, *patterns: bytes) -> Iterator[None]:
+    def prepare(self, *patterns: bytes, start_seq: int = 0) -> Iterator[None]:
         return iter(())
 
     def names(self, *patterns: bytes) -> Iterator[bytes]:

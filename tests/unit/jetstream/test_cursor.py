@@ -293,6 +293,39 @@ def test_listed_messages_that_new_filters_do_not_match_are_dropped() -> None:
     assert reader.all() == [2, 6]
 
 
+def test_listed_messages_are_held_against_new_filters_in_steps_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "SIFTED_PER_STEP", 2)
+    reader = Reader(6, listed=[1, 2, 3, 4, 5])
+    asked: list[int] = []
+    subject_of = reader.store.subject_of
+
+    def counted(seq: int) -> bytes | None:
+        asked.append(seq)
+        return subject_of(seq)
+
+    monkeypatch.setattr(reader.store, "subject_of", counted)
+    steps = [len(asked) for _ in reader.cursor.sift([b"s.1"])]
+    assert steps == [2, 4, 5]
+    reader.cursor.listed.append(6)  # came since
+
+    reader.cursor.reset(1, [b"s.1"])
+
+    assert asked == [1, 2, 3, 4, 5, 6]
+    assert reader.all() == [2, 4, 6]
+
+
+def test_what_was_sifted_for_other_filters_says_nothing() -> None:
+    reader = Reader(6, listed=[1, 2, 3, 4])
+    for _ in reader.cursor.sift([b"s.0"]):
+        pass
+
+    reader.cursor.reset(1, [b"s.1"])
+
+    assert reader.all() == [2, 4, 6]
+
+
 def test_what_limits_took_of_the_front_is_not_delivered_from_what_was_read_ahead() -> None:
     reader = Reader(6)
     assert reader.cursor.peek() is not None

@@ -429,6 +429,16 @@ def test_another_ack_wait_holds_for_what_is_out_already() -> None:
     assert (pending.expire(20), pending.expire(70)) == ([1], [2])
 
 
+def test_the_same_waits_touch_nothing_of_what_is_out() -> None:
+    pending = Pending(1, ack_wait_ns=100)
+    pending.deliver(1, 0)
+    held = dict(pending._entries)
+
+    pending.set_waits(100, ())
+
+    assert all(pending._entries[seq] is entry for seq, entry in held.items())
+
+
 def test_very_many_that_expire_together_are_queued_in_turns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

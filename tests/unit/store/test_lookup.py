@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leafnode.store import lookup
+from leafnode.store import lookup, subject_counts
 from leafnode.store.api import SubjectState
 from tests.sim.committer import SMALL, StoreWorld, open_store
 
@@ -235,3 +235,29 @@ def test_the_ends_of_a_subject_are_not_looked_for_where_all_of_it_is_gone(
     assert world.store._cache.reads <= 1
     assert stream.subject_state(b"even") == SubjectState(10, 2, 20)
     assert world.store._cache.reads <= 2
+
+
+def test_a_count_from_the_middle_on_is_prepared_a_segment_in_each_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject_counts, "SUBJECTS_COUNTED_MAX", 2)
+    world = open_store(tmp_path, BOUNDS)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for seq in range(1, 42):
+        stream.append(b"rare" if seq % 4 == 1 else b"s.%d" % seq, 0, b"", 1000 + seq)
+    world.settle()
+    world.store._cache.reads = 0
+
+    monkeypatch.setattr(subject_counts, "SUBJECTS_COUNTED_MAX", 100)
+    steps = 0
+    for _ in stream.prepare(b"rare", start_seq=22):
+        steps += 1
+        assert world.store._cache.reads <= steps
+    assert steps == 5  # segments behind the middle one; the open one is in memory
+    world.store._cache.reads = 0
+
+    assert stream.num_pending([b"rare"], 22) == 5
+    assert world.store._cache.reads <= 1  # of the middle, where it begins
+    stream.remove([29])
+    assert stream.num_pending([b"rare"], 22) == 4
+    world.close()

@@ -62,3 +62,18 @@ def test_one_subject_of_many_rows_among_many_is_counted_alone() -> None:
 
     assert counts.of(frozenset({5000})) == 100
     assert counts.of(frozenset({5001})) is None
+
+
+def test_a_subject_that_was_counted_once_is_counted_from_then_on() -> None:
+    counts = SubjectCounts(dict.fromkeys(range(SUBJECTS_COUNTED_MAX + 1), 2))
+    counts.learn(7, 2)
+    counts.learn(3, 2)
+
+    counts.drop(7)
+
+    assert counts.of(frozenset({7})) == 1
+    assert counts.of(frozenset({3, 7})) == 3
+    assert counts.of(frozenset({4})) is None
+    for sid in range(10, 2 * SUBJECTS_COUNTED_MAX):
+        counts.learn(sid, 1)
+    assert counts.of(frozenset({2 * SUBJECTS_COUNTED_MAX - 1})) is None  # no more than so many
