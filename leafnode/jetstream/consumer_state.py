@@ -21,7 +21,7 @@ from leafnode.jetstream.pending import Position
 from leafnode.store.api import SEQ_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _VERSION: Final = 2
 _READABLE: Final = (1, _VERSION)
@@ -92,31 +92,34 @@ def encode(
 
 def decode(data: bytes) -> ConsumerState:
     """Return what `encode` was given. Raises StoreCorrupt for anything else."""
+    state, entries = begin(data)
+    state.entries.extend(entries)
+    return state
+
+
+def begin(data: bytes) -> tuple[ConsumerState, Iterator[tuple[int, int, int]]]:
+    """Return the same without its entries, and those one by one: 65,536 of them take 15 ms. Raises
+    StoreCorrupt, now.
+    """
     if not data:
-        return ConsumerState()
+        return ConsumerState(), iter(())
     try:
         parts = msgspec.msgpack.decode(data, type=_Parts)
-        if parts.version not in _READABLE:
-            raise StoreCorrupt(f"consumer state has version {parts.version}, expected {_VERSION}")
-        entries = [
-            (seq, consumer_seq, deadline * _NS_PER_DEADLINE)
-            for seq, consumer_seq, deadline in zip(
-                accumulate(parts.seqs),
-                accumulate(parts.places),
-                accumulate(parts.deadlines),
-                strict=True,
-            )
-        ]
-        return ConsumerState(
-            Position(parts.delivered_place, parts.delivered_seq),
-            Position(parts.floor_place, parts.floor_seq),
-            entries,
-            parts.counts,
-            list(accumulate(parts.listed)),
-            None if parts.written is None else parts.written * _NS_PER_DEADLINE,
-        )
     except (msgspec.DecodeError, ValueError, TypeError) as error:
         raise StoreCorrupt("consumer state cannot be read") from error
+    if parts.version not in _READABLE:
+        raise StoreCorrupt(f"consumer state has version {parts.version}, expected {_VERSION}")
+    if not len(parts.seqs) == len(parts.places) == len(parts.deadlines):
+        raise StoreCorrupt("consumer state cannot be read")
+    state = ConsumerState(
+        Position(parts.delivered_place, parts.delivered_seq),
+        Position(parts.floor_place, parts.floor_seq),
+        counts=parts.counts,
+        listed=list(accumulate(parts.listed)),
+        written_ns=None if parts.written is None else parts.written * _NS_PER_DEADLINE,
+    )
+    deadlines = map(_NS_PER_DEADLINE.__mul__, accumulate(parts.deadlines))
+    return state, zip(accumulate(parts.seqs), accumulate(parts.places), deadlines, strict=True)
 
 
 def check_state(data: bytes) -> None:

@@ -198,7 +198,11 @@ class Consumers:
                 continue
             kept = stream.root.consumer(account, owner, found)
             if kept is not None:  # else it was deleted between two steps
-                consumer = self._revived(stream, kept)
+                consumer = self._stored(stream, kept)
+                for _ in self._position(consumer, kept):
+                    yield from repeat(consumer, limits.RECOVERED_PER_TURN)
+                consumer.count_anew()
+                stream.consumers[kept.name] = consumer
                 filters = consumer.config.filters
                 behind = consumer.pending.delivered.stream_seq + 1
                 prepared = stream.store.prepare(*filters, start_seq=behind)
@@ -206,19 +210,20 @@ class Consumers:
                     yield from repeat(consumer, limits.RECOVERED_PER_TURN)
                 yield from repeat(consumer, 1 + len(consumer.pending) // PENDING_PER_STEP)
 
-    def _revived(self, stream: Stream, kept: ConsumerRecord) -> Consumer:
-        """Return one where it was left."""
+    def _stored(self, stream: Stream, kept: ConsumerRecord) -> Consumer:
+        """Return one as it was made."""
         config = wire.decode(ConsumerConfig, kept.config, name="ConsumerConfig", strict=False)
-        consumer = Consumer(
+        return Consumer(
             stream, kept.name, config, kept.created_ns, start=(1, []), expired=self._on_expired
         )
+
+    @staticmethod
+    def _position(consumer: Consumer, kept: ConsumerRecord) -> Iterator[None]:
+        """Bring it to where it was left, in steps where that is much."""
         try:
-            consumer.keeper.restore(kept.state)
+            yield from consumer.keeper.restore(kept.state)
         except StoreCorrupt as error:  # it starts over: rather twice than never
             consumer.trouble.note("Position not read", error)
-        consumer.count_anew()
-        stream.consumers[kept.name] = consumer
-        return consumer
 
 
 def _open(consumer: Consumer) -> None:

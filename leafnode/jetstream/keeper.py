@@ -9,13 +9,17 @@ Truth: docs/adr/0003; docs/store.md, rules 1 and 5.
 from __future__ import annotations
 
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.errors import StoreError, StoreFull
 from leafnode.jetstream import consumer_state, wire
+from leafnode.jetstream.pending import RESTORED_PER_STEP
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from leafnode.clock import Timer
     from leafnode.jetstream.api_types import ConsumerConfig
     from leafnode.jetstream.consumer import Consumer
@@ -70,25 +74,29 @@ class Keeper:
         size = len(pending) + pending.redelivered + len(listed)
         return made() if size <= limits.POSITION_ENCODED_MAX else made
 
-    def restore(self, data: bytes) -> None:
-        """Go on where the stored position was; overdue messages are redelivered at once. It may be
-        older than a purge that is on disk: what went with that is not pending. Raises StoreCorrupt.
+    def restore(self, data: bytes) -> Iterator[None]:
+        """Go on where the stored position was, in steps where it is long; overdue messages are
+        redelivered at once. It may be older than a purge that is on disk: what went with that is
+        not pending. Raises StoreCorrupt.
 
         A wall clock that went back while the server was down holds nothing for longer than was left
         of its wait when the position was written.
         """
         consumer = self._consumer
         clock, pending, store = consumer.context.clock, consumer.pending, consumer.stream.store
-        state = consumer_state.decode(data)
+        state, stored = consumer_state.begin(data)
         now_ns, wall_ns = clock.monotonic_ns(), clock.wall_ns()
-        entries = []
-        for seq, cseq, at_ns in state.entries:
-            if state.written_ns is not None:
-                left_ns = at_ns - state.written_ns
-            else:
-                left_ns = pending.wait_ns(state.counts.get(seq, 1))
-            entries.append((seq, cseq, now_ns + min(at_ns - wall_ns, left_ns)))
-        pending.restore(state.delivered, state.floor, entries, state.counts)
+        entries: list[tuple[int, int, int]] = []
+        while some := list(islice(stored, RESTORED_PER_STEP)):
+            for seq, cseq, at_ns in some:
+                if state.written_ns is not None:
+                    left_ns = at_ns - state.written_ns
+                else:
+                    left_ns = pending.wait_ns(state.counts.get(seq, 1))
+                entries.append((seq, cseq, now_ns + min(at_ns - wall_ns, left_ns)))
+            if len(some) == RESTORED_PER_STEP:
+                yield
+        yield from pending.restore(state.delivered, state.floor, entries, state.counts)
         if store.damage() is None:
             pending.drop(store.first_seq())
         consumer.cursor.listed.extend(state.listed)

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+RESTORED_PER_STEP: Final = 4096  # 0.5 us each, and as much where they are read
 
 
 class Position(NamedTuple):
@@ -435,8 +437,8 @@ class Pending:
         floor: Position,
         entries: Sequence[tuple[int, int, int]],
         counts: dict[int, int],
-    ) -> None:
-        """Take over what the methods above said before a restart."""
+    ) -> Iterator[None]:
+        """Take over what the methods above said before a restart, in steps where it is much."""
         self.delivered = delivered
         self._given_seq = delivered.stream_seq
         self.floor = floor
@@ -445,13 +447,17 @@ class Pending:
         for seq in sorted(seq for seq, count in counts.items() if not count):
             self._remember(seq)
         self._entries.clear()
+        self._deadline_ns = None
         # Once the last delivery's consumer sequence was kept: it is made less than the next one's.
         below = delivered.consumer_seq + 1
-        for seq, consumer_seq, deadline_ns in sorted(entries, reverse=True):
-            below = min(consumer_seq, below - 1)
-            self._entries[seq] = (below, deadline_ns)
-            self._entries.move_to_end(seq, last=False)
-        self._deadline_ns = min((at for _, at in self._entries.values()), default=None)
+        backward = iter(sorted(entries, reverse=True))
+        while some := list(islice(backward, RESTORED_PER_STEP)):
+            for seq, consumer_seq, deadline_ns in some:
+                below = min(consumer_seq, below - 1)
+                self._set_deadline(seq, (below, deadline_ns), deadline_ns)
+                self._entries.move_to_end(seq, last=False)
+            if len(some) == RESTORED_PER_STEP:
+                yield
 
     # --- inside
 

@@ -141,7 +141,11 @@ def test_what_starts_over_does_not_begin_with_what_was_given_up() -> None:
 def test_a_position_with_consumer_sequences_of_last_deliveries_is_set_right() -> None:
     new = Pending(1, ack_wait_ns=WAIT_NS)
 
-    new.restore(Position(7, 5), Position(0, 0), [(2, 2, 9), (5, 5, 9), (1, 6, 9), (3, 7, 9)], {})
+    assert not list(
+        new.restore(
+            Position(7, 5), Position(0, 0), [(2, 2, 9), (5, 5, 9), (1, 6, 9), (3, 7, 9)], {}
+        )
+    )
 
     assert [entry[:2] for entry in entries(new)] == [(1, 1), (2, 2), (3, 4), (5, 5)]
     new.ack(1)
@@ -281,7 +285,7 @@ def test_what_is_given_up_is_remembered_over_a_restart() -> None:
     old.give_up(1)
     new = Pending(1, ack_wait_ns=WAIT_NS)
 
-    new.restore(*old.kept(), entries(old), old.kept_counts())
+    assert not list(new.restore(*old.kept(), entries(old), old.kept_counts()))
 
     assert (list(new.given_up), new.counts, new.redelivered) == ([1], {3: 2}, 2)
 
@@ -356,7 +360,7 @@ def test_a_position_survives_a_restart() -> None:
     old.redeliver(1, WAIT_NS)
     new = Pending(1, ack_wait_ns=WAIT_NS)
 
-    new.restore(old.delivered, old.floor, entries(old), old.counts)
+    assert not list(new.restore(old.delivered, old.floor, entries(old), old.counts))
 
     assert entries(new) == entries(old)
     assert new.next_deadline_ns() == WAIT_NS

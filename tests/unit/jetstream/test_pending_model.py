@@ -134,7 +134,7 @@ class PendingAgainstModel(RuleBasedStateMachine):
     def restart(self) -> None:
         kept = self.pending
         self.pending = Pending(1, ack_wait_ns=WAIT_NS)
-        self.pending.restore(*kept.kept(), entries(kept), kept.kept_counts())
+        assert not list(self.pending.restore(*kept.kept(), entries(kept), kept.kept_counts()))
         for seq in self.queue:  # is not kept; what waited in it is overdue, or told of again
             self.pending.nak(seq, self.now_ns)
 

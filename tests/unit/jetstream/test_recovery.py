@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.clock import NS_PER_S
-from leafnode.jetstream import consumers
+from leafnode.jetstream import consumers, keeper, pending
 from leafnode.jetstream.consumer import Consumer
 from leafnode.jetstream.context import TrustedTime
 from leafnode.jetstream.keeper import Keeper
@@ -24,6 +24,7 @@ from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 COUNT = 2 * RECOVERED_PER_TURN
@@ -184,9 +185,9 @@ def test_consumers_of_one_stream_come_back_so_many_in_a_turn(
     restored: list[Keeper] = []
     restore = Keeper.restore
 
-    def counted(keeper: Keeper, data: bytes) -> None:
+    def counted(keeper: Keeper, data: bytes) -> Iterator[None]:
         restored.append(keeper)
-        restore(keeper, data)
+        return restore(keeper, data)
 
     monkeypatch.setattr(Keeper, "restore", counted)
     ready: list[bool] = []
@@ -213,6 +214,39 @@ def test_consumers_of_one_stream_come_back_so_many_in_a_turn(
     assert max(after - before for before, after in itertools.pairwise(built)) <= most + 1
     assert max(after - before for before, after in itertools.pairwise(opened)) <= RECOVERED_PER_TURN
     assert {len(one.pending) for one in js.streams["S"].consumers.values()} == {1}
+
+
+@pytest.mark.parametrize("out", [1, 3, 4, 5, 40])
+def test_a_long_position_is_read_some_in_a_turn(monkeypatch: pytest.MonkeyPatch, out: int) -> None:
+    """65,536 messages that were out were a turn of 95 ms."""
+    for module in (keeper, pending):
+        monkeypatch.setattr(module, "RESTORED_PER_STEP", 4)
+    world = World()
+    world.create_stream()
+    for _ in range(out):
+        world.publish("s.a", b"x")
+    world.create_consumer()
+    world.fetch(out)
+    world.clock.advance(NS_PER_S)  # the position is written
+    before = world.js.streams["S"].consumers["C"].pending.kept()
+    steps = Steps()
+    steps.advance(world.clock.wall_ns() - steps.wall_ns())
+    world.clock = steps
+    js = world.enable(Account("$G", Outbox(lambda: None)))
+    ready: list[bool] = []
+
+    js.recover(lambda: ready.append(True))
+    turns = 1
+    while "S" not in js.streams:
+        assert steps.step()
+        turns += 1
+    while not ready:
+        assert steps.step()
+
+    assert turns > 2 * (out // 4)
+    after = js.streams["S"].consumers["C"]
+    assert list(after.pending.seqs()) == list(range(1, out + 1))
+    assert after.pending.kept() == before
 
 
 def test_a_stream_that_is_read_again_while_it_is_built_comes_back_once_and_whole() -> None:
