@@ -110,7 +110,7 @@ def metrics(monitor: Monitor, options: MetricsOptions) -> Steps[list[bytes]]:
     leafs = yield from leafz(views, clock, LeafzOptions(subscriptions=options.subscriptions))
     yield from _leafz(out, leafs)
     accounts = yield from accstatz(views, clock, AccstatzOptions(include_unused=True))
-    _accstatz(out, accounts)
+    yield from _accstatz(out, accounts)
     yield from _accountz(out, views)
     for name, asked in _HEALTH.items():
         health = yield from healthz(views, asked)
@@ -222,8 +222,8 @@ def _account(out: Exposition, account: AccountView) -> None:
     out.add_all("gnatsd_accountz", values, labels)
 
 
-def _accstatz(out: Exposition, accstatz: Mapping[str, Any]) -> None:
-    for account in accstatz["account_statz"]:
+def _accstatz(out: Exposition, accstatz: Mapping[str, Any]) -> Steps[None]:
+    for number, account in enumerate(accstatz["account_statz"], 1):
         labels = {
             "account": account["acc"],
             "account_id": account["acc"],
@@ -241,6 +241,8 @@ def _accstatz(out: Exposition, accstatz: Mapping[str, Any]) -> None:
             "slow_consumers": account["slow_consumers"],
         }
         out.add_all("gnatsd_accstatz", values, labels)
+        if number % ROWS_PER_TURN == 0:
+            yield
 
 
 def _own(

@@ -14,7 +14,7 @@ import msgspec
 
 from leafnode import go_json
 from leafnode.limits import SNAPPY_ANSWER_BYTES_MAX
-from leafnode.monitor.steps import ROWS_PER_TURN, slices
+from leafnode.monitor.steps import ROWS_PER_TURN, consumed
 from leafnode.protocol import header
 from leafnode.protocol.s2_frames import SNAPPY_START, S2Writer
 
@@ -35,7 +35,7 @@ def written(message: object) -> Steps[bytes]:
     for key, value in data.items():
         if isinstance(value, list) and len(value) > ROWS_PER_TURN:
             pieces: list[bytes] = []
-            for piece in slices(value):
+            for piece in consumed(value):  # to let go of all at once takes as long as many turns
                 pieces += (b"," if pieces else b"[", go_json.encode(piece)[1:-1])
                 yield
             data[key] = msgspec.Raw(b"".join((*pieces, b"]")))
