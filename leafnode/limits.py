@@ -452,6 +452,7 @@ UPLINK_ASK_NS: Final = 500 * NS_PER_MS  # first wait for the hub's answer; doubl
 UPLINK_ASK_MAX_NS: Final = 8 * NS_PER_S
 UPLINK_ASK_ANEW: Final = 4  # of the questions that are not answered, at each further attempt
 UPLINK_ASK_PAUSES: Final = 4  # times the pause between two answers, then it is asked anew
+UPLINK_ASK_YIELDS: Final = 2  # attempts, 1.5 s, then less urgent streams go on meanwhile
 UPLINK_ASK_PATIENCE: Final = 3  # attempts, 3.5 s, then silence is told; it is asked on all the same
 UPLINK_ASK_ATTEMPTS: Final = 6  # 23.5 s in all, then only the hub's duplicate window protects
 UPLINK_QUESTIONS_MAX: Final = 1024  # subjects that the hub is asked about one by one

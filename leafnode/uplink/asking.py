@@ -75,6 +75,7 @@ class Asking:
         self._flight = flight
         self._interview = interview
         self._interview.on_trouble = self._heard_trouble
+        self._interview.on_silence = self._heard_nothing
         self._ways = ways
         self._store = store
         self._answered_all = answered
@@ -82,6 +83,7 @@ class Asking:
         self.told: Callable[[Word], None] = lambda _word: None
         self.failed: Callable[[str], None] = lambda _reason: None
         self.troubled: Callable[[str], None] = lambda _problem: None
+        self.unheard: Callable[[], None] = lambda: None  # others need not wait for what is told
         self.doubted: Callable[[str], None] = lambda _problem: None  # what was told holds no more
         self._clock = parts.clock
         self._kept_ns = self._clock.monotonic_ns()
@@ -269,6 +271,10 @@ class Asking:
         if failure is SILENCE:
             self._link.doubt()
 
+    def _heard_nothing(self) -> None:
+        if not self._proves:
+            self.unheard()
+
     # -- the answers
 
     def _answered(self, resume: Resume | Failure) -> None:
@@ -287,6 +293,7 @@ class Asking:
         elif self._knock.is_out:
             self._parked = resume
             self._waiting.set(limits.UPLINK_OVERDUE_TIMES * self._options.ack_timeout_ns)
+            self.unheard()
             self.troubled("the hub answers, and has not worked off what was sent to its stream")
         else:
             self._ask(self._known())

@@ -53,6 +53,7 @@ class Interview:
         self._done: Callable[[Failure | None], None] = lambda _failure: None
         # What is wrong, long before it gives up: a wrong name is to be seen within 5 s.
         self.on_trouble: Callable[[Failure], None] = lambda _failure: None
+        self.on_silence: Callable[[], None] = lambda: None  # earlier: it may be a slow link
         mailbox.on(b"h", self._heard)
 
     def begin(
@@ -81,6 +82,8 @@ class Interview:
             self.cancel()
             self._done(self._failure)
             return
+        if self._silent == limits.UPLINK_ASK_YIELDS:
+            self.on_silence()
         if self._silent == limits.UPLINK_ASK_PATIENCE:
             self.on_trouble(self._failure)
         self._alarm.set(min(limits.UPLINK_ASK_NS << self._silent, limits.UPLINK_ASK_MAX_NS))

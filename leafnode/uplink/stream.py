@@ -118,6 +118,7 @@ class StreamUplink:
         self._tells_full = True  # the log was not told
         self._trouble = Trouble(options.stream, clock)
         self._pause_ns = limits.UPLINK_RETRY_NS
+        self._is_answered = True  # by the hub, when it was asked last
         self._slot = Slot(options.priority, is_urgent=options.urgent, wake=self._wake)
         gate.join(self._slot)
         parts = Parts(
@@ -146,7 +147,7 @@ class StreamUplink:
         asking = Asking(
             self._flight.parts, self._flight, interview, ways, self._store, shared.answered
         )
-        asking.told, asking.failed = self._told, self._cut
+        asking.told, asking.failed, asking.unheard = self._told, self._cut, self._unanswered
         asking.troubled, asking.doubted = self._trouble.say, self._doubted
         self._flight.acked = asking.acked
         self._flight.is_ready = lambda: self._store.is_ready(self._kept)
@@ -368,13 +369,21 @@ class StreamUplink:
             self._block(problem)
             return
         self._state = State.ASKING
-        # What is less urgent waits for the answer, too.
-        lag, window = self._lag, self._flight.window
-        self._gate.settle(self._slot, lag.bytes(window), wants=lag.messages(window) > 0)
+        # What is less urgent waits for the answer, too, where one may be expected.
+        self._settle(wants=self._is_answered and self._lag.messages(self._flight.window) > 0)
         self._asking.begin(origin, self._here)
+
+    def _settle(self, *, wants: bool) -> None:
+        self._gate.settle(self._slot, self._lag.bytes(self._flight.window), wants=wants)
+
+    def _unanswered(self) -> None:
+        """The hub's stream may have no leader; those of others may have one."""
+        self._is_answered = False
+        self._settle(wants=False)
 
     def _told(self, word: Word) -> None:
         """Go on, where the hub said; newest first there is no going on without its word."""
+        self._is_answered |= not word.is_blind
         if word.is_blind and self._options.newest_first:
             self._cut(word.problem)
         else:

@@ -72,6 +72,7 @@ class FakeHub:
         self.loses_acks = False
         self.loses_answers = False
         self.denies_questions = False
+        self.silent_streams: set[str] = set()  # that answer no question: they have no leader
         self.denies_inboxes = False  # by permissions, as the next one: the link knows of both
         self.denies_api = False
         self.drops_headers = False
@@ -259,6 +260,8 @@ class FakeHub:
         request = json.loads(body)
         self.questions.append(request)
         if self.denies_questions or self.loses_answers:
+            return None
+        if api.decode().rpartition(".")[2] in self.silent_streams:
             return None
         if not api.endswith(f"STREAM.MSG.GET.{self.stream}".encode()):
             return {"error": {"code": 404, "err_code": 10059, "description": "stream not found"}}

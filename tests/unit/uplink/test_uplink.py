@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC
 
 from leafnode import limits
@@ -40,7 +41,7 @@ def test_alarms_go_before_a_backlog_on_a_slow_link() -> None:
     assert site.status("EV").counters.resent == 0
 
 
-def test_an_alarm_stream_that_gets_no_answer_does_not_hold_the_others() -> None:
+def test_an_alarm_stream_that_is_refused_does_not_hold_the_others() -> None:
     site = Site(BULK, ALARMS)
     site.start()
     site.hub.refuses.add(b"alarm")
@@ -51,6 +52,45 @@ def test_an_alarm_stream_that_gets_no_answer_does_not_hold_the_others() -> None:
 
     assert site.status("AL").state is State.REFUSED
     assert site.hub.payloads() == [b"1"]
+
+
+def test_a_stream_whose_question_nobody_answers_holds_the_others_for_a_moment_alone() -> None:
+    """As when the hub's stream is without a leader; the others' may have one."""
+    site = Site(BULK, replace(ALARMS, hub_stream="LEADERLESS"))
+    site.hub.silent_streams.add("LEADERLESS")
+    site.start()
+    site.store("AL", b"alarm")
+    site.link_down()
+    site.link_up()
+
+    site.store("EV", b"1")
+    site.clock.advance(NS_PER_S)
+    assert site.hub.payloads() == []
+    site.clock.advance(NS_PER_S)
+
+    assert site.hub.payloads() == [b"1"]
+    assert site.status("AL").state is State.ASKING
+    for number in range(2, 60):
+        site.store("EV", b"%d" % number)
+        site.clock.advance(NS_PER_S)
+        assert b"%d" % number in site.hub.payloads()
+
+
+def test_a_stream_whose_hub_stood_still_holds_the_others_no_longer_than_for_a_moment() -> None:
+    site = Site(BULK, ALARMS)
+    site.start()
+    site.store("AL", b"0")
+    site.clock.advance(NS_PER_S)
+    site.hub.queue_ns = 15 * NS_PER_S
+    site.store("AL", b"1", b"2")
+    site.clock.advance(NS_PER_S)
+    site.link_down()
+    site.link_up()
+    site.store("EV", b"reading")
+    site.clock.advance(2 * NS_PER_S)
+
+    assert site.status("AL").state is State.ASKING
+    assert site.status("EV").in_flight == 1
 
 
 def test_equal_streams_share_the_link() -> None:
