@@ -46,6 +46,7 @@ class Word(NamedTuple):
     problem: str = ""
     is_blind: bool = False  # nobody said where to go on
     is_ailment: bool = False  # what can be doubled ought not to be
+    is_all: bool = False  # what it does not name cannot come to be stored any more
 
 
 def not_asked(why: Failure | str) -> str:
@@ -99,6 +100,7 @@ class Asking:
         self._knock.heard = self._go_in
         self._waiting = Alarm(parts.clock, self._waited)
         self._parked: Resume | None = None  # answered before the hub was known to have no more
+        self._is_all = True  # nothing that was sent before may be on its way to the stream still
         self._is_settled = True  # this round began when what was in flight was worked off
         self._is_proven = False  # what is sent is found where it is asked for
         self._proves = False
@@ -127,6 +129,9 @@ class Asking:
             self._had_before = self._lag.acked_seq
         self._origin, self._local = origin, local
         self._proves = False
+        window = self._flight.window
+        if window.doubtful() or (window and self._flight.latest is None):
+            self._is_all = False  # a former run may have sent them, too
         if not self._link.takes_headers():
             self._blind("the hub takes no headers, so no id", Protection.NONE, is_ailment=True)
         elif not self._options.hub_stream or not self._options.domain:
@@ -143,6 +148,7 @@ class Asking:
         if self._waiting.is_set:
             self._waiting.cancel()
             self._parked = None
+            self._is_all = True
             self._ask(self._known())
 
     def _waited(self) -> None:
@@ -417,7 +423,8 @@ class Asking:
         is_ailment = bool(problem)
         if not resume.strangers:  # else what is newer of ours may be hidden
             problem = problem or self._lost(position)
-        self.told(Word(position, protection, problem, is_ailment=is_ailment))
+        word = Word(position, protection, problem, is_ailment=is_ailment, is_all=self._is_all)
+        self.told(word)
 
     # -- what the hub makes of subjects
 

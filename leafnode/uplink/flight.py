@@ -86,6 +86,7 @@ class Flight:
         self.is_on = False
         self.is_refused = False  # the hub says no to a message, which is tried again and again
         self.is_asked = False  # the hub said where to go on
+        self.has_all = False  # it did so when all that was sent before was worked off
         self.last_ack_ns = 0  # wall time
         self.latest: Latest | None = None
         self.hub_had = 0  # the highest sequence that the hub acknowledged
@@ -125,9 +126,10 @@ class Flight:
         self._forgotten += 1
         self._series = b"%d" % self._forgotten if self._forgotten else b""
 
-    def begin(self, position: Position, *, is_asked: bool) -> None:
+    def begin(self, position: Position, *, is_asked: bool, is_all: bool = False) -> None:
+        """`is_all`: what the hub does not have of what was sent before it will not have."""
         self.is_on = True
-        self.is_asked = is_asked
+        self.is_asked, self.has_all = is_asked, is_all
         self.has_progress = False
         self._too_large = False
         stored = self.window.land(position)

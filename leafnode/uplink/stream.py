@@ -190,8 +190,8 @@ class StreamUplink:
         entry = flight.window.oldest_in_flight() if flight.is_on else None
         if entry is None:
             return None
-        # Without the hub's word it may be stored, and what is behind it to blame.
-        flying = flight.window.doubtful() if flight.is_asked else [entry]
+        # Without all of the hub's word it may be stored, and what is behind it to blame.
+        flying = flight.window.doubtful() if flight.has_all else [entry]
         own_bytes = sum(one.sent_size for one in flying)
         return Suspect(self._options.stream, entry.seq, entry.sent_size, own_bytes)
 
@@ -398,7 +398,7 @@ class StreamUplink:
         self._protection = word.protection
         self._trouble.begin_flight(word.problem or self._store.problem, is_ailment=word.is_ailment)
         self._state = State.RUNNING
-        self._flight.begin(word.position, is_asked=not word.is_blind)
+        self._flight.begin(word.position, is_asked=not word.is_blind, is_all=word.is_all)
 
     def _doubted(self, problem: str) -> None:
         """What was sent in this flight cannot be found, should it be cut."""

@@ -184,3 +184,24 @@ def test_what_an_earlier_flight_sent_is_not_to_blame_for_the_end_of_this_link() 
     world.clock.advance(NS_PER_S)
 
     assert world.hub.payloads() == [LARGE[:100], LARGE[:200]]
+
+
+def test_a_message_that_may_be_stored_already_is_not_to_blame_for_one_behind_it() -> None:
+    """The hub's stream stood still, and the link was cut: the question came too soon."""
+    world, _ = site(dead_letter="DEAD")
+    world.store("EV", b"0")
+    world.clock.advance(NS_PER_S)
+    small, more = b"s" * 305, [b"%d" % number + b"r" * 400 for number in range(5)]
+    world.hub.queue_ns = 20 * NS_PER_S
+    world.store("EV", small, LARGE, *more)
+    world.clock.advance(1500 * NS_PER_MS)
+
+    world.link_down()
+    world.clock.advance(500 * NS_PER_MS)
+    world.link_up()
+    world.clock.advance(40 * NS_PER_S)
+    world.hub.queue_ns = 0
+    world.clock.advance(300 * NS_PER_S)
+
+    assert world.hub.payloads() == [b"0", small, *more]
+    assert [payload for _, _, payload in world.side["DEAD"].messages] == [LARGE]
