@@ -15,7 +15,7 @@ from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import EVERYTHING, ConsumerInfo, Failure, StreamInfo
 from leafnode.uplink.claims import Claims
 from leafnode.uplink.history import History
-from leafnode.uplink.interview import SILENCE
+from leafnode.uplink.interview import SILENCE, Interview
 from leafnode.uplink.knock import Knock
 from leafnode.uplink.local import LocalState, ask_stream
 from leafnode.uplink.onward import InFlight, Place
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from leafnode.uplink.answers import HubMessage
     from leafnode.uplink.flight import Flight, Parts
-    from leafnode.uplink.interview import Interview
     from leafnode.uplink.onward import Origin
     from leafnode.uplink.resume import Moved
     from leafnode.uplink.ways import Ways
@@ -63,7 +62,6 @@ class Asking:
         self,
         parts: Parts,
         flight: Flight,
-        interview: Interview,
         ways: Ways,
         store: WaysStore,
         answered: set[str],
@@ -74,13 +72,13 @@ class Asking:
         self._lag = parts.lag
         self._mailbox = parts.mailbox
         self._flight = flight
-        self._interview = interview
+        self.question = f"$JS.{self._options.domain}.API.STREAM.MSG.GET.{self._options.hub_stream}"
+        self._interview = Interview(parts.link, parts.clock, parts.mailbox, self.question)
         self._interview.on_trouble = self._heard_trouble
         self._interview.on_silence = self._heard_nothing
         self._ways = ways
         self._store = store
         self._answered_all = answered
-        self.question = f"$JS.{self._options.domain}.API.STREAM.MSG.GET.{self._options.hub_stream}"
         self.told: Callable[[Word], None] = lambda _word: None
         self.failed: Callable[[str], None] = lambda _reason: None
         self.troubled: Callable[[str], None] = lambda _problem: None
@@ -94,7 +92,7 @@ class Asking:
         self._claims = Claims(
             parts.mailbox, parts.options.stream, is_scattered=parts.options.newest_first
         )
-        self._history = History(interview, parts.mailbox, parts.options.stream)
+        self._history = History(self._interview, parts.mailbox, parts.options.stream)
         self._round = 0
         self._knock = Knock(parts, flight)
         self._knock.heard = self._go_in

@@ -26,7 +26,6 @@ from leafnode.uplink.durable import Search
 from leafnode.uplink.flight import Flight, Parts
 from leafnode.uplink.former import Former
 from leafnode.uplink.gate import Slot
-from leafnode.uplink.interview import Interview
 from leafnode.uplink.lag import Lag
 from leafnode.uplink.local import LocalState, LocalStream, ask_message, ask_stream
 from leafnode.uplink.mailbox import Mailbox
@@ -141,12 +140,8 @@ class StreamUplink:
         self._asking = self._new_asking(ways)
 
     def _new_asking(self, ways: Ways) -> Asking:
-        shared = self._shared
-        api = f"$JS.{self._options.domain}.API.STREAM.MSG.GET.{self._options.hub_stream}"
-        interview = Interview(shared.link, self._clock, self._mailbox, api)
-        asking = Asking(
-            self._flight.parts, self._flight, interview, ways, self._store, shared.answered
-        )
+        parts, answered = self._flight.parts, self._shared.answered
+        asking = Asking(parts, self._flight, ways, self._store, answered)
         asking.told, asking.failed, asking.unheard = self._told, self._cut, self._unanswered
         asking.troubled, asking.doubted = self._trouble.say, self._doubted
         self._flight.acked = asking.acked
