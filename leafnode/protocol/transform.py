@@ -294,6 +294,8 @@ def _check_strict(
 
 def _located(part: _Part, token: bytes, places: list[int]) -> _Part:
     """Turn numbers of wildcards into positions of source tokens."""
+    if not part.indexes:
+        return part
     for number in part.indexes:
         if number > len(places):
             raise TransformError(_RANGE, b"%b: [%d]" % (token, number))
@@ -306,7 +308,7 @@ def _without_wildcards(part: _Part, token: bytes) -> _Part:
     """A literal source has nothing to take from but itself."""
     if part.function not in {Function.LITERAL, Function.RANDOM, Function.PARTITION}:
         raise TransformError(_RANGE, token)
-    return part._replace(indexes=())
+    return part._replace(indexes=()) if part.indexes else part
 
 
 def _make(part: _Part, tokens: list[bytes], random: Random | None) -> bytes:
