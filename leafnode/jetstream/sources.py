@@ -74,12 +74,6 @@ class Source:
         where = f"stream={stream.name} source={origin.name}"
         self._trouble = Trouble(stream.context.clock, where)
 
-    def go_back(self, place: Place) -> None:
-        """Read again from there."""
-        self.seq = place.seq
-        self.reader.identity = place.identity.encode()
-        self.reader.restart()
-
     def take(self, messages: list[Arrived]) -> bool:
         """Implements Receiver: store each as the newest message."""
         ingest, identity = self._owner.ingest, self.reader.identity
@@ -131,26 +125,31 @@ class Sources:
         self.stream = stream
         self.ingest = ingest
         self._places: dict[str, Place] = {}  # as staged; of former sources too, the last ones
-        self._kept: dict[str, Place] = {}  # as they are on disk
         self._running: dict[str, Source] = {}
         self._waiting: dict[str, StreamSource] = {}  # to be begun, in steps
         self._is_beginning = False
         self._recovered = False
         self._closed = False
+        self._round = 0  # of finding out how far they are
 
     def open(self) -> None:
         """Find out how far every source is, then begin."""
         stream = self.stream
         root, account = stream.root, stream.context.account.name
+        self._places.clear()
         for record in root.consumers(account, stream.name):
             if record.name == RECORD:
                 self._places = msgspec.json.decode(record.state, type=dict[str, Place])
         last_seq = stream.store.last_seq()
-        self._read(max(1, last_seq - limits.DELIVER_TURN_MSGS + 1))
+        self._read(self._round, max(1, last_seq - limits.DELIVER_TURN_MSGS + 1))
 
     def close(self, *, for_good: bool) -> None:
         """Read no more; see OriginReader.close."""
         self._closed = True
+        self._stop(for_good=for_good)
+
+    def _stop(self, *, for_good: bool) -> None:
+        self._waiting.clear()
         for source in self._running.values():
             source.reader.close(for_good=for_good)
         self._running.clear()
@@ -203,17 +202,20 @@ class Sources:
             b"{}",
             msgspec.json.encode(self._places),
         )
-        stream.root.after_commit(partial(self._committed, name, place))
-
-    def _committed(self, name: str, place: Place, error: StoreError | None) -> None:
-        if error is None:
-            self._kept[name] = place
 
     def rolled_back(self) -> None:
-        """The store went back to what is on disk: read that again."""
-        self._places = dict(self._kept)
-        for name, source in self._running.items():
-            source.go_back(self._places.get(name, Place()))
+        """The store went back to what is on disk: how far each source is has to be found out anew.
+        That may be further than what was told to be kept, since a failed commit may be there.
+        """
+        self._stop(for_good=False)
+        self._recovered = False
+        self._round += 1
+        again = partial(self._open_again, self._round)
+        self.stream.context.clock.call_later(limits.ORIGIN_RETRY_NS, again)
+
+    def _open_again(self, number: int) -> None:
+        if number == self._round and not self._closed:
+            self.open()
 
     def shown(self) -> list[dict[str, Any]]:
         """Return what stream info says, in the configuration's order."""
@@ -225,30 +227,38 @@ class Sources:
 
     # --- where everything was
 
-    def _read(self, seq: int) -> None:
-        if self._closed:
+    def _read(self, number: int, seq: int) -> None:
+        if self._closed or number != self._round:
             return
+        msgs, size, then = (
+            limits.READ_BATCH_MSGS,
+            limits.PREFETCH_BYTES,
+            partial(self._on_page, number),
+        )
         try:
-            self.stream.store.read(
-                seq, [], limits.READ_BATCH_MSGS, limits.PREFETCH_BYTES, self._on_page
-            )
+            self.stream.store.read(seq, [], msgs, size, then)
         except StoreBusy:
-            self.stream.context.clock.call_later(limits.DELIVER_RETRY_NS, partial(self._read, seq))
+            again = partial(self._read, number, seq)
+            self.stream.context.clock.call_later(limits.DELIVER_RETRY_NS, again)
         except StoreError as error:
             log.warning("Sources not looked for: stream=%s reason=%s", self.stream.name, error)
-            self._begin()
+            self._begin(number)
 
-    def _on_page(self, page: list[StoredMsg]) -> None:
+    def _on_page(self, number: int, page: list[StoredMsg]) -> None:
+        if number != self._round:
+            return
         for message in page:
             said = source_of(message.header) if message.header_size else None
             known = self._places.get(said.index_name, Place()) if said is not None else Place()
             if said is not None and (said.seq > known.seq or not known.identity):
                 identity = said.identity.decode("utf-8", "replace")
                 self._places[said.index_name] = Place(max(said.seq, known.seq), identity)
-        then = partial(self._read, page[-1].seq + 1) if page else self._begin
+        then = (
+            partial(self._read, number, page[-1].seq + 1) if page else partial(self._begin, number)
+        )
         self.stream.context.clock.call_later(0, then)
 
-    def _begin(self) -> None:
-        self._recovered = True
-        self._kept = dict(self._places)
-        self.configure()
+    def _begin(self, number: int) -> None:
+        if number == self._round:
+            self._recovered = True
+            self.configure()

@@ -384,3 +384,58 @@ def test_what_was_full_takes_all_of_a_work_queue_once_there_is_room(
     world.api("STREAM.UPDATE.X", body | {"max_msgs": -1})
     passes(20)
     assert left() == (0, 1000)
+
+
+def sourced_world(tmp_path: Path, count: int, storage: str = "file") -> RealWorld:
+    world = RealWorld(tmp_path)
+    world.create_stream("O", subjects=["o.*"], storage=storage)
+    create(world, {"name": "O"}, name="X")
+    for number in range(count):
+        world.put("o.a", b"%d" % number)
+    for _ in range(5):
+        world.clock.advance(S)
+        world.settle()
+    return world
+
+
+def test_what_is_on_disk_though_its_commit_failed_is_not_sourced_twice(tmp_path: Path) -> None:
+    world = sourced_world(tmp_path, 5, "memory")
+    world.disk.lies = True
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC, "disk I/O error")
+    for number in range(5, 10):
+        world.publish("o.a", b"%d" % number)
+    world.turns(8)
+    world.heal()
+    for _ in range(20):
+        world.clock.advance(S)
+        world.settle()
+
+    assert (world.state("O")["messages"], world.state("X")["messages"]) == (10, 10)
+
+
+def test_a_commit_that_fails_while_a_start_looks_for_the_places_doubles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = sourced_world(tmp_path, 300)
+    world.api("STREAM.PURGE.X")
+    opened: list[sources.Sources] = []
+    open_one = sources.Sources.open
+
+    def failing(one: sources.Sources) -> None:
+        open_one(one)
+        if not opened:
+            opened.append(one)
+            one.rolled_back()  # a commit of anything failed
+
+    monkeypatch.setattr(sources.Sources, "open", failing)
+    world.restart()
+    assert opened
+    for _ in range(20):
+        world.clock.advance(S)
+        world.settle()
+
+    assert world.state("X")["messages"] == 0
+    assert world.api("STREAM.INFO.X")["sources"][0]["lag"] == 0
+    world.put("o.a", b"new")
+    world.settle()
+    assert world.state("X")["messages"] == 1
