@@ -10,6 +10,7 @@ one line under way, every line with a checksum. Truth: docs/device-link.md, "The
 """
 
 _REPEAT_MS = 500
+_ASK_MS = 3000  # that a gateway which has all of ours and stored none is asked
 _LINE_BYTES_MAX = 256
 
 
@@ -35,6 +36,7 @@ class TextSender:
         self._hello = "hello {} {}".format(name, boot_id).encode()
         self._kept_max = kept_max
         self._kept = []  # (number, line)
+        self._got = 0  # so many of them, the oldest, the gateway has and did not store yet
         self._last_number = 0
         self._subjects = []  # served
         self._answers = []
@@ -49,7 +51,10 @@ class TextSender:
         """Keep a reading; the oldest gives way to it when there is no room."""
         if len(self._kept) == self._kept_max:
             self._kept.pop(0)
-            self.dropped += 1
+            self.dropped += self._got == 0
+            self._got = max(0, self._got - 1)
+        if self.greeted and self._got == len(self._kept):
+            self._say_at_ms = None
         self._last_number += 1
         text = "#{} pt {} {} {}".format(self._last_number, subject, value, unit)
         self._kept.append((self._last_number, text.rstrip(" ").encode()))
@@ -76,29 +81,42 @@ class TextSender:
         self._answers = []
         is_due = self._say_at_ms is None or now_ms - self._say_at_ms >= 0
         if is_due and (not self.greeted or self._kept):
-            self._say_at_ms = now_ms + _REPEAT_MS
-            lines.append(self._kept[0][1] if self.greeted else self._hello)
+            at = min(self._got, len(self._kept) - 1)  # the last again: does it still have them?
+            has_all = self.greeted and self._got == len(self._kept)
+            self._say_at_ms = now_ms + (_ASK_MS if has_all else _REPEAT_MS)
+            lines.append(self._kept[at][1] if self.greeted else self._hello)
         return b"".join([sealed(line) for line in lines])
 
     def _hear(self, text: str) -> None:
         words = text.split(" ")
         if text == "ok hello":
             self.greeted = True
+            self._got = 0  # it may have been started anew
             self._answers = list(self._subjects)
             self._say_at_ms = None
         elif text == "hello?":
             self.greeted = False
             self._say_at_ms = None
-        elif words[0] == "ok" and len(words) == 2 and words[1].isdigit():
-            while self._kept and self._kept[0][0] <= int(words[1]):
-                self._kept.pop(0)
-                self.acked += 1
-            self._say_at_ms = None
+        elif words[0] in ("ok", "got") and len(words) == 2 and words[1].isdigit():
+            self._on_ack(int(words[1]), words[0] == "ok")
         elif words[0] == "msg" and len(words) > 1:
             self._call(words[1], words[2:])
         elif words[0] == "req" and len(words) > 2:
             answer = self._call(words[2], words[3:])
             self._answers.append("rep {} {}".format(words[1], answer).encode())
+
+    def _on_ack(self, number: int, is_stored: bool) -> None:
+        if not self.greeted:
+            return
+        count = len([one for one, _ in self._kept if one <= number])
+        is_news = count > self._got or (is_stored and count > 0)
+        self._got = max(self._got, count)
+        if is_stored:
+            self._kept = self._kept[count:]
+            self._got -= count
+            self.acked += count
+        if is_news:
+            self._say_at_ms = None
 
     def _call(self, subject: str, words: "list[str]") -> str:
         if self.on_message is None:

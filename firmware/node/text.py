@@ -1,7 +1,8 @@
 """A node that speaks the text dialect of the link: for boards that have no room for its frames.
 
 `#12 pt temperature 21.5*5d` is kept and said again until `ok 12` comes, which is after the COMMIT.
-One line at a time is on its way: `ok 13` speaks for 12, too, also when 12 was never heard.
+One line at a time is on its way: `ok 13` speaks for 12, too, also when 12 was never heard. Where
+readings are gathered the gateway says `got 12` before: it has the line, so the next one may go.
 Knows the dialect's device side; sensors and board are in `measuring`. Truth: docs/device-link.md,
 "The text dialect".
 """
@@ -24,12 +25,15 @@ _KEEP_MAX = 64
 _HELLO_MS = 2000
 _REPEAT_MS = 1000
 _SILENT_MS = 6000  # without an ack that is due: perhaps it forgot us
+_ASK_MS = 3000  # that a gateway which has all of ours and stored none is asked
 _WRITE_RETRY_MS = 5
 _LINE_BYTES_MAX = 64  # of what the gateway says
 
 
 class TextNode(Measuring):
-    """Keeps the newest `keep` readings that are not acknowledged; older ones are `dropped`."""
+    """Keeps the newest `keep` readings that are not acknowledged; older ones are `dropped`, but for
+    those that a gateway has got.
+    """
 
     def __init__(
         self,
@@ -49,10 +53,11 @@ class TextNode(Measuring):
         self._hello = "hello {} {}".format(name, hal.boot_id())
         self._keep = keep
         self._kept: "list[tuple[int, str, int | float]]" = []  # number, subject, value
-        self._is_sent = False  # the oldest of them is on its way
+        self._got = 0  # so many of them, the oldest, the gateway has and did not store yet
+        self._is_sent = False  # the next of them is on its way
         self._number = 0
         self._log = ""  # the newest error, said once
-        self._said_at_ms = hal.ticks_ms() - _HELLO_MS  # hello, or the oldest line on its way
+        self._said_at_ms = hal.ticks_ms() - _HELLO_MS  # hello, or the line on its way
         self._heard_at_ms = hal.ticks_ms()
         self._out = memoryview(b"")
         self._line = bytearray()
@@ -88,8 +93,11 @@ class TextNode(Measuring):
             return
         if len(self._kept) == self._keep:
             self._kept.pop(0)
-            self._is_sent = False
-            self.dropped += 1
+            if self._got:
+                self._got -= 1
+            else:
+                self._is_sent = False
+                self.dropped += 1
         self._number += 1
         self._kept.append((self._number, subject, value))
 
@@ -112,9 +120,13 @@ class TextNode(Measuring):
             return "log error " + text
         if not self._kept or (self._is_sent and since_ms < _REPEAT_MS):
             return ""
+        if self._got == len(self._kept):
+            if since_ms < _ASK_MS:
+                return ""
+            self._got -= 1  # is it still there, and does it still have them?
         self._is_sent = True
         self._said_at_ms = now_ms
-        return "#{} pt {} {}".format(*self._kept[0])
+        return "#{} pt {} {}".format(*self._kept[self._got])
 
     def _take(self, byte: int, now_ms: int) -> None:
         if byte not in (10, 13):
@@ -131,20 +143,30 @@ class TextNode(Measuring):
             self.is_up = False
             self._said_at_ms = now_ms - _HELLO_MS
         elif text[:3] == "ok ":
-            self._on_ack(text[3:], now_ms)
+            self._on_ack(text[3:], now_ms, is_stored=True)
+        elif text[:4] == "got ":
+            self._on_ack(text[4:], now_ms, is_stored=False)
 
     def _up(self, now_ms: int) -> None:
         self.is_up = True
         self._is_sent = False
+        self._got = 0  # it may be another gateway, or one that was started anew
         self._heard_at_ms = now_ms
 
-    def _on_ack(self, digits: str, now_ms: int) -> None:
-        if not digits.isdigit() or len(digits) > 10:
+    def _on_ack(self, digits: str, now_ms: int, is_stored: bool) -> None:
+        if not self.is_up or not digits.isdigit() or len(digits) > 10:
             return
         self._heard_at_ms = now_ms
-        if self._is_sent and int(digits) == self._kept[0][0]:
-            self._kept.pop(0)
+        number = int(digits)
+        if number > self._number:
+            return
+        if self._is_sent and self._kept[self._got][0] <= number:
             self._is_sent = False
+        while self._got < len(self._kept) and self._kept[self._got][0] <= number:
+            self._got += 1
+        while is_stored and self._kept and self._kept[0][0] <= number:
+            self._kept.pop(0)
+            self._got -= 1
             self.acked += 1
 
 

@@ -31,8 +31,10 @@ def sender_module():
     return module
 
 
-def new_framing():
-    framing = TextLinkFraming(name="port", msg_id_prefix=b"p.boot", max_frame_bytes=256)
+def new_framing(gathers=False):
+    framing = TextLinkFraming(
+        name="port", msg_id_prefix=b"p.boot", max_frame_bytes=256, gathers=gathers
+    )
     framing.allows = lambda device, kind, subject: True
     framing.opened(0)
     return framing
@@ -92,6 +94,30 @@ def test_a_line_that_drops_and_damages_loses_no_numbered_reading_and_doubles_non
     values = [b'{"v":%d,"unit":"C"}' % number for number in range(1, 51)]
     assert list(gateway.stored.values()) == values
     assert sender.dropped == 0
+
+
+def test_the_sender_goes_on_when_its_gateway_has_a_line_and_keeps_it():
+    sender = sender_module().TextSender("uno", 7, kept_max=4)
+    gateway = Gateway()
+    gateway.framing = new_framing(gathers=True)
+    now_ms = 0
+    for number in range(1, 11):
+        sender.point("t", str(number))
+        for _ in range(4):
+            now_ms += 100
+            gateway.framing.receive(sender.data_to_send(now_ms), now_ms)
+            while (event := gateway.framing.next_event()) is not None:
+                if isinstance(event, Reading):
+                    gateway.stored[event.msg_id] = event.receipt
+            sender.receive(gateway.framing.data_to_send(now_ms))
+
+    assert [*gateway.stored] == [b"uno.7.%d" % number for number in range(1, 11)]
+    assert (sender.unacked, sender.acked, sender.dropped) == (4, 0, 0)
+    assert sender.data_to_send(now_ms + 2000) == b""
+    assert sender.data_to_send(now_ms + 3000) == sender_module().sealed(b"#10 pt t 10")
+    gateway.framing.committed(gateway.stored[b"uno.7.10"])
+    sender.receive(gateway.framing.data_to_send(now_ms))
+    assert (sender.unacked, sender.acked) == (0, 4)
 
 
 def test_the_sender_serves_and_hears():

@@ -7,7 +7,7 @@ import pytest
 from node.text import TextNode
 
 from leafnode.bridge.framing.text_link import TextLinkFraming
-from leafnode.bridge.reading import DeviceLog, Reading
+from leafnode.bridge.reading import DeviceHello, DeviceLog, Reading, Receipt
 from tests.firmware.test_node import PaperHal
 from tests.unit.link.lossy import Dice, worn
 
@@ -30,8 +30,13 @@ class Store:
                 self.logs.append(event.text)
 
 
-def new_framing(max_frame_bytes=1024):
-    return TextLinkFraming(name="port", msg_id_prefix=b"port.1", max_frame_bytes=max_frame_bytes)
+def new_framing(max_frame_bytes=1024, gathers=False):
+    return TextLinkFraming(
+        name="port",
+        msg_id_prefix=b"port.1",
+        max_frame_bytes=max_frame_bytes,
+        gathers=gathers,
+    )
 
 
 def run(node, hal, store, carry=lambda data: data, restart_at=()):
@@ -103,3 +108,89 @@ def test_a_line_that_the_port_takes_for_too_long_stops_no_reading_behind_it():
 
     assert node.done
     assert [payload for _, payload in store.readings.values()] == [b"", b'{"v":2}'] * 2
+
+
+class Gathering(Store):
+    """Stores what came within five seconds at their end; a restart loses what was not stored."""
+
+    EVERY_MS = 5000
+
+    def __init__(self, hal):
+        super().__init__(new_framing(gathers=True))
+        self.hal = hal
+        self.window = {}
+        self.ends_ms = self.EVERY_MS
+        self.receipt = None
+        self.doubled = 0
+
+    def restart(self):
+        self.framing = new_framing(gathers=True)
+        self.window, self.receipt = {}, None
+
+    def take(self):
+        while (event := self.framing.next_event()) is not None:
+            if isinstance(event, DeviceHello) and self.readings:
+                _, boot, seq = list(self.readings)[-1].split(b".")
+                self.framing.committed(Receipt(int(boot), int(seq)))  # as bridge/resume does
+            if isinstance(event, Reading):
+                self.doubled += event.msg_id in self.window or event.msg_id in self.readings
+                self.window[event.msg_id] = event.payload
+                self.receipt = event.receipt
+        if self.hal.now_ms >= self.ends_ms:
+            self.ends_ms += self.EVERY_MS
+            self.readings.update(self.window)
+            self.window = {}
+            if self.receipt is not None:
+                self.framing.committed(self.receipt)
+
+
+def play(node, hal, store, carry, restart_at_ms=()):
+    restarts = list(restart_at_ms)
+    while not node.done and hal.now_ms < UNTIL_MS:
+        if restarts and hal.now_ms >= restarts[0]:
+            restarts.pop(0)
+            store.restart()
+        hal.wait(node.poll())
+        data, hal.outgoing = hal.outgoing, b""
+        store.framing.receive(carry(data), hal.now_ms)
+        store.take()
+        while answer := store.framing.data_to_send(hal.now_ms):
+            hal.incoming += carry(answer)
+
+
+def test_where_readings_are_gathered_a_small_memory_holds_up_nothing():
+    hal = PaperHal()
+    store = Gathering(hal)
+    node = TextNode(hal, [("temp", lambda: 21.5)], "uno", 100, 100, keep=4)
+
+    play(node, hal, store, lambda data: data)
+
+    assert node.done
+    assert (node.dropped, store.doubled) == (0, 0)
+    assert list(store.readings) == [b"uno.1.%d" % number for number in range(1, 101)]
+    assert hal.now_ms < 20_000  # ten seconds of measuring, and the end of the last window
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_gathered_when_the_gateway_restarts_is_said_again(seed):
+    dice = Dice(seed + 1)
+    hal = PaperHal()
+    store = Gathering(hal)
+    node = TextNode(hal, [("temp", lambda: 21.5)], "uno", 200, 60, keep=64)
+
+    play(node, hal, store, lambda data: worn(dice, data), restart_at_ms=(3_000, 9_000, 21_000))
+
+    assert node.done
+    assert (node.dropped, store.doubled) == (0, 0)
+    assert list(store.readings) == [b"uno.1.%d" % number for number in range(1, 61)]
+
+
+def test_a_gateway_that_goes_when_all_is_said_and_not_stored_is_noticed():
+    hal = PaperHal()
+    store = Gathering(hal)
+    node = TextNode(hal, [("temp", lambda: 21.5)], "uno", 100, 10, keep=16)
+
+    play(node, hal, store, lambda data: data, restart_at_ms=(2_000,))
+
+    assert node.done
+    assert list(store.readings) == [b"uno.1.%d" % number for number in range(1, 11)]

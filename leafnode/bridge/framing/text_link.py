@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge import port_bounds
 from leafnode.bridge.framing.text_lines import Line, Passed, parse, point, sealed
+from leafnode.bridge.framing.text_numbers import Numbers, Seq
 from leafnode.bridge.framing.text_wrong import Wrong, WrongLines
 from leafnode.bridge.reading import (
     MORE,
@@ -46,7 +47,6 @@ _STATUS: Final = {
     verbs.STATUS_TOO_LARGE: b"too-large",
 }
 _ANSWERS_MAX: Final = 64  # lines that wait for the board to read, besides messages
-_REPEATED_MAX: Final = 8  # lines back that a board may repeat; further back it has started anew
 _BARE_HELLOS: Final = 3  # in a row, of a board without checksums where one with them was
 _SAME_LINES: Final = 3  # that can be no reading: it is not the wire, the board means them so
 _KNOWN_BY_BYTES: Final = 1024  # of such a line
@@ -56,15 +56,17 @@ class TextLinkFraming:
     """Implements Framing, and BoardChannel for what goes to the board.
 
     `msg_id_prefix` is unique for this instance; `name` is the board's until it says
-    hello.
+    hello. With `gathers` readings are stored together, some time after the first.
     """
 
-    def __init__(self, *, name: str, msg_id_prefix: bytes, max_frame_bytes: int) -> None:
+    def __init__(
+        self, *, name: str, msg_id_prefix: bytes, max_frame_bytes: int, gathers: bool = False
+    ) -> None:
         self.allows: Callable[[str, int, str], bool] | None = None
         self.admits: Callable[[str], bool] | None = None
         self.dropped = 0  # messages that gave way to newer ones
         self._heard_at_ms = 0
-        self._bytes_in = self._frames = self._noise_bytes = self._missing = 0
+        self._bytes_in = self._frames = self._noise_bytes = 0
         self.wrong = WrongLines()
         self._own_name = name
         self._msg_id_prefix = msg_id_prefix
@@ -82,9 +84,7 @@ class TextLinkFraming:
         self._doubted: tuple[bytes, int] = (b"", 0)  # a hello without one, and how often it came
         self._same: tuple[bytes, int] = (b"", 0)  # a line that can be no reading, and how often
         self._seals = False  # the last line had one: so do ours
-        self._last_seq = 0
-        self._committed_seq = 0
-        self._ok_due = False
+        self._numbers = Numbers(gathers=gathers)
         self._out: deque[bytes] = deque(maxlen=_ANSWERS_MAX + verbs.MESSAGES_MAX)
         self._subs: dict[int, bytes] = {}
         self._answering: set[int] = set()  # those of them that answer
@@ -132,9 +132,7 @@ class TextLinkFraming:
     def committed(self, receipt: Receipt) -> None:
         if receipt.boot_id != self._this_life:
             return
-        self._committed_seq = max(self._committed_seq, receipt.seq)
-        self._last_seq = max(self._last_seq, receipt.seq)
-        self._ok_due = True
+        self._numbers.committed(receipt.seq)
 
     def untaken(self, receipt: Receipt) -> None:
         """Nobody has this reading: what is behind it is taken again behind the next hello."""
@@ -143,14 +141,10 @@ class TextLinkFraming:
         self._start = self._searched = 0
         self._is_greeted = False
         if receipt.boot_id == self._this_life:
-            self._last_seq = min(self._last_seq, receipt.seq - 1)
+            self._numbers.untaken(receipt.seq)
 
     def data_to_send(self, now_ms: int) -> bytes:  # noqa: ARG002
-        lines = []
-        if self._ok_due:
-            self._ok_due = False
-            lines.append(b"ok %d" % self._committed_seq)
-        lines += self._out
+        lines = [*self._numbers.due(), *self._out]
         self._out.clear()
         return b"".join([(sealed(ln) if self._seals else ln) + b"\n" for ln in lines])
 
@@ -164,7 +158,7 @@ class TextLinkFraming:
             bad=self.wrong.bad,
             overlong=self.wrong.overlong,
             noise_bytes=self._noise_bytes,
-            missing=self._missing,
+            missing=self._numbers.missing,
         )
 
     def present(self, now_ms: int) -> tuple[str, int] | None:
@@ -350,9 +344,10 @@ class TextLinkFraming:
         self._is_greeted = True
         if not resumed:
             self._life -= boot_id == 0
-            self._last_seq = self._committed_seq = 0
-            self._ok_due = False
+            self._numbers.begin(has_boot=boot_id != 0)
             self._same = b"", 0
+        else:
+            self._numbers.resume()
         self._out.append(b"ok hello")
         # Without a boot id nothing of it can be in a stream under an id that it gives again.
         self._events.append(DeviceHello(name, boot_id, resumed=resumed or boot_id == 0))
@@ -364,8 +359,7 @@ class TextLinkFraming:
         self._is_greeted = False
         self._device, self._boot_id = self._own_name, 0
         self._life -= 1
-        self._last_seq = self._committed_seq = 0
-        self._ok_due = False
+        self._numbers.begin(has_boot=False)
 
     @property
     def _this_life(self) -> int:
@@ -390,16 +384,11 @@ class TextLinkFraming:
 
     def _is_new(self, seq: int) -> bool:
         """Say whether a numbered line is to be taken; answer it if not."""
-        if not self._is_greeted or seq + _REPEATED_MAX <= self._last_seq:
-            # Numbers of a board that nobody knows, or that started anew without a hello.
+        what = self._numbers.judge(seq) if self._is_greeted else Seq.FAR
+        if what is Seq.FAR:
+            # Of a board that nobody knows, or that started anew without a hello.
             self._ask_hello()
-            return False
-        if seq <= self._last_seq:
-            self._ok_due = self._committed_seq >= seq
-            return False
-        self._missing += seq - self._last_seq - 1 if self._last_seq else 0
-        self._last_seq = seq
-        return True
+        return what is Seq.NEW
 
     def _ask_hello(self) -> None:
         if b"hello?" not in self._out:

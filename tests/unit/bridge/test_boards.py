@@ -165,6 +165,28 @@ def test_why_a_line_of_a_text_board_is_not_taken_is_counted_and_logged(
     assert (text["value"], text["unit"], text["checksum"]) == (2, 1, 0)
 
 
+def test_all_numbered_lines_of_a_text_board_are_gathered_and_then_acknowledged() -> None:
+    gather = MappingOptions(every_ns=60 * NS_PER_S, functions=("max", "count"))
+    options = replace(port("text_link"), mapping=gather, codec=CodecOptions("json"))
+    world = World(options)
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(b"hello uno 5\n")
+        await world.until(lambda: b"ok hello" in world.hear())
+        for number in range(1, 21):
+            world.say(b"#%d pt temp %d\n" % (number, number))
+            heard = b"got %d\n" % number
+            await world.until(lambda: world.hear() == heard)  # noqa: B023
+        assert world.stream.payloads == []
+        world.clock.advance(60 * NS_PER_S)
+        await world.until(lambda: b"ok 20" in world.hear())
+
+    run(world, story)
+
+    assert world.stream.payloads == [b'{"v":20,"count":20}']
+
+
 def test_what_a_board_says_beyond_max_payload_is_not_published() -> None:
     """Its answers, why it failed, and what it asks; each at the bound, and one byte beyond."""
     world = World(port("text_link"), max_payload_bytes=200)

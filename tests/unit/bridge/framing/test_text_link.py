@@ -92,6 +92,24 @@ def test_a_numbered_line_is_acknowledged_after_the_commit() -> None:
     assert hears(framing) == [b"ok 1"]
 
 
+def test_where_readings_are_gathered_a_board_goes_on_before_they_are_stored() -> None:
+    framing = TextLinkFraming(name="uno", msg_id_prefix=b"p.boot", max_frame_bytes=64, gathers=True)
+    framing.opened(0)
+    says(framing, sealed(b"hello node1 77"))
+    hears(framing)
+
+    for number in (1, 2, 3):
+        assert len(says(framing, sealed(b"#%d pt temp 21.5" % number))) == 1
+        assert hears(framing) == [sealed(b"got %d" % number)]
+    framing.opened(0)
+    assert says(framing, sealed(b"#3 pt temp 21.5")) == []
+    assert hears(framing) == [sealed(b"hello?")]
+    says(framing, sealed(b"hello node1 77"), sealed(b"#1 pt temp 21.5"))  # what it keeps
+    assert hears(framing) == [sealed(b"got 3"), sealed(b"ok hello")]
+    framing.committed(Receipt(77, 3))
+    assert hears(framing) == [sealed(b"ok 3")]
+
+
 NEVER_A_READING = (
     b"#2 pt temp nan",
     b"#2 pt temp -.5",

@@ -1,0 +1,78 @@
+"""The numbers of one board's lines in the text dialect: which is new, and what the board is told.
+
+Knows numbers; not lines, and not what becomes of them. Truth: docs/device-link.md, "The text
+dialect", "Numbers".
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Final
+
+_REPEATED_MAX: Final = 8  # lines back that a board may repeat; further back it has started anew
+
+
+class Seq(Enum):
+    """What a number is."""
+
+    NEW = auto()
+    AGAIN = auto()  # it was taken before; the board is told once more
+    FAR = auto()  # so far behind that another life of the board must have said it
+
+
+class Numbers:
+    """Of the board that is there. `missing`: numbers that it left out, of all boards.
+
+    With `gathers` a board that gives its boot a number is told `got` of what is taken and is stored
+    later, so that it may go on meanwhile.
+    """
+
+    def __init__(self, *, gathers: bool) -> None:
+        self.missing = 0
+        self._gathers = gathers
+        self._tells = False
+        self._last = self._committed = 0
+        self._is_resumed = False  # it says again what it keeps, however far back that is
+        self._ok_due = self._got_due = False
+
+    def begin(self, *, has_boot: bool) -> None:
+        """Another board is there, or another life of the one before."""
+        self._last = self._committed = 0
+        self._is_resumed = self._ok_due = self._got_due = False
+        self._tells = self._gathers and has_boot
+
+    def resume(self) -> None:
+        """The same life of the same board said hello again."""
+        self._is_resumed = True
+
+    def judge(self, seq: int) -> Seq:
+        """Say what a number is. One that is new counts as taken from now on."""
+        if seq > self._last:
+            self.missing += seq - self._last - 1 if self._last else 0
+            self._last = seq
+            self._is_resumed = False
+            self._got_due = self._tells
+            return Seq.NEW
+        if seq + _REPEATED_MAX <= self._last and not self._is_resumed:
+            return Seq.FAR
+        self._ok_due |= self._committed >= seq
+        self._got_due = self._tells
+        return Seq.AGAIN
+
+    def untaken(self, seq: int) -> None:
+        """This one was lost on its way, and those behind it: they are expected again."""
+        self._last = min(self._last, seq - 1)
+        self._got_due = False
+
+    def committed(self, seq: int) -> None:
+        self._committed = max(self._committed, seq)
+        self._last = max(self._last, seq)
+        self._ok_due = True
+
+    def due(self) -> list[bytes]:
+        """Return the lines that the board is told now."""
+        lines = [b"ok %d" % self._committed] if self._ok_due else []
+        if self._got_due and self._last > self._committed:
+            lines.append(b"got %d" % self._last)
+        self._ok_due = self._got_due = False
+        return lines

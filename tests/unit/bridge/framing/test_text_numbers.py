@@ -1,0 +1,82 @@
+"""Numbers of a text board's lines."""
+
+from __future__ import annotations
+
+from leafnode.bridge.framing.text_numbers import Numbers, Seq
+
+
+def begun(*, gathers: bool, has_boot: bool = True) -> Numbers:
+    numbers = Numbers(gathers=gathers)
+    numbers.begin(has_boot=has_boot)
+    return numbers
+
+
+def test_numbers_rise_and_one_that_came_is_told_again_once_it_is_stored() -> None:
+    numbers = begun(gathers=False)
+
+    assert [numbers.judge(seq) for seq in (1, 2, 2, 5)] == [Seq.NEW, Seq.NEW, Seq.AGAIN, Seq.NEW]
+    assert (numbers.missing, numbers.due()) == (2, [])
+    numbers.committed(2)
+    assert (numbers.due(), numbers.due()) == ([b"ok 2"], [])
+    assert numbers.judge(1) is Seq.AGAIN
+    assert numbers.due() == [b"ok 2"]
+
+
+def test_a_line_that_is_told_again_takes_no_answer_away() -> None:
+    numbers = begun(gathers=False)
+    for seq in (1, 2):
+        numbers.judge(seq)
+    numbers.committed(1)
+
+    numbers.judge(2)
+
+    assert numbers.due() == [b"ok 1"]
+
+
+def test_where_readings_are_gathered_what_is_taken_is_told_and_then_what_is_stored() -> None:
+    numbers = begun(gathers=True)
+
+    assert [numbers.judge(seq) for seq in (1, 2)] == [Seq.NEW, Seq.NEW]
+    assert (numbers.due(), numbers.due()) == ([b"got 2"], [])
+    assert numbers.judge(1) is Seq.AGAIN
+    assert numbers.due() == [b"got 2"]
+    numbers.committed(2)
+    assert numbers.due() == [b"ok 2"]
+    numbers.judge(3)
+    numbers.judge(2)
+    assert numbers.due() == [b"ok 2", b"got 3"]
+    numbers.judge(4)
+    numbers.untaken(4)
+    assert numbers.due() == []
+    assert numbers.judge(4) is Seq.NEW
+
+
+def test_a_board_without_a_boot_number_is_told_only_what_is_stored() -> None:
+    """Each of its hellos begins a new life: what it says again would be gathered twice."""
+    numbers = begun(gathers=True, has_boot=False)
+    numbers.judge(1)
+
+    assert numbers.due() == []
+
+
+def test_a_number_far_behind_is_another_lifes_unless_the_board_has_said_hello_again() -> None:
+    numbers = begun(gathers=True)
+    numbers.judge(20)
+
+    assert [numbers.judge(seq) for seq in (13, 12)] == [Seq.AGAIN, Seq.FAR]
+    numbers.resume()
+    assert [numbers.judge(seq) for seq in (1, 2)] == [Seq.AGAIN, Seq.AGAIN]
+    assert numbers.due() == [b"got 20"]
+    assert [numbers.judge(seq) for seq in (21, 12)] == [Seq.NEW, Seq.FAR]
+
+
+def test_another_board_begins_anew() -> None:
+    numbers = begun(gathers=True)
+    numbers.judge(20)
+    numbers.committed(20)
+
+    numbers.begin(has_boot=True)
+
+    assert numbers.due() == []
+    assert numbers.judge(1) is Seq.NEW
+    assert numbers.missing == 0
