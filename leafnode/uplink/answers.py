@@ -193,9 +193,12 @@ _AnswerT = TypeVar(
 
 
 class Delivered(NamedTuple):
-    """What an ack subject says: the stream sequence, when it was stored, how many come after it."""
+    """What an ack subject says: the stream sequence, which delivery of its consumer it is, when it
+    was stored, how many come after it.
+    """
 
     seq: int
+    delivery: int
     stored_ns: int
     pending: int
 
@@ -285,7 +288,7 @@ def delivered(ack_subject: bytes) -> Delivered | None:
     numbers = tokens[4:9] if len(tokens) == 9 else tokens[6:11]
     if not all(number.isdigit() and len(number) <= MAX_SEQ_DIGITS for number in numbers):
         return None
-    return Delivered(int(numbers[1]), int(numbers[3]), int(numbers[4]))
+    return Delivered(*(int(number) for number in numbers[1:]))
 
 
 def status(header_size: int, body: bytes) -> tuple[int, str]:

@@ -328,9 +328,9 @@ class Asking:
             self.failed(f"the local stream does not say what it has: {refuted}")
             return
         resume.refute(refuted)
-        foreign = resume.foreign
-        if foreign is not None and not resume.is_parted and not self._options.newest_first:
-            self._part(resume, foreign)
+        end = resume.hidden_end if resume.foreign is None else resume.foreign.hub_seq
+        if end and not resume.is_parted and not self._options.newest_first:
+            self._part(resume, end)
             return
         if not self._options.newest_first:
             waiting = {entry.seq for entry in self._flight.window}
@@ -340,6 +340,8 @@ class Asking:
             self._blind(self.doubt, is_ailment=True)
         elif resume.refuted:
             self._restored(position, resume.refuted)
+        elif position.last == 0 and self._ways.is_fresh and not self._flight.has_sent:
+            self._go_on(resume, position)
         elif position.last == 0 and resume.strangers:
             prefix = self._ways.now.prefix
             problem = f"others publish under {prefix}: it should be this server's own"
@@ -350,8 +352,11 @@ class Asking:
         else:
             self._go_on(resume, position)
 
-    def _part(self, resume: Resume, foreign: HubMessage) -> None:
-        """A copy was restored: find out what the hub has of what is here."""
+    def _part(self, resume: Resume, end: int) -> None:
+        """A copy was restored, or others hide what is ours: find out what the hub has of that.
+
+        `end`: of the part of the hub's stream in which it may be.
+        """
         assert self._origin is not None, "it has begun"
         origin, here = self._origin, (self._local, self._flight.window)
 
@@ -375,7 +380,7 @@ class Asking:
         if len(subjects) > limits.UPLINK_PARTING_SUBJECTS_MAX:
             found(None)
         else:
-            self._history.begin(Parting(subjects, foreign.hub_seq), origin, here, found)
+            self._history.begin(Parting(subjects, end), origin, here, found)
 
     def _hub_had(self) -> int:
         """Return up to where the hub had all; what this run set aside or removed is not in it."""

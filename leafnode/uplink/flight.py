@@ -90,6 +90,7 @@ class Flight:
         self.last_ack_ns = 0  # wall time
         self.latest: Latest | None = None
         self.hub_had = 0  # the highest sequence that the hub acknowledged
+        self.has_sent = False  # anything of this stream
         self.acked: Callable[[], None] = lambda: None  # called after each PubAck
         self.is_ready: Callable[[], bool] = lambda: True  # asked before anything is sent
         self._too_large = False
@@ -123,6 +124,7 @@ class Flight:
         self.window = self._empty()
         self.latest = None
         self.hub_had = 0
+        self.has_sent = False
         self._forgotten += 1
         self._series = b"%d" % self._forgotten if self._forgotten else b""
 
@@ -276,6 +278,7 @@ class Flight:
             self._not_taken(entry, subject)
             return
         self._untaken.pop(subject, None)
+        self.has_sent = True
         self._way.sent(entry.seq)
         parts.counters.resent += entry.attempts > 1
         if not self._ack_alarm.is_set:

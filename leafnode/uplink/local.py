@@ -96,6 +96,7 @@ class LocalStream:
         self._search = search
         self._consumer = ""
         self._pull = 0  # number of the newest pull request
+        self._delivery = 0  # the newest that came since it was opened
         self._wanted = 0  # messages of it still to come; 0: none is open
         self._pull_alarm = Alarm(clock, self._pull_lost)
         self._acks: list[bytes] = []  # of one turn: what leaves the window at most
@@ -145,6 +146,7 @@ class LocalStream:
             if isinstance(consumer, Failure):
                 then(Failure(consumer.err_code, f"consumer {self._consumer}: {consumer.text}"))
             else:
+                self._delivery = 0
                 then(LocalState(stream, consumer))
 
         ask_stream(self._mailbox, self._stream, looked_up)
@@ -223,6 +225,10 @@ class LocalStream:
         place = answers.delivered(reply)
         if place is None:
             return
+        if place.delivery <= self._delivery:
+            self._end(Pulled(gone=True))  # another consumer, or this one as it was: of an archive
+            return
+        self._delivery = place.delivery
         entry = Entry(place.seq, subject, header_size, body, reply, place.stored_ns)
         if self._wanted > 0:
             self._wanted -= 1

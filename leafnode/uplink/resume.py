@@ -219,6 +219,12 @@ class Resume:
         if is_acked and any(self._acked < seq <= floor for seq in waiting):
             self.refuted = newest.seq
 
+    @property
+    def hidden_end(self) -> int:
+        """Where to look for what is ours before, if others are the last under all our subjects."""
+        is_hidden = self._known is None and self.strangers and self._base() is None
+        return self._end + 1 if is_hidden and self._end else 0
+
     def part(self, common: HubMessage | None) -> None:
         """Take the newest of the hub's that is here, too. What was in flight with it is asked."""
         self.is_parted, self._common = True, common
@@ -238,10 +244,11 @@ class Resume:
         if base is None:
             return Position(floor=self._acked, hub_seq=self._end, last=0)
         newest = self._newest()
-        if self.refuted and newest is not None:
-            # What goes from now on is stored behind that one, whosever it is.
+        if (self.refuted and newest is not None) or self._common is not None:
+            # What goes from now on is stored behind the last one, whosever it is.
             floor = self._acked if self._common is None else max(self._acked, base.floor)
-            found = Position(floor, newest.hub_seq, stored=Ranges([(1, floor)]))
+            end = self._end if newest is None else newest.hub_seq
+            found = Position(floor, end, stored=Ranges([(1, floor)]))
             return self._onward(found) if self._common is not None else found
         floor, hub_seq, text = base
         read = ranges.parse(text, limits.UPLINK_RANGES_READ_MAX) if text else None

@@ -96,6 +96,7 @@ class Ways:
         self._renamings: list[Renaming] = []
         self.reached: Reached | None = None
         self._identity = Identity()
+        self.is_fresh = False  # nothing was ever sent of the stream, by what was kept
 
     def take(self, record: Record) -> bool:
         """Take what was kept; say whether it has to be kept anew."""
@@ -124,6 +125,8 @@ class Ways:
         known = self._identity
         is_known = known.created == stream.created or (known.created and stream.is_restored)
         name = known.name if is_known else hash8(stream.created)
+        # What is new is kept before the first message goes.
+        self.is_fresh = known.name not in {"", name} or (self.is_fresh and known.name == name)
         self._identity = Identity(stream.created, name)
         return name, self._identity != known
 

@@ -11,8 +11,9 @@ import base64
 import json
 from bisect import bisect_right
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leafnode.go_time import format_time
 from leafnode.protocol.header import get as header_of
@@ -62,6 +63,16 @@ class SideStream:
         return [payload for _, _, payload in self.messages]
 
 
+class Archive(NamedTuple):
+    """A stream as it was."""
+
+    messages: dict[int, tuple[bytes, int, bytes]]
+    times: dict[int, int]
+    last_seq: int
+    size: int
+    consumers: list[Consumer]
+
+
 class LocalJetStream:
     """One stream of one account, and those that are made beside it."""
 
@@ -88,6 +99,8 @@ class LocalJetStream:
         self.last_seq = 0
         self.consumers: dict[str, Consumer] = {}
         self.times: dict[int, int] = {}
+        self.max_per_subject = 0  # the next one pushes the oldest out
+        self.removed: list[bytes] = []  # payloads that went unasked for
         self._size = 0
         self.side: dict[str, SideStream] = {}
         self.denies_consumers = False
@@ -107,13 +120,17 @@ class LocalJetStream:
         self.messages[self.last_seq] = (subject, len(header), header + payload)
         self.times[self.last_seq] = self.clock.wall_ns()
         self._size += len(subject) + len(header) + len(payload)
+        if self.max_per_subject:
+            same = [seq for seq, one in self.messages.items() if one[0] == subject]
+            self.delete(*same[: -self.max_per_subject])
         self._serve_all()
         return self.last_seq
 
     def delete(self, *seqs: int) -> None:
         """Somebody deletes messages; a consumer that had them does not wait for them any more."""
         for seq in seqs:
-            subject, _, body = self.messages.pop(seq)
+            subject, header_size, body = self.messages.pop(seq)
+            self.removed.append(body[header_size:])
             self._size -= len(subject) + len(body)
             for consumer in self.consumers.values():
                 consumer.pending.pop(seq, None)
@@ -124,10 +141,33 @@ class LocalJetStream:
             for pull in list(consumer.pulls):
                 self._end(consumer, pull, b"409 Consumer Deleted")
         self.consumers.clear()
+        self.removed += [body[size:] for _, size, body in self.messages.values()]
         self.messages.clear()
         self.times.clear()
         self.last_seq = self._size = 0
         self.created = created
+
+    def archive(self, *, has_consumers: bool = True) -> Archive:
+        """Return what an archive of the stream has: all of it, with its consumers or without."""
+        consumers = self.consumers.values() if has_consumers else ()
+        kept = [replace(one, pending=dict(one.pending), pulls=[]) for one in consumers]
+        return Archive(dict(self.messages), dict(self.times), self.last_seq, self._size, kept)
+
+    def restore(self, archive: Archive, created: str = "") -> None:
+        """Put it back in the place of what is there: another stream (`created`), or a copy of the
+        store in which it is the same.
+        """
+        self.make_anew(created or self.created)
+        self.messages, self.times = dict(archive.messages), dict(archive.times)
+        self.last_seq, self._size = archive.last_seq, archive.size
+        back = {body[size:] for _, size, body in self.messages.values()}
+        self.removed = [one for one in self.removed if one not in back]
+        for one in archive.consumers:
+            due_ns = self.clock.monotonic_ns() + one.config["ack_wait"]
+            pending = dict.fromkeys(one.pending, due_ns)
+            consumer = replace(one, pending=pending, pulls=[])
+            self.consumers[one.name] = consumer
+            self.clock.call_later(one.config["ack_wait"], partial(self._serve, consumer))
 
     def forget_pulls(self) -> None:
         """What happens to waiting requests when the process that sent them dies."""

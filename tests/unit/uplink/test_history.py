@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,20 +16,14 @@ from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.sim.local_jetstream import Archive
+
 WAITING = 300
-
-
-def saved(world: World) -> dict[str, Any]:
-    names = ("messages", "times", "last_seq", "consumers", "_size")
-    state = {name: getattr(world.local, name) for name in names}
-    for consumer in state["consumers"].values():
-        consumer.pulls.clear()
-    return copy.deepcopy(state)
 
 
 def copied_with_a_backlog(
     *, is_work_queue: bool = False, subjects: int = 1
-) -> tuple[World, dict[str, Any]]:
+) -> tuple[World, Archive]:
     """Give a world that sent a backlog of which a copy was made before."""
     world = World(replace(OPTIONS, window_msgs=16), subjects=("ev.>", "more.>"))
     world.local.is_work_queue = is_work_queue
@@ -41,17 +34,17 @@ def copied_with_a_backlog(
     for number in range(11, 11 + WAITING):
         world.local.store(b"%d" % number, b"ev.%d" % (number % subjects))
     world.clock.advance(NS_PER_S)
-    before = saved(world)
+    before = world.local.archive()
     world.link_up()
     world.clock.advance(60 * NS_PER_S)
     assert len(world.hub.payloads()) == 10 + WAITING
     return world, before
 
 
-def restore(world: World, before: dict[str, Any], *new: bytes) -> None:
+def restore(world: World, before: Archive, *new: bytes) -> None:
     world.uplink.stop()
     world.clock.advance(OUTAGE_NS)
-    vars(world.local).update(copy.deepcopy(before))
+    world.local.restore(before)
     world.restart()
     world.store(*new)
     world.clock.advance(60 * NS_PER_S)
@@ -132,7 +125,7 @@ def test_a_local_stream_that_does_not_answer_is_asked_again() -> None:
     world.clock.advance(5 * NS_PER_S)
     world.uplink.stop()
     world.clock.advance(OUTAGE_NS)
-    vars(world.local).update(copy.deepcopy(before))
+    world.local.restore(before)
     world.hub.bytes_per_s = 2000
     world.restart()
     advance_until(world, lambda: world.status.state is State.ASKING)
@@ -152,7 +145,7 @@ def test_a_hub_that_stops_answering_in_the_middle_is_asked_again() -> None:
     world.clock.advance(5 * NS_PER_S)
     world.uplink.stop()
     world.clock.advance(OUTAGE_NS)
-    vars(world.local).update(copy.deepcopy(before))
+    world.local.restore(before)
     world.hub.questions.clear()
     world.restart()
     advance_until(world, lambda: len(world.hub.questions) > 3)

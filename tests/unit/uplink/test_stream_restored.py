@@ -6,10 +6,9 @@ Truth: docs/uplink.md, "A copy that was restored".
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,28 +17,14 @@ from leafnode.go_time import format_time
 from leafnode.uplink.status import State
 from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
 
+if TYPE_CHECKING:
+    from tests.sim.local_jetstream import Archive
+
 WAITING = 200
 
 
-class Archive:
-    """A stream as it was, with its consumers or without them."""
-
-    def __init__(self, world: World, *, has_consumers: bool) -> None:
-        local = world.local
-        names = ("messages", "times", "last_seq", "_size")
-        self._stream = copy.deepcopy({name: getattr(local, name) for name in names})
-        self._consumers = {}
-        if has_consumers:
-            for name, one in local.consumers.items():
-                self._consumers[name] = replace(one, pending=dict(one.pending), pulls=[])
-
-    def restore(self, world: World) -> None:
-        now_ns = world.clock.monotonic_ns()
-        world.local.make_anew(format_time(world.clock.wall_ns()))
-        vars(world.local).update(copy.deepcopy(self._stream))
-        for name, one in self._consumers.items():
-            pending = dict.fromkeys(one.pending, now_ns + 2 * NS_PER_S)
-            world.local.consumers[name] = replace(one, pending=pending, pulls=[])
+def restore(world: World, archive: Archive) -> None:
+    world.local.restore(archive, format_time(world.clock.wall_ns()))
 
 
 def world_with(**options: Any) -> World:
@@ -68,13 +53,13 @@ def test_a_backlog_that_went_up_before_the_stream_came_back_does_not_go_up_again
     world.link_down()
     world.store(*numbers(11, 10 + WAITING))
     world.clock.advance(NS_PER_S)
-    archive = Archive(world, has_consumers=has_consumers)
+    archive = world.local.archive(has_consumers=has_consumers)
     world.link_up()
     world.clock.advance(60 * NS_PER_S)
     assert missing_or_doubled(world, *numbers(1, 10 + WAITING)) == []
     world.clock.advance(OUTAGE_NS)
 
-    archive.restore(world)
+    restore(world, archive)
     if restarts:
         world.restart()
     world.store(b"new")
@@ -95,14 +80,14 @@ def test_what_comes_under_sequences_that_were_done_before_the_restore_goes_up(
     pause_ns: int, has_consumers: bool
 ) -> None:
     world = world_with()
-    archive = Archive(world, has_consumers=has_consumers)
+    archive = world.local.archive(has_consumers=has_consumers)
     world.store(*numbers(11, 60))
     world.clock.advance(5 * NS_PER_S)
     world.hub.loses_acks = True
     world.store(*numbers(61, 70))
     world.clock.advance(NS_PER_S // 10)
 
-    archive.restore(world)
+    restore(world, archive)
     world.hub.loses_acks = False
     world.store(*[b"new %d" % number for number in range(30)])
     world.clock.advance(pause_ns)
@@ -116,13 +101,13 @@ def test_what_comes_under_sequences_that_were_done_before_the_restore_goes_up(
 
 def test_a_refused_message_of_before_the_restore_holds_nothing() -> None:
     world = world_with()
-    archive = Archive(world, has_consumers=True)
+    archive = world.local.archive()
     world.hub.refuses.add(b"bad")
     world.store(b"bad")
     world.clock.advance(5 * NS_PER_S)
     assert world.status.state is State.REFUSED
 
-    archive.restore(world)
+    restore(world, archive)
     world.store(b"good")
     world.clock.advance(30 * NS_PER_S)
 
@@ -163,3 +148,64 @@ def test_a_name_that_is_none_is_not_taken_from_the_bucket(name: str) -> None:
 
     assert world.hub.payloads() == numbers(1, 11)
     assert len(ids(world)) == 1
+
+
+def test_what_a_restored_consumer_gives_before_anybody_looked_is_not_taken_for_done() -> None:
+    world = World(replace(OPTIONS, window_msgs=4))
+    world.start()
+    world.store(*numbers(1, 10))
+    world.clock.advance(5 * NS_PER_S)
+    archive = world.local.archive()
+    world.hub.queue_ns = NS_PER_S
+    world.store(*numbers(11, 14))
+    world.clock.advance(NS_PER_S // 10)
+    assert not world.local.consumers["leafnode-uplink-EV"].pulls  # nobody is told of its end
+
+    restore(world, archive)
+    world.store(b"new 1", b"new 2", b"new 3", b"new 4", b"new 5")
+    world.clock.advance(60 * NS_PER_S)
+
+    assert world.hub.payloads() == [*numbers(1, 14), *(b"new %d" % one for one in range(1, 6))]
+
+
+@pytest.mark.parametrize("has_consumers", [False, True])
+def test_a_restored_stream_is_found_behind_what_others_stored_under_its_subjects(
+    has_consumers: bool,
+) -> None:
+    world = world_with()
+    archive = world.local.archive(has_consumers=has_consumers)
+    world.store(*numbers(11, 50))
+    world.clock.advance(5 * NS_PER_S)
+    for _ in range(100):
+        world.hub.publish(b"edge.ev.a", b"other")
+    world.link_down()
+    world.link_up()
+    world.clock.advance(OUTAGE_NS)  # it is kept that all was there, and that is not so any more
+
+    restore(world, archive)
+    world.store(b"new")
+    world.clock.advance(60 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 50), b"new") == []
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_others_are_in_nobodys_way_where_the_stream_is_made_anew(
+    newest_first: bool, restarts: bool
+) -> None:
+    world = world_with(newest_first=newest_first)
+    world.hub.publish(b"edge.ev.a", b"other")
+    world.local.make_anew(format_time(world.clock.wall_ns()))
+    world.clock.advance(10 * NS_PER_S)
+    world.link_down()
+    world.clock.advance(NS_PER_S)
+    world.link_up()
+    if restarts:
+        world.restart()
+    world.clock.advance(10 * NS_PER_S)
+    world.store(b"new")
+    world.clock.advance(10 * NS_PER_S)
+
+    assert world.hub.payloads() == [*numbers(1, 10), b"other", b"new"]
+    assert world.status.last_error == ""
