@@ -122,6 +122,7 @@ PING_JITTER: Final = 0.2  # of the first ping, so that a fleet's pings spread ou
 CONTROL_LINES_PER_TURN: Final = 512  # SUB, UNSUB, PING … of one client before others have a turn
 CONTROL_LINE_WORK: Final = TURN_WORK // CONTROL_LINES_PER_TURN
 CONNECT_WORK: Final = 1024  # a CONNECT, beside its line
+ENDING_WRITES_NS: Final = 10 * NS_PER_S  # ours: at the end of the process, beside write_deadline
 ENDING_WORK: Final = 512  # the end of a connection, beside its subscriptions; 64 of them in a turn
 DROP_WORK: Final = 32  # a subscription of it
 CLIENTS_HELD_PER_TURN: Final = 64  # to a reload, or to another JWT of their account; 0.3 ms each

@@ -347,8 +347,7 @@ class TcpConnection:
         if self._held == _HELD_BY_TURN:
             self._turn.wait_for(self._take_turn)
 
-    def close(self, reason: str = "") -> None:
-        del reason  # TCP has no place for it
+    def close(self, reason: str = "") -> None:  # noqa: ARG002 -- TCP has no place for it
         if self._sock is None or self._held & _HELD_BY_END:
             return
         if self._tls is not None and self._tls.established:
@@ -426,6 +425,7 @@ class TcpConnection:
 
     def _end_when_written(self) -> None:
         self._hold(_HELD_BY_END)
+        self._turn.leaving.enter(self)
         if not self.pending_bytes():
             self._finish("")  # else what is pending has its deadline already
 
@@ -449,6 +449,7 @@ class TcpConnection:
         if sock is None:
             return
         self._held |= _HELD_BY_END
+        self._turn.leaving.leave(self)
         self._loop.remove_reader(sock.fileno())
         backlog, self._backlog = self._backlog, None
         if backlog is not None:

@@ -20,6 +20,7 @@ from leafnode.limits import (
     TURN_NS,
     UNKNOWN_COST_NS,
 )
+from leafnode.net.leaving import Leaving
 from leafnode.net.unread import Unread
 from leafnode.routing.peer import Outbox
 
@@ -55,6 +56,7 @@ class Turn:
         "deferred",
         "faults",
         "is_full",
+        "leaving",
         "outbox",
         "receive_buffer",
         "stalls",
@@ -76,6 +78,7 @@ class Turn:
         self.is_full = False  # this turn of the loop has had what it is for: who reads waits
         self._spent_ns = 0  # in this turn of the loop
         self._is_renewal_due = False
+        self.leaving: Final = Leaving()
         self._waiting: dict[Callable[[], None], None] = {}  # in order
         self._unread: Final = Unread()
         self._unread_begins = True

@@ -204,8 +204,10 @@ class WebSocketStream(Layer):
             # A browser that has not said its own end finds the connection broken, not closed.
             self._ending = frames
             self._wire.resume_reading()
-            clock = self._terms.turn.clock
-            self._timer = clock.call_later(WEBSOCKET_CLOSE_NS, self._wire.close)
+            turn = self._terms.turn
+            if self._wire.pending_bytes():
+                turn.leaving.enter(self._wire)
+            self._timer = turn.clock.call_later(WEBSOCKET_CLOSE_NS, self._wire.close)
         elif self._ending is None:
             self._wire.close()
 

@@ -21,9 +21,10 @@ from leafnode.auth.authenticator import Authenticator
 from leafnode.clients.greeting import server_info
 from leafnode.clients.handler import ClientHandler
 from leafnode.clients.registry import Registry
+from leafnode.clock import NS_PER_S
 from leafnode.errors import ListenError, file_problem
 from leafnode.files import FileReader
-from leafnode.limits import FULL_COLLECTION_EVERY
+from leafnode.limits import ENDING_WRITES_NS, FULL_COLLECTION_EVERY
 from leafnode.net.backlog import WriteRules
 from leafnode.net.entry import EntryCounters
 from leafnode.net.turn import Turn
@@ -93,6 +94,7 @@ class Server:
     is_lame_duck = False
     _reload_waits = False  # a signal asked for it before the start was over
     leaf_port: leaf_port.LeafPort | None = None  # None: no leaf is let in
+    _last_writes: asyncio.Timeout | None = None  # while these are waited for
 
     def __init__(self, options: Options, seams: Seams) -> None:
         self.operator = operators.operator_mode(options, seams.clock)
@@ -162,6 +164,8 @@ class Server:
 
     def stop(self, status: int = 0) -> None:
         """Make `run` return `status` after an orderly stop."""
+        if self._last_writes is not None and not self._last_writes.expired():
+            self._last_writes.reschedule(0)  # who asks twice waits for nobody
         self._status = status
         self._stop.set()
         self.listeners.give_up()
@@ -263,6 +267,7 @@ class Server:
             self.clients = await client_ports.bind_clients(self)
             self.look_for_slips()
             refresh(self)
+            stack.push_async_callback(self._end_writes)
             self._tasks = tasks = await stack.enter_async_context(task_group())
             callout.start_callout(self, tasks)
             if self.operator is not None:
@@ -366,6 +371,14 @@ class Server:
         if self.leafs is not None:
             await walk(self.turn.outbox, self.leafs.close_all("Server Shutdown"))
         await walk(self.turn.outbox, self.registry.close_all("Server Shutdown"))
+
+    async def _end_writes(self) -> None:
+        """Let whoever reads take what is on its way to it, for as long as a write may take."""
+        self.turn.run_out()
+        most_ns = min(self.options.write_deadline_ns, ENDING_WRITES_NS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_ns / NS_PER_S) as self._last_writes:
+                await self.turn.leaving.all_gone()
 
     async def replace_monitor(self, bound: monitoring.Bound | None) -> None:
         """Serve monitoring here from now on, or once the server runs; where it was no more."""

@@ -114,6 +114,34 @@ def test_a_signal_stops_it_cleanly(tmp_path: Path, number: signal.Signals, statu
             assert process.wait(timeout=START_S) == status
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2])
+def test_who_reads_gets_what_waits_for_it_before_the_end(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    (port,) = free_ports(1)
+    file = tmp_path / "ldm.conf"
+    file.write_text(f"port: {port}\nlame_duck_duration: 30s\nlame_duck_grace_period: 100ms\n")
+    body, count = b"x" * 100_000, 200  # more than the kernel holds
+    with leafnode("-c", str(file)) as process:
+        wait_until_ready(process)
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=START_S) as reader,
+            socket.create_connection(("127.0.0.1", port), timeout=START_S) as writer,
+        ):
+            pong(reader)
+            reader.sendall(b"SUB d 1\r\nPING\r\n")
+            assert b"PONG\r\n" in reader.recv(100)
+            writer.sendall(b'CONNECT {"verbose":false}\r\n')
+            writer.sendall((b"PUB d 100000\r\n" + body + b"\r\n") * count)
+            pong(writer)
+            writer.close()
+            process.send_signal(number)
+
+            with reader.makefile("rb") as lines:
+                assert lines.read().count(b"MSG d 1 100000\r\n") == count
+        assert process.wait(timeout=START_S) == 0
+
+
 def test_the_default_configuration_of_make_run_is_valid() -> None:
     with leafnode("-t", "-c", "configs/leafnode.conf") as process:
         assert process.wait(timeout=START_S) == 0
