@@ -92,13 +92,12 @@ class Consumer:
 
     # --- life
 
-    def open(self) -> None:
-        """Subscribe for requests and acknowledgements, and start the timers."""
+    def open(self, *, waits: bool = False) -> None:
+        """Subscribe for requests and acknowledgements, start the timers. `waits`: for `pump`."""
         if self._next_sub is not None:  # it came to be while its stream was being opened
             return
-        account = self.context.account
         stream, name = self.stream.name.encode(), self.name.encode()
-        self._next_sub = account.subscribe(
+        self._next_sub = self.context.account.subscribe(
             b"$JS.API.CONSUMER.MSG.NEXT.%b.%b" % (stream, name), self._on_next
         )
         if self.config.ack_policy in {"explicit", "all"}:
@@ -107,7 +106,8 @@ class Consumer:
         self.redelivery.arm()
         self.arm_idle_timer()
         self.pause.open()
-        self.pump()
+        if not waits:
+            self.pump()
 
     def close(self) -> None:
         """End deliveries; waiting requests hear of it by `tell_deleted`. Stored state stays."""

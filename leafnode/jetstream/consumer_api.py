@@ -187,13 +187,23 @@ def _create_now(
     if present is not None:  # CONSUMER.PAUSE changes that
         body.config.pause_until = present.config.pause_until
     if not (body.config.direct or body.config.sourcing):
-        return js.consumers.create(stream, body, listed).info()
+        return _created(js, stream, body, listed)
     _for_an_origin(js, stream, body.config)
     wanted = header.get(request.block, IDENTITY)
     if wanted and wanted != stream.identity:
         raise js_error(10225, stream.identity.decode())
-    answer = js.consumers.create(stream, body, listed).info()
+    answer = _created(js, stream, body, listed)
     request.lines.append((IDENTITY, stream.identity))
+    return answer
+
+
+def _created(
+    js: AccountJetStream, stream: Stream, body: CreateConsumerRequest, listed: list[int] | None
+) -> dict[str, Any]:
+    """Create it and say what it is before it delivers anything."""
+    consumer = js.consumers.create(stream, body, listed)
+    answer = consumer.info()
+    consumer.pump()
     return answer
 
 

@@ -44,7 +44,7 @@ class Consumers:
         self, stream: Stream, request: CreateConsumerRequest, listed: list[int] | None = None
     ) -> Consumer:
         """Create a consumer or update the present one, as the request's action allows. `listed`:
-        what is delivered first, where that was looked for.
+        what is delivered first, where that was looked for. A new one waits for its first `pump`.
         """
         bounds = self._js.bounds
         most = account_bounds.most(bounds, self._context.bounds)
@@ -72,7 +72,7 @@ class Consumers:
         consumer = Consumer(stream, name, config, created_ns, start=start, expired=self._on_expired)
         consumer.keeper.put()
         stream.consumers[name] = consumer
-        consumer.open()
+        consumer.open(waits=True)
         stream.undo.stage(
             partial(self._uncreate, consumer), partial(self._tell, consumer, "create")
         )

@@ -366,3 +366,19 @@ def test_filters_that_are_too_many_are_matched_against_nothing(
     error = world.error("CONSUMER.CREATE.S.C", {"stream_name": "S", "config": config})
 
     assert error == (500, 10052, "too many filter subjects, maximum allowed is 256")
+
+
+@pytest.mark.parametrize("policy", ["none", "explicit"])
+def test_the_answer_says_what_a_consumer_is_before_it_delivers(policy: str) -> None:
+    world = World()
+    world.create_stream()
+    for _ in range(3):
+        world.publish("s.a")
+    heard = world.listen("to.me")
+
+    made = world.create_consumer(ack_policy=policy, deliver_subject="to.me")
+
+    assert made["delivered"] == made["ack_floor"] == {"consumer_seq": 0, "stream_seq": 0}
+    assert (made["num_pending"], made["num_ack_pending"], made["push_bound"]) == (3, 0, True)
+    assert len(heard) == 3
+    assert world.info()["delivered"]["consumer_seq"] == 3
