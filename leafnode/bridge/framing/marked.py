@@ -42,7 +42,10 @@ class StartEndSplitter:
         limit = start + self._max_frame_bytes
         searched = start + self._searched
         end = buffer.find(self._end, max(start + len(self._start), searched), limit)
-        last = limit if end < 0 else end
+        last = end
+        if end < 0:
+            # From there on an end may begin whose rest is yet to come; it goes before a start.
+            last = min(limit, len(buffer)) - len(self._end) + 1
         again = buffer.rfind(self._start, max(start + 1, searched), last)
         if again >= 0:
             return Found(again, again)
@@ -50,8 +53,8 @@ class StartEndSplitter:
         if (end < 0 and len(buffer) >= limit) or behind > limit:
             return Found(start, start + 1, overlong=True)
         if end < 0:
-            marks = max(len(self._start), len(self._end))
-            self._searched = max(1, len(buffer) - start - marks + 1)
+            marks = len(self._start) + len(self._end)
+            self._searched = max(1, len(buffer) - start - marks + 2)
             return None
         if behind > len(buffer):
             self._searched = end - start

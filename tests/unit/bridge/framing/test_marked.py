@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leafnode.config.serial_stage_options import CheckOptions
-from tests.unit.bridge.framing.feeding import feed, framing_of
+from tests.unit.bridge.framing.feeding import cut, feed, framing_of
+
+if TYPE_CHECKING:
+    from leafnode.bridge.reading import Framing
 
 
 def test_the_content_is_what_stands_between_the_marks() -> None:
@@ -31,6 +38,33 @@ def test_a_start_inside_a_frame_begins_it_anew() -> None:
 
     assert feed(framing, b"\x02half\x02whole\x03") == [b"whole"]
     assert framing.counts().noise_bytes == 5
+
+
+MARK = st.text("AB", min_size=1, max_size=3).map(str.encode)
+
+
+@given(MARK, MARK, st.integers(0, 2), st.sampled_from([9, 12, 1000]), st.data())
+def test_marks_that_overlap_are_found_alike_in_whatever_pieces_they_come(
+    start: bytes, end: bytes, after_end: int, max_frame_bytes: int, data: st.DataObject
+) -> None:
+    def new() -> Framing:
+        framing = framing_of(
+            "start_end", start=start, end=end, after_end=after_end, max_frame_bytes=max_frame_bytes
+        )
+        framing.opened(0)
+        return framing
+
+    stream = data.draw(st.text("ABC", max_size=60)).encode()
+    whole, pieces = new(), new()
+
+    assert feed(pieces, *cut(stream, data)) == feed(whole, stream)
+    assert pieces.counts() == whole.counts()
+
+
+def test_an_end_that_begins_in_a_start_ends_the_frame() -> None:
+    framing = framing_of("start_end", start=b"AB", end=b"BA")
+
+    assert feed(framing, b"AB1A", b"B", b"A") == [b"1A"]
 
 
 def test_the_bytes_behind_the_end_may_be_marks_themselves() -> None:
