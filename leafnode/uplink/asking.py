@@ -73,7 +73,9 @@ class Asking:
         self._mailbox = parts.mailbox
         self._flight = flight
         self.question = f"$JS.{self._options.domain}.API.STREAM.MSG.GET.{self._options.hub_stream}"
-        self._interview = Interview(parts.link, parts.clock, parts.mailbox, self.question)
+        self._interview = Interview(
+            parts.link, parts.clock, parts.mailbox, parts.gate, self.question
+        )
         self._interview.on_trouble = self._heard_trouble
         self._interview.on_silence = self._heard_nothing
         self._ways = ways

@@ -129,6 +129,16 @@ class Gate:
         if self._rate is not None:
             self._rate.spend(now_ns, size)
 
+    def asked(self, size: int) -> None:
+        """A question goes to the hub; nothing holds it, for without its answer nothing is sent."""
+        self.ledger.asked(self.today, size, 0)
+        if self._rate is not None:
+            self._rate.spend(self._clock.monotonic_ns(), size)
+
+    def told(self, size: int) -> None:
+        """The hub answered a question."""
+        self.ledger.asked(self.today, 0, size)
+
     def acked(self, subject: bytes, size: int, sent_ns: int, answer_size: int) -> None:
         """The hub answered what was sent at `sent_ns`."""
         self._answer_size = max(self._answer_size, answer_size)
@@ -213,7 +223,7 @@ class Gate:
             return Hold("the ledger is not read yet")
         spent = self.ledger.bytes_of(month)
         answers = (self._flying + 1) * self._answer_size
-        if not spent or spent + size + answers <= cap:
+        if spent + size + answers <= cap or not self.ledger.has_sent(month):
             return None  # a cap that is less than one message lets one through
         wait_ns = until_next_month_ns(self._clock.wall_ns(), self._zone)
         return Hold("monthly_cap is used up", wait_ns)

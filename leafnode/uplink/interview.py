@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from leafnode.clock import Clock
+    from leafnode.uplink.gate import Gate
     from leafnode.uplink.link import Link
     from leafnode.uplink.mailbox import Letter, Mailbox
     from leafnode.uplink.onward import Origin
@@ -36,8 +37,12 @@ SILENCE: Final = Failure(0, "the hub does not answer")
 class Interview:
     """One round at a time: `begin`, then `done` is called with that, or with a Failure."""
 
-    def __init__(self, link: Link, clock: Clock, mailbox: Mailbox, api_subject: str) -> None:
+    def __init__(
+        self, link: Link, clock: Clock, mailbox: Mailbox, gate: Gate, api_subject: str
+    ) -> None:
+        """`gate` counts what is asked and answered."""
         self._link = link
+        self._gate = gate
         self._mailbox = mailbox
         self._subject = api_subject.encode()
         self._alarm = Alarm(clock, self._ask_again)
@@ -111,12 +116,16 @@ class Interview:
         body = msgspec.json.encode(request)
         if not self._link.send(self._subject, body, reply=inbox):
             self._fail(Failure(0, f"nobody upstream takes {self._subject.decode()}"))
+            return
+        self._gate.asked(len(self._subject) + len(inbox) + len(body))
 
     def _fail(self, failure: Failure) -> None:
         self._failure = failure
         self.on_trouble(failure)
 
     def _heard(self, letter: Letter) -> None:
+        if letter.from_hub:
+            self._gate.told(len(letter.body) + limits.UPLINK_LINE_BYTES)
         number, _, topic = letter.topic.partition(b".")
         resume = self._resume
         if resume is None or self._origin is None or number != b"%d" % self._round:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode import limits
 from leafnode.uplink.onward import onward
 
 if TYPE_CHECKING:
@@ -49,8 +50,7 @@ class Knock:
         reply = parts.mailbox.address(b"k", b"%d" % self._number)
         if not parts.link.send(entry.sent_as, body, header_size=header_size, reply=reply):
             return False
-        size = len(entry.sent_as) + len(reply) + len(body)
-        parts.gate.ledger.sent(parts.gate.today, entry.subject, size)
+        parts.gate.asked(len(entry.sent_as) + len(reply) + len(body))
         self.is_out = True
         return True
 
@@ -68,6 +68,8 @@ class Knock:
         self._is_in_vain = False
 
     def _heard(self, letter: Letter) -> None:
+        if letter.from_hub:
+            self._parts.gate.told(len(letter.body) + limits.UPLINK_LINE_BYTES)
         if self.is_out and letter.from_hub and letter.topic == b"%d" % self._number:
             self.is_out = False
             self.heard()

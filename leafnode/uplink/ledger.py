@@ -11,7 +11,9 @@ from typing import Final
 
 from leafnode import limits
 
-OTHERS = "(others)"  # subjects beyond the bound; no subject token has brackets by chance
+# No subject token has brackets by chance.
+OTHERS = "(others)"  # subjects beyond the bound
+QUESTIONS = "(questions)"  # where to go on, and what the hub answers
 
 _MONTH_CHARS: Final = len("2026-11")
 
@@ -22,7 +24,7 @@ class Line:
 
     messages: int = 0
     sent: int = 0
-    received: int = 0  # acknowledgements
+    received: int = 0  # acknowledgements, or answers
 
     def add(self, other: Line) -> None:
         self.messages += other.messages
@@ -40,24 +42,32 @@ class Ledger:
         self._tokens = tokens
         self._pages: dict[str, Page] = {}
         self._months: dict[str, int] = {}  # bytes of their days: asked for before each message
+        self._messages: dict[str, int] = {}  # the same of messages
         self.changed: set[str] = set()  # days that are not written down as they are
 
     def sent(self, day: str, subject: bytes, size: int) -> None:
         line = self._line(day, subject)
         line.messages += 1
         line.sent += size
-        self._count(day, size)
+        self._count(day, size, 1)
 
     def received(self, day: str, subject: bytes, size: int) -> None:
         self._line(day, subject).received += size
         self._count(day, size)
+
+    def asked(self, day: str, sent: int, received: int) -> None:
+        """Count what questions to the hub cost."""
+        line = self._line(day, QUESTIONS.encode())
+        line.sent += sent
+        line.received += received
+        self._count(day, sent + received)
 
     def found(self, day: str, page: Page) -> None:
         """Add what a former run wrote down of a day."""
         own = self._page(day)
         for name, line in page.items():
             own.setdefault(name if name in own or self._has_room(own) else OTHERS, Line()).add(line)
-        self._count(day, _bytes_of(page))
+        self._count(day, _bytes_of(page), _messages_of(page))
 
     def page(self, day: str) -> Page:
         """Return one day, to be read."""
@@ -69,9 +79,14 @@ class Ledger:
             return _bytes_of(self._pages[period])
         return self._months.get(period, 0)
 
-    def _count(self, day: str, size: int) -> None:
+    def has_sent(self, month: str) -> bool:
+        """Say whether any message went in a month like 2026-11, beside questions."""
+        return self._messages.get(month, 0) > 0
+
+    def _count(self, day: str, size: int, messages: int = 0) -> None:
         month = day[:_MONTH_CHARS]
         self._months[month] = self._months.get(month, 0) + size
+        self._messages[month] = self._messages.get(month, 0) + messages
 
     def _line(self, day: str, subject: bytes) -> Line:
         page = self._page(day)
@@ -93,11 +108,16 @@ class Ledger:
 
     def _forget(self, day: str) -> None:
         month = day[:_MONTH_CHARS]
-        self._count(day, -_bytes_of(self._pages.pop(day)))
+        page = self._pages.pop(day)
+        self._count(day, -_bytes_of(page), -_messages_of(page))
         if not any(one.startswith(month) for one in self._pages):
-            del self._months[month]
+            del self._months[month], self._messages[month]
         self.changed.discard(day)
 
 
 def _bytes_of(page: Page) -> int:
     return sum(line.sent + line.received for line in page.values())
+
+
+def _messages_of(page: Page) -> int:
+    return sum(line.messages for line in page.values())

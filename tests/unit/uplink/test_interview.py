@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC
 
 import pytest
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.config.options import UplinkBudget
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
 from leafnode.uplink.answers import Failure
+from leafnode.uplink.gate import Gate
 from leafnode.uplink.interview import Interview
+from leafnode.uplink.ledger import QUESTIONS, Line
 from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.onward import Origin, Place
 from leafnode.uplink.resume import Known, Position, Resume
@@ -30,8 +34,9 @@ class World:
         outbox.wake = lambda: self._soon(outbox)
         self.account = Account("$G", outbox)
         self.hub = FakeHub(self.account, self.clock)
+        self.gate = Gate(UplinkBudget(), window_bytes=1024, zone=UTC, clock=self.clock)
         mailbox = Mailbox(self.account, self.clock, random.Random(1), self.hub.is_hub)
-        self.interview = Interview(self.hub, self.clock, mailbox, api)
+        self.interview = Interview(self.hub, self.clock, mailbox, self.gate, api)
         self.results: list[Resume | Failure] = []
 
     def _soon(self, outbox: Outbox) -> None:
@@ -229,3 +234,18 @@ def test_a_very_slow_link_is_not_filled_with_the_same_questions(
 
     assert world.results == [resume]
     assert len(world.hub.questions) < 2 * questions
+
+
+def test_questions_and_answers_are_counted() -> None:
+    world = World()
+    world.hub.publish(b"edge.ev.a", b"x" * 3000)
+
+    world.begin()
+    world.clock.advance(NS_PER_S)
+
+    line = world.gate.ledger.page(world.gate.today)[QUESTIONS]
+    assert len(world.hub.questions) == 2
+    assert 160 < line.sent < 200
+    assert 2 * 4000 < line.received < 2 * 4200  # the message in base64
+    assert line.messages == 0
+    assert line == Line(0, line.sent, world.gate.ledger.bytes_of(world.gate.today) - line.sent)

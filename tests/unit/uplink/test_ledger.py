@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leafnode import limits
-from leafnode.uplink.ledger import OTHERS, Ledger, Line
+from leafnode.uplink.ledger import OTHERS, QUESTIONS, Ledger, Line
 
 
 def test_lines_are_by_day_and_by_the_first_tokens_of_the_subject() -> None:
@@ -80,3 +80,14 @@ def test_what_a_former_run_wrote_down_is_added() -> None:
 
     assert ledger.page("2026-11-27") == {"ev": Line(2, 15, 2), "alarm": Line(1, 1, 1)}
     assert ledger.bytes_of("2026-11") == 19
+
+
+def test_questions_have_a_line_of_their_own_and_are_no_messages() -> None:
+    ledger = Ledger(1)
+    ledger.asked("2026-11-27", 80, 300)
+
+    assert ledger.page("2026-11-27") == {QUESTIONS: Line(0, 80, 300)}
+    assert ledger.bytes_of("2026-11") == 380
+    assert not ledger.has_sent("2026-11")
+    ledger.sent("2026-11-27", b"ev.a", 1)
+    assert ledger.has_sent("2026-11")

@@ -159,7 +159,9 @@ def test_the_rate_is_kept_over_all_streams() -> None:
 
     site.clock.advance(10 * NS_PER_S)
 
-    assert sum(line.sent for line in site.uplink.budget().today) <= 1000 * 11
+    asked, *sent = site.uplink.budget().today
+    assert asked.subject == "(questions)"
+    assert sum(line.sent for line in sent) <= 1000 * 11
     assert 30 < len(site.hub.payloads()) < 70
     assert site.status("EV").held
 
