@@ -53,16 +53,17 @@ class _Daemons(Executor):
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
 
-        def work() -> None:
+        def work(future: Future[Any]) -> None:
             try:
                 result = fn(*args, **kwargs)
             except BaseException as error:  # noqa: BLE001 -- whoever asked gets it
                 future.set_exception(error)
             else:
                 future.set_result(result)
+            del future  # what was raised has this frame: a circle of all that the job had
 
         try:
-            threading.Thread(target=work, name="files", daemon=True).start()
+            threading.Thread(target=work, args=(future,), name="files", daemon=True).start()
         except RuntimeError as err:  # the system has no thread for it
             future.set_exception(OSError(errno.EAGAIN, str(err)))
         return future
@@ -89,7 +90,12 @@ class FileReader:
         job.add_done_callback(_forget)
         self._job = job
         await _end_of(job, what, timeout_s)
-        result: T = job.result()
+        if self._job is job:
+            self._job = None
+        try:
+            result: T = job.result()
+        finally:
+            del job  # for the same reason
         return result
 
 

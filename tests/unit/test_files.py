@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import os
 import threading
+import weakref
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,3 +156,34 @@ async def test_of_several_who_wait_one_begins_when_a_job_is_over() -> None:
 
     assert await asyncio.gather(*asking) == [0, 1, 2, 3]
     assert seen == [1, 2, 3, 4]
+
+
+def test_what_a_job_that_failed_had_in_hand_goes_with_it() -> None:
+    """Without a collection: a reload that is refused has a whole configuration in hand."""
+
+    class Large:
+        """What is in hand."""
+
+    held: list[weakref.ref[Large]] = []
+
+    def work() -> None:
+        large = Large()
+        held.append(weakref.ref(large))
+        raise ValueError
+
+    async def fail() -> None:
+        reader = FileReader()
+        for _ in range(3):
+            with contextlib.suppress(ValueError):
+                await reader.run(work, "it", LIMIT_NS)
+        for thread in threading.enumerate():
+            if thread.name == "files":
+                thread.join()
+        assert [one() for one in held] == [None] * 3
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(fail())
+    finally:
+        gc.enable()
