@@ -36,11 +36,11 @@ class ServerTls:
     def __init__(self, options: ListenerTls) -> None:
         """Raise TlsError."""
         self.options = options
-        self.context = server_context(options)
+        self.context = _context_of(options)
 
     def prepare(self, options: ListenerTls) -> ssl.SSLContext:
         """Read the files of new options, for `apply`; changes nothing. Raises TlsError."""
-        return server_context(options)
+        return _context_of(options)
 
     def apply(self, options: ListenerTls, context: ssl.SSLContext) -> None:
         """Use them from now on. Connections that are open stay as they are."""
@@ -67,6 +67,16 @@ class ServerTls:
                 "OpenSSL are used",
             )
         return ()
+
+
+def _context_of(options: ListenerTls) -> ssl.SSLContext:
+    """Raise TlsError, which says where the configuration has the block."""
+    try:
+        return server_context(options)
+    except TlsError as err:
+        if not options.where:  # from the command line
+            raise
+        raise TlsError(options.where, str(err)) from err
 
 
 def is_pinned(certificate: bytes, pins: frozenset[str]) -> bool:

@@ -167,6 +167,17 @@ def test_files_that_cannot_be_used_are_named(
     assert cert_file in str(caught.value)
 
 
+def test_where_the_block_stands_is_said_at_a_start_and_at_a_reload(authority: Authority) -> None:
+    pair = CertificatePair("/nowhere.pem", "/nowhere.key")
+    bad = ListenerTls(pairs=(pair,), where="s.conf:3:1")
+    words = r"^s\.conf:3:1: /nowhere\.pem: No such file"
+
+    with pytest.raises(TlsError, match=words):
+        ServerTls(bad)
+    with pytest.raises(TlsError, match=words):
+        ServerTls(ListenerTls(pairs=(authority.pair,))).prepare(bad)
+
+
 def test_a_ca_file_that_is_none_is_named(authority: Authority, tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("nothing")
 
