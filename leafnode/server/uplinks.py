@@ -81,6 +81,9 @@ class HubLinks:
     def is_hub(self, peer: Peer) -> bool:
         return any(link.peer is peer for link in self._links())
 
+    def hub_run(self) -> str:
+        return " ".join(hub.server_id for hub in self._hubs())
+
     def takes_headers(self) -> bool:
         return all(hub.headers for hub in self._hubs())
 

@@ -105,6 +105,7 @@ class Asking:
         self._is_proven = False  # what is sent is found where it is asked for
         self._proves = False
         self._is_grounded = False  # the last word was the hub's
+        self._clean_run = ""  # the hub's process that named nothing that is wrong, last of all
         self._had_before = 0  # up to where all was done when this run began
         self.doubt = ""  # why what was sent cannot be found
 
@@ -138,10 +139,18 @@ class Asking:
             self.told(Word(self._unknown(), Protection.WINDOW, is_blind=True))
         elif not self._link.lets_out(self.question.encode()):
             self._blind(not_asked(f"its permissions deny {self.question} to this leaf"))
-        elif self._known() is not None and self._knock.send():
+        elif (known := self._known()) is not None and self._is_in_no_doubt():
+            self.told(Word(known.position, Protection.ASKED, is_all=self._is_all))
+        elif known is not None and self._knock.send():
             self._waiting.set(limits.UPLINK_ASK_NS)
         else:
-            self._ask(self._known())
+            self._ask(known)
+
+    def _is_in_no_doubt(self) -> bool:
+        """Say whether the hub can have nothing but what it acknowledged to this run. One that was
+        restarted may have less: its store may be of a backup.
+        """
+        return not self._flight.window.doubtful() and self._clean_run == self._link.hub_run() != ""
 
     def _go_in(self) -> None:
         """What was in flight is worked off, so what the hub says from now on is all of it."""
@@ -191,7 +200,7 @@ class Asking:
     def _blind(
         self, problem: str, protection: Protection = Protection.WINDOW, *, is_ailment: bool = False
     ) -> None:
-        self._is_grounded = False
+        self._is_grounded, self._clean_run = False, ""
         word = Word(self._unknown(), protection, problem, is_blind=True, is_ailment=is_ailment)
         self.told(word)
 
@@ -407,7 +416,7 @@ class Asking:
         if self._options.newest_first:
             self._blind(problem, is_ailment=True)
             return
-        self._is_grounded = True
+        self._is_grounded, self._clean_run = True, ""
         self.told(Word(position, Protection.RESTORED, problem))
 
     def _may_be_there(self) -> bool:
@@ -428,6 +437,7 @@ class Asking:
         is_ailment = bool(problem)
         if not resume.strangers:  # else what is newer of ours may be hidden
             problem = problem or self._lost(position)
+        self._clean_run = "" if problem else self._link.hub_run()
         word = Word(position, protection, problem, is_ailment=is_ailment, is_all=self._is_all)
         self.told(word)
 

@@ -44,6 +44,10 @@ class Link(Protocol):
         """Say whether this is the other side: nobody else's answers count."""
         ...
 
+    def hub_run(self) -> str:
+        """Return what names the hub's process: another one after a restart, or on another node."""
+        ...
+
     def takes_headers(self) -> bool:
         """Say whether the hub takes messages with headers."""
         ...

@@ -83,6 +83,7 @@ class FakeHub:
         self.max_payload = 0
         self.account_max = 0  # of its account, which it tells nobody
         self.on_violation: Callable[[], None] = lambda: None
+        self.run = "NHUB"  # another one after a restart of its server
         self.doubts = 0  # how often the link was asked whether it is there
         self.queued_ns_max = 0  # the longest that anything waited for the link
         self._ids: dict[bytes, tuple[int, int]] = {}  # id -> (seq, when)
@@ -118,6 +119,9 @@ class FakeHub:
     def carried_bytes(self) -> int:
         """What the link carried since it came up last."""
         return self.peer.traffic.out_bytes - self._carried_before
+
+    def hub_run(self) -> str:
+        return self.run
 
     def takes_headers(self) -> bool:
         return not self.drops_headers

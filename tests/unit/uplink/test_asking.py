@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from leafnode import limits
-from leafnode.clock import NS_PER_S
+from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.protocol.transform import Transform
 from leafnode.uplink.status import Protection, State
 from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
@@ -292,11 +292,57 @@ def test_another_stream_of_this_server_under_the_same_subjects_hides_nothing() -
     assert world.status.protection is Protection.ASKED
 
 
+def test_a_reconnect_to_the_same_hub_with_nothing_in_flight_costs_nothing() -> None:
+    world = World()
+    begin(world)
+    before = world.status
+    world.hub.questions.clear()
+
+    for number in range(3):
+        world.link_down()
+        world.link_up()
+        world.clock.advance(NS_PER_S)
+        assert world.status.state is State.RUNNING
+        assert world.status.protection is before.protection
+        world.store(b"more %d" % number)
+        world.clock.advance(NS_PER_S)
+
+    assert world.hub.questions == []
+    assert world.hub.payloads()[-3:] == [b"more 0", b"more 1", b"more 2"]
+    world.hub.loses_acks = True
+    world.store(b"in doubt")
+    world.clock.advance(100 * NS_PER_MS)
+    world.link_down()
+    world.hub.loses_acks = False
+    world.link_up()
+    world.clock.advance(NS_PER_S)
+    assert world.hub.questions != []
+    assert world.hub.payloads().count(b"in doubt") == 1
+
+
+def test_a_hub_that_was_restarted_is_asked_though_nothing_is_in_flight() -> None:
+    """Its store may be of a backup: what it has less is said."""
+    world = World()
+    begin(world)
+    world.store(*numbers(1, 5))
+    world.clock.advance(NS_PER_S)
+    world.link_down()
+    world.hub.run = "NHUB2"
+    for seq in list(world.hub.stored)[-2:]:
+        del world.hub.stored[seq]
+
+    world.link_up()
+    world.clock.advance(NS_PER_S)
+
+    assert "the hub lost messages" in world.status.last_error
+
+
 def test_a_reconnect_with_nothing_in_flight_costs_one_question() -> None:
     world = World(subjects=("ev.>", "a.>", "b.>"))
     begin(world)
     world.hub.questions.clear()
     world.link_down()
+    world.hub.run = "NHUB2"
     for _ in range(10):
         world.hub.publish(b"edge.zz", b"other")
     world.link_up()
