@@ -259,13 +259,17 @@ class JwtDirectory:
 class DirectoryResolver:
     """Hands out what is in the directory."""
 
-    def __init__(self, directory: JwtDirectory) -> None:
+    def __init__(self, directory: JwtDirectory, preload: Mapping[str, str] | None = None) -> None:
         self.directory = directory
+        self._preload = preload or {}
         self._files = FileReader()
         self._is_closed = False
 
     async def start(self) -> None:
-        """It has been opened."""
+        await self.begin()
+
+    async def begin(self) -> None:
+        await asyncio.to_thread(self.directory.preload, self._preload)
 
     async def fetch(self, account: str) -> str:
         load = partial(self.directory.load, account)

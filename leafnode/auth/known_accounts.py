@@ -259,6 +259,7 @@ class KnownAccounts:
         else:
             self.resolver.close()
             self.resolver = resolver
+            await resolver.begin()
         self._generation += 1
         self._version += 1
 

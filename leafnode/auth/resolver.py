@@ -26,6 +26,12 @@ class Resolver(Protocol):
         """Raise AuthError where nobody could be asked."""
         ...
 
+    async def begin(self) -> None:
+        """Do what outlives this one: it is asked from now on, and no configuration is refused
+        any more.
+        """
+        ...
+
     async def fetch(self, account: str) -> str:
         """Return the JWT. Raises AuthError where there is none, or none came in time."""
         ...
@@ -45,6 +51,9 @@ class MemoryResolver:
 
     async def start(self) -> None:
         """What there is has been read."""
+
+    async def begin(self) -> None:
+        """Nothing of it is kept."""
 
     async def fetch(self, account: str) -> str:
         token = self.tokens.get(account)
@@ -98,9 +107,7 @@ def new_resolver(options: OperatorOptions, clock: Clock, *, operator_url: str = 
     if wanted is not None and wanted.kind in {"full", "cache"}:
         from leafnode.auth.directory import DirectoryResolver, JwtDirectory
 
-        directory = JwtDirectory.open(wanted, clock)
-        directory.preload(preload)
-        return DirectoryResolver(directory)
+        return DirectoryResolver(JwtDirectory.open(wanted, clock), preload)
     if preload:
         raise AuthError(
             "resolver preloads only available for writeable resolver types MEM/DIR/CACHE_DIR"

@@ -53,6 +53,9 @@ class UrlResolver:
         """Raise AuthError where nobody is home, as nats-server does."""
         await self.fetch("")
 
+    async def begin(self) -> None:
+        """Nothing is kept here."""
+
     async def change(self, options: OperatorOptions) -> None:
         self._options = options
         if self._tls is not None:

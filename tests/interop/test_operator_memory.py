@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -262,6 +263,34 @@ def test_an_account_may_come_with_what_lives_in_it_or_not_at_all(preloaded: Prel
         await settled(client)
         await client.close()
         await other.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.interop
+def test_a_reload_that_is_refused_stores_no_account(preloaded: Preloaded, tmp_path: Path) -> None:
+    a, directory = preloaded.a, tmp_path / "jwt"
+    directory.mkdir()
+    for key, token in preloaded.preload.items():
+        (directory / f"{key.public}.jwt").write_text(token)
+    before = preloaded.preload[a]
+    preloaded.preload = {}
+    preloaded.resolver = f"{{type: full, dir: '{directory}', limit: 100}}"
+    preloaded.write()
+    preloaded.start()
+
+    async def run() -> None:
+        preloaded.now_s += 10
+        preloaded.preload = {a: preloaded.account_jwt(a, revocations={"*": preloaded.now_s})}
+        preloaded.now_s -= 10  # when the operator's JWT was issued
+        preloaded.resolver = preloaded.resolver.replace("100", "101")
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            assert await preloaded.reload(f"http: 127.0.0.1:{port}")
+        assert (directory / f"{a.public}.jwt").read_text() == before
+
+        assert await preloaded.reload() == ""
+        assert (directory / f"{a.public}.jwt").read_text() == preloaded.preload[a]
 
     asyncio.run(run())
 

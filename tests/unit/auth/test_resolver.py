@@ -38,6 +38,8 @@ async def test_a_directory_takes_the_preloaded_in(tmp_path: Path) -> None:
     resolver = new_resolver(options, FakeClock())
 
     assert isinstance(resolver, DirectoryResolver)
+    assert not resolver.directory.accounts()  # the configuration may be refused yet
+    await resolver.start()
     assert await resolver.fetch(REALM.account.public) == PRELOAD[0][1]
     with pytest.raises(AuthError, match="not found"):
         await resolver.fetch(REALM.system.public)
@@ -48,13 +50,14 @@ async def test_what_a_directory_cannot_keep_is_told_of_and_the_old_one_served(
 ) -> None:
     wanted = ResolverOptions("full", directory=str(tmp_path))
     account, old = PRELOAD[0]
-    new_resolver(OperatorOptions(resolver=wanted, preload=PRELOAD), FakeClock())
+    await new_resolver(OperatorOptions(resolver=wanted, preload=PRELOAD), FakeClock()).start()
     (tmp_path / f".{account}.jwt.new").mkdir()  # what is written first cannot be
     newer = REALM.account_jwt(name="newer", claims={"jti": "2"})
 
     resolver = new_resolver(
         OperatorOptions(resolver=wanted, preload=((account, newer),)), FakeClock()
     )
+    await resolver.start()
 
     assert await resolver.fetch(account) == old
     assert f"Account not preloaded: account={account}" in caplog.text
