@@ -226,6 +226,7 @@ class Entry:
         "_start",
         "_state",
         "_timer",
+        "_tls",
         "_wire",
     )
 
@@ -237,6 +238,7 @@ class Entry:
         self._start = b""  # what came and belongs to a later state
         self._source = ""  # the address of the connection itself
         self._timer: Timer | None = None
+        self._tls: ServerTls | None = None  # of its handshake: a reload may take TLS away meanwhile
         self._wire: TcpConnection
 
     def __hash__(self) -> int:
@@ -337,7 +339,7 @@ class Entry:
             entrance.note_failure(self._wire.peer, "oversized handshake", is_probe=False)
             self.end(TLS_FAILED)
         else:
-            self._state = State.SHAKING
+            self._state, self._tls = State.SHAKING, entrance.tls
             self._wire.pause_reading()
             entrance.open.hold(self)
             entrance.in_turn(self, _host(self._wire.peer))
@@ -358,14 +360,14 @@ class Entry:
 
     def shake(self) -> None:
         """Begin the handshake."""
-        tls = self._entrance.tls
+        tls = self._tls
         assert tls is not None, "else there is no handshake"
         start, self._start = self._start, b""
         self._wire.resume_reading()
         self._wire.secure(tls.context, self._shaken, start)
 
     def _shaken(self, err: OSError | None) -> None:
-        tls = self._entrance.tls
+        tls = self._tls
         if self._state is not State.SHAKING or tls is None:
             return
         if err is None:

@@ -677,6 +677,25 @@ async def test_who_sends_more_than_a_handshake_begins_with_is_cut(authority: Aut
         assert here.entrance.counters.failed == 1
 
 
+@pytest.mark.real_loop
+async def test_a_handshake_that_waits_its_turn_outlives_the_tls_that_a_reload_takes_away(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Entrance.in_turn
+
+    def reloaded(entrance: Entrance, entry: Entry, address: str) -> None:
+        begin(entrance, entry, address)
+        entrance.tls = None
+
+    monkeypatch.setattr(Entrance, "in_turn", reloaded)
+    async with place(server_tls(authority)) as here, peer(here) as client:
+        await client.line()
+        await client.secure(authority.client())
+        client.say(b"hello")
+
+        assert await here.guests[0].bytes(5) == b"hello"
+
+
 class Waiting(Entry):
     """One of many on the way in, without a connection."""
 
