@@ -425,9 +425,9 @@ class TcpConnection:
 
     def _end_when_written(self) -> None:
         self._hold(_HELD_BY_END)
-        self._turn.leaving.enter(self)
         if not self.pending_bytes():
-            self._finish("")  # else what is pending has its deadline already
+            return self._finish("")
+        return self._turn.leaving.enter(self)  # what is pending has its deadline already
 
     def _end_of_peer(self) -> None:
         """The peer says nothing more: its session is over now, what waits is sent all the same."""

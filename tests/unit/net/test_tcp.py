@@ -387,6 +387,30 @@ async def test_what_a_session_says_at_the_end_of_its_peer_is_sent() -> None:
         assert await wire.take(5_000_000) == 4_000_000
 
 
+class Leaves(RecordingSession):
+    """Closes for good when its peer says nothing more."""
+
+    def lost(self, reason: str) -> None:
+        assert self.transport is not None
+        self.transport.abort()
+        super().lost(reason)
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize("kind", [RecordingSession, Leaves, LastWords])
+async def test_the_end_of_the_process_waits_for_nobody_who_is_gone(
+    kind: type[RecordingSession],
+) -> None:
+    async with wired(session=kind()) as wire:
+        wire.other.shutdown(socket.SHUT_WR)
+        await wire.session.end()
+        await wire.take(5_000_000)
+
+        async with asyncio.timeout(5):
+            await wire.turn.leaving.all_gone()
+        assert wire.connection.pending_bytes() == 0
+
+
 @pytest.mark.real_loop
 @pytest.mark.parametrize("is_abort", [False, True])
 async def test_of_many_connections_that_end_at_once_few_sessions_learn_it_in_one_round(
