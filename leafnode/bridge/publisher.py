@@ -312,6 +312,16 @@ class Publisher:
             self._turns.end(began_ns)
         self._settle()
 
+    def hurry(self) -> None:
+        """The port ends: what was refused may be taken by now, and is tried at once."""
+        if self._former is not None:
+            self._former.hurry()
+        self._refusals, self._retry_ns = 0, limits.READING_RETRY_NS
+        if self._pausing:
+            self._pausing = False
+            self._set_timer(None)
+        self.pump()
+
     def _turn(self) -> None:
         self._waits = False
         self.pump()

@@ -201,7 +201,7 @@ class PortRunner:
         self._turns.forget(self._go_on)
         self._resume.stop()
         self._mapper.stop()
-        self._publisher.pump()  # it goes on by itself until `leave`
+        self._publisher.hurry()  # it goes on by itself until `leave`
         if self._board is not None:
             self._board.end()
         if self._commands is not None:

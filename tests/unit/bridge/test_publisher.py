@@ -181,6 +181,29 @@ def test_it_is_settled_when_nothing_waits_that_a_stream_may_take() -> None:
     assert not world.publisher.is_settled
 
 
+def test_who_ends_tries_at_once_what_was_refused_for_long() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    stream.refusal = FULL
+    world.publisher.take_over(left(0, 1))
+    world.offer([1, 2])
+    world.clock.advance(60 * NS_PER_S)
+    assert world.publisher.is_settled
+
+    world.publisher.hurry()
+    assert not world.publisher.is_settled
+    world.clock.advance(2 * NS_PER_S)
+    assert world.publisher.is_settled  # it is refused as before
+    assert world.publisher.queued == 3
+
+    stream.refusal = None  # somebody has made room
+    world.publisher.hurry()
+    for _ in range(5):
+        stream.commit()
+        world.clock.advance(NS_PER_S // 5)
+    assert world.publisher.queued == 0
+
+
 def test_it_is_not_settled_before_what_the_entry_before_left_is() -> None:
     world = World()
     stream = FakeStream(world.account, b"s.>")
