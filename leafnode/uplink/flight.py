@@ -15,7 +15,7 @@ from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import MAX_SEQ_DIGITS, Failure
 from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import onward
-from leafnode.uplink.refusal import Refusal, closed_for, larger_than, not_taken, refusal
+from leafnode.uplink.refusal import Refusal, closed_for, denied, larger_than, not_taken, refusal
 from leafnode.uplink.scatter import Scatter
 from leafnode.uplink.way import Way
 from leafnode.uplink.window import Budget, Offer, Window
@@ -287,7 +287,10 @@ class Flight:
         parts.gate.sent(parts.slot, entry.subject, entry.wire_size)
 
     def _not_taken(self, entry: Entry, subject: bytes) -> None:
-        """Nobody upstream wants it: not yet, or never."""
+        """Nobody upstream wants it, not yet or never; or it may not be sent there."""
+        if not self._parts.link.lets_out(subject):
+            self._refuse(entry, denied(subject))
+            return
         now_ns = self._clock.monotonic_ns()
         if len(self._untaken) < limits.UPLINK_UNTAKEN_MAX:
             since_ns = self._untaken.setdefault(subject, now_ns)

@@ -50,3 +50,9 @@ def not_taken(subject: bytes) -> Refusal:
     """The hub answers, and nothing there wants this subject."""
     text = f"nobody upstream takes {subject.decode('utf-8', 'replace')}"
     return Refusal(text, for_good=True)
+
+
+def denied(subject: bytes) -> Refusal:
+    """By its permissions the hub lets this leaf publish other subjects alone; they may change."""
+    text = f"its permissions deny {subject.decode('utf-8', 'replace')} to this leaf"
+    return Refusal(text, for_good=False)

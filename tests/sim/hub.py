@@ -75,6 +75,7 @@ class FakeHub:
         self.silent_streams: set[str] = set()  # that answer no question: they have no leader
         self.denies_inboxes = False  # by permissions, as the next one: the link knows of both
         self.denies_api = False
+        self.denied: set[bytes] = set()  # subjects, by the same
         self.drops_headers = False
         self.queue_ns = 0  # so long a message waits in the stream's queue; questions pass it
         self.window_ns = DUPLICATE_WINDOW_NS
@@ -98,6 +99,8 @@ class FakeHub:
     def send(
         self, subject: bytes, body: bytes, *, header_size: int = 0, reply: bytes = b""
     ) -> bool:
+        if not self.lets_out(subject):
+            return False
         return publish_to_link(self.peer, subject, body, header_size=header_size, reply=reply)
 
     def max_payload_bytes(self) -> int:
@@ -110,7 +113,7 @@ class FakeHub:
         return not (self.denies_inboxes and subject.startswith(b"_INBOX."))
 
     def lets_out(self, subject: bytes) -> bool:
-        return not (self.denies_api and b".API." in subject)
+        return subject not in self.denied and not (self.denies_api and b".API." in subject)
 
     def is_hub(self, peer: Peer) -> bool:
         return peer is self.peer

@@ -274,3 +274,25 @@ def test_what_is_acknowledged_is_no_lag_while_the_consumer_is_made_anew() -> Non
     world.clock.advance(10 * NS_PER_S)
 
     assert world.status.lag_messages == 1
+
+
+def test_a_subject_that_the_hubs_permissions_deny_is_named_and_held_until_they_change() -> None:
+    world = World(dead_letter="DEAD")
+    world.hub.denied.add(b"edge.ev.bad")
+    world.start()
+    world.store(b"1")
+    world.store(b"2", subject=b"ev.bad")
+    world.store(b"3")
+
+    world.clock.advance(2 * limits.UPLINK_UNTAKEN_NS)
+
+    assert world.status.state is State.REFUSED
+    denied = "the hub refuses sequence 2: its permissions deny edge.ev.bad to this leaf"
+    assert world.status.last_error == denied
+    assert (world.hub.payloads(), world.status.counters.dead_letters) == ([b"1"], 0)
+    world.hub.denied.clear()
+    world.link_down()  # as permissions that change have it dialed anew
+    world.link_up()
+    world.clock.advance(NS_PER_S)
+    assert world.hub.payloads() == [b"1", b"2", b"3"]
+    assert world.status.last_error == ""
