@@ -37,6 +37,12 @@ class Failure(NamedTuple):
         return f"{self.text} ({self.err_code})" if self.err_code else self.text
 
 
+class Unread(Failure):
+    """What is no answer of JetStream at all: somebody else said it."""
+
+    __slots__ = ()
+
+
 class _Error(msgspec.Struct):
     code: int = 0
     err_code: int = 0
@@ -207,7 +213,7 @@ def pub_ack(body: bytes) -> PubAck | Failure:
     answer = _decode(body, _PubAnswer)
     if isinstance(answer, Failure):
         return answer
-    return answer if answer.seq > 0 else Failure(0, "a PubAck without a sequence")
+    return answer if answer.seq > 0 else Unread(0, "a PubAck without a sequence")
 
 
 def stream_info(body: bytes) -> StreamInfo | Failure:
@@ -304,7 +310,7 @@ def _decode(body: bytes, kind: type[_AnswerT]) -> _AnswerT | Failure:
     try:
         answer = msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return Failure(0, "an answer that is not the JSON it should be")
+        return Unread(0, "an answer that is not the JSON it should be")
     if answer.error is not None:
         return Failure(answer.error.err_code, answer.error.description or "an error without a text")
     return answer

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from leafnode import limits
 from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
-from leafnode.uplink.answers import MAX_SEQ_DIGITS, Failure
+from leafnode.uplink.answers import MAX_SEQ_DIGITS, Failure, Unread
 from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import onward
 from leafnode.uplink.refusal import Refusal, closed_for, denied, larger_than, not_taken, refusal
@@ -313,6 +313,9 @@ class Flight:
         ack = answers.pub_ack(letter.body[letter.header_size :])
         if not letter.from_hub:
             return  # a client of ours, or who hangs below us, made it up
+        if isinstance(ack, Unread):
+            parts.trouble.say(f"somebody upstream answers beside the stream: {ack.text}")
+            return
         if isinstance(ack, Failure):
             self._way.ended(seq)
             entry = self.window.get(seq)

@@ -69,6 +69,7 @@ class FakeHub:
         self.loses: list[bytes] = []  # payloads: neither stored nor answered, once for each
         self.bytes_per_s = 0  # of the link, upstream; 0: any number
         self._free_ns = 0  # when the link has sent what it was given
+        self.beside: list[bytes] = []  # what others answer to each message, before the stream
         self.loses_acks = False
         self.loses_answers = False
         self.denies_questions = False
@@ -193,6 +194,8 @@ class FakeHub:
     def _publish(
         self, subject_: bytes, header_size: int, body: bytes, reply: bytes, epoch: int
     ) -> None:
+        for other in self.beside if reply else ():
+            self.account.publish(reply, other, origin=self.peer)
         answer = self._publication(subject_, body[:header_size], body[header_size:])
         self._answer_later(reply, answer, epoch)
 

@@ -138,3 +138,22 @@ def test_of_one_stream_so_many_are_sent_in_a_turn_and_no_more() -> None:
 
     assert sum(sent) > 0
     assert world.status.in_flight - sum(sent) == limits.UPLINK_SENDS_PER_TURN
+
+
+def test_what_is_no_pub_ack_is_no_answer_and_is_named() -> None:
+    """A subscriber at the hub answers whatever has a reply."""
+    world = World()
+    world.start()
+    world.hub.beside = [b"+OK", b"{}"]
+
+    world.store(*numbers(1, 3))
+    world.clock.advance(15 * NS_PER_MS)  # those answer before the stream does
+
+    problem = "somebody upstream answers beside the stream: a PubAck without a sequence"
+    assert world.status.last_error == problem
+    assert world.status.state is State.RUNNING
+    world.clock.advance(NS_PER_S)
+    assert world.hub.payloads() == numbers(1, 3)
+    assert world.status.lag_messages == 0
+    assert world.status.counters.refused == world.status.counters.resent == 0
+    assert (world.status.last_error, world.status.former_error) == ("", problem)
