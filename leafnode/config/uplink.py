@@ -39,14 +39,6 @@ def uplinks(place: Place) -> tuple[UplinkOptions, ...]:
         if len(found) > 1 and not uplink.name:
             raise item.error("expected name: there are several uplinks")
     no_duplicates(place, [uplink.name for uplink in found], "name")
-    seen: dict[tuple[str, ...], str] = {}
-    for item, uplink in zip(items, found, strict=True):
-        for stream in uplink.streams:
-            way = (uplink.account, stream.stream, stream.domain, stream.hub_stream)
-            other = seen.setdefault(way, uplink.name)
-            if other != uplink.name:
-                words = f"the stream {quoted(stream.stream)} goes to the same hub stream in"
-                raise item.error(f"{words} the uplink {quoted(other)}")
     return found
 
 
@@ -159,6 +151,32 @@ def check_uplinks(options: Options, given: Given) -> None:
         if uplink.remote and uplink.remote not in map(url_without_user, urls):
             known = ", ".join(map(url_without_user, urls))
             raise where.error(f"expected remote to be a URL of a remote: {known}")
+    _check_ways(options, where)
+
+
+def _check_ways(options: Options, where: Place) -> None:
+    """Raise ConfigError where two uplinks bring the same stream to the same stream of one hub.
+
+    A hub is a remote, by whichever of its URLs an uplink names it.
+    """
+    many = isinstance(where.node.value, list)
+    items = list(where.items("uplink blocks")) if many else [where]
+    remotes = options.leafnodes.remotes if options.leafnodes else ()
+    seen: dict[tuple[object, ...], str] = {}
+    for item, uplink in zip(items, options.uplinks, strict=True):
+        led = (
+            number
+            for number, one in enumerate(remotes)
+            if one.account == uplink.account
+            and (not uplink.remote or uplink.remote in map(url_without_user, one.urls))
+        )
+        hub = next(led, None)
+        for stream in uplink.streams:
+            way = (hub, stream.stream, stream.domain, stream.hub_stream)
+            other = seen.setdefault(way, uplink.name)
+            if other != uplink.name:
+                words = f"the stream {quoted(stream.stream)} goes to the same hub stream in"
+                raise item.error(f"{words} the uplink {quoted(other)}")
 
 
 def url_without_user(url: str) -> str:

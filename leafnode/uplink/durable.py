@@ -46,8 +46,10 @@ def choose(
     same_hub = [name for name in left if found[name].hub == owner.hub]
     if same_hub:
         return same_hub[0]
-    if len(left) == len(wanted) == 1 and (is_work_queue or found[left[0]].hub is None):
-        return left[0]
+    if len(left) == len(wanted) == 1:
+        told = found[left[0]].hub
+        if is_work_queue or told in {None, owner.hub_before}:
+            return left[0]
     names = (own, *(f"{own}-{number}" for number in range(2, len(found) + 3)))
     return next(name for name in names if name not in found)
 

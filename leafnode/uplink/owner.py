@@ -15,16 +15,27 @@ if TYPE_CHECKING:
 PREFIX: Final = "leafnode-uplink-"
 _UPLINK: Final = "leafnode-uplink"  # keys of the metadata
 _HUB: Final = "leafnode-hub"
+_BY: Final = " by "
 
 
 class Owner(NamedTuple):
-    """Whose a durable is. `hub`: the hub's stream and domain; None: of an older version."""
+    """Whose a durable is. `hub`: see `hub_of`; None: of an older version."""
 
     uplink: str  # its name; empty: the only one
     hub: str | None
 
+    @property
+    def hub_before(self) -> str:
+        """What a version called this hub that knew of no two with the same names."""
+        return (self.hub or "").partition(_BY)[0]
+
     def metadata(self) -> dict[str, str]:
         return {_UPLINK: self.uplink, _HUB: self.hub or ""}
+
+
+def hub_of(stream: str, domain: str, remote: str) -> str:
+    """Return what tells one hub's stream from all others; twins differ in the remote alone."""
+    return f"{stream}@{domain}{_BY}{remote}" if remote else f"{stream}@{domain}"
 
 
 def name_of(uplink: str, stream: str) -> str:

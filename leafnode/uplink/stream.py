@@ -31,7 +31,7 @@ from leafnode.uplink.local import LocalState, LocalStream, ask_message, ask_stre
 from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import Origin
-from leafnode.uplink.owner import Owner
+from leafnode.uplink.owner import Owner, hub_of
 from leafnode.uplink.status import Counters, Protection, State, UplinkStatus
 from leafnode.uplink.trouble import Trouble
 from leafnode.uplink.ways import Ways
@@ -73,6 +73,7 @@ class Shared(NamedTuple):
     answered: set[str]
     ceiling: Ceiling
     names: Callable[[str], Set[str]]  # of the uplinks that have a stream, as configured now
+    remote: str = ""  # one of its URLs; empty: the only one of the account
     dead_letter: str = ""  # the local stream for what the hub refuses; empty: it is held
 
 
@@ -85,7 +86,7 @@ def _local(options: UplinkStream, shared: Shared, mailbox: Mailbox) -> LocalStre
     stream = options.stream
     if options.newest_first:
         return NewestFirst(shared.clock, mailbox, stream=stream, place=shared.name or "main")
-    owner = Owner(shared.name, f"{options.hub_stream}@{options.domain}")
+    owner = Owner(shared.name, hub_of(options.hub_stream, options.domain, shared.remote))
     search = Search(mailbox, stream, owner, lambda: shared.names(stream))
     return LocalStream(shared.account, shared.clock, mailbox, stream=stream, search=search)
 

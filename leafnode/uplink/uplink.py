@@ -69,6 +69,7 @@ class Uplink:
             answered=set(),
             ceiling=self._ceiling,
             names=edge.names,
+            remote=options.remote,
             dead_letter=options.dead_letter,
         )
         self._streams = [StreamUplink(stream, shared) for stream in options.streams]

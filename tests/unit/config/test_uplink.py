@@ -15,7 +15,8 @@ from leafnode.errors import ConfigError
 AROUND = "server_name: edge-1\njetstream: on\nleafnodes { remotes [ { url: 'nats://hub' } ] }\n"
 TWO_HUBS = (
     "server_name: edge-1\njetstream: on\naccounts { A {}, B {} }\nleafnodes { remotes [\n"
-    "{ url: 'tls://me:s3cret@one:7000', account: A }, { url: 'tls://two', account: A }\n"
+    "{ urls: [ 'tls://me:s3cret@one:7000', 'tls://one-b' ], account: A }\n"
+    "{ url: 'tls://two', account: A }\n"
     "{ url: 'tls://three', account: B } ] }\n"
 )
 
@@ -175,7 +176,21 @@ def test_an_array_of_uplinks_goes_to_several_hubs() -> None:
     assert [uplink.remote for uplink in uplinks] == ["tls://one:7000", "tls://two:7422", ""]
 
 
+def test_two_hubs_may_have_the_same_names() -> None:
+    stream = "streams [ { stream: R, hub_stream: AGG, domain: hub } ]"
+    uplinks = options(
+        TWO_HUBS
+        + f"""uplink [
+          {{ name: one, account: A, remote: "tls://one:7000", {stream} }}
+          {{ name: two, account: A, remote: "tls://two", {stream} }}
+        ]"""
+    ).uplinks
+
+    assert [uplink.streams[0].hub_stream for uplink in uplinks] == ["AGG", "AGG"]
+
+
 ONE = 'name: one, account: A, remote: "tls://one:7000", streams [ { stream: R } ]'
+OTHER_URL = 'name: two, account: A, remote: "tls://one-b", streams [ { stream: R } ]'
 
 
 @pytest.mark.parametrize(
@@ -189,12 +204,16 @@ ONE = 'name: one, account: A, remote: "tls://one:7000", streams [ { stream: R } 
             'uplink[1]: the stream "R" goes to the same hub stream in the uplink "one"',
         ),
         (
+            f"[{{ {ONE} }}, {{ {OTHER_URL} }}]",
+            'uplink[1]: the stream "R" goes to the same hub stream in the uplink "one"',
+        ),
+        (
             "{ account: A, streams [ { stream: R } ] }",
             'expected remote, one of its URLs: the account "A" has several remotes',
         ),
         (
             "{ account: A, remote: 'tls://x', streams [ { stream: R } ] }",
-            "expected remote to be a URL of a remote: tls://one:7000, tls://two:7422",
+            "expected remote to be a URL of a remote: tls://one:7000, tls://one-b:7422, tls://two:7422",
         ),
         ("{ streams [ { stream: R } ] }", 'expected a remote of the account "$G"'),
         (

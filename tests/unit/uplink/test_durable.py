@@ -16,7 +16,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.config.options import UplinkOptions
 from leafnode.uplink.durable import Search, choose
 from leafnode.uplink.mailbox import Mailbox
-from leafnode.uplink.owner import Owner
+from leafnode.uplink.owner import Owner, hub_of
 from leafnode.uplink.status import State
 from tests.sim.clock import FakeClock
 from tests.sim.local_jetstream import Consumer, LocalJetStream
@@ -42,6 +42,22 @@ def test_one_that_nobody_has_any_more_is_taken_over_for_the_same_hub() -> None:
     assert choose(former, A, "EV", {"a", "b"}) == "leafnode-uplink-EV"
     assert choose(former, Owner("b", "AGG@two"), "EV", {"a", "b"}) == "leafnode-uplink-b-EV"
     assert choose(former, A, "EV", {"", "a"}) == "leafnode-uplink-a-EV"
+
+
+def test_of_two_hubs_with_the_same_names_each_keeps_its_own() -> None:
+    first, second = hub_of("AGG", "hub", "tls://one"), hub_of("AGG", "hub", "tls://two")
+    former = {"leafnode-uplink-EV": Owner("", first)}
+
+    assert choose(former, Owner("a", first), "EV", {"a", "b"}) == "leafnode-uplink-EV"
+    assert choose(former, Owner("b", second), "EV", {"a", "b"}) == "leafnode-uplink-b-EV"
+
+
+def test_one_whose_remote_was_not_told_is_taken_over_where_there_are_no_two_hubs() -> None:
+    former = {"leafnode-uplink-EV": Owner("", hub_of("AGG", "hub", ""))}
+    now = Owner("a", hub_of("AGG", "hub", "tls://one"))
+
+    assert choose(former, now, "EV", {"a"}) == "leafnode-uplink-EV"
+    assert choose(former, now, "EV", {"a", "b"}) == "leafnode-uplink-a-EV"
 
 
 def test_one_of_an_older_version_is_taken_over_where_it_can_be_no_other() -> None:
