@@ -62,27 +62,66 @@ class JwtDirectory:
         self.options = options
         self._clock = clock
         self._path = Path(options.directory)
+        self._place: tuple[int, int] | None = None  # its device and inode when it was opened
         self._is_cache = options.kind == "cache"
-        default = CACHED_ACCOUNT_JWTS_MAX if self._is_cache else ACCOUNT_JWTS_MAX
-        self._limit = options.limit or default
+        self._limit = _limit_of(options)
         self._lock = threading.RLock()  # logins read while a request writes
         self._entries: dict[str, _Entry] = {}  # a cache's oldest come first
 
     @classmethod
-    def open(cls, options: ResolverOptions, clock: Clock) -> JwtDirectory:
-        """Return the directory, made if it is not there. Raises AuthError."""
+    def open(
+        cls, options: ResolverOptions, clock: Clock, before: JwtDirectory | None = None
+    ) -> JwtDirectory:
+        """Return the directory, made if it is not there. Raises AuthError.
+
+        Where the one of before is the same, by whatever name, that one, which goes by its own
+        options until `take`: two of the same files would not know what the other one saves.
+        """
         directory = cls(options, clock)
         try:
             directory._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            names = sorted(path.name for path in directory._path.iterdir())
+            accounts = directory._on_disk()
+            found = directory._path.stat()
         except OSError as err:
             reason = err.strerror or err
             raise AuthError(f"dir needs to point to an accessible directory: {reason}") from err
-        for name in names:
-            account = name.removesuffix(_SUFFIX)
-            if name.endswith(_SUFFIX) and nkey.is_public_key(account, "A"):
-                directory._take_in(account)
+        directory._place = (found.st_dev, found.st_ino)
+        # Without a look at the one of before: a file system that hangs can be moved away from.
+        if before is not None and (
+            directory._place == before._place or directory._path == before._path
+        ):
+            return before
+        for account in accounts:
+            directory._take_in(account)
         return directory
+
+    def take(self, options: ResolverOptions) -> None:
+        """Go by other options of the same directory, and by the files that are there. Whatever
+        was saved, at any moment, stays, beyond a smaller limit, too.
+        """
+        with self._lock:
+            self.options = options
+            self._path = Path(options.directory)
+            self._is_cache = options.kind == "cache"
+            self._limit = _limit_of(options)
+            for entry in self._entries.values():
+                entry.used_ns = self._clock.monotonic_ns()
+        try:
+            there = dict.fromkeys(self._on_disk())
+            for account in dict.fromkeys([*self._entries, *there]):
+                with self._lock:  # for one at a time: logins read, too
+                    if account not in self._entries:
+                        self._take_in(account)
+                    elif account not in there and not self._file(account).exists():
+                        del self._entries[account]
+        except OSError as err:
+            log.warning("Directory of account JWTs not read: reason=%s", err.strerror)
+
+    def _on_disk(self) -> list[str]:
+        """Return the accounts of which there are files. Raises OSError."""
+        names = sorted(path.name for path in self._path.iterdir())
+        accounts = (name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
+        return [account for account in accounts if nkey.is_public_key(account, "A")]
 
     def accounts(self) -> list[str]:
         return [account for account, _ in self._held()]
@@ -126,7 +165,7 @@ class JwtDirectory:
             known = self._entries.get(account)
             if known is not None and known.hash == digest:
                 return False
-            if known is None and len(self._entries) >= self._limit:
+            while known is None and len(self._entries) >= self._limit:  # which may be smaller now
                 self._forget(self._least_needed())
             self._write(account, token)
             self._entries.pop(account, None)
@@ -256,12 +295,24 @@ class JwtDirectory:
             log.warning("Account JWT not deleted: account=%s reason=%s", account, err.strerror)
 
 
+def _limit_of(options: ResolverOptions) -> int:
+    default = CACHED_ACCOUNT_JWTS_MAX if options.kind == "cache" else ACCOUNT_JWTS_MAX
+    return options.limit or default
+
+
 class DirectoryResolver:
     """Hands out what is in the directory."""
 
-    def __init__(self, directory: JwtDirectory, preload: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: JwtDirectory,
+        preload: Mapping[str, str] | None = None,
+        options: ResolverOptions | None = None,
+    ) -> None:
+        """The directory takes these options once it begins."""
         self.directory = directory
         self._preload = preload or {}
+        self._options = options or directory.options
         self._files = FileReader()
         self._is_closed = False
 
@@ -269,7 +320,12 @@ class DirectoryResolver:
         await self.begin()
 
     async def begin(self) -> None:
-        await asyncio.to_thread(self.directory.preload, self._preload)
+        await asyncio.to_thread(self._begin)
+
+    def _begin(self) -> None:
+        if self.directory.options != self._options:
+            self.directory.take(self._options)
+        self.directory.preload(self._preload)
 
     async def fetch(self, account: str) -> str:
         load = partial(self.directory.load, account)

@@ -70,9 +70,14 @@ def operator_mode(options: Options, clock: Clock) -> OperatorMode:
     return OperatorMode(trust, resolver, clock, pinned=frozenset(operator.pinned_accounts))
 
 
-def resolver_for(operator: OperatorOptions, trust: Trust, clock: Clock) -> Resolver:
-    """Return where account JWTs come from. Raises AuthError. Blocks: file access."""
-    resolver = new_resolver(operator, clock, operator_url=trust.url)
+def resolver_for(
+    operator: OperatorOptions, trust: Trust, clock: Clock, before: Resolver | None = None
+) -> Resolver:
+    """Return where account JWTs come from, or will after a reload, by the resolver of before.
+
+    Raises AuthError. Blocks: file access.
+    """
+    resolver = new_resolver(operator, clock, operator_url=trust.url, before=before)
     if operator.operators and not trust.system_account and isinstance(resolver, DirectoryResolver):
         raise AuthError(
             "using nats based account resolver - the system account needs to be specified in "

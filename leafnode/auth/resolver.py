@@ -92,10 +92,17 @@ def check_preload(options: OperatorOptions) -> None:
             raise AuthError(f"invalid account JWT for {account}: {err}") from err
 
 
-def new_resolver(options: OperatorOptions, clock: Clock, *, operator_url: str = "") -> Resolver:
+def new_resolver(
+    options: OperatorOptions,
+    clock: Clock,
+    *,
+    operator_url: str = "",
+    before: Resolver | None = None,
+) -> Resolver:
     """Return the resolver that a configuration asks for. Raises AuthError. Blocks: file access.
 
-    `operator_url` is the operator's own, used where the configuration names none.
+    `operator_url` is the operator's own, used where the configuration names none. With the
+    resolver of before a reload it may have the same directory.
     """
     check_preload(options)
     preload = dict(options.preload)
@@ -107,7 +114,8 @@ def new_resolver(options: OperatorOptions, clock: Clock, *, operator_url: str = 
     if wanted is not None and wanted.kind in {"full", "cache"}:
         from leafnode.auth.directory import DirectoryResolver, JwtDirectory
 
-        return DirectoryResolver(JwtDirectory.open(wanted, clock), preload)
+        now = before.directory if isinstance(before, DirectoryResolver) else None
+        return DirectoryResolver(JwtDirectory.open(wanted, clock, now), preload, wanted)
     if preload:
         raise AuthError(
             "resolver preloads only available for writeable resolver types MEM/DIR/CACHE_DIR"

@@ -172,7 +172,7 @@ def other_resolver(server: Server, options: Options) -> Resolver | None:
         return None
     from leafnode.auth.operator import resolver_for
 
-    return resolver_for(wanted, operator.trust, server.clock)
+    return resolver_for(wanted, operator.trust, server.clock, operator.known.resolver)
 
 
 async def change(server: Server, resolver: Resolver | None) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -321,3 +322,66 @@ async def test_a_directory_that_hangs_refuses_who_asks_and_goes_on_when_it_answe
     jobs[0].set_result(None)
 
     assert await resolver.fetch(KEY.public) == TOKEN
+
+
+def test_a_directory_that_is_opened_again_knows_what_the_first_saves(tmp_path: Path) -> None:
+    path, alias = tmp_path / "jwt", tmp_path / "alias"
+    first = opened(path, limit=2)
+    alias.symlink_to(path)
+    options = ResolverOptions("full", directory=str(alias), limit=1, allow_delete=True)
+
+    again = JwtDirectory.open(options, FakeClock(), first)
+    first.save(KEY.public, TOKEN)
+    first.save(OTHER.public, REALM.account_jwt(OTHER))
+
+    assert again is first
+    with pytest.raises(AuthError, match="delete must be enabled"):
+        first.delete(KEY.public)  # by the options of before, until it takes the other ones
+    again.take(options)
+    assert again.load(KEY.public) == TOKEN  # beyond the limit of now
+    assert again.accounts() == [KEY.public, OTHER.public]
+    third = Key(ACCOUNT)
+    with pytest.raises(AuthError, match="jwt store is full"):
+        again.save(third.public, REALM.account_jwt(third))
+    again.delete(KEY.public)
+    assert again.accounts() == [OTHER.public]
+
+
+def test_another_directory_is_another_one(tmp_path: Path) -> None:
+    first = opened(tmp_path / "jwt")
+    options = ResolverOptions("full", directory=str(tmp_path / "other"))
+
+    assert JwtDirectory.open(options, FakeClock(), first) is not first
+
+
+def test_a_reload_goes_by_files_that_came_and_went_by_hand(tmp_path: Path) -> None:
+    directory, gone = opened(tmp_path), Key(ACCOUNT)
+    for key in (OTHER, gone):
+        directory.save(key.public, REALM.account_jwt(key))
+    (tmp_path / f"{gone.public}.jwt").unlink()
+    (tmp_path / f"{KEY.public}.jwt").write_text(TOKEN)
+    (tmp_path / "other.jwt").write_text(TOKEN)
+
+    directory.take(replace(directory.options, limit=7))
+
+    assert directory.accounts() == [OTHER.public, KEY.public]
+    assert directory.load(KEY.public) == TOKEN
+    assert directory.save(gone.public, REALM.account_jwt(gone))  # once more
+
+
+def test_a_full_directory_that_becomes_a_cache_has_its_ttl_from_then_on(tmp_path: Path) -> None:
+    clock = FakeClock()
+    directory = opened(tmp_path, clock=clock, limit=9)
+    for key in (KEY, OTHER):
+        directory.save(key.public, REALM.account_jwt(key))
+    clock.advance(3600 * NS_PER_S)
+
+    directory.take(ResolverOptions("cache", directory=str(tmp_path), ttl_ns=NS_PER_S, limit=1))
+    assert directory.load(KEY.public) is not None
+    third = Key(ACCOUNT)
+    directory.save(third.public, REALM.account_jwt(third))
+
+    assert directory.accounts() == [third.public]  # as many as it may have
+    clock.advance(NS_PER_S)
+    directory.expire()
+    assert directory.accounts() == []

@@ -9,18 +9,23 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from leafnode.auth.directory import DirectoryResolver
 from leafnode.auth.identity import Identity
-from leafnode.config.options import Options
+from leafnode.clock import SystemClock
+from leafnode.config.options import OperatorOptions, Options, ResolverOptions
 from leafnode.limits import CLIENTS_HELD_PER_TURN
 from leafnode.protocol import errors
 from leafnode.routing.account import Limits
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import LOGIN_REQUESTS, Permissions, Rules
-from leafnode.server import operators
+from leafnode.server import early, operators
 from leafnode.server.server import Seams, Server
 from tests.sim.clock import FakeClock
+from tests.sim.realm import Realm
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from leafnode.errors import ProtocolError
     from leafnode.leaf.accepted import AcceptedLink
 
@@ -144,3 +149,47 @@ def test_a_leaf_goes_where_a_service_decides_since_now_and_it_could_send_request
     operators._hold_leaf(server, cast("AcceptedLink", Link()))
 
     assert bool(ended) is (now is not None)
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize("alias", [False, True])
+async def test_what_is_saved_in_the_middle_of_a_reload_of_the_resolver_is_there_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, alias: bool
+) -> None:
+    realm, directory = Realm(), tmp_path / "jwt"
+    directory.mkdir()
+    (tmp_path / "alias").symlink_to(directory)
+    resolver = ResolverOptions("full", directory=str(directory))
+    trusted = OperatorOptions((realm.operator_jwt(),), resolver=resolver)
+    named = realm.system.public
+    options = Options(port=-1, operator=trusted, system_account=named)
+    behind = str(tmp_path / "alias") if alias else resolver.directory
+    changed = replace(trusted, resolver=replace(resolver, directory=behind, limit=9))
+    seams = Seams(SystemClock(), random.Random(1), random.Random(1).randbytes)
+    seams = replace(seams, load=lambda: replace(options, operator=changed))
+    server = Server(options, seams)
+    token = realm.account_jwt()
+
+    def save(_: Options) -> None:
+        assert server.operator is not None
+        known = server.operator.known.resolver
+        assert isinstance(known, DirectoryResolver)
+        known.directory.save(realm.account.public, token)
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(server.run())
+        await server.ready.wait()
+        try:
+            # Done when the resolver is opened already, and not yet used.
+            monkeypatch.setattr(early, "load", save)
+            assert await server.reload() == ""
+
+            assert server.operator is not None
+            now = server.operator.known.resolver
+            assert isinstance(now, DirectoryResolver)
+            assert now.directory.options == changed.resolver
+            assert now.directory.accounts() == [realm.account.public]
+            assert await now.fetch(realm.account.public) == token
+        finally:
+            server.stop()
+            await running
