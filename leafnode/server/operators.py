@@ -301,12 +301,8 @@ def serve_claims(server: Server, envelope: Envelope) -> ClaimsRequests | None:
     operator = server.operator
     if operator is None:
         return None
-    from leafnode.auth.directory import DirectoryResolver
     from leafnode.system.claims import ClaimsRequests
 
-    resolver = operator.known.resolver
-    directory = resolver.directory if isinstance(resolver, DirectoryResolver) else None
-    run = partial(server.begin, name="claims request")
-    requests = ClaimsRequests(envelope, operator, directory, run)
+    requests = ClaimsRequests(envelope, operator, partial(server.begin, name="claims request"))
     requests.start()
     return requests

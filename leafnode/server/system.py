@@ -75,9 +75,10 @@ class System:
 
     def serve_claims(self) -> None:
         """Answer requests about account JWTs, by where those come from now."""
-        if self._claims is not None:
-            self._claims.stop()
-        self._claims = serve_claims(self._server, self.envelope)
+        if self._claims is None:
+            self._claims = serve_claims(self._server, self.envelope)
+        else:
+            self._claims.start()
 
     def follow(self, remote: Remote) -> None:
         """Tell of this remote's links from now on."""

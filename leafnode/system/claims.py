@@ -17,6 +17,7 @@ from leafnode.auth import jwt, nkey
 from leafnode.auth.account_check import problem_of
 from leafnode.auth.account_claims import mapping_problem
 from leafnode.auth.claims import AccountClaims, GenericClaims
+from leafnode.auth.directory import DirectoryResolver
 from leafnode.clock import NS_PER_S
 from leafnode.errors import AuthError, quoted
 from leafnode.limits import CLAIMS_REQUEST_BYTES, CLAIMS_REQUESTS_BYTES_MAX, LARGE_JWT_CHARS
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from leafnode.system.envelope import Envelope
 
     Work = Callable[[str, bytes, bytes], Awaitable[None]]  # of a subject, reply and body
+    DirectoryWork = Callable[[JwtDirectory, str, bytes, bytes], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +49,10 @@ class ClaimsRequests:
         self,
         envelope: Envelope,
         operator: OperatorMode,
-        directory: JwtDirectory | None,
         run: Callable[[Coroutine[object, object, None]], object],
     ) -> None:
-        """Without a directory only accounts that are in use can be updated."""
         self._envelope = envelope
         self._operator = operator
-        self._directory = directory
         self._run = run
         self._queue: deque[tuple[Work, str, bytes, bytes]] = deque()
         self._queued_bytes = 0
@@ -61,9 +60,20 @@ class ClaimsRequests:
         self._subscriptions: list[Subscription] = []
         self.refused = 0  # because CLAIMS_REQUESTS_BYTES_MAX waited
 
+    @property
+    def _directory(self) -> JwtDirectory | None:
+        """The files that accounts come from now. Without, only what is in use can be updated."""
+        resolver = self._operator.known.resolver
+        return resolver.directory if isinstance(resolver, DirectoryResolver) else None
+
     def start(self) -> None:
-        """Listen in the system account from now on."""
+        """Listen in the system account from now on, or once more after a reload of the resolver;
+        what waits is done in its turn, by the new one.
+        """
         account = self._envelope.account
+        for sub in self._subscriptions:
+            account.unsubscribe(sub)
+        self._subscriptions.clear()
         table: list[tuple[bytes, Work]] = [
             (b"$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE", self._update),
             (b"$SYS.ACCOUNT.*.CLAIMS.UPDATE", self._update),
@@ -71,22 +81,29 @@ class ClaimsRequests:
         directory = self._directory
         if directory is not None:
             table.append((b"$SYS.REQ.CLAIMS.UPDATE", self._update))
-            table.append((b"$SYS.REQ.CLAIMS.LIST", self._list))
-            table.append((b"$SYS.REQ.CLAIMS.DELETE", self._delete))
+            table.append((b"$SYS.REQ.CLAIMS.LIST", self._there(self._list)))
+            table.append((b"$SYS.REQ.CLAIMS.DELETE", self._there(self._delete)))
             if directory.options.kind == "full":
-                table.append((b"$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", self._lookup))
+                table.append((b"$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", self._there(self._lookup)))
+                pack = self._queued(self._there(self._pack))
                 self._subscriptions.append(
-                    account.subscribe(
-                        b"$SYS.REQ.CLAIMS.PACK", self._queued(self._pack), queue=_RESPONDERS
-                    )
+                    account.subscribe(b"$SYS.REQ.CLAIMS.PACK", pack, queue=_RESPONDERS)
                 )
         for subject, work in table:
             self._subscriptions.append(account.subscribe(subject, self._queued(work)))
 
-    def stop(self) -> None:
-        """Listen no more; what waits is answered."""
-        for sub in self._subscriptions:
-            self._envelope.account.unsubscribe(sub)
+    def _there(self, work: DirectoryWork) -> Work:
+        """Return what is done with the directory that there is when it is a request's turn."""
+
+        async def do(subject: str, reply: bytes, body: bytes) -> None:
+            directory = self._directory
+            if directory is None:  # a reload took it away while the request waited
+                problem = AuthError("the resolver has no directory")
+                self._respond(reply, "", "request failed", problem)
+            else:
+                await work(directory, subject, reply, body)
+
+        return do
 
     def _queued(self, work: Work) -> Callable[[Delivery], None]:
         def take(delivery: Delivery) -> None:
@@ -170,25 +187,34 @@ class ClaimsRequests:
 
     async def _keep(self, name: str, token: str) -> None:
         """Let a JWT hold from now on. Raises AuthError where it cannot be."""
-        directory, known = self._directory, self._operator.known
-        if directory is None:
+        known = self._operator.known
+        if not await self._in_directory(lambda directory: directory.save(name, token)):
             try:
                 await known.update(name, token)
             except AuthError as err:
                 log.warning("Account not updated: account=%s reason=%s", name, err)
                 raise AuthError("account validation failed") from err
             return
-        await asyncio.to_thread(directory.save, name, token)
         try:
             await known.update(name, token)
         except AuthError as err:
             # As on nats-server it is kept, and what held before goes on to hold.
             log.warning("Account not updated: account=%s reason=%s", name, err)
 
-    async def _lookup(self, subject: str, reply: bytes, body: bytes) -> None:
+    async def _in_directory(self, change: Callable[[JwtDirectory], object]) -> bool:
+        """Change the directory, and the one that a reload has brought meanwhile: what is answered
+        holds there. False where there is none. Raises AuthError.
+        """
+        while (directory := self._directory) is not None:
+            await asyncio.to_thread(change, directory)
+            if directory is self._directory:
+                return True
+        return False
+
+    async def _lookup(
+        self, directory: JwtDirectory, subject: str, reply: bytes, body: bytes
+    ) -> None:
         del body
-        directory = self._directory
-        assert directory is not None, "subscribed only with one"
         name = _account_in(subject)
         if not nkey.is_public_key(name, "A"):
             return
@@ -196,41 +222,36 @@ class ClaimsRequests:
         # Nothing tells other servers that it is not here.
         self._send(reply, (token or "").encode())
 
-    async def _list(self, subject: str, reply: bytes, body: bytes) -> None:
+    async def _list(self, directory: JwtDirectory, subject: str, reply: bytes, body: bytes) -> None:
         del subject, body
-        directory = self._directory
-        assert directory is not None, "subscribed only with one"
         server = self._envelope.server()
         answer = {"data": directory.accounts(), "server": server}
         self._send(reply, go_json.encode(answer))
 
-    async def _pack(self, subject: str, reply: bytes, body: bytes) -> None:
+    async def _pack(self, directory: JwtDirectory, subject: str, reply: bytes, body: bytes) -> None:
         """Send what another server lacks, an account a message, and an empty one at the end."""
         del subject
-        directory = self._directory
-        assert directory is not None, "subscribed only with one"
         if body != directory.hash():
             for name, token in await asyncio.to_thread(lambda: list(directory.pack())):
                 self._send(reply, f"{name}|{token}".encode())
         self._send(reply, b"")
 
-    async def _delete(self, subject: str, reply: bytes, body: bytes) -> None:
+    async def _delete(
+        self, directory: JwtDirectory, subject: str, reply: bytes, body: bytes
+    ) -> None:
         del subject
         by = ""
         try:
             request = jwt.decode(body.decode("utf-8", "replace"), GenericClaims)
             by = request.sub
-            names = self._deletable(request)
+            names = self._deletable(directory, request)
         except AuthError as err:
             self._respond(reply, "", f"delete accounts request by {by} failed", err)
             return
-        directory = self._directory
-        assert directory is not None, "subscribed only with one"
         problems = []
         for name in names:
             try:
-                await asyncio.to_thread(directory.delete, name)
-                await self._operator.known.remove(name)
+                await self._remove(name)
             except AuthError as err:
                 problems.append(str(err))
         done = len(names) - len(problems)
@@ -240,10 +261,13 @@ class ClaimsRequests:
         else:
             self._respond(reply, "", f"deleted {done} accounts")
 
-    def _deletable(self, request: GenericClaims) -> list[str]:
+    async def _remove(self, name: str) -> None:
+        await self._in_directory(lambda directory: directory.delete(name))
+        await self._operator.known.remove(name)
+
+    def _deletable(self, directory: JwtDirectory, request: GenericClaims) -> list[str]:
         """Return whom an operator wants deleted. Raises AuthError for anybody else's wish."""
-        trust, directory = self._operator.trust, self._directory
-        assert directory is not None, "subscribed only with one"
+        trust = self._operator.trust
         if not (directory.options.allow_delete or self._is_cache):
             raise AuthError("delete must be enabled in server config")
         if request.sub != request.iss:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import nkeys
@@ -26,6 +27,7 @@ from tests.sim.clock import FakeClock
 from tests.sim.realm import ACCOUNT, NOW_S, Realm, User
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from leafnode.routing.subscription import Delivery
@@ -55,7 +57,7 @@ class World:
         self.operator = OperatorMode(trust, resolver, clock, pinned=frozenset())
         self.account = Account(REALM.system.public, Outbox(lambda: None))
         envelope = Envelope(About("ID", "name", "host"), self.account, clock, random.Random(1))
-        self.requests = ClaimsRequests(envelope, self.operator, kept, tasks.create_task)
+        self.requests = ClaimsRequests(envelope, self.operator, tasks.create_task)
         self.requests.start()
         self.answers: list[bytes] = []
         self.account.subscribe(b"reply", self._take)
@@ -415,3 +417,100 @@ async def test_a_push_of_many_accounts_is_taken_as_it_comes(tmp_path: Path) -> N
 
     assert len(world.answers) == len(accounts)
     assert all(b'"jwt updated"' in answer for answer in world.answers)
+
+
+class Reloading(JwtDirectory):
+    """One whose server is given another one while it works."""
+
+    reload: Callable[[], None]
+
+    def save(self, account: str, token: str) -> bool:
+        is_news = super().save(account, token)
+        self.reload()
+        return is_news
+
+    def delete(self, account: str) -> None:
+        super().delete(account)
+        self.reload()
+
+
+def elsewhere(world: World, path: Path) -> JwtDirectory:
+    return JwtDirectory.open(replace(world.directory.options, directory=str(path)), FakeClock())
+
+
+def reloading(world: World, path: Path, next_one: JwtDirectory) -> None:
+    """Let the world's resolver become another one in the middle of the next request."""
+    path.mkdir()
+    directory = Reloading(replace(world.directory.options, directory=str(path)), FakeClock())
+    for account in world.directory.accounts():
+        token = world.directory.load(account)
+        assert token is not None
+        JwtDirectory.save(directory, account, token)
+    known = world.operator.known
+    directory.reload = lambda: setattr(known, "resolver", DirectoryResolver(next_one))
+    known.resolver = DirectoryResolver(directory)
+
+
+async def test_an_update_in_the_middle_of_a_reload_is_kept_where_accounts_come_from_then(
+    tmp_path: Path,
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path / "jwt", tasks)
+        other = elsewhere(world, tmp_path / "b")
+        token = REALM.account_jwt(OTHER)
+        reloading(world, tmp_path / "a", other)
+
+        assert (await world.told(update(OTHER), token))["data"]["code"] == 200
+
+        assert other.load(OTHER.public) == token
+
+
+async def test_a_delete_in_the_middle_of_a_reload_is_one_where_accounts_come_from_then(
+    tmp_path: Path,
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path / "jwt", tasks, allow_delete=True)
+        world.directory.save(OTHER.public, REALM.account_jwt(OTHER))
+        other = elsewhere(world, tmp_path / "b")
+        other.save(OTHER.public, REALM.account_jwt(OTHER))
+        reloading(world, tmp_path / "a", other)
+        request = deletion(REALM.operator, [OTHER.public])
+
+        assert (await world.told("$SYS.REQ.CLAIMS.DELETE", request))["data"]["code"] == 200
+
+        assert other.load(OTHER.public) is None
+
+
+async def test_what_waits_for_its_turn_is_done_by_what_a_reload_brought(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path / "jwt", tasks)
+        other, third, token = (
+            elsewhere(world, tmp_path / "b"),
+            Key(ACCOUNT),
+            REALM.account_jwt(OTHER),
+        )
+        reloading(world, tmp_path / "a", other)
+
+        world.account.publish(update(OTHER).encode(), token.encode())
+        world.account.publish(update(third).encode(), REALM.account_jwt(third).encode())
+        await world.idle()
+
+        assert sorted(other.accounts()) == sorted([OTHER.public, third.public])
+
+
+async def test_a_question_about_a_directory_that_a_reload_took_away_is_refused(
+    tmp_path: Path,
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks)
+        world.account.publish(b"$SYS.REQ.CLAIMS.LIST", b"", reply=b"reply")
+        world.operator.known.resolver = MemoryResolver({})
+        world.requests.start()
+        await world.idle()
+
+        (answer,) = world.answers
+        assert json.loads(answer)["error"]["description"] == (
+            "request failed - the resolver has no directory"
+        )
+        assert await world.ask("$SYS.REQ.CLAIMS.LIST") == []
+        assert await world.ask(update(OTHER), REALM.account_jwt(OTHER)) != []
