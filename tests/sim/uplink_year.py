@@ -3,14 +3,18 @@
     python -m tests.sim.uplink_year [--seeds 2000] [--seed 1] [--days 365]
 
 Each seed is one gateway with options of its own; its streams share the hub's with many others, and
-their subjects and prefixes change while messages are in flight. At its end nothing may be lost and
-nothing doubled, and at every step what is held in memory stays within its bounds. `stay_asleep`
-lengthens what only repeats while nothing happens, so that a year takes some seconds.
+their subjects and prefixes change while messages are in flight. Messages go out of a stream by its
+limits or because somebody deletes them, streams are made anew, come back out of an archive, and the
+whole store is put back as it was. At its end nothing may be lost that was to be kept, and nothing
+doubled but what was in flight when a copy was made; at every step what is held in memory stays
+within its bounds. `stay_asleep` lengthens what only repeats while nothing happens, so that a year
+takes some seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import logging
 import random
 from collections import Counter
@@ -21,6 +25,7 @@ from typing import TYPE_CHECKING, Final
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.options import UplinkBudget, UplinkStream
+from leafnode.go_time import format_time
 from leafnode.protocol.transform import Transform
 from leafnode.uplink.status import State
 from tests.sim.uplink_world import Site
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from leafnode.uplink.status import UplinkStatus
+    from tests.sim.local_jetstream import Archive, SideStream
 
 MINUTE_NS: Final = 60 * NS_PER_S
 HOUR_NS: Final = 60 * MINUTE_NS
@@ -76,6 +82,8 @@ class Year:
     outages: int = 0
     restarts: int = 0
     changes: int = 0  # of subjects and prefixes
+    removed: int = 0  # messages, by limits and by hand
+    returns: int = 0  # of streams that were made anew, or restored
     dead_letters: int = 0
     window_most: int = 0
     faults: list[str] = field(default_factory=list)
@@ -118,6 +126,13 @@ class Gateway:
                 one.newest_first for one in self.site.options.streams if one.stream == local.name
             )
             local.is_work_queue = not newest_first and rng.random() < 0.5
+        if rng.random() < 0.3:
+            self.site.local["EV"].max_per_subject = 1
+        self.archives: dict[str, Archive] = {}
+        self.copy: dict[str, Archive] = {}
+        self.copied_side: dict[str, SideStream] = {}
+        self.letters_lost: set[bytes] = set()  # which a copy brought back to before
+        self.may_double: Counter[str] = Counter()  # messages of a stream that a copy had in flight
         self.site.hub.bytes_per_s = rng.choice([0, 0, 2000, 50_000])
         self.subjects: dict[str, list[bytes]] = {"EV": [b"ev.a"], "AL": [b"al.a"]}
         self.subjects["MI"] = self.subjects["EV"]
@@ -150,7 +165,7 @@ class Gateway:
     def step(self) -> None:
         site, rng = self.site, self.rng
         self.crowd()
-        match rng.randrange(14):
+        match rng.randrange(18):
             case 0:
                 self.outage()
             case 1:
@@ -189,11 +204,96 @@ class Gateway:
                 site.hub.loses += [b"EV %d" % (first + more) for more in range(rng.randrange(1, 5))]
                 self.store()
                 self.store()
+            case 9 | 10 | 11:
+                self.change_streams()
             case _:
                 self.store()
         if self.fatal and not site.hub.refuses:
             site.hub.refusal = (10054, "message size exceeds maximum allowed")
             site.hub.refuses = set(self.fatal)
+
+    def change_streams(self) -> None:
+        """What they hold is not what was stored."""
+        match self.rng.randrange(10):
+            case 0:
+                self.make_anew()
+            case 1:
+                self.copy_or_return()
+            case 2 | 3 | 4:
+                self.archive_or_restore()
+            case _:
+                self.remove()
+
+    def remove(self) -> None:
+        """Somebody deletes some messages, wherever they are, or all: in flight, too."""
+        local, rng = self.site.local[self.rng.choice(["EV", "AL"])], self.rng
+        for _ in range(rng.randrange(1, 4)):
+            self.store()
+            pause_ns = rng.choice([0, 10 * NS_PER_MS, 100 * NS_PER_MS, 3 * NS_PER_S])
+            self.site.clock.advance(pause_ns)
+            there = list(local.messages)
+            first = rng.randrange(len(there) + 1)
+            local.delete(*there[first : first + rng.choice([1, 3, 20, 1000])])
+
+    def make_anew(self) -> None:
+        """A script deletes a stream, and makes it as it was made before."""
+        name = self.rng.choice(["EV", "AL"])
+        self.year.returns += 1
+        self.site.local[name].make_anew(format_time(self.site.clock.wall_ns()))
+        self.archives.pop(name, None)
+        self.copy.clear()
+        self.store()
+
+    def archive_or_restore(self) -> None:
+        """Newest first only what is as it was comes back: else nothing is sent, and that is said.
+
+        With its consumers: without them all that it has may be doubled where more of the others'
+        lies under its subjects than is looked at.
+        """
+        name = self.rng.choice(["EV", "AL"])
+        local, archive = self.site.local[name], self.archives.pop(name, None)
+        if archive is None:
+            self.archives[name] = local.archive()
+        elif archive.last_seq == local.last_seq or not self.is_newest_first(name):
+            self.year.returns += 1
+            self.copy.clear()
+            self.may_double[name] += self.window_msgs(name)
+            local.restore(archive, format_time(self.site.clock.wall_ns()))
+            self.store()
+
+    def copy_or_return(self) -> None:
+        """The card's image is written, or put back: the process stops for that."""
+        site = self.site
+        if not self.copy:
+            self.copy = {name: local.archive() for name, local in site.local.items()}
+            self.copied_side = copy.deepcopy(site.side)
+            return
+        if any(
+            self.is_newest_first(name) and archive.last_seq != site.local[name].last_seq
+            for name, archive in self.copy.items()
+        ):
+            return
+        self.year.returns += 1
+        self.archives.clear()
+        site.uplink.stop()
+        for name, archive in self.copy.items():
+            self.may_double[name] += self.window_msgs(name)
+            site.local[name].restore(archive)
+        for name, side in site.side.items():
+            before = self.copied_side.get(name)
+            if name == "DEAD":
+                self.letters_lost |= set(side.payloads())
+            side.messages = list(before.messages) if before is not None else []
+            side.ids = dict(before.ids) if before is not None else {}
+        self.copy.clear()
+        site.restart()
+        self.store()
+
+    def is_newest_first(self, name: str) -> bool:
+        return any(one.newest_first for one in self.site.options.streams if one.stream == name)
+
+    def window_msgs(self, name: str) -> int:
+        return next(one.window_msgs for one in self.site.options.streams if one.stream == name)
 
     def next_payloads(self) -> set[bytes]:
         return {b"EV %d" % (len(self.sent["EV"]) + 1)}
@@ -308,10 +408,14 @@ class Gateway:
         dead = self.site.side["DEAD"].payloads() if "DEAD" in self.site.side else []
         self.year.dead_letters = len(dead)
         arrived = [one for one in self.site.hub.payloads() if one != b"stranger"]
-        for payload, times in (Counter(arrived) + Counter(dead)).items():
-            if times > 1:
-                say(f"{payload.decode()} is there {times} times")
-        everywhere = set(arrived) | set(dead)
+        there = Counter(arrived) + Counter(dead)
+        for name, payloads in self.sent.items():
+            doubled = [one for one in payloads if there[one] > 1]
+            if sum(there[one] - 1 for one in doubled) > self.may_double[name]:
+                say(f"{len(doubled)} of {name} are doubled, first {doubled[0].decode()}")
+        removed = {one for local in self.site.local.values() for one in local.removed}
+        self.year.removed = len(removed)
+        everywhere = set(arrived) | set(dead) | removed | self.letters_lost
         for name, payloads in self.sent.items():
             lost = [payload for payload in payloads if payload not in everywhere]
             if lost:
@@ -346,6 +450,8 @@ def main() -> int:
             restarts=year.restarts,
             changes=year.changes,
             dead_letters=year.dead_letters,
+            removed=year.removed,
+            returns=year.returns,
         )
         if year.faults:
             failed += 1

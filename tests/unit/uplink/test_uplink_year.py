@@ -36,7 +36,7 @@ def test_the_audit_sees_what_is_lost_doubled_and_given_up_without_a_reason() -> 
     gateway.audit()
 
     assert gateway.year.faults == [
-        "EV 1 is there 2 times",
+        "1 of EV are doubled, first EV 1",
         "1 of EV are lost, first EV 2",
         "AL 9 is a dead letter without a reason",
     ]
