@@ -104,8 +104,8 @@ class Bridge:
             async with asyncio.TaskGroup() as self._ports:
                 for ended in self._before:
                     self._lend_on(ended)
-                await self._hand_all_on(self._before)
-                self._before = []
+                before, self._before = self._before, []
+                await self._follow(before)
                 for port in self._runners:
                     self._begin(port)
                 await asyncio.Event().wait()  # ports may be added for as long as it runs
@@ -136,11 +136,7 @@ class Bridge:
         for port in late:
             ending[port].add_done_callback(partial(self._hand_on, before[port]))
         over = [before[port] for port in ended if port not in late]
-        await self._hand_all_on([one for one in over if self._heir(one) is not None])
-        assert self._ports is not None, "ports are served while it runs"
-        for one in over:
-            if self._heir(one) is None:
-                self._ports.create_task(self._leave_one(one), name=one.name)
+        await self._follow(over)
         for port in self._runners:
             if port not in self._running:
                 self._begin(port)
@@ -197,11 +193,19 @@ class Bridge:
         """What a port had not stored is published by the one that follows it."""
         (self._heir(ended) or ended).inherit(ended.leave())
 
-    async def _hand_all_on(self, ended: list[PortRunner]) -> None:
-        """Thousands of readings may wait: those of one port in a turn of the loop."""
+    async def _follow(self, ended: list[PortRunner]) -> None:
+        """Hand on what ended ports had not stored, and see those off that nobody follows.
+
+        Thousands of readings may wait: those of one port in a turn of the loop.
+        """
         for one in ended:
-            self._hand_on(one)
-            await asyncio.sleep(0)
+            if self._heir(one) is not None:
+                self._hand_on(one)
+                await asyncio.sleep(0)
+        assert self._ports is not None, "ports are served while it runs"
+        for one in ended:
+            if self._heir(one) is None:
+                self._ports.create_task(self._leave_one(one), name=one.name)
 
     def _begin(self, port: SerialPort) -> None:
         assert self._ports is not None, "ports are served while it runs"

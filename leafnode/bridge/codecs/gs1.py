@@ -17,6 +17,7 @@ from leafnode.bridge.reading import BadReading
 if TYPE_CHECKING:
     from leafnode.bridge.codecs import Fields
 
+_THIS_YEAR: Final = 2026  # a codec has no clock; a year later it errs by a year, 50 years ahead
 _SEPARATOR: Final = "\x1d"  # FNC1 as a scanner sends it
 _AIM: Final = re.compile(r"\]([A-Za-z][0-9A-Za-z])")
 # Carriers whose content begins with an identifier: GS1-128, DataBar, DataMatrix, QR, Dot Code.
@@ -85,11 +86,13 @@ def _value(identifier: Identifier, value: str) -> object:
 
 
 def _date(value: str) -> str:
-    """Return a date; day 00 is a month alone. The century is the near one, as GS1 7.12 has it."""
+    """Return a date; day 00 is a month alone. The century is the near one, as GS1 7.12 has it:
+    49 years back and 50 ahead.
+    """
     year, month, day = int(value[:2]), int(value[2:4]), int(value[4:6])
     if not 1 <= month <= 12 or day > 31:
         raise BadReading("has a GS1 date that is none")
-    century = 1900 if year >= 76 else 2000  # 51 years back from 2026, 49 ahead: right until 2027
+    century = 1900 if year - _THIS_YEAR % 100 > 50 else 2000
     text = f"{century + year}-{month:02d}"
     return f"{text}-{day:02d}" if day else text
 

@@ -624,6 +624,30 @@ def test_a_bridge_of_another_account_has_what_no_stream_of_the_first_took() -> N
     assert stream.payloads == [b"%d" % number for number in range(10)]
 
 
+def test_a_bridge_of_another_account_lets_what_no_port_of_it_follows_be_stored() -> None:
+    another = replace(PORT, name="other", device="/dev/other")
+    one, other = Reloaded(), Reloaded(another, seed=2)
+    other.line = other.other
+
+    async def first() -> None:
+        await one.says(0, 5)
+        await one.until(lambda: one.status.last_error == "no stream captures s.scale")
+
+    async def second() -> None:
+        other.bridge.succeed(one.bridge)
+        await other.until(lambda: other.status.open)
+        stream = FakeStream(one.account, b"s.>")
+        stream.commits_at_once = True
+        for _ in range(20):
+            one.clock.advance(NS_PER_S // 2)
+            other.clock.advance(NS_PER_S // 2)
+            await asyncio.sleep(0)
+        assert stream.payloads == [b"%d" % number for number in range(5)]
+
+    one.run(first)
+    other.run(second)
+
+
 def test_who_waits_until_a_port_is_closed_hears_it_of_the_entry_that_replaces_its() -> None:
     one = Reloaded()
     told: list[bool] = []

@@ -103,3 +103,11 @@ def test_garbage_is_fields_or_bad(parts: list[str]) -> None:
     except BadReading:
         return
     assert fields["code"]
+
+
+@pytest.mark.parametrize(
+    ("digits", "date"),
+    [("760131", "2076-01-31"), ("770131", "1977-01-31"), ("260131", "2026-01-31")],
+)
+def test_a_date_is_at_most_fifty_years_ahead(digits: str, date: str) -> None:
+    assert date in decode_gs1(b"]C1" + b"17" + digits.encode()).values()
