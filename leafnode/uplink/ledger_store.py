@@ -49,6 +49,8 @@ class LedgerStore:
     def stop(self) -> None:
         """Write what is new; it is stored before JetStream is closed."""
         self._alarm.cancel()
+        # Whose put is under way was counted on since: the next one is stored behind it.
+        self._writing.clear()
         self._write()
 
     def _turn(self) -> None:

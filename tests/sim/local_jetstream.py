@@ -105,6 +105,7 @@ class LocalJetStream:
         self.side: dict[str, SideStream] = {}
         self.denies_consumers = False
         self.denies_streams = False  # none is made, and none of those takes anything
+        self.commit_ns = 0  # so long each of those takes to store something
         self.acks: list[int] = []
         self.requests: list[str] = []
         self.silent = False
@@ -265,7 +266,14 @@ class LocalJetStream:
                 side.ids[msg_id or b""] = len(side.messages)
                 side.stored_ns = self.clock.wall_ns()
             ack = {"stream": name, "domain": self.domain, "seq": len(side.messages)}
-            self.account.publish(reply, json.dumps(ack).encode())
+            told = partial(self._tell, reply, json.dumps(ack).encode())
+            if self.commit_ns:
+                self.clock.call_later(self.commit_ns, told)
+            else:
+                told()
+
+    def _tell(self, reply: bytes, answer: bytes) -> None:
+        self.account.publish(reply, answer)
 
     def _get(self, stream: str, request: dict[str, Any]) -> dict[str, Any]:
         if stream == self.name:

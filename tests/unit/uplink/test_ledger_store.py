@@ -157,6 +157,24 @@ def test_a_clock_that_is_set_while_a_month_is_read_has_the_other_one_read() -> N
     assert site.hub.payloads() == [b"1"]
 
 
+def test_a_stop_writes_what_was_counted_while_the_day_was_being_written() -> None:
+    site = Site(STREAM)
+    site.start()
+    next(iter(site.local.values())).commit_ns = 2 * WRITE_NS
+    site.store("EV", b"1")
+    site.clock.advance(WRITE_NS)  # its put is under way
+    site.store("EV", b"2")
+    site.clock.advance(NS_PER_S)
+    before = line(site)
+    assert before is not None
+    assert before.messages == 2
+
+    site.uplink.stop()
+
+    day = site.uplink.budget().day
+    assert pages(site)[f"$KV.LEAFNODE_UPLINK.main.{day}"]["ev"]["messages"] == 2
+
+
 def test_without_a_bucket_the_ledger_is_in_memory_and_says_so() -> None:
     site = Site(STREAM, budget=UplinkBudget(monthly_cap_bytes=10_000))
     site.side_denied()
