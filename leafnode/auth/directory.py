@@ -126,6 +126,10 @@ class JwtDirectory:
     def accounts(self) -> list[str]:
         return [account for account, _ in self._held()]
 
+    def has(self, account: str) -> bool:
+        """Say whether there is a JWT of an account, also one that expired."""
+        return account in self._entries
+
     def _held(self) -> list[tuple[str, _Entry]]:
         """Return what is shown, as of one moment and without the lock.
 

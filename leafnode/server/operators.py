@@ -128,6 +128,29 @@ async def adopt(server: Server, found: dict[str, LoadedAccount]) -> None:
         await server.operator.known.adopt(found)
 
 
+async def catch_up(server: Server, found: dict[str, LoadedAccount]) -> None:
+    """Let accounts that a reload brought be what was pushed, or deleted, since `find` read them:
+    nobody used them then.
+    """
+    operator, options = server.operator, server.options.operator
+    if operator is None or options is None or not found:
+        return
+    from leafnode.auth.directory import DirectoryResolver
+
+    known, preload = operator.known, dict(options.preload)
+    if not isinstance(known.resolver, DirectoryResolver):
+        return
+    for name in found:
+        try:
+            await known.refetch(name)
+        except AuthError as err:
+            # What the configuration has holds, though there may have been no place for it.
+            if known.resolver.directory.has(name) or name in preload:
+                log.warning("Account not updated: account=%s reason=%s", name, err)
+            else:
+                await known.remove(name)
+
+
 def _missing(server: Server, options: Options) -> list[str]:
     """Return the accounts that blocks of a configuration live in and nobody uses yet."""
     blocks = [*(options.leafnodes.remotes if options.leafnodes else ())]

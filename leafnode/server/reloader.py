@@ -128,6 +128,7 @@ class Reloader:
         await self._swap(parts, found, ready)
         if Part.RESOLVER in parts:
             await operators.change(server, ready.resolver)
+        await operators.catch_up(server, ready.accounts)
         if toggles:
             await operators.look_up_keepers(server)
         if Part.MONITOR in parts:

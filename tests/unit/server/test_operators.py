@@ -12,7 +12,13 @@ import pytest
 from leafnode.auth.directory import DirectoryResolver
 from leafnode.auth.identity import Identity
 from leafnode.clock import SystemClock
-from leafnode.config.options import OperatorOptions, Options, ResolverOptions
+from leafnode.config.options import (
+    LeafOptions,
+    LeafRemote,
+    OperatorOptions,
+    Options,
+    ResolverOptions,
+)
 from leafnode.limits import CLIENTS_HELD_PER_TURN
 from leafnode.protocol import errors
 from leafnode.routing.account import Limits
@@ -190,6 +196,54 @@ async def test_what_is_saved_in_the_middle_of_a_reload_of_the_resolver_is_there_
             assert now.directory.options == changed.resolver
             assert now.directory.accounts() == [realm.account.public]
             assert await now.fetch(realm.account.public) == token
+        finally:
+            server.stop()
+            await running
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_an_account_that_a_reload_brings_is_what_was_pushed_while_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, deleted: bool
+) -> None:
+    realm = Realm()
+    name = realm.account.public
+    resolver = ResolverOptions("full", directory=str(tmp_path), allow_delete=True)
+    trusted = OperatorOptions((realm.operator_jwt(),), resolver=resolver)
+    options = Options(port=-1, operator=trusted, system_account=realm.system.public)
+    remote = LeafRemote(urls=("nats-leaf://127.0.0.1:1",), account=name)
+    new = replace(options, leafnodes=LeafOptions(remotes=(remote,)))
+    seams = Seams(SystemClock(), random.Random(1), random.Random(1).randbytes)
+    server = Server(options, replace(seams, load=lambda: new))
+    newer, find = realm.account_jwt(tags=["new"]), operators.find
+
+    async def found_and_pushed(*args: Any) -> Any:
+        found = await find(*args)
+        assert list(found) == [name]
+        assert server.operator is not None
+        known = server.operator.known
+        assert isinstance(known.resolver, DirectoryResolver)
+        if deleted:
+            known.resolver.directory.delete(name)
+            await known.remove(name)
+        else:
+            known.resolver.directory.save(name, newer)
+            await known.update(name, newer)
+        return found
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(server.run())
+        await server.ready.wait()
+        try:
+            assert server.operator is not None
+            known = server.operator.known
+            assert isinstance(known.resolver, DirectoryResolver)
+            known.resolver.directory.save(name, realm.account_jwt())
+            monkeypatch.setattr(operators, "find", found_and_pushed)
+            assert await server.reload() == ""
+
+            assert known.by_name[name].removed is deleted
+            assert deleted or known.by_name[name].token == newer
         finally:
             server.stop()
             await running
