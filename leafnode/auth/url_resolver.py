@@ -8,11 +8,13 @@ Truth: nats-server 2.15.1 server/accounts.go URLAccResolver.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode.auth.http_get import Place, get
 from leafnode.clock import NS_PER_S
-from leafnode.errors import AuthError, TlsError
+from leafnode.errors import AuthError, HungError, TlsError
+from leafnode.files import FileReader
 from leafnode.limits import ACCOUNT_FETCH_TIMEOUT_NS
 from leafnode.tls.dialer import dialer_context
 
@@ -39,6 +41,7 @@ class UrlResolver:
         wants_tls = place.is_https or options.resolver_tls is not None
         self._tls = tls_context(options) if wants_tls else None
         wanted = options.resolver
+        self._files = FileReader()
         self._timeout_ns = wanted.timeout_ns if wanted is not None else ACCOUNT_FETCH_TIMEOUT_NS
 
     async def fetch(self, account: str) -> str:
@@ -59,15 +62,23 @@ class UrlResolver:
     async def change(self, options: OperatorOptions) -> None:
         self._options = options
         if self._tls is not None:
-            self._tls = await asyncio.to_thread(tls_context, options)
+            self._tls = await self._read(options)
 
     def close(self) -> None:
         """Nothing is open between two calls."""
 
     async def _context(self) -> ssl.SSLContext:
         if self._tls is None:
-            self._tls = await asyncio.to_thread(tls_context, self._options)
+            self._tls = await self._read(self._options)
         return self._tls
+
+    async def _read(self, options: OperatorOptions) -> ssl.SSLContext:
+        """Raise AuthError; while a file system does not answer nobody else begins to read there."""
+        work = partial(tls_context, options)
+        try:
+            return await self._files.run(work, "resolver_tls", ACCOUNT_FETCH_TIMEOUT_NS)
+        except HungError as err:
+            raise AuthError(str(err)) from err
 
 
 def _reason(err: Exception) -> str:

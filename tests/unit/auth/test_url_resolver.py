@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,7 @@ from leafnode.auth.url_resolver import UrlResolver
 from leafnode.config.listener_options import CertificatePair
 from leafnode.config.options import OperatorOptions, ResolverOptions, TlsOptions
 from leafnode.errors import AuthError
+from leafnode.files import FileReader
 from leafnode.limits import JWT_CHARS_MAX
 from tests.sim.certificates import tls_pair
 
@@ -242,3 +243,27 @@ def test_a_redirect_to_https_is_verified_by_resolver_tls_too(tmp_path: Path) -> 
 def test_at_the_start_somebody_must_be_home() -> None:
     with pytest.raises(AuthError, match=r"could not fetch <http://127.0.0.1:1/>: "):
         asyncio.run(resolver("http://127.0.0.1:1").start())
+
+
+async def test_tls_files_that_hang_end_a_reload_and_are_read_by_one_thread_alone() -> None:
+    jobs: list[asyncio.Future[Any]] = []
+
+    def begin(work: Callable[[], Any]) -> asyncio.Future[Any]:
+        jobs.append(asyncio.get_running_loop().create_future())
+        if len(jobs) > 1:
+            jobs[-1].set_result(work())
+        return jobs[-1]
+
+    one = resolver("https://127.0.0.1:1/jwt")
+    one._files = FileReader(begin)
+    before = await one._context()
+    for _ in range(2):
+        with pytest.raises(AuthError, match="resolver_tls: the file system does not answer"):
+            await one.change(OperatorOptions())
+    assert len(jobs) == 1
+    assert await one._context() is before
+
+    jobs[0].set_result(None)
+    await one.change(OperatorOptions())
+
+    assert await one._context() is not before
