@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,8 @@ class Bridge:
         self._runners = {port: self._runner(port) for port in options.ports}
         self._running: dict[SerialPort, asyncio.Task[None]] = {}
         self._ports: asyncio.TaskGroup | None = None  # while it runs
-        self._before: list[PortRunner] = []  # of the bridge that this one succeeds
+        # What ended: to be handed on, or seen off. Of the bridge that this one succeeds, too.
+        self._before: deque[PortRunner] = deque()
         self._leaving: list[PortRunner] = []  # have ended, and are stored yet
         self._known: frozenset[str] = frozenset()  # names of ports before the last change
 
@@ -104,10 +106,8 @@ class Bridge:
             async with asyncio.TaskGroup() as self._ports:
                 for ended in self._before:
                     self._lend_on(ended)
-                before, self._before = self._before, []
-                await self._follow(before)
-                for port in self._runners:
-                    self._begin(port)
+                await self._follow()
+                self._begin_all()
                 await asyncio.Event().wait()  # ports may be added for as long as it runs
         finally:
             self.hotplug.stop()
@@ -136,17 +136,16 @@ class Bridge:
         for port in late:
             ending[port].add_done_callback(partial(self._hand_on, before[port]))
         over = [before[port] for port in ended if port not in late]
-        await self._follow(over)
-        for port in self._runners:
-            if port not in self._running:
-                self._begin(port)
+        self._before += over
+        await self._follow()
+        self._begin_all()
 
     def succeed(self, before: Bridge) -> None:
         """Have what was lent, and not stored, when the bridge of another account ended. At start.
 
         Who sees that no stream captures a port's readings may have named the wrong account.
         """
-        self._before = [*before._runners.values(), *before._leaving]
+        self._before.extend([*before._runners.values(), *before._leaving, *before._before])
         self._known = frozenset(one.name for one in self._before)
 
     async def settle(self) -> None:
@@ -154,7 +153,7 @@ class Bridge:
 
         Of a stream that does not answer no longer than SERIAL_SETTLE_NS; the log says what is lost.
         """
-        await self._see_off([*self._runners.values(), *self._leaving])
+        await self._see_off([*self._runners.values(), *self._leaving, *self._before])
 
     async def _see_off(self, runners: list[PortRunner]) -> None:
         clock = self._seams.clock
@@ -173,7 +172,6 @@ class Bridge:
 
     async def _leave_one(self, runner: PortRunner) -> None:
         """A port is configured no longer. Whoever ends this before sees it off with the others."""
-        self._leaving.append(runner)
         await self._see_off([runner])
         self._leaving.remove(runner)
 
@@ -193,19 +191,27 @@ class Bridge:
         """What a port had not stored is published by the one that follows it."""
         (self._heir(ended) or ended).inherit(ended.leave())
 
-    async def _follow(self, ended: list[PortRunner]) -> None:
+    async def _follow(self) -> None:
         """Hand on what ended ports had not stored, and see those off that nobody follows.
 
-        Thousands of readings may wait: those of one port in a turn of the loop.
+        Thousands of readings may wait: those of one port in a turn of the loop. Who ends this
+        before its end finds the others.
         """
-        for one in ended:
+        assert self._ports is not None, "ports are served while it runs"
+        while self._before:
+            one = self._before.popleft()
             if self._heir(one) is not None:
                 self._hand_on(one)
                 await asyncio.sleep(0)
-        assert self._ports is not None, "ports are served while it runs"
-        for one in ended:
-            if self._heir(one) is None:
+            else:
+                self._leaving.append(one)
                 self._ports.create_task(self._leave_one(one), name=one.name)
+
+    def _begin_all(self) -> None:
+        """Serve the ports that are not served yet: a reload may come before the first are."""
+        for port in self._runners:
+            if port not in self._running:
+                self._begin(port)
 
     def _begin(self, port: SerialPort) -> None:
         assert self._ports is not None, "ports are served while it runs"

@@ -187,8 +187,7 @@ class PortRunner:
         finally:
             self._devices.leave(self)
             try:
-                # What was read is nowhere else. Each turn takes one frame of it at least.
-                self._publisher.takes_all = True
+                self._publisher.takes_all = True  # what was read is nowhere else
                 self._guard(self._work)
                 if self._deferred:
                     self._rested = asyncio.Event()
@@ -214,6 +213,7 @@ class PortRunner:
 
     def leave(self) -> Left:
         """Publish no more, once it has ended; return what was not stored, and no device keeps."""
+        self._ended = True  # or it never began
         return self._publisher.stop()
 
     def inherit(self, left: Left) -> None:

@@ -1,0 +1,111 @@
+"""leafnode.bridge.bridge: reloads that come while what the bridge before left is handed on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from leafnode.bridge.bridge import Bridge
+from leafnode.config.serial_options import SerialOptions, SerialPort
+from leafnode.config.serial_stage_options import FramingOptions
+from tests.sim.clock import FakeClock
+from tests.unit.bridge.fake_stream import new_account
+from tests.unit.bridge.world import FakeLine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+NAMES = "abcdefgh"
+
+
+class Site:
+    """Eight ports, and bridges that serve them one after the other."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.lines = {name: FakeLine() for name in NAMES}
+        lines = FramingOptions(keep_first=True)
+        self.ports = [
+            SerialPort(device=name, name=name, subject="s.{port}", framing=lines) for name in NAMES
+        ]
+
+    def bridge(self, seed: int, ports: list[SerialPort] | None = None) -> Bridge:
+        return Bridge(
+            SerialOptions(ports=tuple(ports or self.ports)),
+            new_account(),
+            self.clock,
+            random.Random(seed),
+            open_serial=lambda options: self.lines[options.device].open(options),
+        )
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                self.clock.advance(0)
+                await asyncio.sleep(0)
+
+    def close(self) -> None:
+        for line in self.lines.values():
+            assert line.device is not None
+            line.device.close()
+
+
+@asynccontextmanager
+async def running(bridge: Bridge) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(bridge.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def filled(site: Site) -> Bridge:
+    """A bridge that has ended; each of its ports had three readings that no stream took."""
+    bridge = site.bridge(0)
+    async with running(bridge):
+        await site.until(lambda: all(port.open for port in bridge.status()))
+        for line in site.lines.values():
+            assert line.device is not None
+            line.device.sendall(b"1\n2\n3\n")
+        await site.until(lambda: all(port.queued == 3 for port in bridge.status()))
+    return bridge
+
+
+def test_a_reload_that_comes_while_ports_are_handed_on_begins_each_port_once() -> None:
+    site = Site()
+
+    async def story() -> None:
+        second = site.bridge(1)
+        second.succeed(await filled(site))
+        async with running(second) as task:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            changed = [*site.ports[:-1], replace(site.ports[-1], subject="other")]
+            await second.change(SerialOptions(ports=tuple(changed)))
+            await site.until(lambda: all(port.open for port in second.status()))
+            assert not task.done()
+            assert [port.queued for port in second.status()] == [3] * len(NAMES)
+
+    asyncio.run(story())
+    site.close()
+
+
+def test_what_was_not_handed_on_yet_is_the_next_ones_or_is_seen_off() -> None:
+    site = Site()
+
+    async def story() -> None:
+        second, third = site.bridge(1), site.bridge(2)
+        second.succeed(await filled(site))
+        async with running(second):
+            for _ in range(3):
+                await asyncio.sleep(0)
+        third.succeed(second)
+        async with running(third):
+            await site.until(lambda: [port.queued for port in third.status()] == [3] * len(NAMES))
+
+    asyncio.run(story())
+    site.close()
