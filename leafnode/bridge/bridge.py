@@ -76,6 +76,7 @@ class Bridge:
         self._ports: asyncio.TaskGroup | None = None  # while it runs
         # What ended: to be handed on, or seen off. Of the bridge that this one succeeds, too.
         self._before: deque[PortRunner] = deque()
+        self._is_over = False
         self._leaving: list[PortRunner] = []  # have ended, and are stored yet
         self._known: frozenset[str] = frozenset()  # names of ports before the last change
 
@@ -153,7 +154,9 @@ class Bridge:
 
         Of a stream that does not answer no longer than SERIAL_SETTLE_NS; the log says what is lost.
         """
-        await self._see_off([*self._runners.values(), *self._leaving, *self._before])
+        self._is_over = True
+        await self._follow()
+        await self._see_off([*self._runners.values(), *self._leaving])
 
     async def _see_off(self, runners: list[PortRunner]) -> None:
         clock = self._seams.clock
@@ -197,14 +200,15 @@ class Bridge:
         Thousands of readings may wait: those of one port in a turn of the loop. Who ends this
         before its end finds the others.
         """
-        assert self._ports is not None, "ports are served while it runs"
         while self._before:
             one = self._before.popleft()
             if self._heir(one) is not None:
                 self._hand_on(one)
                 await asyncio.sleep(0)
-            else:
-                self._leaving.append(one)
+                continue
+            self._leaving.append(one)
+            if not self._is_over:
+                assert self._ports is not None, "ports are served while it runs"
                 self._ports.create_task(self._leave_one(one), name=one.name)
 
     def _begin_all(self) -> None:

@@ -126,6 +126,7 @@ class Publisher:
         turns: PortTurns | None = None,
         whose: str = "",
     ) -> None:
+        self.is_stopped = False
         self.takes_all = False  # the port ends: what was read already is taken beyond the bound
         self._queued_bytes = 0
         self._last_error = ""
@@ -245,6 +246,7 @@ class Publisher:
 
         Returns what nobody else has.
         """
+        self.is_stopped = True
         left = [
             entry.publication
             for entry in self._entries

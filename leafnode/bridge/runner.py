@@ -213,12 +213,11 @@ class PortRunner:
 
     def leave(self) -> Left:
         """Publish no more, once it has ended; return what was not stored, and no device keeps."""
-        self._ended = True  # or it never began
         return self._publisher.stop()
 
     def inherit(self, left: Left) -> None:
         """Publish what was read under the entry that this one replaces."""
-        if left.publications and not self._ended:
+        if left.publications and not self._publisher.is_stopped:
             self._publisher.take_over(left)
         else:
             self._log.lost(len(left.publications))

@@ -9,14 +9,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from leafnode.bridge.bridge import Bridge
+from leafnode.clock import NS_PER_S
 from leafnode.config.serial_options import SerialOptions, SerialPort
 from leafnode.config.serial_stage_options import FramingOptions
 from tests.sim.clock import FakeClock
-from tests.unit.bridge.fake_stream import new_account
+from tests.unit.bridge.fake_stream import FakeStream, new_account
 from tests.unit.bridge.world import FakeLine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from leafnode.routing.account import Account
 
 NAMES = "abcdefgh"
 
@@ -26,6 +29,7 @@ class Site:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
+        self.accounts: dict[int, Account] = {}
         self.lines = {name: FakeLine() for name in NAMES}
         lines = FramingOptions(keep_first=True)
         self.ports = [
@@ -33,9 +37,10 @@ class Site:
         ]
 
     def bridge(self, seed: int, ports: list[SerialPort] | None = None) -> Bridge:
+        account = self.accounts[seed] = new_account()
         return Bridge(
             SerialOptions(ports=tuple(ports or self.ports)),
-            new_account(),
+            account,
             self.clock,
             random.Random(seed),
             open_serial=lambda options: self.lines[options.device].open(options),
@@ -89,6 +94,28 @@ def test_a_reload_that_comes_while_ports_are_handed_on_begins_each_port_once() -
             await site.until(lambda: all(port.open for port in second.status()))
             assert not task.done()
             assert [port.queued for port in second.status()] == [3] * len(NAMES)
+
+    asyncio.run(story())
+    site.close()
+
+
+def test_the_end_of_a_bridge_that_hands_on_lets_all_of_it_be_stored() -> None:
+    site = Site()
+
+    async def story() -> None:
+        second = site.bridge(1)
+        second.succeed(await filled(site))
+        async with running(second):
+            for _ in range(3):
+                await asyncio.sleep(0)
+        stream = FakeStream(site.accounts[1], b"s.>")
+        stream.commits_at_once = True
+        settling = asyncio.create_task(second.settle())
+        for _ in range(100):
+            site.clock.advance(NS_PER_S // 20)
+            await asyncio.sleep(0)
+        await settling
+        assert len(stream.payloads) == 3 * len(NAMES)
 
     asyncio.run(story())
     site.close()
