@@ -29,7 +29,8 @@ _CHECKED: Final = re.compile(rb"\*([0-9A-Fa-f]{2})\Z")
 _CHECKED_BYTES: Final = 3
 _SEQ: Final = re.compile(rb"#([0-9]{1,10}) +")
 _VERB: Final = re.compile(rb"(?:pt|pub) ")
-_VALUE: Final = re.compile(rb"([+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,3})?)")
+# Python prints 21 places of a float below a thousandth.
+_VALUE: Final = re.compile(rb"([+-]?[0-9]{1,18}(?:\.[0-9]{1,24})?(?:[eE][+-]?[0-9]{1,3})?)")
 _UNIT: Final = re.compile(rb"[!#-\[\]-~]{1,16}")  # printable, without a blank, `"` and `\`
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 

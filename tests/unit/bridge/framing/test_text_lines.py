@@ -109,6 +109,7 @@ def test_no_flipped_bit_of_a_checked_line_is_believed(bit: int) -> None:
         (b"00.50", b'{"v":0.50}'),
         (b"1e-3", b'{"v":1e-3}'),
         (b"0e5", b'{"v":0e5}'),
+        (b"0.00030170167213655163", b'{"v":0.00030170167213655163}'),
         (b"21.5 C", b'{"v":21.5,"unit":"C"}'),
         (b"21.5 m/s", b'{"v":21.5,"unit":"m/s"}'),
     ],
@@ -128,7 +129,7 @@ def test_what_is_no_unit_is_no_point(text: bytes) -> None:
     assert point(text) is Wrong.UNIT
 
 
-@given(st.from_regex(rb"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,2})?", fullmatch=True))
+@given(st.from_regex(rb"[+-]?[0-9]{1,18}(\.[0-9]{1,24})?([eE][+-]?[0-9]{1,2})?", fullmatch=True))
 def test_every_number_of_the_dialect_is_one_of_json(value: bytes) -> None:
     payload = point(value)
 
