@@ -96,7 +96,7 @@ class LocalStream:
         self._search = search
         self._consumer = ""
         self._pull = 0  # number of the newest pull request
-        self._delivery = 0  # the newest that came since it was opened
+        self._delivery = 0  # the newest that it made, as far as is known
         self._wanted = 0  # messages of it still to come; 0: none is open
         self._pull_alarm = Alarm(clock, self._pull_lost)
         self._acks: list[bytes] = []  # of one turn: what leaves the window at most
@@ -146,7 +146,7 @@ class LocalStream:
             if isinstance(consumer, Failure):
                 then(Failure(consumer.err_code, f"consumer {self._consumer}: {consumer.text}"))
             else:
-                self._delivery = 0
+                self._delivery = consumer.delivered.consumer_seq
                 then(LocalState(stream, consumer))
 
         ask_stream(self._mailbox, self._stream, looked_up)

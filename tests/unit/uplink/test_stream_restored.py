@@ -168,6 +168,25 @@ def test_what_a_restored_consumer_gives_before_anybody_looked_is_not_taken_for_d
     assert world.hub.payloads() == [*numbers(1, 14), *(b"new %d" % one for one in range(1, 6))]
 
 
+def test_a_stream_that_comes_back_before_a_new_run_was_given_anything_loses_nothing() -> None:
+    """The run knows nothing of its consumer but what that said when it was opened."""
+    world = world_with()
+    archive = world.local.archive()
+    world.store(*numbers(11, 30))
+    world.clock.advance(60 * NS_PER_S)
+    world.hub.loses_answers = True
+    world.restart()
+    world.clock.advance(NS_PER_S)
+    assert world.status.state is State.ASKING
+
+    restore(world, archive)
+    world.hub.loses_answers = False
+    world.store(*numbers(31, 50))
+    world.clock.advance(60 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 50)) == []
+
+
 @pytest.mark.parametrize("has_consumers", [False, True])
 def test_a_restored_stream_is_found_behind_what_others_stored_under_its_subjects(
     has_consumers: bool,
