@@ -95,6 +95,7 @@ class Server:
     _reload_waits = False  # a signal asked for it before the start was over
     leaf_port: leaf_port.LeafPort | None = None  # None: no leaf is let in
     _last_writes: asyncio.Timeout | None = None  # while these are waited for
+    _is_urgent = False
 
     def __init__(self, options: Options, seams: Seams) -> None:
         self.operator = operators.operator_mode(options, seams.clock)
@@ -164,8 +165,9 @@ class Server:
 
     def stop(self, status: int = 0) -> None:
         """Make `run` return `status` after an orderly stop."""
+        self._is_urgent = self._stop.is_set()  # who asks twice waits for nobody
         if self._last_writes is not None and not self._last_writes.expired():
-            self._last_writes.reschedule(0)  # who asks twice waits for nobody
+            self._last_writes.reschedule(0)
         self._status = status
         self._stop.set()
         self.listeners.give_up()
@@ -376,9 +378,14 @@ class Server:
         """Let whoever reads take what is on its way to it, for as long as a write may take."""
         self.turn.run_out()
         most_ns = min(self.options.write_deadline_ns, ENDING_WRITES_NS)
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(most_ns / NS_PER_S) as self._last_writes:
-                await self.turn.leaving.all_gone()
+                if not self._is_urgent:
+                    await self.turn.leaving.all_gone()
+        except TimeoutError:
+            log.info("Clients did not take what waited: connections=%d", len(self.turn.leaving))
+        finally:
+            self._last_writes = None
 
     async def replace_monitor(self, bound: monitoring.Bound | None) -> None:
         """Serve monitoring here from now on, or once the server runs; where it was no more."""

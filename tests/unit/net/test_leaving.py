@@ -74,3 +74,17 @@ async def test_a_server_that_is_told_to_stop_twice_waits_for_nobody() -> None:
     await waiting
 
     assert loop.time() == began
+
+
+async def test_a_server_that_was_told_twice_before_waits_for_nobody_and_may_be_told_again() -> None:
+    ending = server(2)
+    ending.turn.leaving.enter("a")
+    ending.stop()
+    ending.stop()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    await ending._end_writes()
+    ending.stop()
+
+    assert loop.time() == began
