@@ -200,13 +200,15 @@ _AnswerT = TypeVar(
 
 class Delivered(NamedTuple):
     """What an ack subject says: the stream sequence, which delivery of its consumer it is, when it
-    was stored, how many come after it.
+    was stored, how many come after it, of which stream and consumer.
     """
 
     seq: int
     delivery: int
     stored_ns: int
     pending: int
+    stream: bytes
+    consumer: bytes
 
 
 def pub_ack(body: bytes) -> PubAck | Failure:
@@ -291,10 +293,11 @@ def delivered(ack_subject: bytes) -> Delivered | None:
     tokens = ack_subject.split(b".")
     if tokens[:2] != [b"$JS", b"ACK"] or len(tokens) == 10 or len(tokens) < 9:
         return None
-    numbers = tokens[4:9] if len(tokens) == 9 else tokens[6:11]
+    stream, consumer, *numbers = tokens[2:9] if len(tokens) == 9 else tokens[4:11]
     if not all(number.isdigit() and len(number) <= MAX_SEQ_DIGITS for number in numbers):
         return None
-    return Delivered(*(int(number) for number in numbers[1:]))
+    _, seq, delivery, stored_ns, pending = map(int, numbers)
+    return Delivered(seq, delivery, stored_ns, pending, stream, consumer)
 
 
 def status(header_size: int, body: bytes) -> tuple[int, str]:

@@ -223,8 +223,9 @@ class LocalStream:
 
     def _message(self, subject: bytes, reply: bytes, header_size: int, body: bytes) -> None:
         place = answers.delivered(reply)
-        if place is None:
-            return
+        whose = self._stream.encode(), self._consumer.encode()
+        if place is None or (place.stream, place.consumer) != whose:
+            return  # any client may have another consumer's messages sent here
         if place.delivery <= self._delivery:
             self._end(Pulled(gone=True))  # another consumer, or this one as it was: of an archive
             return

@@ -73,8 +73,9 @@ def test_both_forms_of_ack_subjects_are_read() -> None:
     short = b"$JS.ACK.EV.D1.1.17.3.1795386260760356133.42"
     long = b"$JS.ACK._.szMpdrwD.EV.D1.1.17.3.1795386260760356133.42.token"
 
-    assert answers.delivered(short) == Delivered(17, 3, 1795386260760356133, 42)
-    assert answers.delivered(long) == Delivered(17, 3, 1795386260760356133, 42)
+    place = Delivered(17, 3, 1795386260760356133, 42, b"EV", b"D1")
+    assert answers.delivered(short) == place
+    assert answers.delivered(long) == place
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,22 @@ def test_pulled_messages_come_with_what_is_still_behind_them() -> None:
     assert not world.local.is_pulling
 
 
+def test_messages_of_another_consumer_that_are_sent_here_are_none() -> None:
+    """A client names the inbox of our pull as the reply of its own; what comes is the server's."""
+    world = World()
+    world.open()
+    world.local.pull(Budget(4, 1000))
+    (pull,) = world.jetstream.consumers[DURABLE].pulls
+
+    for whose in (b"SIDE.other", b"EV.other", b"SIDE." + DURABLE.encode()):
+        reply = b"$JS.ACK." + whose + b".1.1.1.1795386260760356133.0"
+        world.account.deliver(pull.inbox, [(b"ev.a", reply, 0, b"x")])
+    assert world.entries == []
+
+    world.jetstream.store(b"1")
+    assert [entry.body for entry, _ in world.entries] == [b"1"]
+
+
 def test_a_pull_that_waits_ends_with_its_time() -> None:
     world = World()
     world.open()
