@@ -444,8 +444,10 @@ def _dead_of(columns: Columns, segment: Segment, sids: frozenset[int], from_seq:
 def _first_of(index: StreamIndex, subject: Subject) -> int:
     """Search forward from what is known to be no later than the subject's oldest message."""
     from_seq = max(subject.first_seq, index.first_seq)
+    sids = frozenset((subject.sid,))
+    wanted = subject_bits(sids)
     for segment in index.segments[max(0, index.segment_index(from_seq)) :]:
-        columns = _columns_with(index, segment, subject)
+        columns = _columns_with(index, segment, sids, wanted)
         if columns is not None:
             for slot in columns.slots_from(subject.sid, columns.slot(from_seq)):
                 seq = segment.first_seq + columns.offsets[slot]
@@ -457,8 +459,10 @@ def _first_of(index: StreamIndex, subject: Subject) -> int:
 def _last_of(index: StreamIndex, subject: Subject) -> int:
     """Search backward from what is known to be no earlier than the subject's newest message."""
     upto = subject.last_seq
+    sids = frozenset((subject.sid,))
+    wanted = subject_bits(sids)
     for segment in reversed(index.segments[: index.segment_index(upto) + 1]):
-        columns = _columns_with(index, segment, subject)
+        columns = _columns_with(index, segment, sids, wanted)
         if columns is not None:
             for slot in columns.slots_before(subject.sid, columns.slot(upto + 1)):
                 seq = segment.first_seq + columns.offsets[slot]
@@ -467,15 +471,18 @@ def _last_of(index: StreamIndex, subject: Subject) -> int:
     raise AssertionError(f"subject {subject.sid} counts {subject.msgs} messages and has none")
 
 
-def _columns_with(index: StreamIndex, segment: Segment, subject: Subject) -> Columns | None:
-    """Return the columns of a segment that may have live rows of a subject, else None."""
-    sid = subject.sid
-    if not segment.may_have(subject_bits((sid,))):
+def _columns_with(
+    index: StreamIndex, segment: Segment, sids: frozenset[int], wanted: int
+) -> Columns | None:
+    """Return the columns of a segment that may have live rows of one of these subjects, else None;
+    `wanted` are their bits.
+    """
+    if not segment.may_have(wanted):
         return None
-    if segment.counts is not None and segment.counts.of(frozenset((sid,))) == 0:
+    if segment.counts is not None and segment.counts.of(sids) == 0:
         return None
     columns = index.columns(segment)
-    return columns if sid in columns.counts() else None
+    return None if sids.isdisjoint(columns.counts()) else columns
 
 
 def _find(index: StreamIndex, seq: int) -> tuple[Columns, int] | None:
