@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.errors import StoreCorrupt
 from leafnode.store import schema
+from leafnode.store.api import is_deleted
 from leafnode.store.inspect import GrownError, stopped_by_growth
 from leafnode.store.pages import STRAY_TABLES, lines, problems
 from leafnode.store.rows import is_intact
@@ -78,6 +79,16 @@ class Verdict:
     last_seq: int = 0
     last_ts_ns: int = 0
     unseen: str = ""  # what was not looked at, and why
+
+    @property
+    def name(self) -> str:
+        """What the stream is called, or was before it was deleted."""
+        return self.stream.partition("..")[0]
+
+    @property
+    def is_deleted(self) -> bool:
+        """It is what is left of a deleted stream."""
+        return is_deleted(self.stream)
 
     def fault(self, problem: str) -> None:
         if len(self.problems) < PROBLEMS_MAX:

@@ -22,7 +22,6 @@ from leafnode.cli.store.place import alone, find, give_to_owner
 from leafnode.durable import sync_directory
 from leafnode.errors import StoreCorrupt, StoreError
 from leafnode.store import schema
-from leafnode.store.api import is_deleted
 from leafnode.store.copy import copy_store, drop_dead, sync_file
 from leafnode.store.inspect import Inspection
 from leafnode.store.leftovers import COMPACTED, RESTORED
@@ -163,8 +162,8 @@ def _must_be_intact(path: Path) -> list[Verdict]:
 def _as_dict(verdict: Verdict) -> dict[str, Any]:
     return {
         "account": verdict.account,
-        "stream": verdict.stream.partition("..")[0],
-        "deleted": is_deleted(verdict.stream),
+        "stream": verdict.name,
+        "deleted": verdict.is_deleted,
         "segments": verdict.segments,
         "messages": verdict.messages,
         "removed_rows": verdict.removed,
@@ -177,12 +176,12 @@ def _as_dict(verdict: Verdict) -> dict[str, Any]:
 
 
 def _as_text(verdict: Verdict) -> str:
-    name = f"{verdict.account} {verdict.stream.partition('..')[0]}" if verdict.stream else "file"
+    name = f"{verdict.account} {verdict.name}" if verdict.stream else "file"
     how = shown.bad("damaged") if verdict.problems else shown.good("ok")
     lines = [f"{shown.printable(name)}: {how}"]
     if verdict.stream:
         lines[0] += f", {verdict.messages} messages in {verdict.segments} segments"
-    if is_deleted(verdict.stream):
+    if verdict.is_deleted:
         lines[0] += " (deleted: this is left of it, and goes when the server runs)"
     if verdict.missing:
         ranges = ", ".join(f"{a}-{b}" if a != b else str(a) for a, b in verdict.gaps)
