@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from leafnode import limits
+from leafnode.routing.ask import ask
 from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import ConsumerInfo, Failure, StreamInfo
@@ -95,7 +96,7 @@ class LocalStream:
         self._stream = stream
         self._search = search
         self._consumer = ""
-        self._pull = 0  # number of the newest pull request
+        self._pull = b""  # topic of the newest pull request
         self._delivery = 0  # the newest that it made, as far as is known
         self._wanted = 0  # messages of it still to come; 0: none is open
         self._pull_alarm = Alarm(clock, self._pull_lost)
@@ -183,12 +184,12 @@ class LocalStream:
     def _request(self, request: dict[str, int]) -> None:
         assert not self.is_pulling, "the last pull request is still open"
         self._acknowledge()  # or what was redelivered would come
-        self._pull += 1
+        self._pull = self._mailbox.new_topic()
         self._wanted = request["batch"]
         self._pull_alarm.set(limits.UPLINK_PULL_EXPIRES_NS + _PULL_GRACE_NS)
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}".encode()
-        inbox = self._mailbox.address(b"m", b"%d" % self._pull)
-        if not self._account.publish(subject, msgspec.json.encode(request), reply=inbox):
+        inbox = self._mailbox.address(b"m", self._pull)
+        if not ask(self._account, subject, msgspec.json.encode(request), reply=inbox):
             self._end(Pulled(gone=True))
 
     def ack(self, entry: Entry) -> None:
@@ -238,7 +239,7 @@ class LocalStream:
         self.taken(entry, place.pending)
 
     def _status(self, letter: Letter) -> None:
-        if letter.topic != b"%d" % self._pull or not self.is_pulling:
+        if letter.topic != self._pull or not self.is_pulling:
             return
         code, text = answers.status(letter.header_size, letter.body)
         if code in {0, 100}:

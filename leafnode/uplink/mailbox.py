@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.nuid import nuid
+from leafnode.routing.ask import ask
 from leafnode.uplink.alarm import Alarm
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Mailbox:
 
     A pull consumer's messages come with their own subject, so they are told apart by it. Each leaf
     link of the account is told of the hub's inbox: `is_hub` says who is the hub that was asked. In
-    the other one only what this server says counts, whoever else may publish there.
+    the other one only what this server says counts, whoever else may publish there; and as clients
+    can have it say much, where is a secret of each request until it is answered.
     """
 
     def __init__(
@@ -55,10 +57,10 @@ class Mailbox:
         self._account = account
         self._is_hub = is_hub
         self._clock = clock
+        self._random = random
         self._own, self._hubs = (f"_INBOX.{nuid(random, _NAME_CHARS)}.".encode() for _ in range(2))
         self._handlers: dict[bytes, Callable[[Letter], None]] = {b"a": self._answered}
         self._asked: dict[bytes, tuple[Callable[[bytes | None], None], Alarm]] = {}
-        self._count = 0
         self.on_message: Callable[[bytes, bytes, int, bytes], None] | None = None
         self._subs = [account.subscribe(self._own + b">", self._said_here, is_private=True)]
         if is_hub is not None:
@@ -85,6 +87,10 @@ class Mailbox:
     def address(self, name: bytes, topic: bytes) -> bytes:
         return (self._own if name in _OWN else self._hubs) + name + b"." + topic
 
+    def new_topic(self) -> bytes:
+        """Return a topic that nobody guesses."""
+        return nuid(self._random, _NAME_CHARS).encode()
+
     def ask(
         self,
         subject: bytes,
@@ -95,13 +101,12 @@ class Mailbox:
         header_size: int = 0,
     ) -> None:
         """Send a request. `then` gets the first answer, or None when nobody answers in time."""
-        self._count += 1
-        topic = b"%d" % self._count
+        topic = self.new_topic()
         alarm = Alarm(self._clock, lambda: self._finish(topic, None))
         self._asked[topic] = (then, alarm)
         alarm.set(timeout_ns)
         reply = self.address(b"a", topic)
-        if not self._account.publish(subject, body, header_size=header_size, reply=reply):
+        if not ask(self._account, subject, body, header_size=header_size, reply=reply):
             # Nobody is there. `then` runs in a later turn, as it does for every other failure.
             alarm.set(0)
 

@@ -10,6 +10,7 @@ from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.protocol import header
 from leafnode.uplink.status import State
+from tests.sim.peers import FakePeer
 from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
 
 if TYPE_CHECKING:
@@ -50,6 +51,28 @@ def test_a_refused_message_becomes_a_dead_letter_and_blocks_nobody() -> None:
     assert header.get(block, b"Leafnode-Upstream-Subject") == b"edge.ev.x"
     assert header.get(block, b"Leafnode-Msg-Id") == b"own"
     assert header.get(block, b"Unit") == b"C"
+
+
+def test_a_client_hears_a_dead_letter_and_not_where_its_pub_ack_goes() -> None:
+    """Or it could have another stream's go there, and the message were gone."""
+    world = world_with_dead_letters()
+    client = FakePeer(world.account)
+    client.flush = lambda: None  # what it would be sent is looked at
+    client.subscribe(b"DEAD.>", b"1")
+    world.hub.refuses.add(b"bad")
+    world.start()
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    world.local.commit_ns = NS_PER_S
+    world.store(b"bad")
+    world.clock.advance(NS_PER_S // 2)
+
+    words = client.got().partition(b"\r\n")[0].split()
+    assert words[:3] == [b"HMSG", b"DEAD.EV.ev.a", b"1"]
+    assert len(words) == 5
+    assert world.pending == [2]
+    world.clock.advance(2 * NS_PER_S)
+    assert world.pending == []
 
 
 def test_what_is_larger_than_the_hub_takes_is_a_dead_letter_without_being_sent() -> None:

@@ -13,7 +13,7 @@ from leafnode.uplink.owner import Owner
 from leafnode.uplink.window import Budget, Entry
 from tests.sim.clock import FakeClock
 from tests.sim.local_jetstream import LocalJetStream
-from tests.sim.peers import account
+from tests.sim.peers import FakePeer, account
 
 DURABLE = "leafnode-uplink-up-EV"
 
@@ -96,6 +96,26 @@ def test_messages_of_another_consumer_that_are_sent_here_are_none() -> None:
 
     world.jetstream.store(b"1")
     assert [entry.body for entry, _ in world.entries] == [b"1"]
+
+
+def test_no_client_is_shown_where_the_end_of_a_pull_is_told_or_can_tell_from_the_last_one() -> None:
+    world = World()
+    client = FakePeer(world.account)
+    client.subscribe(b">", b"1")
+    world.open()
+    world.local.pull(Budget(4, 1000))
+    (pull,) = world.jetstream.consumers[DURABLE].pulls
+    assert b"CONSUMER.MSG.NEXT" in (seen := client.got())
+    assert pull.inbox not in seen
+    world.clock.advance(60 * NS_PER_S)
+    world.local.pull(Budget(4, 1000))
+    (later,) = world.jetstream.consumers[DURABLE].pulls
+
+    gone = b"NATS/1.0 503\r\n\r\n"
+    world.account.publish(pull.inbox, gone, header_size=len(gone))
+
+    assert world.local.is_pulling
+    assert later.inbox != pull.inbox
 
 
 def test_a_pull_that_waits_ends_with_its_time() -> None:

@@ -85,14 +85,41 @@ def test_an_answer_of_this_server_counts_only_from_itself() -> None:
     asked: list[bytes] = []
     acc.subscribe(b"ask", lambda delivery: asked.append(delivery.messages[0][0]))
     mailbox.ask(b"ask", b"", heard.append, NS_PER_S)
+    topic = asked[0].rpartition(b".")[2]
 
     acc.publish(asked[0], b"forged", origin=below)
     acc.publish(asked[0], b"forged", origin=client)
-    acc.publish(mailbox.address(b"p", b"").removesuffix(b"p.") + b"a.1", b"forged", origin=below)
+    acc.publish(mailbox.address(b"p", topic).replace(b".p.", b".a."), b"forged", origin=below)
     assert heard == []
     acc.publish(asked[0], b"true")
 
     assert heard == [b"true"]
+
+
+def test_where_the_next_answer_counts_is_shown_to_no_client_and_told_by_no_former_answer() -> None:
+    """A client may have this very server say something there, in place of what was asked."""
+    clock = FakeClock()
+    acc = account()
+    client = FakePeer(acc, 11)
+    client.subscribe(b">", b"1")
+    mailbox = Mailbox(acc, clock, random.Random(1))
+    heard: list[bytes | None] = []
+    asked: list[bytes] = []
+    acc.subscribe(b"ask", lambda delivery: asked.append(delivery.messages[0][0]))
+
+    mailbox.ask(b"ask", b"x", heard.append, NS_PER_S)
+    assert client.got() == b"MSG ask 1 1\r\nx\r\n"
+    acc.publish(asked[0], b"true")
+    assert asked[0] in client.got()
+    mailbox.ask(b"ask", b"", heard.append, NS_PER_S)
+    mine, _, topic = asked[0].rpartition(b".")
+    acc.publish(asked[0], b"again")
+    for guess in (b"1", b"2", b"3", topic[:-1] + b"0"):
+        acc.publish(mine + b"." + guess, b"steered")
+    assert heard == [b"true"]
+    acc.publish(asked[1], b"true, too")
+
+    assert heard == [b"true", b"true, too"]
 
 
 def test_a_message_of_a_pull_counts_only_from_this_server() -> None:

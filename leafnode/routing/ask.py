@@ -1,0 +1,52 @@
+"""A request of the server itself to its own parts, whose reply nobody else is shown.
+
+Whoever hears the subject gets the message, but who knew the reply could have this very server
+answer there something else: by a request of its own, a stream's PubAck, a consumer's messages.
+Knows what `deliver` knows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.routing.deliver import Handout, hand_out, hand_over, is_relayed, send_aside
+from leafnode.routing.route import Message
+
+if TYPE_CHECKING:
+    from leafnode.routing.account import Account
+    from leafnode.routing.subscription import Subscription
+
+
+def ask(
+    account: Account, subject: bytes, body: bytes, *, header_size: int = 0, reply: bytes
+) -> bool:
+    """Publish it and say whether a part of this server got it, so that an answer may come.
+
+    What very many hear is sent in turns of its own, whoever gets it then: that is True.
+    """
+    handout = _Request(account, Message(subject, reply, header_size, body))
+    match = account.sublist.match(subject)
+    if match.is_wide or is_relayed(account, match):
+        steps = hand_out(account, subject, [handout], account.system.outbox)
+        send_aside(account, account.system, steps, (body,))
+        return True
+    handout.to_all(match)
+    return handout.is_heard
+
+
+class _Request(Handout):
+    """A message with a reply for handlers of the account itself, and without one for others."""
+
+    __slots__ = ("_asked", "is_heard")
+
+    def __init__(self, account: Account, asked: Message) -> None:
+        super().__init__(account, account.system, asked._replace(reply=b""))
+        self._asked = asked
+        self.is_heard = False
+
+    def _hand_over(self, sub: Subscription) -> int:
+        if sub.peer is not self._account.system or sub.handler is None or sub.shadow is not None:
+            return super()._hand_over(sub)
+        self.is_heard = True
+        hand_over(self._account, self._origin, sub, self._asked)
+        return 1

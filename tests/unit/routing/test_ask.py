@@ -1,0 +1,85 @@
+"""leafnode.routing.ask: a request whose reply only the account's own handlers are shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.routing import sublist as sublist_module
+from leafnode.routing.ask import ask
+from leafnode.routing.imports import StreamImports
+from leafnode.routing.peer import Kind
+from tests.sim.imports import Slices, stream_import
+from tests.sim.peers import FakePeer, account
+from tests.sim.services import World
+
+if TYPE_CHECKING:
+    from leafnode.routing.subscription import Delivery
+
+BODY = b"NATS/1.0\r\n\r\nx"
+
+
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_clients_and_leafs_get_the_message_and_no_reply(
+    monkeypatch: pytest.MonkeyPatch, *, is_wide: bool
+) -> None:
+    if is_wide:
+        for bound in ("FOUND_MAX", "RECEIVERS_MAX", "_FOUND_FREE"):
+            monkeypatch.setattr(sublist_module, bound, 0)
+    world = account()
+    link, client = FakePeer(world, 1, Kind.LEAF), FakePeer(world, 2)
+    heard: list[Delivery] = []
+    world.subscribe(b"api.>", heard.append)
+    for peer in (link, client):
+        peer.headers = True
+        peer.subscribe(b">", b"1")
+        peer.subscribe(b"api.*", b"9", b"workers")
+    assert world.sublist.match(b"api.a").is_wide == is_wide
+    slices = Slices(world.system.outbox)
+
+    assert ask(world, b"api.a", BODY, header_size=12, reply=b"secret")
+    slices.all()
+
+    assert [delivery.messages for delivery in heard] == [[(b"secret", 12, BODY)]]
+    seen = link.got() + client.got()
+    assert seen.count(b" api.a ") + seen.count(b"HMSG api.a ") >= 2
+    assert b"secret" not in seen
+
+
+def test_who_only_listens_is_nobody_that_may_answer() -> None:
+    world = account()
+    client = FakePeer(world, 1)
+    client.subscribe(b">", b"1")
+
+    assert not ask(world, b"api.a", b"x", reply=b"secret")
+
+    assert client.got() == b"MSG api.a 1 1\r\nx\r\n"
+
+
+def test_who_imports_the_subject_is_shown_no_reply() -> None:
+    exporter, importer = account("A"), account("B")
+    imported = stream_import(exporter, b"api.>", b"of_a.api.>")
+    importer.stream_imports = StreamImports(importer, [imported])
+    importer.stream_imports.start()
+    client, heard = FakePeer(importer, 1), list[bytes]()
+    client.subscribe(b"of_a.>", b"1")
+    importer.subscribe(b"of_a.>", lambda delivery: heard.append(delivery.messages[0][0]))
+
+    assert not ask(exporter, b"api.a", b"x", reply=b"secret")
+
+    assert client.got() == b"MSG of_a.api.a 1 1\r\nx\r\n"
+    assert heard == [b""]
+
+
+def test_a_service_of_another_account_is_asked_for_nothing() -> None:
+    world = World()
+    world.import_("I", world.export("E", b"q"))
+    responder = FakePeer(world.account("E"), 1)
+    responder.subscribe(b"q", b"1")
+
+    assert not ask(world.account("I"), b"q", b"x", reply=b"secret")
+
+    (line, *_) = responder.got().split(b"\r\n")
+    assert line.split()[:3] == [b"HMSG", b"q", b"1"]
+    assert len(line.split()) == 5  # no reply, of whatever account
