@@ -107,7 +107,9 @@ class More(Enum):
 MORE: Final = More.MORE
 # What a board wants besides: the link's words, whichever framing it speaks.
 BoardEvent = events.Subscribe | events.Unsubscribe | events.Request | events.Answer | events.Gone
-Event = Reading | DeviceHello | DeviceLog | WrongLine | SlaveNews | SlaveAnswer | BoardEvent
+# All that a board says but readings.
+BoardNews = DeviceHello | DeviceLog | WrongLine | BoardEvent
+Event = Reading | SlaveNews | SlaveAnswer | BoardNews
 
 
 class FrameCounts(NamedTuple):

@@ -8,43 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
-from leafnode.bridge.board_messages import BoardMessages
-from leafnode.bridge.devices import Devices
+from leafnode.bridge.boards import Boards
 from leafnode.bridge.frame_commands import FrameCommands
 from leafnode.bridge.framing import new_framing
 from leafnode.bridge.framing.frames import Frames
 from leafnode.bridge.framing.link import LinkFraming
 from leafnode.bridge.framing.text_link import TextLinkFraming
 from leafnode.bridge.mapping.mapper import Mapper
-from leafnode.bridge.mapping.template import device_pattern
 from leafnode.bridge.modbus.commands import BusCommands
 from leafnode.bridge.modbus.master import ModbusFraming
 from leafnode.bridge.output import PortOutput
 from leafnode.bridge.port_life import PortLife
 from leafnode.bridge.port_log import PortLog
 from leafnode.bridge.publisher import Left, Publisher
-from leafnode.bridge.reading import (
-    MORE,
-    DeviceHello,
-    DeviceLog,
-    Reading,
-    SlaveAnswer,
-    SlaveNews,
-    WrongLine,
-)
-from leafnode.bridge.resume import Resume
+from leafnode.bridge.reading import MORE, Reading, SlaveAnswer, SlaveNews
 from leafnode.bridge.status import PortCounters, PortStatus
 from leafnode.bridge.taps import Taps
 from leafnode.bridge.turns import PortTurns
 from leafnode.clock import NS_PER_MS
-from leafnode.link import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.bridge.board_messages import Talking
     from leafnode.bridge.commands import PortCommands
     from leafnode.bridge.port import OpenPort
     from leafnode.bridge.reading import Event, Receipt
@@ -73,23 +60,21 @@ class PortRunner:
             show=self._show,
             progress=self._progressed,
         )
-        self._resume = Resume(
-            seams.account,
-            seams.clock,
-            inbox=inbox + b".last",
-            stream=options.stream,
-            done=self._resumed,
-        )
-        self._devices = seams.devices or Devices(seams.clock)
-        self._talking: Talking | None = None  # a framing whose boards say who they are, and listen
-        self._board: BoardMessages | None = None
+        self._log = PortLog(options.name, seams.clock)
+        self._boards: Boards | None = None
         if isinstance(self._framing, LinkFraming | TextLinkFraming):
-            self._talking = self._framing
-            self._talking.admits = self._admits
-            self._board = self._new_board(seams, inbox + b".ask")
+            self._boards = Boards(
+                options,
+                self._framing,
+                seams,
+                counters=self._counters,
+                log=self._log,
+                inbox=inbox,
+                stored=self._resumed,
+                send=self._spoken_to,
+            )
         self._bus = self._framing if isinstance(self._framing, ModbusFraming) else None
         self._commands = self._new_commands(seams)
-        self._asking = False
         self._port: OpenPort | None = None
         self._reading = False
         self._draining = False
@@ -110,7 +95,6 @@ class PortRunner:
         self.life = PortLife(
             options, seams.clock, seams.open_serial, seams.find_path, self, self._counters
         )
-        self._log = PortLog(options.name, seams.clock)
 
     def _new_publisher(self, seams: BridgeSeams, inbox: bytes) -> Publisher:
         return Publisher(
@@ -149,19 +133,6 @@ class PortRunner:
             )
         return None
 
-    def _new_board(self, seams: BridgeSeams, inbox: bytes) -> BoardMessages:
-        assert self._talking is not None, "only such a framing has boards"
-        return BoardMessages(
-            self._options,
-            self._talking,
-            seams.account,
-            seams.clock,
-            inbox=inbox,
-            send=self._spoken_to,
-            permissions=seams.permissions,
-            max_payload=seams.max_payload,
-        )
-
     @property
     def name(self) -> str:
         return self._options.name
@@ -181,11 +152,13 @@ class PortRunner:
         self._mapper.begin()
         if self._commands is not None:
             self._commands.start()
-        self._devices.join(self)
+        if self._boards is not None:
+            self._boards.begin()
         try:
             await self.life.run()
         finally:
-            self._devices.leave(self)
+            if self._boards is not None:
+                self._boards.leave()
             try:
                 self._publisher.takes_all = True  # what was read is nowhere else
                 self._guard(self._work)
@@ -198,11 +171,10 @@ class PortRunner:
     def _end(self) -> None:
         self._ended = True
         self._turns.forget(self._go_on)
-        self._resume.stop()
         self._mapper.stop()
         self._publisher.hurry()  # it goes on by itself until `leave`
-        if self._board is not None:
-            self._board.end()
+        if self._boards is not None:
+            self._boards.end()
         if self._commands is not None:
             self._commands.end()
 
@@ -262,33 +234,13 @@ class PortRunner:
             reopens=max(0, counters.opens - 1),
             open_failures=counters.open_failures,
             line=self.life.line_errors._asdict(),
-            board={} if self._board is None else self._board.counts(),
+            board={} if self._boards is None else self._boards.counts(),
             function=self._mapper.counts(),
             text=framing.wrong.counts() if isinstance(framing, TextLinkFraming) else {},
             modbus={} if self._bus is None else self._bus.numbers(),
             commands={} if self._commands is None else self._commands.counts(),
             slaves=[] if self._bus is None else self._bus.slaves(),
         )
-
-    def present(self) -> tuple[str, int] | None:
-        """Return the board that is there, and when it was heard (monotonic ms)."""
-        if self._talking is None or self._port is None:
-            return None
-        return self._talking.present(self._now_ms())
-
-    def forget(self, name: str) -> None:
-        """A board on another port has this name now."""
-        if self._talking is not None:
-            self._talking.forget(name)
-            self._spoken_to()
-
-    def _admits(self, name: str) -> bool:
-        """Say whether the board that says hello may have this name."""
-        refusal = self._devices.refusal(self.name, name, self._options.boards)
-        if refusal:
-            self._counters.names_refused += 1
-            self._log.name_refused(name, refusal)
-        return not refusal
 
     @property
     def _last_error(self) -> str:
@@ -299,6 +251,8 @@ class PortRunner:
         self._port = port
         self._reopened = True
         self._output.opened(port)
+        if self._boards is not None:
+            self._boards.opened()
         if self._commands is not None:
             self._commands.opened()
         self._guard(self._work)
@@ -311,8 +265,8 @@ class PortRunner:
         self._output.closed(port)
         self._port = None
         self._reading = False
-        if self._board is not None:
-            self._board.closed()
+        if self._boards is not None:
+            self._boards.closed()
         if self._commands is not None:
             self._commands.closed()
 
@@ -370,6 +324,10 @@ class PortRunner:
     def _has_room(self) -> bool:
         return self._publisher.has_room and self._mapper.has_room
 
+    @property
+    def _is_asking(self) -> bool:
+        return self._boards is not None and self._boards.is_asking
+
     def _drain(self) -> bool:
         """Move whole readings from the framing to the queue; say whether none is left.
 
@@ -380,7 +338,7 @@ class PortRunner:
         began_ns = self._turns.begin()
         self._draining = True
         try:
-            while self._has_room and not self._asking:
+            while self._has_room and not self._is_asking:
                 if self._turns.is_full(began_ns):
                     self._deferred = True
                     self._turns.wait(self._go_on)
@@ -393,8 +351,8 @@ class PortRunner:
                 try:
                     self._take(event)
                 except Exception:
-                    if isinstance(event, Reading) and event.receipt and self._talking is not None:
-                        self._talking.untaken(event.receipt)
+                    if isinstance(event, Reading) and self._boards is not None:
+                        self._boards.untaken(event)
                     raise
             return False
         finally:
@@ -414,40 +372,16 @@ class PortRunner:
             return
         match event:
             case Reading():
-                if self._talking is not None:
-                    self._devices.read(self.name, event.device.decode())
+                if self._boards is not None:
+                    self._boards.read(event)
                 self._mapper.offer(event)
-            case DeviceHello():
-                self._meet(event)
             case SlaveAnswer():
                 raise AssertionError("only commands ask slaves")
             case SlaveNews():
                 self._log.news(event)
-            case WrongLine():
-                self._log.wrong_line(event)
-            case DeviceLog():
-                self._counters.device_logs += 1
-                self._log.said(event)
-            case (
-                events.Subscribe()
-                | events.Unsubscribe()
-                | events.Request()
-                | events.Answer()
-                | events.Gone()
-            ):
-                assert self._board is not None, "its framing has a channel"
-                self._board.take(event)
             case _:
-                assert_never(event)
-
-    def _meet(self, hello: DeviceHello) -> None:
-        """A board is there: ask what of it is stored already, before its readings are taken."""
-        self._log.hello(hello)
-        self._devices.met(self.name, self._options.framing.type, hello)
-        pattern = device_pattern(self._options.subject, self._options.name, hello.device)
-        if not hello.resumed and pattern is not None:
-            self._asking = True
-            self._resume.ask(pattern, hello.device, hello.boot_id)
+                assert self._boards is not None, "its framing has boards"
+                self._boards.take(event)
 
     def _spoken_to(self) -> None:
         """Somebody has something for the board."""
@@ -455,8 +389,6 @@ class PortRunner:
             self._guard(self._send)
 
     def _resumed(self, receipt: Receipt | None) -> None:
-        # The board sends no reading before it heard our hello, so none up to this one is here yet.
-        self._asking = False
         self._resolved(receipt)
         self._progressed()
 

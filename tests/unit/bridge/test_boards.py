@@ -551,7 +551,8 @@ def test_a_silent_text_board_whose_name_another_has_is_nobody_when_it_speaks_aga
         await world.opened()
         world.say(b"hello uno 7\n#1 pt t 1\n")
         await world.until(lambda: world.runner.status().stored == 1)
-        world.runner.forget("uno")
+        assert world.runner._boards is not None
+        world.runner._boards.forget("uno")
         world.say(b"#2 pt t 2\npt t 3\n")
         await world.until(lambda: world.runner.status().stored == 2)
         assert world.hear().endswith(b"hello?\n")

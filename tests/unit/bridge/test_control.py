@@ -12,13 +12,13 @@ import pytest
 from leafnode import limits
 from leafnode.bridge import port_bounds
 from leafnode.bridge.control import PortControl
+from leafnode.bridge.devices import Devices
 from leafnode.bridge.machine import this_machine
 from leafnode.clock import NS_PER_S
 from leafnode.routing.peer import Kind, Peer
 from tests.unit.bridge.world import World, line_port, run
 
 if TYPE_CHECKING:
-    from leafnode.bridge.devices import Devices
     from leafnode.bridge.runner import PortRunner
     from leafnode.bridge.status import PortStatus
     from leafnode.routing.subscription import Delivery
@@ -33,6 +33,7 @@ class Asked:
         self.control.allow(allowed)
         self.answers: list[dict[str, Any]] = []
         self.looks = 0  # at the ports, for a list of them
+        self.devices = Devices(self.world.clock)
         self.world.account.subscribe(b"_INBOX.me.>", self._answered)
 
     def port(self, name: str) -> PortRunner | None:
@@ -41,10 +42,6 @@ class Asked:
     def status(self) -> list[PortStatus]:
         self.looks += 1
         return [self.world.runner.status()]
-
-    @property
-    def devices(self) -> Devices:
-        return self.world.runner._devices
 
     def ask(
         self, subject: str, body: bytes = b"", *, origin: Peer | None = None, reply: bytes = b""

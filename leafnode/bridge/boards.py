@@ -1,0 +1,162 @@
+"""The boards of one port: who is there, under which name, and what of it is stored already.
+
+Of framings whose boards say who they are. Knows names, hellos and what else a board says but
+readings; not frames and the queue. Truth: docs/serial/messages.md, docs/device-link.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from leafnode.bridge.board_messages import BoardMessages
+from leafnode.bridge.devices import Devices
+from leafnode.bridge.mapping.template import device_pattern
+from leafnode.bridge.reading import DeviceHello, DeviceLog, WrongLine
+from leafnode.bridge.resume import Resume
+from leafnode.clock import NS_PER_MS
+from leafnode.link import events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.bridge.board_messages import Talking
+    from leafnode.bridge.port_log import PortLog
+    from leafnode.bridge.reading import BoardNews, Reading, Receipt
+    from leafnode.bridge.seams import BridgeSeams
+    from leafnode.bridge.status import PortCounters
+    from leafnode.config.serial_options import SerialPort
+
+
+class Boards:
+    """Implements devices.Port. `stored` gets what of a board that said hello is stored, None where
+    nothing is; `send` is called when there is something new for a board.
+    """
+
+    def __init__(  # noqa: PLR0913 -- keyword-only but for what it is of
+        self,
+        options: SerialPort,
+        framing: Talking,
+        seams: BridgeSeams,
+        *,
+        counters: PortCounters,
+        log: PortLog,
+        inbox: bytes,
+        stored: Callable[[Receipt | None], None],
+        send: Callable[[], None],
+    ) -> None:
+        self._options = options
+        self._framing = framing
+        self._clock = seams.clock
+        self._counters = counters
+        self._log = log
+        self._stored = stored
+        self._send = send
+        self._devices = seams.devices or Devices(seams.clock)
+        self._messages = BoardMessages(
+            options,
+            framing,
+            seams.account,
+            seams.clock,
+            inbox=inbox + b".ask",
+            send=send,
+            permissions=seams.permissions,
+            max_payload=seams.max_payload,
+        )
+        self._resume = Resume(
+            seams.account,
+            seams.clock,
+            inbox=inbox + b".last",
+            stream=options.stream,
+            done=self._resumed,
+        )
+        self.is_asking = False  # what is stored: its readings wait for the answer
+        self._is_open = False
+        framing.admits = self._admits
+
+    @property
+    def name(self) -> str:
+        """The port's."""
+        return self._options.name
+
+    def begin(self) -> None:
+        self._devices.join(self)
+
+    def leave(self) -> None:
+        self._devices.leave(self)
+
+    def end(self) -> None:
+        self._resume.stop()
+        self._messages.end()
+
+    def opened(self) -> None:
+        self._is_open = True
+
+    def closed(self) -> None:
+        self._is_open = False
+        self._messages.closed()
+
+    def counts(self) -> dict[str, int]:
+        return self._messages.counts()
+
+    def present(self) -> tuple[str, int] | None:
+        """Return the board that is there, and when it was heard (monotonic ms)."""
+        if not self._is_open:
+            return None
+        return self._framing.present(self._clock.monotonic_ns() // NS_PER_MS)
+
+    def forget(self, name: str) -> None:
+        """A board on another port has this name now."""
+        self._framing.forget(name)
+        self._send()
+
+    def read(self, reading: Reading) -> None:
+        """Count a reading."""
+        self._devices.read(self.name, reading.device.decode())
+
+    def untaken(self, reading: Reading) -> None:
+        """It was lost on its way, and comes again where its board keeps it."""
+        if reading.receipt is not None:
+            self._framing.untaken(reading.receipt)
+
+    def take(self, event: BoardNews) -> None:
+        """Do what a board says besides readings."""
+        match event:
+            case DeviceHello():
+                self._meet(event)
+            case WrongLine():
+                self._log.wrong_line(event)
+            case DeviceLog():
+                self._counters.device_logs += 1
+                self._log.said(event)
+            case (
+                events.Subscribe()
+                | events.Unsubscribe()
+                | events.Request()
+                | events.Answer()
+                | events.Gone()
+            ):
+                self._messages.take(event)
+            case _:
+                assert_never(event)
+
+    def _admits(self, name: str) -> bool:
+        """Say whether the board that says hello may have this name."""
+        refusal = self._devices.refusal(self.name, name, self._options.boards)
+        if refusal:
+            self._counters.names_refused += 1
+            self._log.name_refused(name, refusal)
+        return not refusal
+
+    def _meet(self, hello: DeviceHello) -> None:
+        """A board is there: ask what of it is stored already, before its readings are taken."""
+        self._log.hello(hello)
+        self._devices.met(self.name, self._options.framing.type, hello)
+        pattern = device_pattern(self._options.subject, self.name, hello.device)
+        if not hello.resumed and pattern is not None:
+            self.is_asking = True
+            self._resume.ask(pattern, hello.device, hello.boot_id)
+
+    def _resumed(self, receipt: Receipt | None) -> None:
+        # The board sends no reading before it heard our hello, so none up to this one is here yet.
+        self.is_asking = False
+        self._stored(receipt)
