@@ -105,7 +105,7 @@ class Account:
         self.limits = Limits()
         self.clients: dict[int, Peer] = {}  # by cid, in the order in which they came
         self.leafs: dict[int, Peer] = {}  # the same of leaf links, dialed or accepted
-        self.inboxes: set[bytes] = set()  # what begins the server's own, see `awaits`
+        self.inboxes: dict[bytes, Subscription] = {}  # by what begins them, see `asker`
 
     def join(self, peer: Peer) -> bool:
         """Count a client or a leaf link in, unless there are as many as may be."""
@@ -152,11 +152,11 @@ class Account:
         """End a subscription made with `subscribe`; ending it twice does nothing."""
         self.remove(sub)
 
-    def awaits(self, subject: bytes) -> bool:
-        """Say whether the server itself asked for an answer there. It may be larger than a payload:
-        a message that is asked for comes in base64.
+    def asker(self, subject: bytes) -> Subscription | None:
+        """Return by what the server itself asked for an answer there. It may be larger than a
+        payload, since a message that is asked for comes in base64; then it is for nobody else.
         """
-        return any(subject.startswith(inbox) for inbox in self.inboxes)
+        return next((sub for start, sub in self.inboxes.items() if subject.startswith(start)), None)
 
     def insert(self, sub: Subscription) -> None:
         """Add a subscription of any peer. The server's own are numbered, for monitoring."""

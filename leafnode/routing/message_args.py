@@ -18,6 +18,7 @@ from leafnode.protocol.errors import (
 
 if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
+    from leafnode.routing.subscription import Subscription
 
 NOT_IN_REPLY: Final = b"\0\t\r\x0b\x0c@"  # blanks; an @ needs a look at what it means
 _UNUSUAL: Final = (b"", 0, -1)
@@ -29,7 +30,7 @@ _VERB_BYTES_MAX: Final = len(b"CONNECT")
 class Args:
     """What stands behind the subject of a message line."""
 
-    __slots__ = ("header_size", "queues", "reply", "size", "sizes")
+    __slots__ = ("header_size", "only_for", "queues", "reply", "size", "sizes")
 
     def __init__(self, reply: bytes, header_size: int, size: int) -> None:
         self.reply = reply
@@ -37,6 +38,7 @@ class Args:
         self.size = size
         self.queues: frozenset[bytes] | None = None
         self.sizes = b""  # as they were spelled, where they have zeros in front: they travel on so
+        self.only_for: Subscription | None = None  # larger than what anybody else takes
 
 
 def check_start(data: bytes, pos: int) -> None:
@@ -112,23 +114,27 @@ def parse_args(peer: Peer, parts: list[bytes], max_payload: int, *, with_header:
         raise ParserError
     if header_size > size:
         raise ParserError
-    if size > max_payload and not _is_answer(peer, subject, size):
+    asker = _asker(peer, subject, size) if size > max_payload else None
+    if size > max_payload and asker is None:
         raise MaxPayloadViolation
     words = b"".join(middle)
     if b"\0" in words or b"\r" in words:
         raise ParserError  # refused at the edge: it would travel on to others
     if len(middle) <= 1:
         args = Args(middle[0] if middle else b"", header_size, size)
+        args.only_for = asker
         if any(number.startswith(b"0") and number != b"0" for number in numbers):
             args.sizes = b" ".join(numbers)
         return args
-    return _leaf_args(middle, header_size, size)
+    args = _leaf_args(middle, header_size, size)
+    args.only_for = asker
+    return args
 
 
-def _is_answer(peer: Peer, subject: bytes, size: int) -> bool:
-    """Say whether the hub may send this server so much, because it asked for it."""
+def _asker(peer: Peer, subject: bytes, size: int) -> Subscription | None:
+    """Return what in this server asked the hub for so much, and is to have it."""
     account = peer.account
-    return size <= peer.max_answer_bytes and account is not None and account.awaits(subject)
+    return account.asker(subject) if account and size <= peer.max_answer_bytes else None
 
 
 def _leaf_args(middle: list[bytes], header_size: int, size: int) -> Args:

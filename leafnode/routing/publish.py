@@ -33,7 +33,8 @@ from leafnode.routing.message_args import Args, usual_args
 from leafnode.routing.message_line import HMSG
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import is_reserved, is_reserved_reply, may_publish
-from leafnode.routing.route import Message
+from leafnode.routing.route import Message, call
+from leafnode.routing.subscription import Delivery
 from leafnode.routing.trie import PAUSE_NODES
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from leafnode.routing.match import Match
     from leafnode.routing.peer import Peer
     from leafnode.routing.route import Run
+    from leafnode.routing.subscription import Subscription
     from leafnode.routing.tracing import Trace
 
 _ACK_PREFIX: Final = b"$JS.ACK."
@@ -70,8 +72,8 @@ def publish(peer: Peer, subject: bytes, args: Args, body: bytes) -> None:
         return
     if begun.block is not block:
         body = begun.block + body[args.header_size :]
-        queues, args = args.queues, Args(args.reply, len(begun.block), len(body))
-        args.queues = queues
+        before, args = args, Args(args.reply, len(begun.block), len(body))
+        args.queues, args.only_for = before.queues, before.only_for
     trace = begun.trace
     try:
         _publish(account, peer, subject, args, body, trace)
@@ -174,7 +176,7 @@ def _publish(
         fate=fate,
     )
     if peer.is_leaf:
-        _from_leaf(account, peer, message, is_mapped=subject != published)
+        _from_leaf(account, peer, message, args.only_for, is_mapped=subject != published)
         return
     match = look_up(account, subject, once=subject.startswith(ONE_OFF))
     if match.is_wide:
@@ -211,8 +213,19 @@ def _violation(peer: Peer, subject: bytes, reply: bytes) -> PermissionsViolation
     return None if may_publish(peer, subject) else PermissionsViolation(b"Publish", subject)
 
 
-def _from_leaf(account: Account, peer: Peer, message: Message, *, is_mapped: bool) -> None:
+def _from_leaf(
+    account: Account,
+    peer: Peer,
+    message: Message,
+    only_for: Subscription | None,
+    *,
+    is_mapped: bool,
+) -> None:
     subject, reply = message.subject, message.reply
+    if only_for is not None:
+        answer = (reply, message.header_size, message.body)
+        call(account, only_for, Delivery(subject, [answer], peer, message.trace))
+        return
     # Groups get a message from a leaf only when it names them (leaf protocol 2.2), but no hub knows
     # of those behind a mapping.
     if message.queues is None and not is_mapped:

@@ -64,8 +64,9 @@ class Mailbox:
         self.on_message: Callable[[bytes, bytes, int, bytes], None] | None = None
         self._subs = [account.subscribe(self._own + b">", self._said_here, is_private=True)]
         if is_hub is not None:
-            self._subs.append(account.subscribe(self._hubs + b">", self._said_there))
-            account.inboxes.add(self._hubs)
+            hubs = account.subscribe(self._hubs + b">", self._said_there)
+            self._subs.append(hubs)
+            account.inboxes[self._hubs] = hubs
 
     @property
     def inbox(self) -> bytes:
@@ -76,7 +77,7 @@ class Mailbox:
         """Forget every question and end the subscription."""
         for sub in self._subs:
             self._account.unsubscribe(sub)
-        self._account.inboxes.discard(self._hubs)
+        self._account.inboxes.pop(self._hubs, None)
         for _, alarm in self._asked.values():
             alarm.cancel()
         self._asked.clear()

@@ -18,6 +18,7 @@ from leafnode.leaf.terms import LeafEnvironment
 from leafnode.limits import MAX_PENDING_BYTES
 from leafnode.net.turn import Turn
 from leafnode.routing.account import Account
+from leafnode.routing.peer import Kind
 from tests.sim.loop import SimClock
 from tests.sim.network import MemoryNetwork
 from tests.sim.peers import FakePeer
@@ -158,8 +159,8 @@ class LeafWorld:
 class KeepingPeer(FakePeer):
     """A local client whose bytes are kept when the turn flushes them."""
 
-    def __init__(self, account: Account, cid: int) -> None:
-        super().__init__(account, cid)
+    def __init__(self, account: Account, cid: int, kind: Kind = Kind.CLIENT) -> None:
+        super().__init__(account, cid, kind)
         self.kept = b""
         self.flush = self._keep
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from random import Random
 
 import pytest
 from hypothesis import given
@@ -17,7 +16,6 @@ from leafnode.leaf import handler
 from leafnode.protocol.leaf_op import parse_leaf_line
 from leafnode.routing.account import Limits
 from leafnode.routing.peer import Kind, LeafSide
-from leafnode.uplink.mailbox import Letter, Mailbox
 from tests.sim import loop as sim_loop
 from tests.sim.leaf_hub import INFO, INFO2, LeafWorld, ScriptedHub, turns
 from tests.sim.peers import FakePeer
@@ -507,34 +505,3 @@ def test_whatever_a_hub_says_nothing_breaks_and_what_we_send_re_parses(
         assert not world.account.watchers
 
     sim_loop.run(scenario())
-
-
-async def test_an_answer_to_this_servers_own_question_may_be_larger_than_a_payload() -> None:
-    world = LeafWorld(REMOTE)
-    mailbox = Mailbox(world.account, world.clock, Random(1), lambda _: True)
-    letters: list[Letter] = []
-    mailbox.on(b"h", letters.append)
-    answer = b"x" * (4 * (1 << 20) // 3)  # a message of max_payload in base64
-    async with world.running():
-        await turns()
-
-        world.hub.say(b"LMSG %b %d\r\n%b\r\n" % (mailbox.address(b"h", b"1"), len(answer), answer))
-        await turns(200)
-        world.hub.say(b"LMSG %b 2\r\nok\r\n" % mailbox.address(b"h", b"2"))
-        await turns()
-
-        assert [len(letter.body) for letter in letters] == [len(answer), 2]
-        assert not world.hub.session.is_lost
-
-
-async def test_a_larger_message_of_the_hub_for_others_than_a_payload_ends_the_link() -> None:
-    world = LeafWorld(REMOTE)
-    Mailbox(world.account, world.clock, Random(1), lambda _: True)
-    world.client.subscribe(b"in.>", b"1")
-    async with world.running():
-        await turns()
-
-        world.hub.say(b"LMSG in.a %d\r\n" % ((1 << 20) + 1))
-        await turns()
-
-        assert world.hub.session.is_lost

@@ -114,11 +114,15 @@ def test_a_hub_may_answer_the_server_itself_with_more_than_a_payload() -> None:
     hub = FakePeer(account(), kind=Kind.LEAF)
     hub.max_answer_bytes = 2000
     assert hub.account is not None
-    hub.account.inboxes.add(b"_INBOX.own.")
+    sub = hub.account.subscribe(b"_INBOX.own.>", print)
+    hub.account.inboxes[b"_INBOX.own."] = sub
 
     args = parse_args(hub, [b"_INBOX.own.h.1", b"2000"], MAX_PAYLOAD, with_header=False)
 
     assert args.size == 2000
+    assert args.only_for is sub
+    small = parse_args(hub, [b"_INBOX.own.h.1", b"1024"], MAX_PAYLOAD, with_header=False)
+    assert small.only_for is None
     with pytest.raises(MaxPayloadViolation):
         parse_args(hub, [b"_INBOX.own.h.1", b"2001"], MAX_PAYLOAD, with_header=False)
     with pytest.raises(MaxPayloadViolation):
@@ -128,7 +132,7 @@ def test_a_hub_may_answer_the_server_itself_with_more_than_a_payload() -> None:
 def test_nobody_else_may_answer_with_more_than_a_payload() -> None:
     below = FakePeer(account(), kind=Kind.LEAF)
     assert below.account is not None
-    below.account.inboxes.add(b"_INBOX.own.")
+    below.account.inboxes[b"_INBOX.own."] = below.account.subscribe(b"_INBOX.own.>", print)
 
     with pytest.raises(MaxPayloadViolation):
         parse_args(below, [b"_INBOX.own.h.1", b"1025"], MAX_PAYLOAD, with_header=False)
