@@ -14,7 +14,7 @@ import os
 import threading
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from leafnode.auth import jwt, nkey
 from leafnode.auth.claims import AccountClaims
@@ -32,10 +32,12 @@ from leafnode.limits import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from leafnode.clock import Clock
-    from leafnode.config.options import OperatorOptions, ResolverOptions
+    from leafnode.config.options import ResolverOptions
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -183,18 +185,21 @@ class JwtDirectory:
                 return account
         raise AuthError("jwt store is full")
 
+    def has_newer(self, account: str, token: str) -> bool:
+        """Say whether what is there was issued later. Raises AuthError."""
+        old = self.look_up(account)
+        if old is None:
+            return False
+        issued_s = jwt.decode(token, AccountClaims).iat
+        try:
+            return jwt.decode(old, AccountClaims).iat > issued_s
+        except AuthError:
+            return False  # damaged: anything is better
+
     def save_if_newer(self, account: str, token: str) -> bool:
         """Keep it unless what is there was issued later. Raises AuthError."""
         with self._lock:
-            old = self._read(account) if account in self._entries else None
-            if old is not None:
-                issued_s = jwt.decode(token, AccountClaims).iat
-                try:
-                    if jwt.decode(old, AccountClaims).iat > issued_s:
-                        return False
-                except AuthError:
-                    pass  # damaged: anything is better
-            return self.save(account, token)
+            return not self.has_newer(account, token) and self.save(account, token)
 
     def preload(self, tokens: Mapping[str, str]) -> None:
         """Keep what a configuration has, where that is newer; one that cannot be kept is told of
@@ -332,14 +337,19 @@ class DirectoryResolver:
         self.directory.preload(self._preload)
 
     async def fetch(self, account: str) -> str:
-        load = partial(self.directory.load, account)
-        try:
-            token = await self._files.run(load, "resolver directory", ACCOUNT_FETCH_TIMEOUT_NS)
-        except HungError as err:
-            raise AuthError(str(err)) from err
+        token = await self._read(partial(self.directory.load, account))
         if token is None:
             raise AuthError("account jwt not found")
         return token
+
+    async def has_newer(self, account: str, token: str) -> bool:
+        return await self._read(partial(self.directory.has_newer, account, token))
+
+    async def _read(self, work: Callable[[], T]) -> T:
+        try:
+            return await self._files.run(work, "resolver directory", ACCOUNT_FETCH_TIMEOUT_NS)
+        except HungError as err:
+            raise AuthError(str(err)) from err
 
     async def expire(self) -> None:
         """Let a cache forget in time, until it is closed; look twice within its ttl."""
@@ -350,9 +360,6 @@ class DirectoryResolver:
             if self._is_closed:  # another one may go by these files now
                 return
             await asyncio.to_thread(self.directory.expire)
-
-    async def change(self, options: OperatorOptions) -> None:
-        await asyncio.to_thread(self.directory.preload, dict(options.preload))
 
     def close(self) -> None:
         self._is_closed = True

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from leafnode.auth.trust import Trust
     from leafnode.clock import Clock, Timer
     from leafnode.config.account_options import AccountOptions
-    from leafnode.config.options import OperatorOptions
     from leafnode.errors import ProtocolError
 
     TokenOf = Callable[[str], Awaitable[str]]
@@ -250,16 +249,13 @@ class KnownAccounts:
         """Let accounts hold that were found; what is known by now stays as it is."""
         await self._bring(partial(_missing, found, self.by_name))
 
-    async def change(self, options: OperatorOptions, resolver: Resolver | None = None) -> None:
-        """Let the resolver be as a reload has it, or be this one; whatever is being fetched is
-        fetched again.
+    async def change(self, resolver: Resolver) -> None:
+        """Let the resolver be this one, once it has begun: until then the one of before is asked.
+        Whatever is being fetched is fetched again.
         """
-        if resolver is None:
-            await self.resolver.change(options)
-        else:
-            self.resolver.close()
-            self.resolver = resolver
-            await resolver.begin()
+        await resolver.begin()
+        self.resolver.close()
+        self.resolver = resolver
         self._generation += 1
         self._version += 1
 

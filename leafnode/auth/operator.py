@@ -318,13 +318,13 @@ class OperatorMode:
 
     # --- reload
 
-    async def change(self, options: OperatorOptions, resolver: Resolver | None = None) -> None:
-        """Go by these accounts in the configuration, and by these that are pinned, from now on;
-        with a resolver by what that one has.
+    async def change(self, options: OperatorOptions, resolver: Resolver) -> None:
+        """Go by these accounts in the configuration, by these that are pinned, and by what this
+        resolver has, from now on.
         """
         self._pinned = frozenset(options.pinned_accounts)
         self.trust = replace(self.trust, sentinel=options.default_sentinel)
-        await self.known.change(options, resolver)
+        await self.known.change(resolver)
         await self._preload(dict(options.preload))
         for name in list(self.known.by_name):
             await self.known.hold(name)

@@ -27,17 +27,15 @@ class Resolver(Protocol):
         ...
 
     async def begin(self) -> None:
-        """Do what outlives this one: it is asked from now on, and no configuration is refused
-        any more.
-        """
+        """Do what outlives this one: it is asked next, and no configuration is refused any more."""
         ...
 
     async def fetch(self, account: str) -> str:
         """Return the JWT. Raises AuthError where there is none, or none came in time."""
         ...
 
-    async def change(self, options: OperatorOptions) -> None:
-        """Take over what a reload has of accounts, and how to reach the server that has them."""
+    async def has_newer(self, account: str, token: str) -> bool:
+        """Say whether it will keep what it has, whatever a configuration has. Raises AuthError."""
         ...
 
     def close(self) -> None: ...
@@ -61,8 +59,9 @@ class MemoryResolver:
             raise AuthError("account missing")
         return token
 
-    async def change(self, options: OperatorOptions) -> None:
-        self.tokens = dict(options.preload)
+    async def has_newer(self, account: str, token: str) -> bool:
+        del account, token
+        return False
 
     def close(self) -> None:
         """Nothing is open."""
@@ -74,11 +73,9 @@ async def foretold(account: str, options: OperatorOptions, behind: Resolver) -> 
     Raises AuthError where there will be none.
     """
     token = dict(options.preload).get(account)
-    if token is not None:
-        return token
-    if options.resolver is not None and options.resolver.kind == "memory":
-        raise AuthError("account missing")
-    return await behind.fetch(account)
+    if token is None or await behind.has_newer(account, token):
+        return await behind.fetch(account)
+    return token
 
 
 def check_preload(options: OperatorOptions) -> None:

@@ -59,26 +59,22 @@ class UrlResolver:
     async def begin(self) -> None:
         """Nothing is kept here."""
 
-    async def change(self, options: OperatorOptions) -> None:
-        self._options = options
-        if self._tls is not None:
-            self._tls = await self._read(options)
+    async def has_newer(self, account: str, token: str) -> bool:
+        del account, token
+        return False
 
     def close(self) -> None:
         """Nothing is open between two calls."""
 
     async def _context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = await self._read(self._options)
-        return self._tls
-
-    async def _read(self, options: OperatorOptions) -> ssl.SSLContext:
         """Raise AuthError; while a file system does not answer nobody else begins to read there."""
-        work = partial(tls_context, options)
-        try:
-            return await self._files.run(work, "resolver_tls", ACCOUNT_FETCH_TIMEOUT_NS)
-        except HungError as err:
-            raise AuthError(str(err)) from err
+        if self._tls is None:
+            work = partial(tls_context, self._options)
+            try:
+                self._tls = await self._files.run(work, "resolver_tls", ACCOUNT_FETCH_TIMEOUT_NS)
+            except HungError as err:
+                raise AuthError(str(err)) from err
+        return self._tls
 
 
 def _reason(err: Exception) -> str:

@@ -186,28 +186,31 @@ def check(options: Options) -> None:
 
 
 def other_resolver(server: Server, options: Options) -> Resolver | None:
-    """Return where accounts come from by a configuration read anew, where that is another place.
+    """Return where accounts come from by a configuration read anew, where it says something else
+    of them; behind a URL always, for certificates may be others behind the same paths.
 
     As on nats-server nobody needs to be home there. Raises AuthError. Blocks: file access.
     """
-    operator, now, wanted = server.operator, server.options.operator, options.operator
-    if operator is None or now is None or wanted is None or now.resolver == wanted.resolver:
+    operator, wanted = server.operator, options.operator
+    if operator is None or wanted is None:
+        return None
+    kind = wanted.resolver.kind if wanted.resolver is not None else "url"
+    if kind != "url" and wanted == server.options.operator:
         return None
     from leafnode.auth.operator import resolver_for
 
     return resolver_for(wanted, operator.trust, server.clock, operator.known.resolver)
 
 
-async def change(server: Server, resolver: Resolver | None) -> None:
-    """Go by the accounts and pins of the options of now, and by this resolver if there is one."""
+async def change(server: Server, resolver: Resolver) -> None:
+    """Go by the accounts and pins of the options of now, and by this resolver."""
     operator, options = server.operator, server.options.operator
     assert operator is not None, "an operator does not come or go"
     assert options is not None, "an operator does not come or go"
     await operator.change(options, resolver)
-    if resolver is not None:
-        _expire_cache(server, operator)
-        if server.features.system is not None:
-            server.features.system.serve_claims()
+    _expire_cache(server, operator)
+    if server.features.system is not None:
+        server.features.system.serve_claims()
 
 
 async def look_up_keepers(server: Server) -> None:

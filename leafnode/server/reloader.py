@@ -126,7 +126,7 @@ class Reloader:
             use()
         await operators.adopt(server, ready.accounts)
         await self._swap(parts, found, ready)
-        if Part.RESOLVER in parts:
+        if ready.resolver is not None:
             await operators.change(server, ready.resolver)
         await operators.catch_up(server, ready.accounts)
         if toggles:

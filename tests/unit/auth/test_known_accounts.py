@@ -17,7 +17,7 @@ from leafnode.auth.known_accounts import KnownAccounts
 from leafnode.auth.resolver import MemoryResolver
 from leafnode.auth.trust import Trust
 from leafnode.clock import NS_PER_S
-from leafnode.config.options import OperatorOptions, Options
+from leafnode.config.options import Options
 from leafnode.errors import AuthError
 from leafnode.limits import ACCOUNT_RENEWAL_NS, CLAIMS_PROBLEMS_SHOWN_MAX, IMPORTS_PER_TURN
 from leafnode.routing.peer import Outbox
@@ -464,8 +464,8 @@ def test_a_reload_outdoes_what_is_being_fetched(*, is_exporter: bool, was_there:
                 await turns(lambda: importer.public in resolver.asked)
                 resolver.held.clear()
             await turns(lambda: key.public in resolver.asked)
-            preload = ((importer.public, taker), (key.public, newer))
-            await world.known.change(OperatorOptions(preload=preload))
+            preload = {importer.public: taker, key.public: newer}
+            await world.known.change(MemoryResolver(preload))
             resolver.held.set()
         assert looked_up.result() == ""
         world.check()
@@ -473,7 +473,34 @@ def test_a_reload_outdoes_what_is_being_fetched(*, is_exporter: bool, was_there:
     world.run(work)
 
     assert world.known.by_name[key.public].token == newer
-    assert resolver.asked.count(key.public) == 2
+    assert resolver.asked.count(key.public) == 1
+
+
+def test_while_the_next_resolver_takes_in_what_is_preloaded_the_one_of_before_is_asked() -> None:
+    key, other, _ = KEYS
+    tokens = {one.public: REALM.account_jwt(one) for one in (key, other)}
+    newer = REALM.account_jwt(other, name="newer")
+    world = World(tokens)
+    begun, stored = asyncio.Event(), asyncio.Event()
+
+    class Storing(MemoryResolver):
+        async def begin(self) -> None:
+            begun.set()
+            await stored.wait()
+            self.tokens = {**tokens, other.public: newer}
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            changing = tasks.create_task(world.known.change(Storing({})))
+            await begun.wait()
+            assert await world.lookup(key) == ""
+            stored.set()
+            await changing
+        assert await world.lookup(other) == ""
+
+    world.run(work)
+
+    assert world.known.by_name[other.public].token == newer
 
 
 def test_a_reload_outdoes_the_exporter_that_an_update_is_fetching() -> None:
@@ -490,8 +517,8 @@ def test_a_reload_outdoes_the_exporter_that_an_update_is_fetching() -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(world.known.update(importer.public, taker))
             await turns(lambda: key.public in resolver.asked)
-            preload = ((importer.public, taker), (key.public, newer))
-            await world.known.change(OperatorOptions(preload=preload))
+            preload = {importer.public: taker, key.public: newer}
+            await world.known.change(MemoryResolver(preload))
             resolver.held.set()
 
     world.run(work)

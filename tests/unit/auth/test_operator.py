@@ -65,6 +65,9 @@ class World:
             await self.operator.start(tasks)
             yield self.operator
 
+    async def change(self, options: OperatorOptions) -> None:
+        await self.operator.change(options, MemoryResolver(dict(options.preload)))
+
     async def login(self, token: str, user: User = ANN) -> Identity:
         connect = Connect(jwt=token, sig=user.signer.sign(NONCE.decode()))
         answer = self.operator.check(connect, FACTS)
@@ -352,7 +355,7 @@ async def test_a_login_during_a_reload_goes_by_the_accounts_after_it() -> None:
         answer = w.operator.check(Connect(jwt=REALM.user_jwt(ANN), sig=sig), FACTS)
         await asked.wait()
         preload = (system, (REALM.account.public, revoking))
-        await w.operator.change(OperatorOptions(preload=preload))
+        await w.change(OperatorOptions(preload=preload))
         held.set()
         assert isinstance(answer, asyncio.Future)
         with pytest.raises(LoginRefused):
@@ -555,18 +558,18 @@ async def test_a_reload_changes_what_is_preloaded_and_pinned() -> None:
         preload[other.public] = "nonsense"
         preload.pop(REALM.system.public)
         options = OperatorOptions(preload=tuple(preload.items()), default_sentinel="eyJ")
-        await w.operator.change(options)
+        await w.change(options)
 
         assert w.operator.known.by_name[other.public].removed
         assert not w.operator.known.by_name[REALM.system.public].removed
         assert w.operator.trust.sentinel == "eyJ"
         assert w.operator.again(identity) == identity
 
-        await w.operator.change(replace(options, pinned_accounts=(other.public,)))
+        await w.change(replace(options, pinned_accounts=(other.public,)))
         with pytest.raises(AuthorizationViolation):
             w.operator.again(identity)
         preload.pop(REALM.account.public)
-        await w.operator.change(OperatorOptions(preload=tuple(preload.items())))
+        await w.change(OperatorOptions(preload=tuple(preload.items())))
         with pytest.raises(AuthorizationViolation):
             w.operator.again(identity)
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leafnode.auth.directory import DirectoryResolver
-from leafnode.auth.resolver import MemoryResolver, new_resolver
+from leafnode.auth.directory import DirectoryResolver, JwtDirectory
+from leafnode.auth.resolver import MemoryResolver, foretold, new_resolver
 from leafnode.auth.url_resolver import UrlResolver
 from leafnode.config.options import OperatorOptions, ResolverOptions
 from leafnode.errors import AuthError
 from tests.sim.clock import FakeClock
-from tests.sim.realm import Realm
+from tests.sim.realm import NOW_S, Realm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +61,39 @@ async def test_what_a_directory_cannot_keep_is_told_of_and_the_old_one_served(
 
     assert await resolver.fetch(account) == old
     assert f"Account not preloaded: account={account}" in caplog.text
+
+
+@pytest.mark.parametrize("is_newer_there", [True, False])
+async def test_of_a_preload_and_what_a_directory_has_the_newer_is_foretold(
+    tmp_path: Path, *, is_newer_there: bool
+) -> None:
+    account, preloaded = PRELOAD[0]
+    kept = REALM.operator.sign(
+        account,
+        "APP",
+        {"type": "account", "version": 2},
+        issued_s=NOW_S + (10 if is_newer_there else -10),
+    )
+    wanted = ResolverOptions("full", directory=str(tmp_path))
+    JwtDirectory.open(wanted, FakeClock()).save(account, kept)
+    options = OperatorOptions(resolver=wanted, preload=PRELOAD)
+    resolver = new_resolver(options, FakeClock())
+
+    told = await foretold(account, options, resolver)
+
+    assert told == (kept if is_newer_there else preloaded)
+    await resolver.begin()
+    assert await resolver.fetch(account) == told
+
+
+async def test_what_a_directory_lacks_is_foretold_by_the_preload_alone(tmp_path: Path) -> None:
+    wanted = ResolverOptions("full", directory=str(tmp_path))
+    options = OperatorOptions(resolver=wanted, preload=PRELOAD)
+    resolver = new_resolver(options, FakeClock())
+
+    assert await foretold(*PRELOAD[0][:1], options, resolver) == PRELOAD[0][1]
+    with pytest.raises(AuthError, match="account jwt not found"):
+        await foretold(REALM.system.public, options, resolver)
 
 
 def test_a_url_may_be_the_operator_s_and_cannot_be_preloaded() -> None:

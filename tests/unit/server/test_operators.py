@@ -11,6 +11,7 @@ import pytest
 
 from leafnode.auth.directory import DirectoryResolver
 from leafnode.auth.identity import Identity
+from leafnode.auth.url_resolver import UrlResolver
 from leafnode.clock import SystemClock
 from leafnode.config.options import (
     LeafOptions,
@@ -18,7 +19,9 @@ from leafnode.config.options import (
     OperatorOptions,
     Options,
     ResolverOptions,
+    TlsOptions,
 )
+from leafnode.errors import AuthError
 from leafnode.limits import CLIENTS_HELD_PER_TURN
 from leafnode.protocol import errors
 from leafnode.routing.account import Limits
@@ -26,6 +29,7 @@ from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import LOGIN_REQUESTS, Permissions, Rules
 from leafnode.server import early, operators
 from leafnode.server.server import Seams, Server
+from tests.sim.certificates import tls_pair
 from tests.sim.clock import FakeClock
 from tests.sim.realm import Realm
 
@@ -199,6 +203,45 @@ async def test_what_is_saved_in_the_middle_of_a_reload_of_the_resolver_is_there_
         finally:
             server.stop()
             await running
+
+
+def test_tls_files_of_a_resolver_are_read_before_a_reload_changes_anything(tmp_path: Path) -> None:
+    realm = Realm()
+    tls_pair(tmp_path)
+    ca = tmp_path / "cert.pem"
+    trusted = OperatorOptions(
+        (realm.operator_jwt(),),
+        resolver=ResolverOptions("url", url="https://127.0.0.1:1"),
+        resolver_tls=TlsOptions(ca_file=str(ca)),
+    )
+    options = Options(port=-1, operator=trusted, system_account=realm.system.public)
+    server = Server(options, Seams(SystemClock(), random.Random(1), random.Random(1).randbytes))
+
+    # Nothing is configured anew: the file may be another one.
+    assert isinstance(operators.other_resolver(server, options), UrlResolver)
+    ca.write_text("nonsense")
+    with pytest.raises(AuthError, match="resolver_tls"):
+        operators.other_resolver(server, options)
+
+
+def test_a_directory_is_looked_at_again_only_where_something_is_configured_anew(
+    tmp_path: Path,
+) -> None:
+    realm = Realm()
+    resolver = ResolverOptions("full", directory=str(tmp_path))
+    trusted = OperatorOptions((realm.operator_jwt(),), resolver=resolver)
+    options = Options(port=-1, operator=trusted, system_account=realm.system.public)
+    server = Server(options, Seams(SystemClock(), random.Random(1), random.Random(1).randbytes))
+    changed = replace(trusted, preload=((realm.account.public, realm.account_jwt()),))
+
+    assert operators.other_resolver(server, options) is None
+    other = operators.other_resolver(server, replace(options, operator=changed))
+
+    assert isinstance(other, DirectoryResolver)
+    assert server.operator is not None
+    now = server.operator.known.resolver
+    assert isinstance(now, DirectoryResolver)
+    assert other.directory is now.directory
 
 
 @pytest.mark.real_loop
