@@ -13,6 +13,7 @@ import logging
 import os
 import threading
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -83,11 +84,10 @@ class JwtDirectory:
         try:
             directory._path.mkdir(mode=0o700, parents=True, exist_ok=True)
             accounts = directory._on_disk()
-            found = directory._path.stat()
+            directory._place = directory._place_now()
         except OSError as err:
             reason = err.strerror or err
             raise AuthError(f"dir needs to point to an accessible directory: {reason}") from err
-        directory._place = (found.st_dev, found.st_ino)
         # Without a look at the one of before: a file system that hangs can be moved away from.
         if before is not None and (
             directory._place == before._place or directory._path == before._path
@@ -109,15 +109,17 @@ class JwtDirectory:
             for entry in self._entries.values():
                 entry.used_ns = self._clock.monotonic_ns()
         try:
-            there = dict.fromkeys(self._on_disk())
-            for account in dict.fromkeys([*self._entries, *there]):
+            self._place = self._place_now()
+            for account in dict.fromkeys([*self._entries, *self._on_disk()]):
                 with self._lock:  # for one at a time: logins read, too
-                    if account not in self._entries:
-                        self._take_in(account)
-                    elif account not in there and not self._file(account).exists():
-                        del self._entries[account]
+                    self._take_in(account)
         except OSError as err:
             log.warning("Directory of account JWTs not read: reason=%s", err.strerror)
+
+    def _place_now(self) -> tuple[int, int]:
+        """Return which directory the path leads to now. Raises OSError."""
+        found = self._path.stat()
+        return found.st_dev, found.st_ino
 
     def _on_disk(self) -> list[str]:
         """Return the accounts of which there are files. Raises OSError."""
@@ -171,19 +173,31 @@ class JwtDirectory:
             known = self._entries.get(account)
             if known is not None and known.hash == digest:
                 return False
-            while known is None and len(self._entries) >= self._limit:  # which may be smaller now
-                self._forget(self._least_needed())
+            if known is None:
+                self._make_room()
             self._write(account, token)
             self._entries.pop(account, None)
             self._entries[account] = _Entry(digest, claims.exp, self._clock.monotonic_ns())
             return True
 
-    def _least_needed(self) -> str:
-        """Return the account that makes room for another. Raises AuthError where none may."""
-        for account, entry in self._entries.items():
-            if self._is_cache or self._is_over(entry):
-                return account
-        raise AuthError("jwt store is full")
+    def _make_room(self) -> None:
+        """Let as many go as are too many with one more. AuthError: not enough may, and none goes.
+
+        The limit may be smaller now. Of a cache one makes room, the others go in time.
+        """
+        surplus = len(self._entries) + 1 - self._limit
+        if surplus <= 0:
+            return
+        if self._is_cache:
+            surplus = 1
+        may_go = (
+            one for one, entry in self._entries.items() if self._is_cache or self._is_over(entry)
+        )
+        going = list(islice(may_go, surplus))
+        if len(going) < surplus:
+            raise AuthError("jwt store is full")
+        for account in going:
+            self._forget(account)
 
     def has_newer(self, account: str, token: str) -> bool:
         """Say whether what is there was issued later. Raises AuthError."""
@@ -230,10 +244,15 @@ class JwtDirectory:
             del self._entries[account]
 
     def expire(self) -> None:
-        """Forget what the cache has had long enough: by its ttl or, without one, by the JWT."""
-        with self._lock:
-            for account, entry in list(self._entries.items()):
-                if self._is_over(entry):
+        """Forget what the cache has had long enough, by its ttl or, without one, by the JWT; and
+        the oldest where a limit of now is smaller.
+        """
+        for account in list(self._entries):
+            with self._lock:  # for one at a time: logins read, too
+                if not self._is_cache:
+                    return  # a reload made it a full one, which takes nothing away
+                entry = self._entries.get(account)
+                if entry and (len(self._entries) > self._limit or self._is_over(entry)):
                     self._forget(account)
 
     def _is_over(self, entry: _Entry) -> bool:
@@ -258,17 +277,22 @@ class JwtDirectory:
                 yield account, token
 
     def _take_in(self, account: str) -> None:
-        """Note a file that is there already; one that holds no JWT of its name is left alone."""
-        if len(self._entries) >= self._limit:
+        """Note what its file has; one that holds no JWT of its name is left alone, and unknown."""
+        known = self._entries.get(account)
+        if known is None and len(self._entries) >= self._limit:
             return
-        token = self._read(account)
+        token = self._read(account) or ""
+        digest = hashlib.sha256(token.encode()).digest()
+        if known is not None and known.hash == digest:
+            return
         try:
-            claims = jwt.decode(token or "", AccountClaims)
+            claims = jwt.decode(token, AccountClaims)
         except AuthError:
-            return
-        if token is not None and claims.sub == account:
-            digest = hashlib.sha256(token.encode()).digest()
+            claims = None
+        if claims is not None and claims.sub == account:
             self._entries[account] = _Entry(digest, claims.exp, self._clock.monotonic_ns())
+        else:
+            self._entries.pop(account, None)
 
     def _file(self, account: str) -> Path:
         if not nkey.is_public_key(account, "A"):

@@ -191,6 +191,19 @@ def test_a_cache_without_a_ttl_goes_by_the_jwts(tmp_path: Path) -> None:
     assert cache.accounts() == [OTHER.public]
 
 
+def test_a_cache_that_a_reload_made_a_full_directory_lets_nothing_go(tmp_path: Path) -> None:
+    clock = FakeClock()
+    directory = opened(tmp_path, "cache", clock)
+    directory.save(KEY.public, REALM.account_jwt(claims={"exp": NOW_S + 5}))
+    directory.save(OTHER.public, REALM.account_jwt(OTHER))
+    clock.advance(5 * NS_PER_S)
+
+    directory.take(replace(directory.options, kind="full", limit=1))
+    directory.expire()  # of before, whose turn came then
+
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_file_that_cannot_be_deleted_is_forgotten_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -369,6 +382,58 @@ def test_a_reload_goes_by_files_that_came_and_went_by_hand(tmp_path: Path) -> No
     assert directory.save(gone.public, REALM.account_jwt(gone))  # once more
 
 
+def test_a_reload_goes_by_files_that_were_replaced_by_hand(tmp_path: Path) -> None:
+    clock = FakeClock()
+    directory = opened(tmp_path, clock=clock)
+    directory.save(KEY.public, REALM.account_jwt(claims={"exp": NOW_S + 5}))
+    directory.save(OTHER.public, REALM.account_jwt(OTHER))
+    clock.advance(5 * NS_PER_S)
+    assert directory.load(KEY.public) is None
+    (tmp_path / f"{KEY.public}.jwt").write_text(TOKEN)
+    (tmp_path / f"{OTHER.public}.jwt").write_text("damaged")
+
+    directory.take(replace(directory.options, limit=7))
+
+    assert directory.load(KEY.public) == TOKEN
+    assert directory.accounts() == opened(tmp_path).accounts() == [KEY.public]
+    assert directory.hash() == opened(tmp_path).hash()
+
+
+def test_a_directory_that_took_the_place_of_another_is_known_by_its_own(tmp_path: Path) -> None:
+    directory = opened(tmp_path / "jwt")
+    (tmp_path / "jwt").rename(tmp_path / "before")
+    (tmp_path / "jwt").mkdir()
+    directory.take(replace(directory.options, limit=7))
+
+    moved = ResolverOptions("full", directory=str(tmp_path / "before"))
+    (tmp_path / "alias").symlink_to(tmp_path / "jwt")
+    same = ResolverOptions("full", directory=str(tmp_path / "alias"))
+
+    assert JwtDirectory.open(moved, FakeClock(), directory) is not directory
+    assert JwtDirectory.open(same, FakeClock(), directory) is directory
+
+
+def test_a_save_that_is_refused_after_the_limit_was_lowered_takes_nothing_away(
+    tmp_path: Path,
+) -> None:
+    clock = FakeClock()
+    directory = opened(tmp_path, clock=clock)
+    for number in range(4):
+        key, claims = Key(ACCOUNT), {"exp": NOW_S + 5} if number % 2 else {}
+        directory.save(key.public, REALM.account_jwt(key, claims=claims))
+    clock.advance(5 * NS_PER_S)
+    files = sorted(tmp_path.iterdir())
+    directory.take(replace(directory.options, limit=2))
+
+    with pytest.raises(AuthError, match=r"^jwt store is full$"):
+        directory.save(KEY.public, TOKEN)
+
+    assert sorted(tmp_path.iterdir()) == files
+    directory.take(replace(directory.options, limit=3))
+    assert directory.save(KEY.public, TOKEN)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 def test_a_full_directory_that_becomes_a_cache_has_its_ttl_from_then_on(tmp_path: Path) -> None:
     clock = FakeClock()
     directory = opened(tmp_path, clock=clock, limit=9)
@@ -381,7 +446,9 @@ def test_a_full_directory_that_becomes_a_cache_has_its_ttl_from_then_on(tmp_path
     third = Key(ACCOUNT)
     directory.save(third.public, REALM.account_jwt(third))
 
-    assert directory.accounts() == [third.public]  # as many as it may have
+    assert directory.accounts() == [KEY.public, third.public]  # one made room,
+    directory.expire()
+    assert directory.accounts() == [third.public]  # and in time there are as many as may be
     clock.advance(NS_PER_S)
     directory.expire()
     assert directory.accounts() == []
