@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 from leafnode import limits
 from leafnode.errors import ArchiveError, JetStreamError, StoreBusy, StoreError, StoreFull
 from leafnode.go_time import format_time
-from leafnode.jetstream import account_bounds, advisory, consumer_config, sources, wire
+from leafnode.jetstream import (
+    account_bounds,
+    advisory,
+    consumer_config,
+    provenance,
+    sources,
+    wire,
+)
 from leafnode.jetstream.api_types import RESPONSE_TYPE, ConsumerConfig
 from leafnode.jetstream.archive import ArchiveReader, Begin, End, KeptConsumer, KeptSources
 from leafnode.jetstream.consumer_state import check_state
@@ -247,6 +254,8 @@ class Restore:
             self._created_ns,
             begin.first_seq,
         )
+        if begin.created_ns:
+            self._put(provenance.RECORD, begin.created_ns, b"{}", b"")
         self._begin = begin
 
     def _keep_message(self, msg: StoredMsg) -> None:

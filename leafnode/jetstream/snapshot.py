@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
 from leafnode.errors import JetStreamError, StoreBusy, StoreCorrupt, StoreError, StoreFailed
-from leafnode.jetstream import advisory, sources, wire
+from leafnode.jetstream import advisory, provenance, sources, wire
 from leafnode.jetstream.archive import ArchiveWriter, Begin, KeptConsumer, KeptSources
 from leafnode.jetstream.errors import js_error, store_error
 from leafnode.protocol import header
@@ -151,7 +151,7 @@ class Snapshot:
         self._buffer += self._writer.begin(
             Begin(
                 name=stream.name,
-                created_ns=stream.created_ns,
+                created_ns=provenance.made_ns(stream),
                 config=wire.encode(config),
                 first_seq=state.first_seq,
                 last_seq=state.last_seq,

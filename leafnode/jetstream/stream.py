@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreError, StoreFailed
 from leafnode.go_time import format_time
-from leafnode.jetstream import erased_ids, interest, wire
+from leafnode.jetstream import erased_ids, interest, provenance, wire
 from leafnode.jetstream.ages import Ages
 from leafnode.jetstream.counters import Counters
 from leafnode.jetstream.dedupe import DedupeWindow
@@ -469,10 +469,10 @@ class Stream:
         return out
 
     def shown_config(self, *, dynamic: bool = True) -> dict[str, Any]:
-        """Return the configuration as responses show it; `dynamic` adds version and level."""
+        """Return the configuration as responses show it; `dynamic` adds what the server says."""
         config = wire.to_dict(self.config)
         if dynamic:
-            config["metadata"] = with_dynamic(self.config.metadata)
+            config["metadata"] = with_dynamic(self.config.metadata | provenance.shown(self))
         return config
 
 

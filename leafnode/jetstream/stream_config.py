@@ -15,7 +15,7 @@ from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.errors import TransformError, WalkError
 from leafnode.go_time import format_duration
-from leafnode.jetstream import origin_config, reshape
+from leafnode.jetstream import origin_config, provenance, reshape
 from leafnode.jetstream.api_types import Placement, StreamConfig
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.names import is_stream_name
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from leafnode.jetstream.api_types import StreamConfigRequest
 
 LEVEL_KEY: Final = "_nats.req.level"
-DYNAMIC_KEYS: Final = ("_nats.ver", "_nats.level")
+DYNAMIC_KEYS: Final = ("_nats.ver", "_nats.level", provenance.KEY)
 _COUNTS: Final = ("max_consumers", "max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size")
 _RESERVED: Final = (b"$JS.>", b"$JSC.>", b"$NRG.>")
 

@@ -23,6 +23,7 @@ NO_MESSAGE_FOUND: Final = 10037
 NO_STREAM_FOUND: Final = 10059
 NO_CONSUMER_FOUND: Final = 10014
 NAME_IN_USE: Final = 10058  # with another configuration
+MADE_KEY: Final = "_leafnode.made"  # in the metadata of a stream that came out of an archive
 MAX_SEQ_DIGITS: Final = 20
 EVERYTHING: Final = [">"]  # the patterns of a stream that may hold anything
 
@@ -102,6 +103,7 @@ class _StreamConfig(msgspec.Struct):
     retention: str = "limits"
     mirror: _Source | None = None
     sources: list[_Source] = []
+    metadata: dict[str, str] = {}
     max_msgs: int = -1
     max_bytes: int = -1
     discard: str = "old"
@@ -130,12 +132,14 @@ class StreamInfo(msgspec.Struct):
     error: _Error | None = None
 
     @property
+    def made(self) -> str:
+        """When it was made first: one that came out of an archive has another time of creation."""
+        return self.config.metadata.get(MADE_KEY, self.created)
+
+    @property
     def is_restored(self) -> bool:
-        """It has messages that are older than itself: it came out of an archive, or mirrors."""
-        created_ns, first_ns = parse_time(self.created), parse_time(self.state.first_ts)
-        if not self.state.messages or created_ns is None or first_ns is None:
-            return False
-        return first_ns < created_ns
+        """It came out of an archive."""
+        return self.made != self.created
 
     @property
     def patterns(self) -> list[str]:

@@ -27,7 +27,6 @@ from leafnode.uplink.ways import Reached
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.uplink.answers import HubMessage
     from leafnode.uplink.flight import Flight, Parts
     from leafnode.uplink.onward import Origin
     from leafnode.uplink.resume import Moved
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
     from leafnode.uplink.ways_store import WaysStore
 
 log = logging.getLogger(__name__)
+
+_TOO_MUCH = "too much to look up at the hub: some messages are sent again"
 
 
 class Word(NamedTuple):
@@ -94,7 +95,12 @@ class Asking:
         self._claims = Claims(
             parts.mailbox, parts.options.stream, is_scattered=parts.options.newest_first
         )
-        self._history = History(self._interview, parts.mailbox, parts.options.stream)
+        self._history = History(
+            self._interview,
+            parts.mailbox,
+            parts.options.stream,
+            is_scattered=parts.options.newest_first,
+        )
         self._round = 0
         self._knock = Knock(parts, flight)
         self._knock.heard = self._go_in
@@ -276,7 +282,8 @@ class Asking:
     def _ask_with(self, groups: list[tuple[str]], kept: InFlight | None) -> None:
         assert self._origin is not None, "it has begun"
         acked, doubtful = self._lag.acked_seq, len(self._flight.window)
-        resume = Resume(groups, acked, doubtful=doubtful, kept=kept)
+        is_restored = self._local.stream.is_restored
+        resume = Resume(groups, acked, doubtful=doubtful, kept=kept, is_restored=is_restored)
         self._interview.begin(resume, self._origin, self._answered)
 
     def _heard_trouble(self, failure: Failure) -> None:
@@ -339,9 +346,9 @@ class Asking:
             self.failed(f"the local stream does not say what it has: {refuted}")
             return
         resume.refute(refuted)
-        end = resume.hidden_end if resume.foreign is None else resume.foreign.hub_seq
-        if end and not resume.is_parted and not self._options.newest_first:
-            self._part(resume, end)
+        stretch = resume.stretch()
+        if stretch is not None and not (self._options.newest_first and resume.refuted):
+            self._part(resume, Parting(resume.subjects, stretch))
             return
         if not self._options.newest_first:
             waiting = {entry.seq for entry in self._flight.window}
@@ -350,10 +357,10 @@ class Asking:
         if resume.is_blank:
             self._blind(self.doubt, is_ailment=True)
         elif resume.refuted:
-            self._restored(position, resume.refuted)
+            self._restored(position, resume)
         elif position.last == 0 and self._ways.is_fresh and not self._flight.has_sent:
             self._go_on(resume, position)
-        elif position.last == 0 and resume.strangers:
+        elif position.last == 0 and resume.strangers and not resume.is_certain:
             prefix = self._ways.now.prefix
             problem = f"others publish under {prefix}: it should be this server's own"
             self._blind(problem, is_ailment=True)
@@ -363,19 +370,16 @@ class Asking:
         else:
             self._go_on(resume, position)
 
-    def _part(self, resume: Resume, end: int) -> None:
-        """A copy was restored, or others hide what is ours: find out what the hub has of that.
-
-        `end`: of the part of the hub's stream in which it may be.
-        """
+    def _part(self, resume: Resume, parting: Parting) -> None:
+        """A copy was restored, or others hide what is ours: find out what the hub has of that."""
         assert self._origin is not None, "it has begun"
         origin, here = self._origin, (self._local, self._flight.window)
 
-        def found(common: HubMessage | Failure | None) -> None:
-            if isinstance(common, Failure):
-                self.failed(not_asked(common))
+        def found(parting: Parting | Failure) -> None:
+            if isinstance(parting, Failure):
+                self.failed(not_asked(parting))
                 return
-            resume.part(common)
+            resume.part(parting)
             if resume.done:
                 self._look_at(resume)
             else:
@@ -387,11 +391,11 @@ class Asking:
             else:
                 self._look_at(resume)
 
-        subjects = resume.subjects
-        if len(subjects) > limits.UPLINK_PARTING_SUBJECTS_MAX:
-            found(None)
+        self.unheard()  # it takes as long as it takes
+        if len(resume.subjects) > limits.UPLINK_PARTING_SUBJECTS_MAX:
+            found(parting)
         else:
-            self._history.begin(Parting(subjects, end), origin, here, found)
+            self._history.begin(parting, origin, here, found)
 
     def _hub_had(self) -> int:
         """Return up to where the hub had all; what this run set aside or removed is not in it."""
@@ -407,17 +411,20 @@ class Asking:
         less = f"the hub ends at {last}, and {before} was done here before this start"
         return f"{less}: it lost messages, or they were removed here or are dead letters"
 
-    def _restored(self, position: Position, seq: int) -> None:
+    def _restored(self, position: Position, resume: Resume) -> None:
         """Go on behind what was acknowledged here: new messages have ids of their own."""
         problem = (
-            f"the hub's sequence {seq} of this stream is not the one that is here: a copy of the "
-            "store was restored, or another server has this name"
+            f"the hub's sequence {resume.refuted} of this stream is not the one that is here: a "
+            "copy of the store was restored, or another server has this name"
         )
         if self._options.newest_first:
             self._blind(problem, is_ailment=True)
             return
         self._is_grounded, self._clean_run = True, ""
-        self.told(Word(position, Protection.RESTORED, problem))
+        protection = Protection.RESTORED
+        if resume.unverified:
+            protection, problem = Protection.PARTLY, f"{problem}; {_TOO_MUCH}"
+        self.told(Word(position, protection, problem))
 
     def _may_be_there(self) -> bool:
         """Say whether a former run may have sent what is here."""
@@ -430,7 +437,7 @@ class Asking:
             protection, problem = Protection.WINDOW, self.doubt
         elif resume.unverified:
             protection = Protection.PARTLY
-            problem = "too much to look up at the hub: some messages are sent again"
+            problem = _TOO_MUCH
         elif resume.unseen:
             protection = Protection.PARTLY
             problem = f"the hub has nothing of this stream under {resume.unseen}, and too much else"

@@ -1,4 +1,5 @@
-"""Finds the newest message of a stream that is both at the hub and here, after a copy was restored.
+"""Finds the newest message of a stream that is both at the hub and here, after a copy was restored
+or where others hide it.
 
 How the hub is halved is in parting.py; whether a message is here the window knows, or the local
 stream is asked. Truth: docs/uplink.md, "A copy that was restored".
@@ -16,7 +17,6 @@ from leafnode.uplink.parting import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.uplink.answers import HubMessage
     from leafnode.uplink.interview import Interview
     from leafnode.uplink.local import LocalState
     from leafnode.uplink.mailbox import Mailbox
@@ -28,10 +28,14 @@ if TYPE_CHECKING:
 class History:
     """One search at a time: `begin`, then `done` is called with what was found, if anything."""
 
-    def __init__(self, interview: Interview, mailbox: Mailbox, stream: str) -> None:
+    def __init__(
+        self, interview: Interview, mailbox: Mailbox, stream: str, *, is_scattered: bool
+    ) -> None:
+        """`is_scattered`: newest first, what is gone here need not be sent."""
         self._interview = interview
         self._mailbox = mailbox
         self._stream = stream
+        self._gone = Verdict.HERE if is_scattered else Verdict.UNKNOWN
         self._round = 0
 
     def cancel(self) -> None:
@@ -42,7 +46,7 @@ class History:
         parting: Parting,
         origin: Origin,
         here: tuple[LocalState, Window],
-        done: Callable[[HubMessage | Failure | None], None],
+        done: Callable[[Parting | Failure], None],
     ) -> None:
         """`here`: the stream and its consumer, and what waits."""
         self.cancel()
@@ -50,7 +54,7 @@ class History:
 
         def go_on() -> None:
             if parting.is_over:
-                done(parting.newest)
+                done(parting)
             else:
                 self._interview.begin(parting, origin, answered)
 
@@ -87,18 +91,18 @@ class History:
             if isinstance(stored, Failure):
                 then(stored)
             elif stored is None or stored.seq != place.seq:
-                then(Verdict.UNKNOWN)
+                then(self._gone)
             else:
                 then(_verdict(place, Place.of(stored.seq, stored.stored_ns)))
 
-        entry = window.get(place.seq)
-        if place.seq <= local.consumer.ack_floor.stream_seq:
-            then(Verdict.HERE)
+        entry, state = window.get(place.seq), local.stream.state
+        if place.seq < state.first_seq or place.seq <= local.consumer.ack_floor.stream_seq:
+            then(Verdict.HERE)  # nothing waits here up to that one
         elif not place.mark:
             then(Verdict.UNKNOWN)
         elif entry is not None:
             then(_verdict(place, entry.place))
-        elif place.seq > local.stream.state.last_seq:
+        elif place.seq > state.last_seq:
             then(Verdict.FOREIGN)
         else:
             ask_message(self._mailbox, self._stream, place.seq, found)

@@ -1,9 +1,11 @@
-"""Where the hub's history of a stream and the one that is here part: a copy was restored.
+"""Where the hub's history of a stream and the one that is here part: a copy was restored, or others
+hide what the hub has of it.
 
-The newest at the hub is not here then, but all before the copy was made is, and how much of it the
-hub has its own messages say. They lie in the order in which they were sent, so the newest of them
-that is here is found by halving: in some 20 questions, whatever there is. Pure: answers in, the
-next question out. Truth: docs/uplink.md, "A copy that was restored".
+Up to some message of this stream all are here, too, and behind that none: they lie at the hub in
+the order in which they were sent. So the newest that is here is found by looking into the middle of
+what is not known yet, again and again: some 20 questions where most messages are this stream's, and
+some 20 times as many as there are others for one of its own. Pure: answers in, the next question
+out. Truth: docs/uplink.md, "A copy that was restored".
 """
 
 from __future__ import annotations
@@ -32,18 +34,26 @@ class Parting:
     `is_over`.
     """
 
-    def __init__(self, subjects: Sequence[str], end: int) -> None:
-        """`end`: a sequence of the hub's stream with a message of ours that is not here."""
+    def __init__(self, subjects: Sequence[str], stretch: tuple[int, int]) -> None:
+        """`stretch`: all of ours up to its start is here, and nothing is from its end on (both are
+        sequences of the hub's stream, and not in it).
+        """
+        start, end = stretch
         self._subjects = subjects
-        self._low = 0
-        self._high = end
+        # What is not known of the hub's stream, ascending.
+        self._gaps = [(start + 1, end - 1)] if start + 1 < end else []
         self._middle = 0
-        self._walks: dict[int, int] = {}  # subject -> from which sequence of the hub's stream on
-        self._steps = 0
-        self.candidate: HubMessage | None = None  # the first of ours from the middle on
+        self._walks: set[int] = set()  # subjects of which the first message is not known
+        self._first: HubMessage | None = None  # from the middle on, under any subject
+        self._former = 0  # the newest that was seen of one that had this stream's name before it
+        self._left = limits.UPLINK_PROBES_MAX  # questions until one of ours has to be found
+        self.candidate: HubMessage | None = None  # one of ours
         self.newest: HubMessage | None = None  # of those that are here, as far as is known
+        self.foreign: HubMessage | None = None  # one that is not
         self.is_over = False
-        self._halve()
+        self.is_whole = False  # nothing was left out
+        self.sees_ours = False
+        self._ask_next()
 
     @property
     def open_questions(self) -> list[tuple[int, str]]:
@@ -56,7 +66,7 @@ class Parting:
     @property
     def open_walks(self) -> list[tuple[int, int, str]]:
         """(index, first sequence of the hub's stream, subject): the next message is asked for."""
-        return [(index, first, self._subjects[index]) for index, first in self._walks.items()]
+        return [(index, self._middle, self._subjects[index]) for index in sorted(self._walks)]
 
     @property
     def done(self) -> bool:
@@ -70,52 +80,70 @@ class Parting:
 
     def walk(self, number: int, first: int, message: HubMessage | None) -> None:
         """Take the first message under a subject from a sequence of the hub's stream on."""
-        if self._walks.get(number) != first:
+        if number not in self._walks or first != self._middle:
             return
-        end = self._high if self.candidate is None else self.candidate.hub_seq
-        if message is None or message.hub_seq >= end:
-            del self._walks[number]
-        elif message.seq is not None:
-            self.candidate = message
-            del self._walks[number]
-        else:
-            self._pass(number, first, message.hub_seq)
+        self._walks.discard(number)
+        if message is not None and message.hub_seq < first:
+            self._end(is_whole=False)  # what goes backwards does not end
+            return
+        if message is not None and (self._first is None or message.hub_seq < self._first.hub_seq):
+            self._first = message
+        if not self._walks:
+            self._take()
 
-    def _pass(self, number: int, first: int, hub_seq: int) -> None:
-        """It is of somebody else; there may be too many of those."""
-        self._steps += 1
-        if hub_seq < first or self._steps > limits.UPLINK_PROBES_MAX:
-            self.is_over = True
-            self._walks.clear()
+    def _take(self) -> None:
+        """All subjects are asked: what is before the first of their messages is nobody's."""
+        found = self._first
+        if found is None or found.hub_seq > self._gaps[-1][1]:
+            self._cut(self._middle, self._gaps[-1][1])
+        elif found.seq is not None:
+            self.candidate = found
+            return
         else:
-            self._walks[number] = hub_seq + 1
+            self._cut(self._middle, found.hub_seq)
+            if found.is_former:
+                self._former = max(self._former, found.hub_seq)
+        self._ask_next()
 
     def judge(self, verdict: Verdict) -> None:
-        """Take whether the candidate is here, if there is one. Where it cannot be known the next
-        one is looked at.
+        """Take whether the candidate is here, if there is one. Where it cannot be known others are
+        looked at.
         """
         found, self.candidate = self.candidate, None
-        if self.is_over:
+        if found is None:
             return
-        if found is None or verdict is Verdict.FOREIGN:
-            self._high = self._middle
-        elif verdict is Verdict.HERE:
-            self._low, self.newest = found.hub_seq, found
-        elif self._steps < limits.UPLINK_PROBES_MAX:
-            self._steps += 1
-            self._ask_from(found.hub_seq + 1)
-            return
+        self.sees_ours = True
+        self._cut(self._middle, found.hub_seq)
+        if verdict is Verdict.HERE:
+            self._cut(0, found.hub_seq)
+            self.newest, self._left = found, limits.UPLINK_PROBES_MAX
+        elif verdict is Verdict.FOREIGN:
+            self._cut(found.hub_seq, self._gaps[-1][1] if self._gaps else 0)
+            self.foreign, self._left = found, limits.UPLINK_PROBES_MAX
+        self._ask_next()
+
+    def _cut(self, first: int, last: int) -> None:
+        """Nothing more is to be asked of this stretch."""
+        left: list[tuple[int, int]] = []
+        for start, end in self._gaps:
+            left += [(start, min(end, first - 1)), (max(start, last + 1), end)]
+        self._gaps = [(start, end) for start, end in left if start <= end]
+
+    def _ask_next(self) -> None:
+        if not self._gaps:
+            self._end(is_whole=True)
+        elif not self._left:
+            self._end(is_whole=False)
         else:
-            self.is_over = True
-            return
-        self._halve()
+            self._left -= 1
+            # What a former stream of this name left is before all of this one, or nearly always.
+            gaps = [gap for gap in self._gaps if gap[0] > self._former] or self._gaps
+            # In turn: the widest may be of others alone, and so may the last.
+            is_last = self._left % 2
+            start, end = gaps[-1] if is_last else max(gaps, key=lambda gap: gap[1] - gap[0])
+            self._middle, self._first = (start + end) // 2, None
+            self._walks = set(range(len(self._subjects)))
 
-    def _halve(self) -> None:
-        if self._high - self._low <= 1:
-            self.is_over = True
-            return
-        self._middle = (self._low + self._high) // 2
-        self._ask_from(self._middle)
-
-    def _ask_from(self, hub_seq: int) -> None:
-        self._walks = dict.fromkeys(range(len(self._subjects)), hub_seq)
+    def _end(self, *, is_whole: bool) -> None:
+        self.is_over, self.is_whole = True, is_whole
+        self._walks.clear()

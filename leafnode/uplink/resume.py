@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence, Set
 
     from leafnode.uplink.answers import HubMessage
+    from leafnode.uplink.parting import Parting
 
 
 _END: Final = 1 << 32  # the number of a question
@@ -81,15 +82,18 @@ class Resume:
         known: Known | None = None,
         doubtful: int = 0,
         kept: InFlight | None = None,
+        is_restored: bool = False,
     ) -> None:
         """`groups`: what is asked for; those of one group are names for the same messages.
 
         `doubtful`: how many messages may be there or not. `kept`: what a former run knew, as a
-        message says it that goes behind others.
+        message says it that goes behind others. `is_restored`: the stream came out of an archive,
+        so another one may have had its name since.
         """
         self._acked = acked
         self._known = known
         self._doubtful = doubtful
+        self._is_restored = is_restored
         self._kept = kept if kept is not None and kept.hub_seq else None
         self._groups = [tuple(group) for group in groups]
         self.subjects = list(dict.fromkeys(one for group in self._groups for one in group))
@@ -104,6 +108,7 @@ class Resume:
         self._end = 0  # where the hub's stream ends
         self._lower = 0  # what is looked up is behind this sequence of the hub's stream
         self.strangers = 0  # subjects whose last message this stream did not send
+        self._formers = 0  # of those whose last one a stream sent that had its name
         self.unverified = False  # too many to look up: what was in flight counts as missing
         self.unseen = ""  # a subject under which nothing of ours was ever seen
         self.moved: Moved | None = None
@@ -112,6 +117,7 @@ class Resume:
         self.foreign: HubMessage | None = None  # that one, where a copy was restored
         self._common: HubMessage | None = None  # then: the newest that is here, too
         self.is_parted = False  # it was looked for
+        self._has_nothing = False  # in vain: the hub has none of this stream
         self.is_blank = False  # moved, and too much to look at under any subject
 
     @classmethod
@@ -158,6 +164,7 @@ class Resume:
         elif message is not None:
             self._last[index] = message
             self.strangers += message.seq is None and not message.is_former
+            self._formers += message.is_former
             if message.seq is not None:
                 self._present.add(Place(message.seq, message.mark))
         self._go_on()
@@ -217,23 +224,44 @@ class Resume:
         is_acked = newest.seq <= delivered and newest.seq not in waiting
         floor = newest.seq if newest.in_flight is None else newest.in_flight.floor
         if is_acked and any(self._acked < seq <= floor for seq in waiting):
-            self.refuted = newest.seq
+            self.refuted, self.foreign = newest.seq, newest
 
-    @property
-    def hidden_end(self) -> int:
-        """Where to look for what is ours before, if others are the last under all our subjects."""
-        is_hidden = self._known is None and self.strangers and self._base() is None
-        return self._end + 1 if is_hidden and self._end else 0
-
-    def part(self, common: HubMessage | None) -> None:
-        """Take the newest of the hub's that is here, too. What was in flight with it is asked."""
-        self.is_parted, self._common = True, common
+    def stretch(self) -> tuple[int, int] | None:
+        """Return (start, end) of the part of the hub's stream in which the newest of ours that is
+        here has to be looked for, both ends left out; None: it is known.
+        """
+        if self._known is not None or self.is_parted:
+            return None
         base = self._base()
+        start = 0 if base is None else base.hub_seq
+        if self.foreign is not None:
+            return start, self.foreign.hub_seq
+        # What former streams of this name sent is before all of ours, but where an older one of
+        # them came back.
+        is_older = self._is_restored or base is not None
+        is_hidden = self.strangers or (self._formers and is_older)
+        if not is_hidden or (base is not None and not self.unverified):
+            return None
+        return start, max(self._end, *(one.hub_seq for one in self._last.values())) + 1
+
+    def part(self, parting: Parting) -> None:
+        """Take the newest of the hub's that is here, too. What was in flight with it is asked."""
+        self.is_parted, self._common = True, parting.newest
+        self.unverified = not parting.is_whole
+        self._has_nothing = parting.is_whole and not parting.sees_ours
+        if parting.foreign is not None and parting.foreign.seq and not self.refuted:
+            self.refuted = parting.foreign.seq
+        common, base = self._common, self._base()
         if common is not None and common.seq is not None and base is not None:
             self._present.add(Place(common.seq, common.mark))
             self._lower, self._steps = base.hub_seq, 0
             self._doubtful = min(max(0, common.seq - base.floor), limits.UPLINK_PROBES_MAX)
             self._plan_walks()
+
+    @property
+    def is_certain(self) -> bool:
+        """Say whether others hide nothing that is not known."""
+        return self._has_nothing or (self._base() is not None and not self.unverified)
 
     def position(self) -> Position:
         """Return what the answers say. Call it when `done`, and after `refute`."""
@@ -243,21 +271,20 @@ class Resume:
         base = self._base()
         if base is None:
             return Position(floor=self._acked, hub_seq=self._end, last=0)
-        newest = self._newest()
-        if (self.refuted and newest is not None) or self._common is not None:
-            # What goes from now on is stored behind the last one, whosever it is.
-            floor = self._acked if self._common is None else max(self._acked, base.floor)
-            end = self._end if newest is None else newest.hub_seq
-            found = Position(floor, end, stored=Ranges([(1, floor)]))
-            return self._onward(found) if self._common is not None else found
         floor, hub_seq, text = base
+        if self.refuted or self._common is not None:
+            # What goes from now on is stored behind the last one, whosever it is.
+            newest, floor = self._newest(), max(floor, self._acked)
+            hub_seq = self._end if newest is None else newest.hub_seq
         read = ranges.parse(text, limits.UPLINK_RANGES_READ_MAX) if text else None
         stored = Ranges([(1, floor)]) if read is None else read
         return self._onward(Position(floor, hub_seq, stored=stored))
 
     def _base(self) -> InFlight | None:
-        """Return what is certain: by the hub's newest message of ours, or by what was kept."""
-        newest, kept = self._common or self._newest(), self._kept
+        """Return what is certain: by the newest of ours that is here, or by what was kept."""
+        newest, kept = self._common, self._kept
+        if newest is None and self.foreign is None:
+            newest = self._newest()
         if newest is None or newest.seq is None:
             return kept
         said = newest.in_flight or InFlight(newest.seq, newest.hub_seq)

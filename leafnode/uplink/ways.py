@@ -123,10 +123,10 @@ class Ways:
         it was, though nats-server and this one give it another time of creation.
         """
         known = self._identity
-        is_known = known.created == stream.created or (known.created and stream.is_restored)
-        name = known.name if is_known else hash8(stream.created)
+        name = known.name if known.created == stream.created else hash8(stream.made)
         # What is new is kept before the first message goes.
-        self.is_fresh = known.name not in {"", name} or (self.is_fresh and known.name == name)
+        is_new = known.name not in {"", name} or (self.is_fresh and known.name == name)
+        self.is_fresh = is_new and not stream.is_restored
         self._identity = Identity(stream.created, name)
         return name, self._identity != known
 

@@ -71,6 +71,8 @@ class Archive(NamedTuple):
     last_seq: int
     size: int
     consumers: list[Consumer]
+    created: str
+    made: str
 
 
 class LocalJetStream:
@@ -94,7 +96,7 @@ class LocalJetStream:
         self.name = name
         self.subjects = subjects
         self.domain = domain
-        self.created = created
+        self.created = self.made = created
         self.messages: dict[int, tuple[bytes, int, bytes]] = {}
         self.last_seq = 0
         self.consumers: dict[str, Consumer] = {}
@@ -146,19 +148,26 @@ class LocalJetStream:
         self.messages.clear()
         self.times.clear()
         self.last_seq = self._size = 0
-        self.created = created
+        self.created = self.made = created
 
     def archive(self, *, has_consumers: bool = True) -> Archive:
         """Return what an archive of the stream has: all of it, with its consumers or without."""
         consumers = self.consumers.values() if has_consumers else ()
         kept = [replace(one, pending=dict(one.pending), pulls=[]) for one in consumers]
-        return Archive(dict(self.messages), dict(self.times), self.last_seq, self._size, kept)
+        messages, times = dict(self.messages), dict(self.times)
+        now = (self.created, self.made)
+        return Archive(messages, times, self.last_seq, self._size, kept, *now)
+
+    def is_as(self, archive: Archive) -> bool:
+        """Say whether nothing was stored since the archive was made."""
+        return (self.made, self.last_seq) == (archive.made, archive.last_seq)
 
     def restore(self, archive: Archive, created: str = "") -> None:
         """Put it back in the place of what is there: another stream (`created`), or a copy of the
         store in which it is the same.
         """
-        self.make_anew(created or self.created)
+        self.make_anew(created or archive.created)
+        self.made = archive.made
         self.messages, self.times = dict(archive.messages), dict(archive.times)
         self.last_seq, self._size = archive.last_seq, archive.size
         back = {body[size:] for _, size, body in self.messages.values()}
@@ -208,6 +217,8 @@ class LocalJetStream:
                 "subjects": list(self.subjects),
                 "retention": retention,
             }
+            if self.made != self.created:
+                config["metadata"] = {"_leafnode.made": self.made}
             if self.is_mirror:
                 config["mirror"] = {"name": "ORIGIN"}
             if self.transform is not None:

@@ -240,21 +240,15 @@ class Gateway:
         name = self.rng.choice(["EV", "AL"])
         self.year.returns += 1
         self.site.local[name].make_anew(format_time(self.site.clock.wall_ns()))
-        self.archives.pop(name, None)
-        self.copy.clear()
         self.store()
 
     def archive_or_restore(self) -> None:
-        """Newest first only what is as it was comes back: else nothing is sent, and that is said.
-
-        With its consumers: without them all that it has may be doubled where more of the others'
-        lies under its subjects than is looked at.
-        """
+        """Newest first only what is as it was comes back: else nothing is sent, and it is said."""
         name = self.rng.choice(["EV", "AL"])
         local, archive = self.site.local[name], self.archives.pop(name, None)
         if archive is None:
-            self.archives[name] = local.archive()
-        elif archive.last_seq == local.last_seq or not self.is_newest_first(name):
+            self.archives[name] = local.archive(has_consumers=self.rng.random() < 0.5)
+        elif local.is_as(archive) or not self.is_newest_first(name):
             self.year.returns += 1
             self.copy.clear()
             self.may_double[name] += self.window_msgs(name)
@@ -269,7 +263,7 @@ class Gateway:
             self.copied_side = copy.deepcopy(site.side)
             return
         if any(
-            self.is_newest_first(name) and archive.last_seq != site.local[name].last_seq
+            self.is_newest_first(name) and not site.local[name].is_as(archive)
             for name, archive in self.copy.items()
         ):
             return

@@ -217,11 +217,22 @@ def test_a_hub_without_headers_is_named_before_anything_is_sent() -> None:
 
 def test_others_who_publish_under_its_prefix_are_a_problem() -> None:
     world = World()
-    world.hub.publish(b"edge.ev.x", b"stranger")
+    for _ in range(limits.UPLINK_PROBES_MAX + 1):
+        world.hub.publish(b"edge.ev.x", b"stranger")
     world.start()
+    world.clock.advance(60 * NS_PER_S)
 
     assert world.status.protection is Protection.WINDOW
     assert "others publish under edge." in world.status.problem
+
+
+def test_others_who_hide_nothing_are_none() -> None:
+    world = World()
+    world.hub.publish(b"edge.ev.x", b"stranger")
+    world.start()
+
+    assert world.status.protection is Protection.ASKED
+    assert world.status.problem == ""
 
 
 def test_a_hub_that_shows_nothing_of_what_it_acknowledged_is_a_problem() -> None:
@@ -241,10 +252,7 @@ def test_a_stream_made_anew_does_not_take_its_former_messages_for_those_of_other
     world = World()
     begin(world)
     world.uplink.stop()
-    world.local.messages.clear()
-    world.local.last_seq = 0
-    world.local.consumers.clear()
-    world.local.created = "2026-02-02T00:00:00Z"
+    world.local.make_anew("2026-02-02T00:00:00Z")
     world.store(b"new 1")
     world.restart()
     world.clock.advance(5 * NS_PER_S)

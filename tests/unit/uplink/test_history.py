@@ -171,4 +171,4 @@ def test_of_more_subjects_than_a_bound_it_is_not_found_and_said() -> None:
 
     assert world.hub.payloads()[-1] == b"new"
     assert world.hub.payloads().count(b"100") == 2
-    assert world.status.protection is Protection.RESTORED
+    assert world.status.protection is Protection.PARTLY

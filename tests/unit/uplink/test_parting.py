@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
+from itertools import islice
+from typing import TYPE_CHECKING
 
 import pytest
 
 from leafnode import limits
 from leafnode.uplink.answers import HubMessage
 from leafnode.uplink.parting import Parting, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 VERDICTS = {True: Verdict.HERE, False: Verdict.FOREIGN, None: Verdict.UNKNOWN}
 SUBJECTS = ["e.a", "e.b"]
@@ -17,10 +23,11 @@ SUBJECTS = ["e.a", "e.b"]
 def find(parting: Parting, hub: dict[int, HubMessage], known: dict[int, bool | None]) -> int:
     """Answer from a hub's stream, and say what of it is here; return how many questions it took."""
     asked = 0
+    seqs = sorted(hub)
     while not parting.is_over:
         while parting.open_walks:
             number, first, subject = parting.open_walks[0]
-            later = (seq for seq, one in sorted(hub.items()) if seq >= first)
+            later = islice(seqs, bisect_left(seqs, first), None)
             found = next((seq for seq in later if hub[seq].subject == subject), 0)
             parting.walk(number, first, hub.get(found))
             asked += 1
@@ -37,6 +44,10 @@ def stranger(hub_seq: int) -> HubMessage:
     return HubMessage(hub_seq, None, None, "e.a")
 
 
+def former(hub_seq: int) -> HubMessage:
+    return HubMessage(hub_seq, None, None, "e.a", is_former=True)
+
+
 def newest(parting: Parting) -> int:
     return 0 if parting.newest is None else parting.newest.hub_seq
 
@@ -44,7 +55,7 @@ def newest(parting: Parting) -> int:
 @pytest.mark.parametrize("here", [0, 1, 2, 500, 998, 999])
 def test_the_newest_that_is_here_is_found_in_few_questions(here: int) -> None:
     hub = {seq: ours(seq) for seq in range(1, 1001)}
-    parting = Parting(["e.a"], 1000)
+    parting = Parting(["e.a"], (0, 1000))
 
     asked = find(parting, hub, {seq: seq <= here for seq in hub})
 
@@ -62,7 +73,7 @@ def test_whatever_lies_between_and_under_whichever_subject(seed: int) -> None:
     end = max(hub) + 1
     border = rng.randrange(end)
     asked_for = [seq for seq, one in hub.items() if one.seq is not None and one.subject != "x"]
-    parting = Parting(SUBJECTS, end)
+    parting = Parting(SUBJECTS, (0, end))
 
     find(parting, hub, {seq: seq <= border for seq in hub})
 
@@ -73,11 +84,56 @@ def test_what_may_have_been_here_is_passed_over() -> None:
     hub = {seq: ours(seq) for seq in range(1, 100)}
     known: dict[int, bool | None] = {seq: seq <= 60 for seq in hub}
     known |= dict.fromkeys(range(40, 58))
-    parting = Parting(SUBJECTS, 100)
+    parting = Parting(SUBJECTS, (0, 100))
 
     find(parting, hub, known)
 
     assert newest(parting) == 60
+
+
+@pytest.mark.parametrize("here", [50_000, 50_001, 50_300, 50_600])
+@pytest.mark.parametrize("make", [stranger, former])
+def test_what_is_not_ours_is_passed_over_in_leaps(
+    make: Callable[[int], HubMessage], here: int
+) -> None:
+    hub = {seq: make(seq) for seq in range(1, 50_000)}
+    hub |= {seq: ours(seq) for seq in range(50_000, 50_601)}
+    parting = Parting(["e.a"], (0, 50_601))
+
+    asked = find(parting, hub, {seq: seq <= here for seq in hub})
+
+    assert (newest(parting), parting.is_whole) == (here, True)
+    assert asked <= (30 if make is former else 300)
+
+
+def test_others_may_lie_between_all_of_ours() -> None:
+    hub = {seq: ours(seq) if seq % 20 == 0 else stranger(seq) for seq in range(1, 40_000)}
+    parting = Parting(["e.a"], (0, 40_000))
+
+    asked = find(parting, hub, {seq: seq <= 20_000 for seq in hub})
+
+    assert (newest(parting), parting.is_whole) == (20_000, True)
+    assert asked <= 20 * 15
+
+
+def test_ours_may_lie_before_what_seems_to_be_former() -> None:
+    """A copy of before the stream was made anew came back, and later once more."""
+    hub = {seq: ours(seq) for seq in (*range(1, 3_000), *range(6_000, 6_100))}
+    hub |= {seq: former(seq) for seq in range(3_000, 6_000)}
+    parting = Parting(["e.a"], (0, 6_100))
+
+    find(parting, hub, {seq: seq <= 2_000 for seq in hub})
+
+    assert newest(parting) == 2_000
+
+
+def test_it_begins_behind_what_is_known() -> None:
+    hub = {seq: ours(seq) for seq in range(1, 1001)}
+    parting = Parting(["e.a"], (900, 1000))
+
+    assert find(parting, hub, dict.fromkeys(hub, False)) <= 7
+    assert (newest(parting), parting.is_whole) == (0, True)
+    assert Parting(["e.a"], (99, 100)).is_over
 
 
 def test_of_others_and_of_what_cannot_be_known_only_so_much_is_looked_at() -> None:
@@ -86,13 +142,13 @@ def test_of_others_and_of_what_cannot_be_known_only_so_much_is_looked_at() -> No
         ({}, {seq: stranger(seq) for seq in range(1, many)}),
         ({}, {seq: ours(seq) for seq in range(1, many)}),
     ):
-        parting = Parting(["e.a"], many)
-        assert find(parting, hub, known) <= 2 * limits.UPLINK_PROBES_MAX
-        assert newest(parting) == 0
+        parting = Parting(["e.a"], (0, many))
+        assert find(parting, hub, known) == limits.UPLINK_PROBES_MAX
+        assert (newest(parting), parting.is_whole) == (0, False)
 
 
 def test_an_answer_that_goes_back_or_comes_twice_changes_nothing() -> None:
-    parting = Parting(["e.a"], 100)
+    parting = Parting(["e.a"], (0, 100))
     (number, first, _) = parting.open_walks[0]
 
     parting.walk(number, first + 1, ours(70))

@@ -228,3 +228,134 @@ def test_others_are_in_nobodys_way_where_the_stream_is_made_anew(
 
     assert world.hub.payloads() == [*numbers(1, 10), b"other", b"new"]
     assert world.status.last_error == ""
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_what_never_arrived_of_a_new_stream_goes_up_beside_what_others_stored(
+    newest_first: bool, restarts: bool
+) -> None:
+    world = world_with(newest_first=newest_first)
+    world.local.make_anew(format_time(world.clock.wall_ns()))
+    world.clock.advance(10 * NS_PER_S)
+    world.hub.loses += [b"a", b"b"]
+    world.store(b"a", b"b")
+    world.clock.advance(NS_PER_S // 10)
+    world.link_down()
+    for _ in range(50):
+        world.hub.publish(b"edge.ev.a", b"other")
+    if restarts:
+        world.restart()
+    world.link_up()
+    world.clock.advance(10 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 10), b"a", b"b") == []
+    assert world.status.state is State.RUNNING
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_newest_first_what_is_ours_is_found_behind_others(restarts: bool) -> None:
+    world = world_with(newest_first=True)
+    world.link_down()
+    world.store(*numbers(11, 100))
+    world.link_up()
+    world.clock.advance(NS_PER_S // 5)
+    world.link_down()
+    for _ in range(50):
+        world.hub.publish(b"edge.ev.a", b"other")
+    world.clock.advance(OUTAGE_NS)
+    if restarts:
+        world.uplink.stop()
+        world.local.side["KV_LEAFNODE_UPLINK"].messages.clear()  # it is not kept how far it was
+        world.restart()
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 100)) == []
+    assert world.status.lag_messages == 0
+
+
+@pytest.mark.parametrize("has_consumers", [False, True])
+def test_a_long_former_life_is_in_nobodys_way(has_consumers: bool) -> None:
+    world = world_with()
+    world.store(*[b"old"] * 3000)
+    world.clock.advance(120 * NS_PER_S)
+    world.local.make_anew(format_time(world.clock.wall_ns()))
+    world.clock.advance(30 * NS_PER_S)
+    world.link_down()
+    world.store(*numbers(11, 210))
+    world.clock.advance(NS_PER_S)
+    archive = world.local.archive(has_consumers=has_consumers)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+    world.store(b"later")
+    world.clock.advance(OUTAGE_NS)
+
+    restore(world, archive)
+    world.clock.advance(120 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 210), b"later") == []
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("has_consumers", [False, True])
+@pytest.mark.parametrize("many", [20, 2000])
+def test_what_was_archived_before_the_stream_was_made_anew_is_what_it_was(
+    many: int, has_consumers: bool, restarts: bool
+) -> None:
+    world = world_with()
+    world.link_down()
+    world.store(*numbers(11, 210))
+    world.clock.advance(NS_PER_S)
+    archive = world.local.archive(has_consumers=has_consumers)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+    world.local.make_anew(format_time(world.clock.wall_ns()))
+    world.clock.advance(30 * NS_PER_S)
+    world.store(*[b"new %d" % number for number in range(many)])
+    world.clock.advance(OUTAGE_NS)
+
+    restore(world, archive)
+    if restarts:
+        world.restart()
+    world.store(b"newer")
+    world.clock.advance(120 * NS_PER_S)
+
+    new = [b"new %d" % number for number in range(many)]
+    assert missing_or_doubled(world, *numbers(1, 210), *new, b"newer") == []
+    assert (world.status.state, world.status.lag_messages) == (State.RUNNING, 0)
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_stream_that_is_made_anew_by_a_clock_that_is_ahead_is_a_new_one(
+    newest_first: bool,
+) -> None:
+    world = world_with(newest_first=newest_first)
+    world.local.make_anew(format_time(world.clock.wall_ns() + 5 * NS_PER_S))
+    world.store(b"a", b"b")
+    world.clock.advance(60 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 10), b"a", b"b") == []
+    assert (world.status.state, world.status.last_error) == (State.RUNNING, "")
+
+
+@pytest.mark.parametrize("has_consumers", [False, True])
+def test_a_restored_stream_is_found_among_more_of_others_than_are_looked_at_one_by_one(
+    has_consumers: bool,
+) -> None:
+    world = world_with()
+    world.link_down()
+    world.store(*numbers(11, 210))
+    world.clock.advance(NS_PER_S)
+    archive = world.local.archive(has_consumers=has_consumers)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+    for _ in range(3000):
+        world.hub.publish(b"edge.ev.a", b"other")
+    world.clock.advance(OUTAGE_NS)
+
+    restore(world, archive)
+    world.store(b"new")
+    world.clock.advance(120 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 210), b"new") == []
