@@ -76,9 +76,11 @@ class Bridge:
         self._ports: asyncio.TaskGroup | None = None  # while it runs
         # What ended: to be handed on, or seen off. Of the bridge that this one succeeds, too.
         self._before: deque[PortRunner] = deque()
-        self._is_over = False
-        self._leaving: list[PortRunner] = []  # have ended, and are stored yet
+        # Have ended, and go on by themselves: what they had read is decided and stored yet. With
+        # who has the rest then.
+        self._leaving: dict[PortRunner, PortRunner | None] = {}
         self._known: frozenset[str] = frozenset()  # names of ports before the last change
+        self.lost = 0  # readings that were read, and went with their port
 
     def answer_requests(self, server_name: str) -> None:
         """Let clients ask for ports, lend them and look on, as far as the options allow."""
@@ -104,12 +106,16 @@ class Bridge:
         self.hotplug.start()
         self._allow(self._whose)
         try:
-            async with asyncio.TaskGroup() as self._ports:
-                for ended in self._before:
-                    self._lend_on(ended)
-                await self._follow()
-                self._begin_all()
-                await asyncio.Event().wait()  # ports may be added for as long as it runs
+            async with asyncio.TaskGroup() as ports:
+                self._ports = ports
+                try:
+                    for ended in self._before:
+                        self._lend_on(ended)
+                    await self._follow()
+                    self._begin_all()
+                    await asyncio.Event().wait()  # ports may be added for as long as it runs
+                finally:
+                    self._ports = None
         finally:
             self.hotplug.stop()
             if self._control is not None:
@@ -135,7 +141,7 @@ class Bridge:
             self._lend_on(before[port])
         late = [port for port, task in ending.items() if not task.done()]
         for port in late:
-            ending[port].add_done_callback(partial(self._hand_on, before[port]))
+            ending[port].add_done_callback(partial(self._end_late, before[port]))
         over = [before[port] for port in ended if port not in late]
         self._before += over
         await self._follow()
@@ -146,37 +152,50 @@ class Bridge:
 
         Who sees that no stream captures a port's readings may have named the wrong account.
         """
-        self._before.extend([*before._runners.values(), *before._leaving, *before._before])
+        self._before.extend([*before._leaving, *before._runners.values(), *before._before])
+        self.lost = before.lost
         self._known = frozenset(one.name for one in self._before)
 
     async def settle(self) -> None:
         """Let what the ports had read be stored, once they have ended and nobody follows them.
 
-        Of a stream that does not answer no longer than SERIAL_SETTLE_NS; the log says what is lost.
+        Of a function or a stream that does not answer no longer than SERIAL_SETTLE_NS; the log says
+        what is lost.
         """
-        self._is_over = True
         await self._follow()
-        await self._see_off([*self._runners.values(), *self._leaving])
+        end_ns = self._end_ns()
+        async with asyncio.TaskGroup() as tasks:
+            for one in self._leaving:
+                tasks.create_task(self._leave_one(one, end_ns), name=one.name)
+        runners = self._runners.values()
+        await self._wait(lambda: all(runner.is_settled for runner in runners), end_ns)
+        for runner in runners:
+            self._hand_on(runner, None)
 
-    async def _see_off(self, runners: list[PortRunner]) -> None:
+    def _end_ns(self) -> int:
+        """Return until when those go on who begin to go now."""
+        return self._seams.clock.monotonic_ns() + port_bounds.SERIAL_SETTLE_NS
+
+    async def _wait(self, is_over: Callable[[], bool], end_ns: int) -> None:
         clock = self._seams.clock
-        end_ns = clock.monotonic_ns() + port_bounds.SERIAL_SETTLE_NS
-        while clock.monotonic_ns() < end_ns:
-            if all(runner.is_settled for runner in runners):
-                break
+        while clock.monotonic_ns() < end_ns and not is_over():
             looked = asyncio.get_running_loop().create_future()
             timer = clock.call_later(port_bounds.SERIAL_LOOK_NS, partial(looked.set_result, None))
             try:
                 await looked
             finally:
                 timer.cancel()
-        for runner in runners:
-            runner.inherit(runner.leave())
 
-    async def _leave_one(self, runner: PortRunner) -> None:
-        """A port is configured no longer. Whoever ends this before sees it off with the others."""
-        await self._see_off([runner])
-        self._leaving.remove(runner)
+    async def _leave_one(self, one: PortRunner, end_ns: int) -> None:
+        """Let a port go on until it is settled, or its heir can have the rest. Whoever ends this
+        before finds it with the others.
+        """
+
+        def is_over() -> bool:
+            return one.is_settled or (self._leaving[one] is not None and one.is_decided)
+
+        await self._wait(is_over, end_ns)
+        self._hand_on(one, self._leaving.pop(one))
 
     def _heir(self, ended: PortRunner) -> PortRunner | None:
         """Return the port that has its name now, or else its device by a name that is new."""
@@ -190,9 +209,13 @@ class Bridge:
         if (heir := self._heir(ended)) is not None:
             heir.life.go_on_lending(ended.life)
 
-    def _hand_on(self, ended: PortRunner, _: object = None) -> None:
+    def _hand_on(self, ended: PortRunner, heir: PortRunner | None) -> None:
         """What a port had not stored is published by the one that follows it."""
-        (self._heir(ended) or ended).inherit(ended.leave())
+        self.lost += (heir or ended).inherit(ended)
+
+    def _end_late(self, ended: PortRunner, _: object) -> None:
+        """A port that a reload did not wait for has ended."""
+        self._follow_one(ended)
 
     async def _follow(self) -> None:
         """Hand on what ended ports had not stored, and see those off that nobody follows.
@@ -201,25 +224,34 @@ class Bridge:
         before its end finds the others.
         """
         while self._before:
-            one = self._before.popleft()
-            if self._heir(one) is not None:
-                self._hand_on(one)
-                await asyncio.sleep(0)
-                continue
-            self._leaving.append(one)
-            if not self._is_over:
-                assert self._ports is not None, "ports are served while it runs"
-                self._ports.create_task(self._leave_one(one), name=one.name)
+            self._follow_one(self._before.popleft())
+            await asyncio.sleep(0)
+
+    def _follow_one(self, ended: PortRunner) -> None:
+        heir = self._heir(ended)
+        for older in [older for older, its_heir in self._leaving.items() if its_heir is ended]:
+            self._leave_to(older, heir)
+        if heir is not None and ended.is_decided:
+            self._hand_on(ended, heir)
+            return
+        self._leave_to(ended, heir)
+        if self._ports is not None:
+            task = self._leave_one(ended, self._end_ns())
+            self._ports.create_task(task, name=ended.name)
+
+    def _leave_to(self, one: PortRunner, heir: PortRunner | None) -> None:
+        """A port goes on by itself; then its heir has what is left of it."""
+        self._leaving[one] = heir
+        if heir is not None:
+            heir.wait_for(one)
 
     def _begin_all(self) -> None:
         """Serve the ports that are not served yet: a reload may come before the first are."""
-        for port in self._runners:
+        if self._ports is None:
+            return  # it has ended meanwhile
+        for port, runner in self._runners.items():
             if port not in self._running:
-                self._begin(port)
-
-    def _begin(self, port: SerialPort) -> None:
-        assert self._ports is not None, "ports are served while it runs"
-        self._running[port] = self._ports.create_task(self._runners[port].run(), name=port.name)
+                self._running[port] = self._ports.create_task(runner.run(), name=port.name)
 
     def port(self, name: str) -> PortRunner | None:
         """Return the port of this name."""

@@ -26,6 +26,7 @@ READINGS_BURST_MIN: Final = 32  # that one port publishes in its turn, however s
 SERIAL_SETTLE_NS: Final = 10 * NS_PER_S  # at the end of the server, for what was read to be stored
 SERIAL_LOOK_NS: Final = 20 * NS_PER_MS  # between two looks whether it is
 SETTLE_REFUSALS: Final = 3  # in a row: the stream will not
+SETTLE_FAILURES: Final = 3  # in a row: nor will the function
 READINGS_LEFT_MAX: Final = 4096  # of entries that reloads changed; the queue of one fits
 READINGS_LEFT_BYTES: Final = 4 * MIB
 # What others ask of ports, as limits.TURN_WORK counts: a read of 64 KiB may be 3,000 requests.

@@ -58,11 +58,12 @@ class Publication(NamedTuple):
 
 class Left(NamedTuple):
     """What a port that ended had not stored, and no device keeps; in order. `stream`: its option,
-    "" where any stream's answer counts.
+    "" where any stream's answer counts. `lost`: readings that became none.
     """
 
     publications: list[Publication]
     stream: str
+    lost: int = 0
 
 
 _LEFT: Final = "what the entry before left"
@@ -254,9 +255,9 @@ class Publisher:
         ]
         stream = self._stream
         if self._former is not None:
-            older, its_stream = self._former.stop()
-            left = older + left
-            stream = stream if its_stream == stream else ""
+            older = self._former.stop()
+            left = older.publications + left
+            stream = stream if older.stream == stream else ""
             self._former = None
         if self._subscription is not None:
             self._account.unsubscribe(self._subscription)

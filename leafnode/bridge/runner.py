@@ -82,6 +82,7 @@ class PortRunner:
         self._deferred = False  # frames wait for another turn
         self._rested: asyncio.Event | None = None  # no longer, at the port's end
         self._ended = False
+        self._awaited: set[PortRunner] = set()  # whose function is not done yet
         self._paused = False
         self._last_byte_ns = self._clock.monotonic_ns()
         self._reopened = False  # the framing has not heard of it yet
@@ -160,7 +161,7 @@ class PortRunner:
             if self._boards is not None:
                 self._boards.leave()
             try:
-                self._publisher.takes_all = True  # what was read is nowhere else
+                self._mapper.take_all()
                 self._guard(self._work)
                 if self._deferred:
                     self._rested = asyncio.Event()
@@ -171,28 +172,47 @@ class PortRunner:
     def _end(self) -> None:
         self._ended = True
         self._turns.forget(self._go_on)
-        self._mapper.stop()
-        self._publisher.hurry()  # it goes on by itself until `leave`
+        self._mapper.end()  # its function, and the publisher, go on by themselves until `leave`
+        self._publisher.hurry()
         if self._boards is not None:
             self._boards.end()
         if self._commands is not None:
             self._commands.end()
 
     @property
+    def is_decided(self) -> bool:
+        """Whether nothing waits that the function may decide yet."""
+        return self._mapper.is_done
+
+    @property
     def is_settled(self) -> bool:
-        """Whether nothing waits that a stream may take yet."""
-        return self._publisher.is_settled
+        """Whether nothing waits that the function or a stream may take yet."""
+        return self.is_decided and self._publisher.is_settled
 
     def leave(self) -> Left:
         """Publish no more, once it has ended; return what was not stored, and no device keeps."""
-        return self._publisher.stop()
+        lost = self._mapper.stop()
+        return self._publisher.stop()._replace(lost=lost)
 
-    def inherit(self, left: Left) -> None:
-        """Publish what was read under the entry that this one replaces."""
-        if left.publications and not self._publisher.is_stopped:
+    def wait_for(self, ended: PortRunner) -> None:
+        """Read nothing until this one's readings are inherited: they go before."""
+        self._awaited.add(ended)
+
+    def inherit(self, ended: PortRunner) -> int:
+        """Publish what was read under the entry that this one replaces, or under this one, which
+        loses it; return how many readings are lost.
+        """
+        left = ended.leave()
+        lost = left.lost
+        if self._publisher.is_stopped:
+            lost += len(left.publications)
+        elif left.publications:
             self._publisher.take_over(left)
-        else:
-            self._log.lost(len(left.publications))
+        ended._log.lost(lost)
+        if ended in self._awaited:
+            self._awaited.remove(ended)
+            self._guard(self._work)
+        return lost
 
     def status(self) -> PortStatus:
         """Return how the port is now."""
@@ -322,7 +342,7 @@ class PortRunner:
 
     @property
     def _has_room(self) -> bool:
-        return self._publisher.has_room and self._mapper.has_room
+        return not self._awaited and self._publisher.has_room and self._mapper.has_room
 
     @property
     def _is_asking(self) -> bool:

@@ -262,6 +262,7 @@ def _own(
     out.add("leafnode_uplink_left", len(uplinkz["left"]))
     out.add("leafnode_serial_replies_refused", serialz["replies_refused"])
     out.add("leafnode_serial_turns_deferred", serialz["turns_deferred"])
+    out.add("leafnode_serial_lost", serialz["lost"])
     for row in uplinkz["streams"]:
         labels = {"uplink": row["uplink"], "stream": row["stream"]}
         out.add("leafnode_uplink_info", 1, labels | {"state": row["state"]})

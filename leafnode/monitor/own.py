@@ -61,6 +61,7 @@ def serialz(views: Views, clock: Clock) -> dict[str, object]:
         "hotplug": _hotplug(views.hotplug()),
         "replies_refused": views.ports_refused(),
         "turns_deferred": views.ports_deferred(),
+        "lost": views.ports_lost(),
     }
 
 

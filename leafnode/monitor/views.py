@@ -376,5 +376,6 @@ class Views(msgspec.Struct, frozen=True):
     ports: Callable[[], list[PortStatus]] = list
     ports_refused: Callable[[], int] = int
     ports_deferred: Callable[[], int] = int  # times that a port waited for another turn
+    ports_lost: Callable[[], int] = int  # readings that went with their port
     devices: Callable[[], list[Device]] = list  # boards that said hello, by name
     hotplug: Callable[[], HotplugStatus | None] = lambda: None  # None: there is no bridge

@@ -84,6 +84,7 @@ def views_of(server: Server, http: HostPort) -> Views:
         devices=lambda: features.bridge.devices.devices() if features.bridge else [],
         uplinks_refused=lambda: features.uplinks.replies_refused if features.uplinks else 0,
         ports_refused=lambda: features.bridge.replies_refused if features.bridge else 0,
+        ports_lost=lambda: features.bridge.lost if features.bridge else 0,
         ports_deferred=lambda: features.bridge.deferred if features.bridge else 0,
         hotplug=lambda: features.bridge.hotplug.told if features.bridge else None,
     )

@@ -89,6 +89,8 @@ class Function:
         self._out = b""
         self._timer: Timer | None = None
         self._pause_ns = port_bounds.EXEC_RESTART_NS
+        self._in_vain = 0  # processes in a row that ended without a word on a frame
+        self.takes_all = False  # the port ends: what was read already is taken beyond the bound
         self._wanted = False
         # Landlock's version, and whether calls are filtered; 0 and False: the kernel has none.
         self._shut_in: tuple[int, bool] | None = None
@@ -97,7 +99,7 @@ class Function:
 
     @property
     def has_room(self) -> bool:
-        return (
+        return self.takes_all or (
             len(self._queue) < port_bounds.EXEC_QUEUE_MAX
             and self._queued_bytes < port_bounds.EXEC_QUEUE_BYTES
         )
@@ -120,13 +122,28 @@ class Function:
         if self._state is State.ABSENT:
             self._start_it()
 
-    def stop(self) -> None:
-        """End the process at once. What was not decided is nobody's any more."""
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing waits that the function may decide yet."""
+        return not self._queue or self._in_vain >= port_bounds.SETTLE_FAILURES
+
+    def hurry(self) -> None:
+        """The port ends: a process that failed may work by now, and is started at once."""
+        self._in_vain = 0
+        self._pause_ns = port_bounds.EXEC_RESTART_NS
+        if self._queue and self._state is State.ABSENT and self._timer is not None:
+            self._set_timer(None)
+            self._start_it()
+
+    def stop(self) -> int:
+        """End the process at once. Return how many readings it had not decided, and nobody has."""
+        lost = sum(reading.receipt is None for reading in self._queue)
         self._wanted = False
         self._queue.clear()
         self._queued_bytes = 0
         self._set_timer(None)
         self._kill()
+        return lost
 
     def offer(self, reading: Reading) -> None:
         """Queue one reading. The caller has asked for room."""
@@ -234,6 +251,7 @@ class Function:
 
     def _decide(self, outcome: Outcome) -> None:
         """Hand over what became of the oldest reading, then take the next."""
+        self._in_vain = 0
         reading = self._queue.popleft()
         self._queued_bytes -= len(reading.payload)
         self._decided(reading, outcome)
@@ -278,6 +296,7 @@ class Function:
 
     def _failed(self, reason: str, state: State) -> None:
         self._failures += 1
+        self._in_vain += 1
         self.last_error = f"the function failed: {reason}"
         self._log.call(
             lambda count: log.warning(

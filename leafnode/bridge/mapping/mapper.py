@@ -66,6 +66,7 @@ class Mapper:
         self._show = show
         self._counters = counters
         self._timer: Timer | None = None
+        self._is_ending = False
         self._receipt: Receipt | None = None  # of the last reading in the windows, or behind them
         # Of windows that ended while the queue was full: one end's messages at most, since the
         # port is not read meanwhile.
@@ -95,6 +96,11 @@ class Mapper:
         return self._function is None or self._function.has_room
 
     @property
+    def is_done(self) -> bool:
+        """Whether nothing waits that the function may decide yet."""
+        return self._function is None or self._function.is_done
+
+    @property
     def last_error(self) -> str:
         return "" if self._function is None else self._function.last_error
 
@@ -119,6 +125,8 @@ class Mapper:
             self._pass_over(reading.receipt)
         else:
             self._take(reading, lambda _: _checked(outcome, needs_fields=self._needs_fields))
+        if self._is_ending and self.is_done:
+            self._give()
         self._publisher.pump()
         self._progress()
 
@@ -145,10 +153,27 @@ class Mapper:
             receipt, self._receipt = self._receipt, None
             self._publisher.pass_over(receipt)
 
-    def stop(self) -> None:
-        """Give what is gathered to the queue; but not what a device still keeps and sends again."""
+    def take_all(self) -> None:
+        """The port ends. What it had read is nowhere else, and is taken beyond all bounds."""
+        self._publisher.takes_all = True
         if self._function is not None:
-            self._function.stop()
+            self._function.takes_all = True
+
+    def end(self) -> None:
+        """The port has ended, and all that it had read came. The function goes on until `stop`."""
+        self._is_ending = True
+        if self._function is not None:
+            self._function.hurry()
+        self._give()
+
+    def stop(self) -> int:
+        """Decide no more; return how many readings are lost with that."""
+        lost = 0 if self._function is None else self._function.stop()
+        self._give()
+        return lost
+
+    def _give(self) -> None:
+        """Give what is gathered to the queue; but not what a device still keeps and sends again."""
         self._set_timer(None)
         self._waiting.extend(self._gathered())
         for message in self._waiting:

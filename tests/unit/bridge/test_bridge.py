@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from leafnode.bridge.port import OpenPort
-    from leafnode.bridge.publisher import Left
     from leafnode.bridge.status import PortStatus
 
 LINES = FramingOptions(keep_first=True)
@@ -145,9 +144,9 @@ def test_what_ports_hand_on_at_a_reload_is_handed_on_a_port_in_a_turn(
             open_serial=lambda options: lines[options.name].open(options),
         )
 
-    def note(runner: PortRunner, left: Left) -> None:
+    def note(runner: PortRunner, ended: PortRunner) -> int:
         handed.append(turn)
-        inherit(runner, left)
+        return inherit(runner, ended)
 
     async def count() -> None:
         nonlocal turn
@@ -155,25 +154,26 @@ def test_what_ports_hand_on_at_a_reload_is_handed_on_a_port_in_a_turn(
             await asyncio.sleep(0)
             turn += 1
 
+    async def opened(bridge: Bridge) -> None:
+        async with asyncio.timeout(10):
+            while not all(status.open for status in bridge.status()):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
     async def story() -> None:
         bridge = new_bridge()
         async with asyncio.TaskGroup() as tasks:
             jobs = [tasks.create_task(bridge.run()), tasks.create_task(count())]
-            async with asyncio.timeout(10):
-                while not all(status.open for status in bridge.status()):  # noqa: ASYNC110
-                    await asyncio.sleep(0)
+            await opened(bridge)
             if is_account:
                 jobs[0].cancel()
                 await asyncio.wait(jobs[:1])
-                heir = new_bridge()
-                heir.succeed(bridge)
-                jobs.append(tasks.create_task(heir.run()))
-                async with asyncio.timeout(10):
-                    while len(handed) < 3:  # noqa: ASYNC110
-                        await asyncio.sleep(0)
+                before, bridge = bridge, new_bridge()
+                bridge.succeed(before)
+                jobs.append(tasks.create_task(bridge.run()))
             else:
                 changed = tuple(replace(port, baud=9600) for port in ports)
                 await bridge.change(SerialOptions(ports=changed))
+            await opened(bridge)
             for task in jobs:
                 task.cancel()
 
@@ -198,7 +198,8 @@ async def test_a_port_that_does_not_end_is_waited_for_until_the_deadline_and_sai
             await released.wait()
 
     none = SerialOptions(ports=())
-    bridge = Bridge(none, new_account(), FakeClock(), random.Random(1))
+    clock = FakeClock()
+    bridge = Bridge(none, new_account(), clock, random.Random(1))
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(bridge.run())
         await asyncio.sleep(0)
@@ -213,7 +214,9 @@ async def test_a_port_that_does_not_end_is_waited_for_until_the_deadline_and_sai
         ended_late._publisher.offer(Publication(b"s.scale", 0, b"1", None))
         ended_late._ended = True
         released.set()
-        await asyncio.sleep(0)
+        for _ in range(5):
+            await asyncio.sleep(0)
+            clock.advance(port_bounds.SERIAL_SETTLE_NS)
         await asyncio.sleep(0)
         assert "went with their port: port=scale count=1" in caplog.text
         running.cancel()

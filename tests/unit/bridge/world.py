@@ -155,6 +155,7 @@ def run(world: World, story: Callable[[World], Coroutine[object, object, None]])
             port = tasks.create_task(world.runner.run())
             await story(world)
             port.cancel()
+        world.runner.leave()
 
     try:
         asyncio.run(main())

@@ -141,6 +141,7 @@ def test_limits_of_an_account_are_those_of_its_jwt() -> None:
         ("leafnode_uplink_replies_refused", 0),
         ("leafnode_serial_replies_refused", 0),
         ("leafnode_serial_turns_deferred", 0),
+        ("leafnode_serial_lost", 0),
         ("leafnode_net_turns_yielded", 59),
         ("leafnode_net_reads_deferred", 60),
         ("leafnode_serial_open", 1),

@@ -169,11 +169,16 @@ def test_a_bus_shows_its_counts_and_its_slaves() -> None:
     assert "slaves" not in other
 
 
-def test_requests_that_were_not_answered_are_counted() -> None:
-    facts = views(ports_refused=lambda: 3, uplinks_refused=lambda: 4, ports_deferred=lambda: 5)
+def test_what_all_ports_have_in_common_is_counted() -> None:
+    facts = views(
+        ports_refused=lambda: 3,
+        uplinks_refused=lambda: 4,
+        ports_deferred=lambda: 5,
+        ports_lost=lambda: 6,
+    )
 
-    assert serialz(facts, FakeClock())["replies_refused"] == 3
-    assert serialz(facts, FakeClock())["turns_deferred"] == 5
+    page = serialz(facts, FakeClock())
+    assert (page["replies_refused"], page["turns_deferred"], page["lost"]) == (3, 5, 6)
     assert uplinkz(facts, FakeClock())["replies_refused"] == 4
 
 

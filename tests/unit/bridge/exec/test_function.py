@@ -17,7 +17,7 @@ from leafnode.bridge import port_bounds
 from leafnode.bridge.exec import pipe
 from leafnode.bridge.exec.function import Function
 from leafnode.bridge.exec.process import Pipes
-from leafnode.bridge.reading import BadReading, Reading
+from leafnode.bridge.reading import BadReading, Reading, Receipt
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.serial_stage_options import CodecOptions
 from tests.sim.clock import FakeClock
@@ -408,6 +408,54 @@ def test_the_queue_has_room_up_to_its_bounds() -> None:
 
     tell(story)
     tell(by_bytes)
+
+
+def test_at_the_end_of_its_port_all_that_was_read_is_taken() -> None:
+    async def story(world: World) -> None:
+        world.offer(*[b"x"] * port_bounds.EXEC_QUEUE_MAX)
+        world.function.takes_all = True
+        world.offer(b"y")
+        assert world.count("queued") == port_bounds.EXEC_QUEUE_MAX + 1
+        assert not world.function.is_done
+
+    tell(story)
+
+
+def test_at_the_end_of_its_port_one_that_failed_is_started_at_once() -> None:
+    async def story(world: World) -> None:
+        await world.ready()
+        for _ in range(6):
+            world.process.die()
+            world.clock.advance(port_bounds.EXEC_RESTART_MAX_NS)
+        world.process.die()
+        world.offer(b"a")
+        count = len(world.processes)
+        world.function.hurry()
+        assert len(world.processes) == count + 1
+        await world.ready()
+        world.process.say(pipe.BYTES, b"A")
+        await world.turns()
+        assert world.function.is_done
+        assert world.function.stop() == 0
+
+    assert tell(story).decided == [(b"a", b"A")]
+
+
+def test_one_that_ends_three_times_without_a_word_on_a_frame_is_done_with() -> None:
+    async def story(world: World) -> None:
+        world.function.begin()
+        for payload in (b"a", b"b"):
+            world.offer(payload)
+        world.function.offer(Reading(b"id", b"c", receipt=Receipt(1, 1)))  # a board has it
+        world.function.hurry()
+        for _ in range(port_bounds.SETTLE_FAILURES):
+            assert not world.function.is_done
+            world.process.die()
+            world.clock.advance(4 * port_bounds.EXEC_RESTART_NS)
+        assert world.function.is_done
+        assert world.function.stop() == 2
+
+    assert tell(story).decided == []
 
 
 def test_a_frame_larger_than_the_pipe_is_written_as_it_is_read() -> None:
