@@ -67,6 +67,7 @@ class Boards:
             seams.clock,
             inbox=inbox + b".last",
             stream=options.stream,
+            by_field="{field}" in options.subject,
             done=self._resumed,
         )
         self.is_asking = False  # what is stored: its readings wait for the answer
@@ -151,8 +152,8 @@ class Boards:
         """A board is there: ask what of it is stored already, before its readings are taken."""
         self._log.hello(hello)
         self._devices.met(self.name, self._options.framing.type, hello)
-        pattern = device_pattern(self._options.subject, self.name, hello.device)
-        if not hello.resumed and pattern is not None:
+        if not hello.resumed:
+            pattern = device_pattern(self._options.subject, self.name, hello.device)
             self.is_asking = True
             self._resume.ask(pattern, hello.device, hello.boot_id)
 

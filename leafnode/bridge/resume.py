@@ -54,12 +54,15 @@ class Resume:
         *,
         inbox: bytes,
         stream: str,
+        by_field: bool = False,
         done: Callable[[Receipt | None], None],
     ) -> None:
+        """`by_field`: a reading's messages are those of its fields, and the last has its id."""
         self._account = account
         self._clock = clock
         self._inbox = inbox
         self._stream = stream
+        self._by_field = by_field
         self._done = done
         self._pattern = b""
         self._prefix = b""
@@ -122,12 +125,12 @@ class Resume:
     def _on_message(self, answer: bytes) -> None:
         message = msgspec.json.decode(answer, type=_MsgGetAnswer).message
         msg_id = (header.get(message.hdrs, b"Nats-Msg-Id") or b"") if message else b""
-        seq = msg_id.removeprefix(self._prefix)
-        known = msg_id.startswith(self._prefix) and seq.isdigit() and len(seq) <= 10
-        if known and int(seq) <= const.SEQ_MAX:
-            self._finish(Receipt(self._boot_id, int(seq)))
-        else:
-            self._finish(None)
+        digits, _, field = msg_id.removeprefix(self._prefix).partition(b".")
+        known = msg_id.startswith(self._prefix) and digits.isdigit() and len(digits) <= 10
+        seq = int(digits) if known and (self._by_field or not field) else 0
+        if field:
+            seq -= 1  # of the last one some fields are stored
+        self._finish(Receipt(self._boot_id, seq) if 0 < seq <= const.SEQ_MAX else None)
 
     def _timed_out(self) -> None:
         log.warning(

@@ -123,15 +123,18 @@ def check_name(name: bytes) -> bytes:
     return _check_words(name, "name")
 
 
-def device_pattern(template: str, port: str, device: str) -> bytes | None:
+def device_pattern(template: str, port: str, device: str) -> bytes:
     """Return a subject that all readings of this device, and few others, match.
 
-    None where the name is not the last token: names have any number of tokens.
+    From a name on everything does: names have any number of tokens; other places have one.
     """
-    filled = template.replace("{port}", port).replace("{device}", device)
-    if filled.endswith(".{name}"):
-        filled = filled.removesuffix("{name}") + ">"
-    return None if "{" in filled else filled.encode()
+    tokens = []
+    for token in template.replace("{port}", port).replace("{device}", device).split("."):
+        if "{name}" in token:
+            tokens.append(">")
+            break
+        tokens.append("*" if "{" in token else token)
+    return ".".join(tokens).encode()
 
 
 def _check_words(words: bytes, what: str) -> bytes:

@@ -40,7 +40,13 @@ def message(msg_id: bytes) -> bytes:
 class World:
     """A question, and an API that answers each subject with fixed bytes."""
 
-    def __init__(self, *, stream: str = "", answers: dict[bytes, bytes] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        stream: str = "",
+        answers: dict[bytes, bytes] | None = None,
+        by_field: bool = False,
+    ) -> None:
         self.account = new_account()
         self.clock = FakeClock()
         self.requests: list[tuple[bytes, bytes]] = []
@@ -54,6 +60,7 @@ class World:
             self.clock,
             inbox=b"_INBOX.x.last",
             stream=stream,
+            by_field=by_field,
             done=self.results.append,
         )
         self.resume.ask(b"s.node1.>", "node1", 77)
@@ -91,6 +98,7 @@ def test_a_configured_stream_is_asked_at_once() -> None:
         b"node2.77.41",
         b"node1.77.",
         b"node1.77.x",
+        b"node1.77.41.gathered",
         b"node1.77.-1",
         b"node1.77.99999999999999999999",
         b"node1.77.4294967296",
@@ -100,6 +108,18 @@ def test_a_message_of_another_boot_or_none_of_the_link_says_nothing(msg_id: byte
     world = World(answers={NAMES: ONE_STREAM, GET: message(msg_id)})
 
     assert world.results == [None]
+
+
+@pytest.mark.parametrize(
+    ("msg_id", "seq"),
+    [(b"node1.77.41", 41), (b"node1.77.41.temp", 40), (b"node1.77.2.a.b", 1), (b"node1.77.1.a", 0)],
+)
+def test_of_a_reading_whose_fields_are_messages_all_are_stored_or_it_is_not(
+    msg_id: bytes, seq: int
+) -> None:
+    world = World(answers={NAMES: ONE_STREAM, GET: message(msg_id)}, by_field=True)
+
+    assert world.results == [Receipt(77, seq) if seq else None]
 
 
 @pytest.mark.parametrize(

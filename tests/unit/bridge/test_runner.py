@@ -15,6 +15,7 @@ from leafnode import limits
 from leafnode.bridge.framing.link import LinkFraming
 from leafnode.bridge.port import LineErrors
 from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.config.serial_stage_options import CodecOptions
 from leafnode.link.device import DeviceSession
 from tests.unit.bridge.world import World, line_port, run
 
@@ -450,8 +451,19 @@ def test_a_board_that_waits_for_the_streams_word_costs_no_turns_of_the_loop() ->
     assert sends < 5
 
 
-def test_after_a_long_outage_a_board_is_not_asked_for_what_is_stored_already() -> None:
-    world = World(replace(link_port(), stream="S"))
+@pytest.mark.parametrize(
+    ("subject", "pattern"),
+    [
+        ("s.{device}.{name}", "s.node1.>"),
+        ("s.{device}.{field}", "s.node1.*"),
+        ("s.{device}.{temp}.raw", "s.node1.*.raw"),
+        ("s.{device}.{name}.raw", "s.node1.>"),
+    ],
+)
+def test_after_a_long_outage_a_board_is_not_asked_for_what_is_stored_already(
+    subject: str, pattern: str
+) -> None:
+    world = World(replace(link_port(), stream="S", subject=subject, codec=CodecOptions("json")))
     block = b"NATS/1.0\r\nNats-Msg-Id: node1.77.2\r\n\r\n"
     asked: list[bytes] = []
 
@@ -468,7 +480,7 @@ def test_after_a_long_outage_a_board_is_not_asked_for_what_is_stored_already() -
         board = Board(world)
         sent_to_a_gateway_that_died(board.session)
         for number in range(3, 5):
-            board.session.publish("temp", b"%d" % number)
+            board.session.publish("temp", b'{"temp":%d}' % number)
         await world.opened()
         for _ in range(1000):
             if board.session.counters.acked == 4:
@@ -480,7 +492,7 @@ def test_after_a_long_outage_a_board_is_not_asked_for_what_is_stored_already() -
 
     run(world, story)
 
-    assert asked == [b'{"last_by_subj":"s.node1.>"}']
+    assert asked == [b'{"last_by_subj":"%s"}' % pattern.encode()]
     assert world.stream.ids == [b"node1.77.3", b"node1.77.4"]
 
 

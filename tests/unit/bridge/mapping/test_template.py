@@ -80,12 +80,19 @@ def test_a_board_may_not_choose_the_first_token() -> None:
         ("s.{device}.{name}", b"s.node1.>"),
         ("s.{port}.{device}", b"s.p.node1"),
         ("s.{port}", b"s.p"),
-        ("s.{name}.{device}", None),
-        ("s.x{name}", None),
+        ("s.{device}.{field}", b"s.node1.*"),
+        ("s.x{kind}.{device}.a", b"s.*.node1.a"),
+        ("s.{device}.{kind}.{name}", b"s.node1.*.>"),
+        ("s.{device}.{name}.{field}", b"s.node1.>"),
+        ("s.{name}.{device}", b"s.>"),
+        ("s.x{name}", b"s.>"),
     ],
 )
-def test_all_readings_of_a_device_have_a_pattern(template: str, pattern: bytes | None) -> None:
+def test_all_readings_of_a_device_have_a_pattern(template: str, pattern: bytes) -> None:
     assert device_pattern(template, "p", "node1") == pattern
+    made = SubjectTemplate(template, "p")
+    said = reading(device=b"node1", name=b"a.b.c")
+    assert subject.matches(pattern, made.subject(said, {"kind": "warm"}, "x.y"))
 
 
 @given(st.binary(max_size=40), st.binary(max_size=40))
