@@ -167,8 +167,7 @@ SNAPPY_ANSWER_BYTES_MAX: Final = 64 * KIB  # a larger answer leaves as it is; 5 
 # --- TLS, WebSocket and the PROXY protocol on listeners for clients
 TLS_TIMEOUT_NS: Final = 2 * NS_PER_S  # from the first byte of a handshake to its end
 TLS_IDLE_RECORDS: Final = 64  # ours: of records that bring nothing, beside those that bring some
-TLS_RECORDS_AT_ONCE: Final = 64  # more small ones than this OpenSSL gets in pieces, 1.2 ms each
-TLS_PIECE_BYTES: Final = 2 * KIB
+TLS_RECORDS_AT_ONCE: Final = 64  # that OpenSSL gets, which works off all that it has: 1.2 ms
 TLS_FALLBACK_NS: Final = 50 * NS_PER_MS  # handshake_first: auto; server/const.go
 ENTRIES_MAX: Final = 4096  # ours: connections of a listener that are not through TLS or PROXY
 HANDSHAKES_MAX: Final = 1024  # of them, whose handshake has begun; 50 KiB each, at worst 124 KiB

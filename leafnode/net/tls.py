@@ -10,13 +10,12 @@ import ssl
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from leafnode.limits import TLS_IDLE_RECORDS, TLS_PIECE_BYTES, TLS_RECORDS_AT_ONCE
+from leafnode.limits import TLS_IDLE_RECORDS, TLS_RECORDS_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# How a record of TLS 1.3, or one with data of TLS 1.2, begins that is smaller than 256 bytes.
-_SMALL_RECORD: Final = b"\x17\x03\x03\x00"
+_HEAD_BYTES: Final = 5  # of a record: its kind, a version, and two of its size
 
 
 class TlsStream:
@@ -24,9 +23,10 @@ class TlsStream:
 
     __slots__ = (
         "_incoming",
+        "_missing",
         "_outgoing",
         "_reads",
-        "_small_records",
+        "_records",
         "_ssl",
         "_waiting",
         "ended",
@@ -58,26 +58,23 @@ class TlsStream:
         self.established = False
         self.ended = False  # the peer sends nothing more
         self.held: list[bytes] = []  # written before the handshake was over
-        self._waiting = b""  # read from the wire: many small records go to OpenSSL in pieces
-        self._small_records = 0  # in the pieces of this read that it got already
+        self._waiting = b""  # read from the wire: OpenSSL gets so many records at once
+        self._missing = 0  # of the record that it got last, bytes that it did not get yet
+        self._records = 0  # of this read that it got, or began to get
         self._reads = 0  # records of this read that brought something
 
     def handshake(self, data: bytes) -> bool:
-        """Take one read of the handshake; True once it is over. See to `outgoing` either way.
-
-        In pieces, so that of what follows in the same read little is left to OpenSSL.
-        """
-        for at in range(0, max(1, len(data)), TLS_PIECE_BYTES):
-            self._incoming.write(data[at : at + TLS_PIECE_BYTES])
+        """Take one read of the handshake; True once it is over. See to `outgoing` either way."""
+        self.feed(data)
+        while not self.established:
             try:
                 self._ssl.do_handshake()
             except ssl.SSLWantReadError:
-                continue
-            self._waiting = data[at + TLS_PIECE_BYTES :]
-            break
-        else:
-            return False
-        self.established = True
+                if not self._next_piece():
+                    return False
+            else:
+                self.established = True
+        self._records = 0
         held, self.held = self.held, []
         for piece in held:
             self.seal(piece)
@@ -85,12 +82,10 @@ class TlsStream:
 
     def feed(self, data: bytes) -> None:
         """Add what was read from the wire; `read_into` gives what is in it."""
-        if self._waiting:
-            self._waiting += data
-        elif data.count(_SMALL_RECORD) <= TLS_RECORDS_AT_ONCE:
-            self._incoming.write(data)
-        else:
-            self._waiting = data
+        has_more = len(self._waiting) >= _HEAD_BYTES
+        self._waiting += data
+        if not has_more:
+            self._give()
 
     def read_into(self, buffer: memoryview) -> int:
         """Decrypt into the buffer until it is full or no record is complete; 0: nothing more."""
@@ -118,14 +113,27 @@ class TlsStream:
         with data, and it works off all that it has before it says so. Whoever sends more of them at
         once than anybody has reason to is cut, as by Go, which allows 16 in a row.
         """
-        if self._small_records - self._reads > TLS_IDLE_RECORDS:
+        if self._records - self._reads > TLS_IDLE_RECORDS:
             raise ssl.SSLError(ssl.SSL_ERROR_SSL, "too many records without data")
-        if not self._waiting:
-            self._small_records = self._reads = 0
+        if self._give():
+            return True
+        self._records = self._reads = 0
+        return False
+
+    def _give(self) -> bool:
+        """Hand on the next records that were read, as far as they are there; False: nothing is."""
+        waiting, at, records = self._waiting, self._missing, 0
+        size = len(waiting)
+        while at + _HEAD_BYTES <= size and records < TLS_RECORDS_AT_ONCE:
+            at += _HEAD_BYTES + (waiting[at + 3] << 8 | waiting[at + 4])
+            records += 1
+        end = min(at, size)
+        if not end:
             return False
-        piece, self._waiting = self._waiting[:TLS_PIECE_BYTES], self._waiting[TLS_PIECE_BYTES:]
-        self._small_records += piece.count(_SMALL_RECORD)
-        self._incoming.write(piece)
+        self._incoming.write(waiting[:end])
+        self._waiting = waiting[end:]
+        self._missing = at - end
+        self._records += records
         return True
 
     def seal(self, piece: bytes) -> None:

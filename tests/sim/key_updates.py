@@ -1,7 +1,7 @@
 """Records of TLS 1.3 as a client's OpenSSL would not send them: new keys, as many as one likes.
 
 Made from the secret that a client's handshake logs (SSLContext.keylog_filename). Truth: RFC 8446,
-5.2, 7.1, 7.2 and 7.3.
+5.2, 5.4, 7.1, 7.2 and 7.3.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Sealer:
         """Return a record with data."""
         return self._record(plain, _DATA)
 
-    def key_update(self) -> bytes:
+    def key_update(self, padding: int = 0) -> bytes:
         """Return a record that says: a new key from now on, and let me have one of yours."""
-        record = self._record(_KEY_UPDATE_REQUESTED, _HANDSHAKE)
+        record = self._record(_KEY_UPDATE_REQUESTED, _HANDSHAKE, padding)
         self._use(_expanded(self._secret, b"traffic upd", 48))
         return record
 
@@ -48,11 +48,11 @@ class Sealer:
         self._iv = int.from_bytes(_expanded(secret, b"iv", 12))
         self._number = 0
 
-    def _record(self, plain: bytes, kind: int) -> bytes:
+    def _record(self, plain: bytes, kind: int, padding: int = 0) -> bytes:
         nonce = (self._iv ^ self._number).to_bytes(12)
         self._number += 1
-        head = b"\x17\x03\x03" + struct.pack(">H", len(plain) + 17)
-        return head + self._key.encrypt(nonce, plain + bytes([kind]), head)
+        head = b"\x17\x03\x03" + struct.pack(">H", len(plain) + padding + 17)
+        return head + self._key.encrypt(nonce, plain + bytes([kind]) + bytes(padding), head)
 
 
 def _expanded(secret: bytes, label: bytes, size: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import ssl
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.limits import TLS_IDLE_RECORDS
+from leafnode.limits import TLS_IDLE_RECORDS, TLS_RECORDS_AT_ONCE
 from leafnode.net.tls import TlsStream
 from tests.sim.certificates import Authority, tls_pair
 from tests.sim.key_updates import CIPHER, Sealer
@@ -100,6 +101,19 @@ def test_a_flood_of_new_keys_ends_before_openssl_has_worked_it_off(
     assert TLS_IDLE_RECORDS < answers < 2 * TLS_IDLE_RECORDS
 
 
+@pytest.mark.parametrize("padding", [230, 900])
+def test_new_keys_in_records_that_are_padded_are_a_flood_too(
+    sealer: tuple[TlsStream, Sealer], padding: int
+) -> None:
+    stream, sealing = sealer
+    flood = b"".join([sealing.key_update(padding) for _ in range(2 * TLS_RECORDS_AT_ONCE)])
+
+    with pytest.raises(ssl.SSLError, match="too many records without data"):
+        plain(stream, flood + sealing.data(b"x"))
+
+    assert len(stream.outgoing()) // 27 <= TLS_RECORDS_AT_ONCE * 2
+
+
 def test_new_keys_between_small_records_end_it_too(sealer: tuple[TlsStream, Sealer]) -> None:
     stream, sealing = sealer
     flood = b"".join([sealing.data(b"x") + sealing.key_update() for _ in range(1_200)])
@@ -138,6 +152,39 @@ def test_a_new_key_now_and_then_is_taken_and_so_are_very_small_records(
         records = b"".join(map(sealing.data, words)) + sealing.key_update()
         sent += b"".join(words)
         got += plain(stream, records)
+
+    assert got == sent
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@given(
+    sizes=st.lists(st.sampled_from([1, 200, 300, 5_000, 40_000]), min_size=1, max_size=150),
+    cuts=st.lists(st.integers(1, 20_000), min_size=1, max_size=8),
+    buffer_size=st.sampled_from([1_000, 65_536]),
+)
+def test_however_the_wire_is_cut_each_byte_comes_once_and_in_order(
+    contexts: tuple[ssl.SSLContext, ...],
+    version: ssl.TLSVersion,
+    sizes: list[int],
+    cuts: list[int],
+    buffer_size: int,
+) -> None:
+    contexts[0].maximum_version = version
+    pair = Pair((contexts[0], contexts[1]))
+    pair.shake_hands()
+    contexts[0].maximum_version = ssl.TLSVersion.MAXIMUM_SUPPORTED
+    sent = b"".join(bytes([index % 251]) * size for index, size in enumerate(sizes))
+    at = 0
+    for size in sizes:
+        pair.dialing.seal(sent[at : at + size])
+        at += size
+    wire, got = pair.dialing.outgoing(), b""
+
+    for cut in itertools.cycle(cuts):
+        piece, wire = wire[:cut], wire[cut:]
+        got += plain(pair.accepting, piece, buffer_size)
+        if not wire:
+            break
 
     assert got == sent
 
