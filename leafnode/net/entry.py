@@ -238,7 +238,7 @@ class Entry:
         self._start = b""  # what came and belongs to a later state
         self._source = ""  # the address of the connection itself
         self._timer: Timer | None = None
-        self._tls: ServerTls | None = None  # of its handshake: a reload may take TLS away meanwhile
+        self._tls = entrance.tls  # of its handshake: a reload may take TLS away meanwhile
         self._wire: TcpConnection
 
     def __hash__(self) -> int:
@@ -312,7 +312,7 @@ class Entry:
             return
         self._wire.peer = header.source or self._source
         self._start = self._start[header.size :]
-        if self._entrance.tls is None:
+        if self._tls_of_now() is None:
             self._pass()
             return
         self._state = State.TLS
@@ -321,10 +321,9 @@ class Entry:
 
     def _choose(self) -> None:
         """The first byte behind a PROXY header tells TLS from plain, where both are allowed."""
-        entrance = self._entrance
-        if entrance.tls is None or (
-            self._greeted and entrance.allow_plain and self._start[:1] != _TLS_RECORD
-        ):
+        entrance, tls = self._entrance, self._tls_of_now()
+        may_be_plain = entrance.tls is None or (self._greeted and entrance.allow_plain)
+        if tls is None or (may_be_plain and self._start[:1] != _TLS_RECORD):
             self._pass()
         elif entrance.tls_before_all and self._start.startswith(_PLAIN_HTTP):
             problem = "client sent an HTTP request to an HTTPS server"
@@ -339,7 +338,7 @@ class Entry:
             entrance.note_failure(self._wire.peer, "oversized handshake", is_probe=False)
             self.end(TLS_FAILED)
         else:
-            self._state, self._tls = State.SHAKING, entrance.tls
+            self._state, self._tls = State.SHAKING, tls
             self._wire.pause_reading()
             entrance.open.hold(self)
             entrance.in_turn(self, _host(self._wire.peer))
@@ -403,8 +402,14 @@ class Entry:
 
     # --- time
 
+    def _tls_of_now(self) -> ServerTls | None:
+        """Return what a handshake that begins now goes by; where there is no TLS any more, by what
+        there was when it came: INFO said so.
+        """
+        return self._entrance.tls or self._tls
+
     def _tls_timeout_ns(self) -> int:
-        tls = self._entrance.tls
+        tls = self._tls_of_now()
         return tls.options.timeout_ns if tls is not None else 0
 
     def _arm(self, delay_ns: int) -> None:

@@ -60,11 +60,13 @@ class Place:
         self.entrance = entrance
         self.turn = turn
         self.guests: list[Greeter] = []
+        self.came = asyncio.Event()
         self.port = 0
 
     def session(self) -> object:
         guest = Greeter()
         self.guests.append(guest)
+        self.came.set()
         return self.entrance.session(guest)
 
 
@@ -693,6 +695,37 @@ async def test_a_handshake_that_waits_its_turn_outlives_the_tls_that_a_reload_ta
         await client.secure(authority.client())
         client.say(b"hello")
 
+        assert await here.guests[0].bytes(5) == b"hello"
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize("proxy", [False, True])
+async def test_who_was_told_of_tls_may_begin_with_it_after_a_reload_took_it_away(
+    authority: Authority, *, proxy: bool
+) -> None:
+    async with place(server_tls(authority), proxy=proxy) as here, peer(here) as client:
+        await client.line()
+        here.entrance.tls = None
+        if proxy:
+            client.say(b"PROXY TCP4 192.0.2.1 127.0.0.1 1 2\r\n")
+        await client.secure(authority.client())
+        client.say(b"hello")
+
+        assert await here.guests[0].bytes(5) == b"hello"
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize("first", [False, True])
+async def test_who_speaks_plain_after_a_reload_took_tls_away_is_heard(
+    authority: Authority, *, first: bool
+) -> None:
+    tls = server_tls(authority, handshake_first=first)
+    async with place(tls) as here, peer(here) as client:
+        await here.came.wait()
+        here.entrance.tls = None
+        client.say(b"hello")
+
+        assert await client.line() == b"INFO\r\n"
         assert await here.guests[0].bytes(5) == b"hello"
 
 
