@@ -106,8 +106,6 @@ class MessageCounts:
     asked: int = 0  # by the board
     asked_in_vain: int = 0  # without a responder, or without a reply in time
     not_allowed: int = 0  # subscriptions and requests of the board
-    replies_refused: int = 0  # no inbox: a message then, not a request
-    too_large: int = 0  # answers and requests of the board, larger than max_payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +155,12 @@ class BoardMessages:
 
     def counts(self) -> dict[str, int]:
         """Return the counters, and how many subscriptions there are now."""
-        there = sum(map(len, self._subs.values()))
-        dropped = self._channel.dropped
-        return asdict(self._counts) | {"subscriptions": there, "messages_dropped": dropped}
+        return asdict(self._counts) | {
+            "replies_refused": self._judged.refused,  # no inbox: a message then, not a request
+            "too_large": self._bound.refused,  # answers and requests, larger than max_payload
+            "subscriptions": sum(map(len, self._subs.values())),
+            "messages_dropped": self._channel.dropped,
+        }
 
     def allows(self, device: str, kind: int, name: str) -> bool:
         """Say whether this board may subscribe to (verbs.SUB), or ask (verbs.REQ), `name`."""
@@ -275,7 +276,7 @@ class BoardMessages:
         self._asked[token] = (event.request, timer)
         wanted = self._requested(event.device, event.subject)
         reply = self._inbox + b"." + token
-        if not self._fits(len(event.payload)):
+        if not self._bound.fits(len(event.payload)):
             self._reply(token, verbs.STATUS_TOO_LARGE)
         elif not self._account.publish(wanted, event.payload, reply=reply):
             self._reply(token, verbs.STATUS_NO_RESPONDERS)
@@ -315,7 +316,6 @@ class BoardMessages:
                 self._counts.messages += 1
             else:
                 self._counts.messages_refused += 1
-        self._counts.replies_refused = self._judged.refused
         self._send()
 
     def _hand_over(self, number: int, name: str, payload: bytes, reply: bytes) -> None:
@@ -345,20 +345,15 @@ class BoardMessages:
         if event.status != verbs.STATUS_OK:
             failed = _ERRORS[verbs.STATUS_FAILED]
             self._refuse(requester.reply, *_ERRORS.get(event.status, failed), event.payload)
-        elif self._fits(len(event.payload)):
+        elif self._bound.fits(len(event.payload)):
             self._account.publish(requester.reply, event.payload)
         else:
             self._refuse(requester.reply, *_ANSWER_TOO_LARGE)
 
     def _refuse(self, reply: bytes, code: int, text: bytes, payload: bytes = b"") -> None:
-        if payload and not self._fits(service_error.size(code, text, payload)):
+        if payload and not self._bound.fits(service_error.size(code, text, payload)):
             payload = b""
         service_error.refuse(self._account, reply, code, text, payload)
-
-    def _fits(self, size: int) -> bool:
-        fits = self._bound.fits(size)
-        self._counts.too_large = self._bound.refused
-        return fits
 
 
 def _may_subscribe(peer: Peer, pattern: bytes) -> bool:

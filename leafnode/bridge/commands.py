@@ -88,8 +88,6 @@ class CommandCounts:
     failed: int = 0  # the device refused, or what it said was wrong
     unanswered: int = 0  # no answer in time, or the port was lost
     late: int = 0  # answers behind their time
-    replies_refused: int = 0  # done, and not answered: the reply was no inbox
-    too_large: int = 0  # of those that failed: the answer was larger than max_payload
 
 
 class CommandQueue(Generic[T]):
@@ -161,7 +159,6 @@ class CommandQueue(Generic[T]):
     def finish(self, payload: bytes = b"") -> None:
         """The command under way is done."""
         if not self._bound.fits(len(payload)):
-            self.stats.too_large = self._bound.refused
             self.fail(502, TOO_LARGE)
             return
         self.stats.answered += 1
@@ -180,7 +177,12 @@ class CommandQueue(Generic[T]):
         self._tell(self._over().reply, code, text)
 
     def counts(self) -> dict[str, int]:
-        return {"waiting": len(self._waiting), **asdict(self.stats)}
+        return {
+            "waiting": len(self._waiting),
+            **asdict(self.stats),
+            "replies_refused": self._replies.refused,  # done, and not answered: it is no inbox
+            "too_large": self._bound.refused,  # of those that failed, as is the answer
+        }
 
     def _came(self, delivery: Delivery) -> None:
         prepare, timeout_ns = self._subjects[delivery.subject]
@@ -198,7 +200,6 @@ class CommandQueue(Generic[T]):
                 serial_bounds.COMMAND_WAIT_NS, partial(self._waited, order)
             )
             self._waiting.append((order, timer))
-        self.stats.replies_refused = self._replies.refused
         self._changed()
 
     def _check_room(self, size: int) -> None:
