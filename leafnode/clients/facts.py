@@ -239,21 +239,31 @@ def _shown(der: bytes) -> PeerCertificate:
     return PeerCertificate(subject, key, sha256(der).hex())
 
 
-def with_tls(
-    facts: ConnectionFacts, tls: TlsFacts, shown: tuple[PeerCertificate, ...], *, is_first: bool
-) -> ConnectionFacts:
-    """Return the facts of a connection that is encrypted, in Go's names.
+class ShowsTls:
+    """A connection that may be encrypted, as monitoring shows it."""
 
-    `shown` are its `certificates`; `is_first`: the handshake came before INFO.
-    """
-    version, cipher = gos_names(tls)
-    return replace(
-        facts,
-        tls_version=version,
-        tls_cipher=cipher,
-        tls_first=is_first and facts.type != "websocket",  # where it always is, and not said
-        tls_peer_certs=shown,
-    )
+    __slots__ = ("_certificates", "_tls_first")
+
+    def __init__(self) -> None:
+        self._certificates: tuple[PeerCertificate, ...] = ()  # once somebody asked
+        self._tls_first = False  # the handshake came before INFO, and that is said of it
+
+    def _with_tls(
+        self, facts: ConnectionFacts, tls: TlsFacts | None, *, with_certificates: bool
+    ) -> ConnectionFacts:
+        """Return the facts with what TLS tells, in Go's names; as they are where there is none."""
+        if tls is None:
+            return facts
+        if with_certificates and not self._certificates:
+            self._certificates = certificates(tls)
+        version, cipher = gos_names(tls)
+        return replace(
+            facts,
+            tls_version=version,
+            tls_cipher=cipher,
+            tls_first=self._tls_first and facts.type != "websocket",  # where it always is
+            tls_peer_certs=self._certificates if with_certificates else (),
+        )
 
 
 def gos_names(tls: TlsFacts) -> tuple[str, str]:

@@ -17,11 +17,9 @@ from leafnode.clients.bounds import bounds_of
 from leafnode.clients.facts import (
     CLIENT_CLOSED,
     ConnectionFacts,
-    PeerCertificate,
-    certificates,
+    ShowsTls,
     closed_state,
     connection_facts,
-    with_tls,
 )
 from leafnode.clients.infos import Infos
 from leafnode.clients.log_lines import Label, label
@@ -60,12 +58,11 @@ _CONNECT_STARTS: Final = frozenset({b"C", b"c"})
 _FAILED: Final = "Connection closed, handling its bytes failed: cid=%d"
 
 
-class ClientHandler:
+class ClientHandler(ShowsTls):
     """Implements net.transport.Session for one client."""
 
     __slots__ = (
         "_bounds",
-        "_certificates",
         "_fed_msgs",
         "_infos",
         "_lane",
@@ -75,7 +72,6 @@ class ClientHandler:
         "_session",
         "_start_wall_ns",
         "_timer",
-        "_tls_first",
         "_trace",
         "_transport",
         "_waiting",
@@ -83,6 +79,7 @@ class ClientHandler:
     )
 
     def __init__(self, seams: ClientSeams) -> None:
+        super().__init__()
         self._seams = seams
         self.peer = Peer(seams.next_cid(), Kind.CLIENT, seams.outbox)
         now_ns, self._start_wall_ns = seams.clock.monotonic_ns(), seams.clock.wall_ns()
@@ -96,8 +93,6 @@ class ClientHandler:
         self._login = Login(seams, self)
         self._bounds = bounds_of(seams.options, None, None)
         self._fed_msgs = 0  # messages it had got when the timer ran last
-        self._certificates: tuple[PeerCertificate, ...] = ()  # once somebody asked
-        self._tls_first = False  # the handshake came before INFO
         self._infos = Infos(seams)
         self._timer: Timer | None = None
         self._transport: Transport | None = None
@@ -252,13 +247,7 @@ class ClientHandler:
 
     def facts(self, *, with_certificates: bool = True) -> ConnectionFacts:
         """What monitoring shows; of a connection that is over it shows no certificates."""
-        facts, tls = self.plain_facts(), self.tls()
-        if tls is None:
-            return facts
-        if with_certificates and not self._certificates:
-            self._certificates = certificates(tls)
-        shown = self._certificates if with_certificates else ()
-        return with_tls(facts, tls, shown, is_first=self._tls_first)
+        return self._with_tls(self.plain_facts(), self.tls(), with_certificates=with_certificates)
 
     # --- operations
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from leafnode.leaf.registry import LeafRegistry
     from leafnode.leaf.rules import Making
     from leafnode.leaf.terms import LeafEnvironment, LeafzRow
-    from leafnode.net.transport import TlsFacts, Transport
+    from leafnode.net.transport import Transport
     from leafnode.protocol.info import Connect
     from leafnode.protocol.leaf_greeting import LeafServerInfo
     from leafnode.routing.account import Account
@@ -131,9 +131,6 @@ class AcceptedLink(Link):
 
     def credentials(self) -> Mapping[str, str]:
         return self.transport.credentials if self.transport is not None else _NO_COOKIES
-
-    def tls(self) -> TlsFacts | None:
-        return self.transport.tls if self.transport is not None else None
 
     def begin_check(self) -> None:
         """Nobody comes in here without CONNECT."""

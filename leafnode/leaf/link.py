@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from leafnode.clients.facts import CLIENT_CLOSED, certificates, closed_state, with_tls
+from leafnode.clients.facts import CLIENT_CLOSED, ShowsTls, closed_state
 from leafnode.errors import ProtocolError
 from leafnode.leaf.facts import closed_connection, connection_facts
 from leafnode.leaf.interest import Interest
@@ -34,22 +34,23 @@ from leafnode.routing.subscription import Subscription
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.clients.facts import ConnectionFacts, PeerCertificate
+    from leafnode.clients.facts import ConnectionFacts
     from leafnode.clock import Timer
     from leafnode.leaf.rules import LinkRules, Making
     from leafnode.leaf.terms import LeafEnvironment, Packer, Terms
     from leafnode.net.backlog import Late
-    from leafnode.net.transport import Transport
+    from leafnode.net.transport import TlsFacts, Transport
     from leafnode.protocol.leaf_session import LeafSession
     from leafnode.routing.account import Account
 
 log = logging.getLogger(__name__)
 
 
-class Link:
+class Link(ShowsTls):
     """Implements net.transport.Session for one connection, from its start to its loss."""
 
     def __init__(self, environment: LeafEnvironment, session: LeafSession) -> None:
+        super().__init__()
         clock = environment.clock
         self.peer = Peer(environment.next_cid(), Kind.LEAF, environment.outbox)
         self.transport: Transport | None = None
@@ -72,8 +73,6 @@ class Link:
         self._interest: Interest | None = None
         self._timer: Timer | None = None
         self._armed_ns: int | None = None
-        self._tls_first = False  # the handshake came before INFO, and that is said of it
-        self._certificates: tuple[PeerCertificate, ...] = ()  # once somebody asked
         self._began_ns, self._began_wall_ns = self.peer.active = (
             clock.monotonic_ns(),
             clock.wall_ns(),
@@ -189,7 +188,7 @@ class Link:
 
     def facts(self, *, with_certificates: bool = True) -> ConnectionFacts:
         """Return what /connz shows; of a link that is over it shows no certificates."""
-        outbound, tls = self._outbound, self.transport.tls if self.transport is not None else None
+        outbound = self._outbound
         facts = connection_facts(
             self.leafz(),
             self.peer,
@@ -198,12 +197,11 @@ class Link:
             began_ns=self.linked_ns or self._began_ns,
             pending_bytes=outbound.pending_bytes() if outbound is not None else 0,
         )
-        if tls is None:
-            return facts
-        if with_certificates and not self._certificates:
-            self._certificates = certificates(tls)
-        shown = self._certificates if with_certificates else ()
-        return with_tls(facts, tls, shown, is_first=self._tls_first)
+        return self._with_tls(facts, self.tls(), with_certificates=with_certificates)
+
+    def tls(self) -> TlsFacts | None:
+        """Return what its handshake told; None while, or where, there was none."""
+        return self.transport.tls if self.transport is not None else None
 
     def _remember(self) -> None:
         """Have monitoring keep what is over, while it has its subscriptions."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from leafnode.auth.identity import Identity
-from leafnode.clients.facts import certificates, closed_state, with_tls
+from leafnode.clients.facts import certificates, closed_state
 from leafnode.clients.handler import ClientHandler
 from leafnode.clock import NS_PER_S
 from leafnode.protocol import errors
@@ -155,8 +156,8 @@ def test_tls_is_shown_by_gos_names(tmp_path: Path) -> None:
     der = ssl.PEM_cert_to_DER_cert((tmp_path / "cert.pem").read_text())
 
     plain = client.handler.facts()
-    tls = Shaken(der)
-    facts = with_tls(plain, tls, certificates(tls), is_first=True)
+    client.handler._tls_first = True
+    facts = client.handler._with_tls(plain, Shaken(der), with_certificates=True)
 
     assert (plain.tls_version, plain.tls_first, plain.tls_peer_certs) == ("", False, ())
     assert (facts.tls_version, facts.tls_first) == ("1.2", True)
@@ -165,6 +166,8 @@ def test_tls_is_shown_by_gos_names(tmp_path: Path) -> None:
     assert shown.subject == "CN=localhost"
     assert shown.cert_sha256 == hashlib.sha256(der).hexdigest()
     assert len(shown.spki_sha256) == 64
+    over = client.handler._with_tls(plain, Shaken(der), with_certificates=False)
+    assert over == replace(facts, tls_peer_certs=())
     assert certificates(Shaken()) == ()
 
 
