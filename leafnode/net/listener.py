@@ -151,20 +151,34 @@ class Listener:
     async def _accept(self) -> socket.socket:
         """Return the next connection, and note how many were there already. Raises OSError."""
         assert self._socket is not None
-        try:
-            sock, _ = self._socket.accept()
-        except BlockingIOError:
-            self._in_a_row = 0
-            sock, _ = await asyncio.get_running_loop().sock_accept(self._socket)
-            return sock
-        self._in_a_row += 1
-        return sock
+        while True:
+            try:
+                sock, _ = self._socket.accept()
+            except BlockingIOError:
+                self._in_a_row = -1  # the next one is waited for
+                await _readable(self._socket)
+            else:
+                self._in_a_row += 1
+                return sock
 
     def _begin(self, sock: socket.socket) -> None:
         sock.setblocking(False)  # noqa: FBT003 -- the standard library's signature
         TcpConnection(
             self._turn, self._session_factory(), sock, write_rules=self.write_rules
         ).begin()
+
+
+async def _readable(sock: socket.socket) -> None:
+    """Wait for somebody to come. Who comes in the turn in which this is cancelled is not accepted;
+    the loop's own `sock_accept` takes him then, and forgets him (CPython 3.13).
+    """
+    loop = asyncio.get_running_loop()
+    came = asyncio.Event()
+    loop.add_reader(sock, came.set)
+    try:
+        await came.wait()
+    finally:
+        loop.remove_reader(sock)
 
 
 def _has_gone(sock: socket.socket) -> bool:

@@ -106,12 +106,12 @@ class Listeners:
             self._closed_held += listener.held
             listener.close()
 
-    def stop(self) -> None:
-        """Accept nobody any more; `close_all` follows when the tasks have ended."""
-        for serving in self._serving.values():
-            serving.cancel()
+    async def stop(self) -> None:
+        """Accept nobody any more, on any of them: who dials from now on is refused."""
+        for listener in list(self._serving):
+            await self.close(listener)
 
     def close_all(self) -> None:
-        """Close every socket."""
+        """Close every socket, also of those that never served."""
         for listener in self.open:
             listener.close()

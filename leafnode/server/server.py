@@ -276,7 +276,6 @@ class Server:
                 await operators.start(self, self.operator, tasks)
             features.tell_of_orphans(self)
             stack.push_async_callback(self._close_connections)
-            stack.callback(self.listeners.stop)
             stack.callback(self._end_running)
             self.listeners.serve(self.clients, tasks)
             if self.websocket is not None:
@@ -292,6 +291,8 @@ class Server:
                 self.listeners.serve(self.monitor, tasks)
             stack.callback(self.ports_file.remove)
             self.write_files()
+            # Before all that takes its time: who is refused goes to another server of his list.
+            stack.push_async_callback(self.listeners.stop)
             features.start_system(self, stack)
             self._started()
             await self._stop.wait()

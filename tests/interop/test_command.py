@@ -114,6 +114,14 @@ def test_a_signal_stops_it_cleanly(tmp_path: Path, number: signal.Signals, statu
             assert process.wait(timeout=START_S) == status
 
 
+def is_open(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=START_S).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2])
 def test_who_reads_gets_what_waits_for_it_before_the_end(
     tmp_path: Path, number: signal.Signals
@@ -137,6 +145,9 @@ def test_who_reads_gets_what_waits_for_it_before_the_end(
             writer.close()
             process.send_signal(number)
 
+            while is_open(port):  # who dials goes to another server of his list
+                time.sleep(0.01)
+            assert process.poll() is None
             with reader.makefile("rb") as lines:
                 assert lines.read().count(b"MSG d 1 100000\r\n") == count
         assert process.wait(timeout=START_S) == 0

@@ -57,6 +57,25 @@ async def connected(port: int, name: str = "") -> AsyncIterator[nats.NATS]:
 
 
 @pytest.mark.real_loop
+async def test_who_comes_in_the_turn_of_the_end_is_not_taken_in_silence() -> None:
+    problems: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, what: problems.append(what))
+    listener = Listener(Turn(SystemClock()), lambda: pytest.fail("nobody is let in"))
+    port = await listener.bind("127.0.0.1", ANY_PORT)
+    serving = asyncio.create_task(listener.serve())
+    await asyncio.sleep(0)
+    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S) as late:
+        await asyncio.sleep(0)  # the loop knows of it, and has not told yet
+        serving.cancel()
+        await asyncio.wait([serving])
+        listener.close()
+
+        with pytest.raises(ConnectionResetError):
+            late.recv(1)
+    assert problems == []
+
+
+@pytest.mark.real_loop
 async def test_where_very_many_wait_who_gave_up_is_not_begun_with() -> None:
     server = ClientServer(SystemClock(), None)
     began = 0

@@ -36,7 +36,7 @@ async def scenario() -> tuple[list[bool], int]:
         await listeners.close(first)
         await listeners.close(first)
         reached = [reaches(first.port), reaches(second.port)]
-        listeners.stop()
+        await listeners.stop()
     listeners.close_all()
     return [*reached, reaches(second.port)], listeners.pauses
 
@@ -73,7 +73,7 @@ def test_who_brings_messages_waits_for_what_the_gone_left_and_who_watches_does_n
             await taken(clients)
             begun.append(not clients)
             await listeners.close(port)
-            listeners.stop()
+            await listeners.stop()
         listeners.close_all()
         return begun, listeners.held
 
