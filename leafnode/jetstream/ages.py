@@ -229,14 +229,15 @@ class Ages:
         comes again.
         """
         store, config = self._stream.store, self._stream.config
-        first_seq = store.state().first_seq
+        state = store.state()
+        first_seq = state.first_seq
         start_seq = max(first_seq, self._expired_to)
         if start_seq >= seq:
             return
         kept = self._ttls.first_never(first_seq)
         front = seq if kept is None else min(seq, kept)
         if front > first_seq and not self._stream.markers.wanted:
-            end = min(front, first_seq + retention.front_span(config))
+            end = retention.front_end(config, state, front)
             store.remove_below(end, lazy=True)
             self._has_more |= end < seq
         else:  # one by one

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreError
-from leafnode.jetstream import notes
+from leafnode.jetstream import notes, retention
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,9 +141,7 @@ class Sweep:
         stream = self._stream
         consumers = list(stream.consumers.values())
         if not consumers:
-            if not self._only_done and stream.store.remove_below(self._last_seq + 1):
-                stream.freed()
-            return True
+            return self._only_done or self._take_front()
         most = max(1, limits.PURGE_TURN_MSGS // len(consumers))
         found = stream.store.live(self._next_seq, most)
         seqs = [seq for seq in found if not _is_needed(stream, consumers, seq)]
@@ -156,3 +154,11 @@ class Sweep:
             return True
         self._next_seq = found[-1] + 1
         return found[-1] >= self._last_seq
+
+    def _take_front(self) -> bool:
+        """There is nobody to need any of it; True when all of it is gone."""
+        stream, store = self._stream, self._stream.store
+        end = retention.front_end(stream.config, store.state(), self._last_seq + 1)
+        if store.remove_below(end):
+            stream.freed()
+        return store.first_seq() > self._last_seq

@@ -215,17 +215,11 @@ class Purge:
     def _remove_slice(self) -> bool:
         store = self._stream.store
         if self._pattern == ALL:
-            self._thinning.removed = store.remove_below(self._next_end())
-            return store.state().first_seq >= self._below_seq
+            state, config = store.state(), self._stream.config
+            end = retention.front_end(config, state, self._below_seq)
+            self._thinning.removed = store.remove_below(end)
+            return store.first_seq() >= self._below_seq
         return bool(self._thinning.take(store, self._excess, limits.PURGE_TURN_MSGS))
-
-    def _next_end(self) -> int:
-        """Return where the next slice of the front ends; all of a stream goes at once."""
-        state = self._stream.store.state()
-        if self._below_seq > state.last_seq:
-            return self._below_seq
-        span = retention.front_span(self._stream.config)
-        return min(self._below_seq, state.first_seq + span)
 
     def _excess(self, state: SubjectState) -> int:
         return state.msgs if state.first_seq < self._below_seq else 0

@@ -103,6 +103,13 @@ def next_expiry_ns(config: StreamConfig, first_ts_ns: int | None, now_ns: int) -
     return max(0, first_ts_ns + config.max_age - now_ns)
 
 
-def front_span(config: StreamConfig) -> int:
-    """Return how many sequences at the front one turn of the loop removes together."""
-    return limits.PURGE_TURN_SEQS if config.storage == "file" else limits.LET_GO_MSGS
+def front_end(config: StreamConfig, state: StreamState, below_seq: int) -> int:
+    """Return where what one turn of the loop removes together of the front ends.
+
+    A stream in memory lets go of all it has in turns of its own.
+    """
+    in_memory = config.storage == "memory"
+    if not state.msgs or (in_memory and below_seq > state.last_seq):
+        return below_seq
+    span = limits.LET_GO_MSGS if in_memory else limits.PURGE_TURN_SEQS
+    return min(below_seq, state.first_seq + span)

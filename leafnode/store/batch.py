@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from leafnode import limits
 from leafnode.store import writes
 from leafnode.store.rows import row_checksum
 
@@ -84,7 +85,6 @@ class StreamChange:
 
     __slots__ = (
         "_ops",
-        "_removed_segments",
         "_rows",
         "_segment",
         "_touched",
@@ -92,6 +92,7 @@ class StreamChange:
         "floor",
         "last_seq",
         "removed",
+        "removed_segments",
         "rows",
         "stored",
         "stream",
@@ -108,14 +109,10 @@ class StreamChange:
         self.removed: list[int] = []
         # Whose columns are on disk with this batch. A later batch may rewrite them once more.
         self.stored: list[tuple[Segment, Columns]] = []
-        self._removed_segments = False
+        self.removed_segments = False
         self.floor = False
         self.first_seq = 0
         self.last_seq = 0
-
-    @property
-    def removed_segments(self) -> bool:
-        return self._removed_segments
 
     def add_row(self, segment: Segment, row: Row) -> None:
         self._rows_of(segment).append(row)
@@ -143,8 +140,12 @@ class StreamChange:
 
     def seal(self, segment: Segment, removal: Removal) -> None:
         """Write a segment's description and index, unless nothing of it is left."""
+        if segment in removal.dropped:
+            self._touched.pop(segment, None)
+            self._drop(segment.no)
+            return
         self.remove(removal)
-        if segment not in removal.dropped and all(segment is not one for one, _ in removal.swept):
+        if all(segment is not one for one, _ in removal.swept):
             self._describe(segment)
 
     def remove(self, removal: Removal) -> None:
@@ -154,13 +155,16 @@ class StreamChange:
             key = (self.stream.id, segment.no)
             self._add(partial(writes.delete_rows, key=key, seqs=seqs))
             self._describe(segment)
+        index = self.stream.index
         for segment in removal.dropped:
             self._touched.pop(segment, None)
-            self._add(partial(writes.drop_segment, key=(self.stream.id, segment.no)))
+            if segment.sealed and segment.last_seq < index.first_seq:
+                index.going.append(segment.no)
+            else:
+                self._drop(segment.no)
         if removal.dropped or removal.swept:
             # What is gone from disk cannot be found there again: the floor goes with it.
-            self._removed_segments = True
-            self.floor = True
+            self.removed_segments = self.floor = True
 
     def forget_subjects(self, sids: list[int]) -> None:
         self._add(partial(writes.delete_subjects, stream_id=self.stream.id, sids=sids))
@@ -170,6 +174,9 @@ class StreamChange:
         index = self.stream.index
         self.first_seq = index.first_seq
         self.last_seq = index.last_seq
+        for no in index.going[: limits.DELETE_SEGMENTS]:
+            self._drop(no)
+        del index.going[: limits.DELETE_SEGMENTS]
         for segment in self._touched:
             key = (self.stream.id, segment.no)
             self._add(partial(writes.set_dead, key=key, dead=bytes(segment.dead)))
@@ -183,6 +190,10 @@ class StreamChange:
                     last_ts_ns=index.last_ts_ns,
                 )
             )
+
+    def _drop(self, no: int) -> None:
+        self._add(partial(writes.drop_segment, key=(self.stream.id, no)))
+        self.removed_segments = self.floor = True
 
     def _describe(self, segment: Segment) -> None:
         columns = segment.columns

@@ -209,6 +209,10 @@ def _drop_dead_of(conn: sqlite3.Connection, row: StreamRow) -> int:
     if found.damage is not None:
         raise found.damage
     index = found.index
+    for no in index.going:
+        count = f"SELECT count(*) FROM {writes.table(stream_id, no)}"  # noqa: S608
+        dropped += conn.execute(count).fetchone()[0]
+    writes.drop_segments(conn, stream_id, index.going)
     for segment in index.segments:
         key = (stream_id, segment.no)
         dropped += segment.dead_count

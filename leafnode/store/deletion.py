@@ -49,6 +49,7 @@ class Deletions:
         self._soon = soon
         self._committer = committer
         self._waiting: list[_Going] = []
+        self._others: Sequence[SqliteStream] = ()
         self._timer: Timer | None = None
         self._closed = False
         self._given_up: set[int] = set()  # damaged; the next start tries again
@@ -66,12 +67,13 @@ class Deletions:
         batch.execute(stream.id, writes.DELETE_CONSUMERS, (stream.id,))
         self._after_commit(going)
 
-    def resume(self, streams: Sequence[SqliteStream]) -> None:
+    def resume(self, deleted: Sequence[SqliteStream], others: Sequence[SqliteStream]) -> None:
         """Go on with what was begun, in a while: these were found on disk, and nothing else is
-        under way.
+        under way. Of the others some tables are nobody's any more.
         """
-        self._waiting = [_going(one) for one in streams if one.id not in self._given_up]
-        if self._waiting:
+        self._waiting = [_going(one) for one in deleted if one.id not in self._given_up]
+        self._others = others
+        if self._waiting or others:
             self._soon(self._wait)
 
     def _wait(self) -> None:
@@ -94,6 +96,9 @@ class Deletions:
         waiting, self._waiting = self._waiting, []
         for going in waiting:
             self._step(going)
+        for stream in self._others:
+            stream.drop_some()
+        self._others = ()
 
     def _after_commit(self, going: _Going) -> None:
         self._committer.after_commit(partial(self._committed, going))
@@ -130,4 +135,5 @@ def _going(stream: SqliteStream) -> _Going:
     if stream.damage() is not None:
         return _Going(stream)
     index = stream.index
-    return _Going(stream, [one.no for one in index.segments], len(index.subjects.by_sid))
+    nos, index.going = [*index.going, *(one.no for one in index.segments)], []
+    return _Going(stream, nos, len(index.subjects.by_sid))

@@ -53,6 +53,8 @@ class Forgetting:
         committer = self._host.committer
         if committer.failed is not None or stream.is_removing() or not stream.is_readable():
             return False
+        if stream.index.going:  # rows of theirs are still there
+            return False
         subjects = stream.index.subjects
         if self._unseen is None:
             if not self.is_due:

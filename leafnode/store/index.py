@@ -55,6 +55,7 @@ class StreamIndex:
         "bytes",
         "columns",
         "first_seq",
+        "going",
         "last_seq",
         "last_ts_ns",
         "msgs",
@@ -72,6 +73,7 @@ class StreamIndex:
         self.subjects = Subjects()
         self.newest = Newest()
         self.segments: list[Segment] = []
+        self.going: list[int] = []  # before the floor: their tables go, some with each commit
         self.next_no = 1
         self.first_seq = first_seq
         self.last_seq = first_seq - 1
@@ -235,10 +237,7 @@ class StreamIndex:
         before = self.msgs
         held: dict[Segment, Columns] = {}
         reached = self.segments[: self.segment_index(seq - 1) + 1]
-        if seq > self.last_seq:
-            self._drop_all()
-        else:
-            self._drop_below(reached, seq, held)
+        self._drop_below(reached, seq, held)
         removal.count = before - self.msgs
         self.first_seq = seq
         self.last_seq = max(self.last_seq, seq - 1)
@@ -295,14 +294,6 @@ class StreamIndex:
         if subject.msgs == 1:
             self.subjects.count -= 1
         return subject
-
-    def _drop_all(self) -> None:
-        for subject in self.subjects.by_sid.values():
-            subject.msgs = 0
-        self.subjects.count = 0
-        self.msgs = self.bytes = 0
-        for segment in self.segments:
-            segment.mark_all_dead()
 
     def _drop_below(self, segments: list[Segment], seq: int, held: dict[Segment, Columns]) -> None:
         whole = [segment for segment in segments if segment.last_seq < seq]

@@ -50,7 +50,7 @@ def blame_owners(conn: sqlite3.Connection, streams: list[Recovered]) -> None:
             f"consumer {name}"
             for name in sorted(consumers.get(stream.id, set()) - stream.consumers.keys())
         ]
-        there = {segment.no for segment in stream.index.segments}
+        there = {*stream.index.going, *(segment.no for segment in stream.index.segments)}
         lacks += [f"segment {no}" for no in sorted(tables.get(stream.id, set()) - there)]
         if lacks:
             where = f"stream {stream.name} of {stream.account}"

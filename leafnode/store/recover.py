@@ -163,6 +163,10 @@ def _load_index(conn: sqlite3.Connection, stream_id: int, index: StreamIndex) ->
     for row in conn.execute(SELECT_SEGMENTS, (stream_id,)).fetchall():
         check_segment(row)
         _, no, first_seq, sealed, *numbers, _, dead = row
+        index.next_no = no + 1
+        if sealed and numbers[0] < index.first_seq:
+            index.going.append(no)
+            continue
         segment = Segment(no, first_seq)
         segment.dead = bytearray(open_checked(dead)) if dead is not None else bytearray()
         if sealed:
@@ -170,7 +174,6 @@ def _load_index(conn: sqlite3.Connection, stream_id: int, index: StreamIndex) ->
         else:
             _load_open(conn, stream_id, index, segment)
         index.segments.append(segment)
-        index.next_no = no + 1
         index.last_seq = max(index.last_seq, segment.last_seq)
         index.last_ts_ns = max(index.last_ts_ns, segment.last_ts_ns)
         index.msgs += segment.live

@@ -389,7 +389,8 @@ class SqliteStore:
                 deleted.append(stream)
             else:
                 self._streams[found.account, found.name] = stream
-        self._deletions.resume(deleted)
+        others = [stream for stream in self._streams.values() if stream.index.going]
+        self._deletions.resume(deleted, others)
         for stream in known.values():
             stream.detach()
         self._lazy_states = {

@@ -331,7 +331,13 @@ class SqliteStream:
             tail.discard_below(change.first_seq)
         if change.removed_segments:
             self._forgetting.is_due = True
+        self.drop_some()
         self._forgetting.go_on(self)
+
+    def drop_some(self) -> None:
+        """Let some of the tables that are nobody's any more go with the next commit."""
+        if self.index.going and self.is_readable() and self._host.committer.failed is None:
+            self._change()
 
     def adopt(self, index: StreamIndex, consumers: dict[str, ConsumerRecord]) -> None:
         """Start over from what is on disk, after a failed commit."""
@@ -434,18 +440,6 @@ class SqliteStream:
             return self._committed_seq if sids is None or sids else 0
         return min(self._committed_seq, lookup.not_beyond(self.index, sids))
 
-    def _from_tail(
-        self,
-        first: int,
-        last: int,
-        sids: frozenset[int] | None,
-        max_msgs: int,
-        max_bytes: int,
-    ) -> list[StoredMsg]:
-        names = self.index.subjects.names
-        rows = self._tail.forward(range(first, last + 1), sids, max_msgs, max_bytes)
-        return [to_message(row, names[row[1]]) for row in rows]
-
     def _read(
         self,
         start_seq: int,
@@ -464,7 +458,9 @@ class SqliteStream:
             return
         max_msgs, max_bytes = min(most[0], limits.READ_BATCH_MSGS), most[1]
         if first >= self._tail.first_seq:
-            done(self._from_tail(first, last, sids, max_msgs, max_bytes))
+            names = self.index.subjects.names
+            rows = self._tail.forward(range(first, last + 1), sids, max_msgs, max_bytes)
+            done([to_message(row, names[row[1]]) for row in rows])
             return
 
         def got(messages: list[StoredMsg]) -> None:

@@ -67,7 +67,10 @@ def test_the_answer_waits_for_the_commit() -> None:
 
 
 @pytest.mark.parametrize("storage", ["file", "memory"])
-@pytest.mark.parametrize(("body", "slices"), [({"seq": 9}, [7, 4, 2]), ({"keep": 1}, [7, 4, 1])])
+@pytest.mark.parametrize(
+    ("body", "slices"),
+    [({"seq": 9}, [7, 4, 2]), ({"keep": 1}, [7, 4, 1])],
+)
 def test_a_long_purge_of_the_front_gives_the_loop_its_turn(
     monkeypatch: pytest.MonkeyPatch, storage: str, body: dict[str, int], slices: list[int]
 ) -> None:
@@ -88,13 +91,31 @@ def test_a_long_purge_of_the_front_gives_the_loop_its_turn(
     assert json.loads(answers[0].payload)["purged"] == 10 - slices[-1]
 
 
-def test_a_purge_of_everything_is_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "PURGE_TURN_SEQS", 3)
-    world = filled()
+def test_a_stream_in_memory_is_empty_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LET_GO_MSGS", 3)
+    world = World()
+    world.create_stream(storage="memory")
+    for _ in range(10):
+        world.publish("s.a", b"x")
 
     answers = world.request("$JS.API.STREAM.PURGE.S", b"{}")
 
     assert json.loads(answers[0].payload)["purged"] == 10
+
+
+def test_what_comes_while_everything_is_purged_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PURGE_TURN_SEQS", 3)
+    world = filled()
+
+    answers = world.request("$JS.API.STREAM.PURGE.S", b"{}")
+    assert (answers, world.state()["messages"]) == ([], 7)
+    world.publish("s.a", b"new")
+    while not answers:
+        world.clock.turn()
+
+    assert json.loads(answers[0].payload)["purged"] == 10
+    state = world.state()
+    assert (state["messages"], state["first_seq"], state["last_seq"]) == (1, 11, 11)
 
 
 def test_a_long_filtered_purge_gives_the_loop_its_turn() -> None:

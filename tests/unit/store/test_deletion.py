@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreError, StoreFailed
 from leafnode.store.bounds import StoreBounds
+from leafnode.store.copy import copy_store, drop_dead
 from leafnode.store.inspect import Inspection
+from leafnode.store.verify import verify
 from tests.sim.committer import FaultyDisk, HeldExecutor, StoreWorld, open_store, read_all
 
 if TYPE_CHECKING:
@@ -284,4 +287,109 @@ def test_a_deleted_stream_keeps_no_newest_messages_in_memory(tmp_path: Path) -> 
     world.settle()
 
     assert not stream._tail.rows
+    world.close()
+
+
+EMPTY = NOTHING | {"stream": 1, "consumer": 1}  # all messages of S are gone, and their tables
+
+
+def purged(world: StoreWorld) -> HeldExecutor:
+    """Stage that all of S is gone, on a disk that takes its time."""
+    executor = world.executors["leafnode-commit"]
+    assert isinstance(executor, HeldExecutor)
+    executor.release()
+    world.turns.run()
+    [record] = world.store.streams()
+    assert record.store.remove_below(record.store.last_seq() + 1) == MESSAGES
+    world.turns.run()
+    return executor
+
+
+def test_tables_of_what_was_purged_go_some_with_each_commit(tmp_path: Path) -> None:
+    world = filled(open_store(tmp_path, TINY, executor=lambda _: HeldExecutor()))
+    executor = purged(world)
+    tables = []
+    while executor.jobs:
+        tables.append(left(tmp_path)["tables"])
+        executor.release()
+        world.turns.run()
+
+    steps = [before - after for before, after in pairwise(tables)]
+    assert max(steps) == limits.DELETE_SEGMENTS + 1  # the open one, too
+    assert left(tmp_path) == EMPTY
+    world.close()
+
+
+def test_a_crash_while_they_go_brings_no_message_back(tmp_path: Path) -> None:
+    source = tmp_path / "store"
+    world = filled(open_store(source, TINY, executor=lambda _: HeldExecutor()))
+    executor = purged(world)
+    copies: list[Path] = []
+    while executor.jobs:
+        copies.append(tmp_path / f"crash{len(copies)}")
+        shutil.copytree(source, copies[-1])
+        executor.release()
+        world.turns.run()
+    world.close()
+    assert len(copies) > 5
+
+    for number, copy in enumerate(copies):
+        with Inspection(copy / "leafnode.db") as inspection:
+            assert [one.problems for one in verify(inspection) if one is not None] == [[], []]
+        crashed = open_store(copy, TINY)
+        [record] = crashed.store.streams()
+        assert len(read_all(record.store, crashed.settle)) == (0 if number else MESSAGES)
+        if number:
+            assert record.store.append(b"s.1", 0, b"new", 1000) == MESSAGES + 1
+            crashed.settle()
+            found = left(copy)
+            assert (found["tables"], found["segment"], found["segment_index"]) == (1, 1, 0)
+        assert crashed.damage == []
+        crashed.close()
+
+
+def test_they_go_on_at_the_next_start_though_nobody_writes(tmp_path: Path) -> None:
+    source, copy = tmp_path / "store", tmp_path / "copy"
+    world = filled(open_store(source, TINY, executor=lambda _: HeldExecutor()))
+    executor = purged(world)
+    executor.release()
+    shutil.copytree(source, copy)
+    world.close()
+    assert left(copy)["tables"] > 10
+
+    again = open_store(copy, TINY)
+    again.turns.run()
+    again.clock.advance(limits.STORE_RETRY_NS)
+    again.settle()
+
+    assert left(copy) == EMPTY
+    again.close()
+
+
+def test_a_stream_that_is_deleted_meanwhile_goes_with_all_its_tables(tmp_path: Path) -> None:
+    world = filled(open_store(tmp_path, TINY, executor=lambda _: HeldExecutor()))
+    executor = purged(world)
+    for _ in range(2):
+        executor.release()
+        world.turns.run()
+
+    world.store.delete_stream("A", "S")
+    world.settle()
+
+    assert world.store.failed() is None
+    assert left(tmp_path) == NOTHING
+    world.close()
+
+
+def test_compact_drops_them(tmp_path: Path) -> None:
+    source, target = tmp_path / "store", tmp_path / "copy.db"
+    world = filled(open_store(source, TINY, executor=lambda _: HeldExecutor()))
+    purged(world).release()
+    copy_store(source / "leafnode.db", target, lambda _: None)
+
+    dropped = drop_dead(target, lambda _: None)
+
+    assert dropped > MESSAGES / 2
+    tables = "SELECT count(*) FROM sqlite_schema WHERE name GLOB 'm[0-9]*_[0-9]*'"
+    assert sqlite3.connect(target).execute(tables).fetchone() == (0,)
     world.close()
