@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from leafnode.leaf.link import Link
 from leafnode.leaf.rules import Between, hub_rules, spoke_rules
 from leafnode.leaf.terms import Terms
-from leafnode.limits import LEAF_ASKED_BYTES_MAX, LEAF_CONTROL_LINE_BYTES, LEAF_INTEREST_MAX
+from leafnode.limits import LEAF_CONTROL_LINE_BYTES, LEAF_INTEREST_MAX
 from leafnode.protocol import leaf_events as events
 from leafnode.protocol.errors import MaxAccountConnectionsExceeded, MaxSubscriptionsExceeded
 from leafnode.protocol.leaf_dialer import DialingSession
@@ -173,5 +173,4 @@ def _answer_bytes_max(own_bytes: int, hub_bytes: int) -> int:
 
     Truth: nats-server 2.15.1 server/jetstream_api.go jsMsgGetRequest, which has no form without it.
     """
-    asked_bytes = max(own_bytes, min(hub_bytes, LEAF_ASKED_BYTES_MAX))
-    return -(-asked_bytes * 4 // 3) + LEAF_CONTROL_LINE_BYTES
+    return -(-max(own_bytes, hub_bytes) * 4 // 3) + LEAF_CONTROL_LINE_BYTES

@@ -27,7 +27,7 @@ from leafnode.limits import (
 from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING, Outbound
 from leafnode.protocol import leaf_events as events
 from leafnode.protocol.leaf_errors import LeafViolation
-from leafnode.routing.lane import Lane
+from leafnode.routing.leaf_lane import LeafLane
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.subscription import Subscription
 
@@ -66,7 +66,7 @@ class Link(ShowsTls):
         self._session = session
         self._clock = clock
         self._outbound: Outbound | None = None
-        self._lane: Lane | None = None
+        self._lane: LeafLane | None = None
         self._terms: Terms | None = None
         self._making: Making | None = None  # its rules, while that takes turns
         self._rules: LinkRules | None = None
@@ -128,6 +128,11 @@ class Link(ShowsTls):
     def stale(self) -> bool:
         """Whether it is over because PINGs went unanswered."""
         return self._session.stale
+
+    @property
+    def is_amid(self) -> bool:
+        """Whether a message of the other side has begun to come and is not over."""
+        return self._lane is not None and self._lane.is_amid
 
     def kick(self) -> None:
         """End the link because an operator wants that; who dialed may dial again."""
@@ -277,7 +282,7 @@ class Link(ShowsTls):
         assert terms is not None, "it has begun"
         self._rules, peer.permissions = rules, rules.permissions
         self.linked_ns, self.linked_wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
-        self._lane = Lane(
+        self._lane = LeafLane(
             peer,
             max_payload_bytes=terms.max_payload_bytes,
             max_control_line_bytes=LEAF_CONTROL_LINE_BYTES,
