@@ -210,6 +210,7 @@ class Reloader:
         if parts & {Part.ACCOUNTS, Part.LOGINS}:
             sheds.append(server.authenticator.users)
             server.authenticator.apply(options, ready.users)
+        if parts & {Part.ACCOUNTS, Part.LOGINS, Part.TLS}:  # the time for a login goes by TLS, too
             server.follow_callout()
         if parts - _NOT_FOR_CLIENTS:
             is_news = client_ports.refresh(server)

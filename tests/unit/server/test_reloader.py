@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from leafnode.auth.users import Users
-from leafnode.clock import SystemClock
+from leafnode.clock import NS_PER_S, SystemClock
 from leafnode.config.account_options import AccountOptions, StreamExport, StreamImport
 from leafnode.config.import_check import ImportCheck
 from leafnode.config.listener_options import CertificatePair, ListenerTls
 from leafnode.config.options import (
+    AuthCalloutOptions,
     Authorization,
     HostPort,
     JetStreamOptions,
@@ -288,6 +289,25 @@ async def test_what_tls_warns_of_comes_and_goes_with_the_tls_in_force(
         assert server.warnings == []
 
     await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
+async def test_a_service_that_decides_on_logins_is_told_of_the_time_that_tls_gives_them(
+    tls: ListenerTls,
+) -> None:
+    callout = AuthCalloutOptions(issuer="A", auth_users=("s",))
+    users = (User("s", "p"),)
+    old = replace(OLD, authorization=Authorization(users=users, auth_callout=callout))
+
+    async def story(server: Server, file: File) -> None:
+        file.options = replace(old, tls=replace(tls, timeout_ns=5 * NS_PER_S))
+        assert await server.reload() == ""
+
+        asking = server.authenticator._callout
+        assert asking is not None
+        assert asking._server.timeout_ns == file.options.login_timeout_ns == 6 * NS_PER_S
+
+    await while_serving(old, story)
 
 
 @pytest.mark.real_loop
