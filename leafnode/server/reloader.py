@@ -204,7 +204,7 @@ class Reloader:
         sheds: list[Users] = []  # of before, for whom nobody asks any more
         for change in found:
             log.info("%s", line(change, options))
-        gone = server.account_set.apply(options) if Part.ACCOUNTS in parts else []
+        gone = server.account_set.begin(options) if Part.ACCOUNTS in parts else []
         if parts & {Part.ACCOUNTS, Part.JETSTREAM}:
             features.change_jetstream(server, ready.jetstream)
         if parts & {Part.ACCOUNTS, Part.LOGINS}:
@@ -212,6 +212,7 @@ class Reloader:
             server.authenticator.apply(options, ready.users)
         if parts & {Part.ACCOUNTS, Part.LOGINS, Part.TLS}:  # the time for a login goes by TLS, too
             server.follow_callout()
+        await server.account_set.end()
         if parts - _NOT_FOR_CLIENTS:
             is_news = client_ports.refresh(server)
             if server.websocket_authenticator is not None and ready.websocket_users is not None:
