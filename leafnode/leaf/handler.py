@@ -118,17 +118,19 @@ class HubLink(Link):
             raise LoopDetected(account.name)  # what hangs below us is our hub, too
         if not account.join(self.peer):
             raise MaxAccountConnectionsExceeded
-        max_payload_bytes = environment.max_payload_bytes
-        self.peer.max_answer_bytes = _answer_bytes_max(max_payload_bytes, info.max_payload)
         terms = Terms(
             name=info.server_name,
             side=side,
             headers=info.headers,
             traces=info.traces,
-            max_payload_bytes=max_payload_bytes,
             max_interest=LEAF_INTEREST_MAX,
         )
         self._begin(account, terms, self._rules_for(info))
+
+    def _max_payload_bytes(self) -> int:
+        own_bytes = self._environment.max_payload_bytes
+        self.peer.max_answer_bytes = _answer_bytes_max(own_bytes, self.session.hub.max_payload)
+        return own_bytes
 
     def _is_up(self) -> None:
         self._owner.link_up(self.session.hub)

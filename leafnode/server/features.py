@@ -184,6 +184,25 @@ async def change_remotes(server: Server, *, anew: bool) -> None:
     leaf_port.refresh(server)
 
 
+async def renew_links(server: Server) -> None:
+    """Let leaf links, and those that dial them, go by the bounds and times of now."""
+    features, leafnodes = server.features, server.options.leafnodes
+    if leafnodes is None:
+        return
+    features.leaf_environment = None
+    environment = leaf_port.leaf_environment(server)
+    for remote in features.remotes:
+        remote.adopt(environment, reconnect_ns=leafnodes.reconnect_ns)
+    accepted = list(server.leafs.open.values()) if server.leafs is not None else []
+
+    def adopted() -> Iterator[None]:
+        for link in accepted:
+            link.adopt(environment)
+            yield
+
+    await walk(server.turn.outbox, adopted())
+
+
 def links(server: Server) -> list[Link]:
     """Return the leaf links that are up, dialed and accepted."""
     dialed = (remote.link for remote in server.features.remotes)

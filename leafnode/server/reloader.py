@@ -136,6 +136,8 @@ class Reloader:
         if parts & {Part.REMOTES, Part.ACCOUNTS} or toggles:
             # A hub is told whether there is JetStream.
             await features.change_remotes(server, anew=toggles)
+        if parts & {Part.CLIENTS, Part.REMOTES}:
+            await features.renew_links(server)
         if parts & {Part.UPLINKS, Part.ACCOUNTS} or toggles:
             features.change_uplinks(server)
         if Part.SERIAL in parts:

@@ -192,6 +192,23 @@ async def test_remotes_come_and_go_and_those_that_are_the_same_stay() -> None:
 
 
 @pytest.mark.real_loop
+async def test_leaf_remotes_that_stay_go_by_the_bounds_and_times_of_the_reload() -> None:
+    async def story(server: Server, file: File) -> None:
+        (kept,) = server.features.remotes
+        leafnodes = LeafOptions(remotes=(STAYS,), reconnect_ns=5)
+        file.options = replace(OLD, max_payload_bytes=500, ping_max=9, leafnodes=leafnodes)
+
+        assert await server.reload() == ""
+
+        assert server.features.remotes == [kept]
+        environment = kept._environment
+        assert (environment.max_payload_bytes, environment.ping_max) == (500, 9)
+        assert kept._reconnect_ns == 5
+
+    await while_serving(replace(OLD, leafnodes=LeafOptions(remotes=(STAYS,))), story)
+
+
+@pytest.mark.real_loop
 async def test_a_warning_that_no_longer_holds_is_taken_back() -> None:
     async def story(server: Server, file: File) -> None:
         assert len(server.warnings) == 1
