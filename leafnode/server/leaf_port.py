@@ -206,6 +206,7 @@ def leaf_environment(server: Server) -> LeafEnvironment:
         random=server.random,
         dial=TcpDialer(
             server.turn,
+            random=server.random,
             write_rules=server.link_write_rules,
             websocket_terms=_websocket_terms(server),
         ),
