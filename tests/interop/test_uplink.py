@@ -169,17 +169,19 @@ async def test_a_large_message_whose_answer_is_larger_than_max_payload_ends_no_l
         assert (stream["protection"], stream["cuts"]) == ("asked", 0)
 
 
-@pytest.mark.parametrize("is_websocket", [False, True])
+@pytest.mark.parametrize("scheme", ["nats-leaf", "ws", "ws, packed"])
 async def test_a_message_at_the_hub_however_large_ends_no_link_when_it_is_asked_for(
-    tmp_path: Path, *, is_websocket: bool
+    tmp_path: Path, scheme: str
 ) -> None:
     """Its answer is 12 MiB here, and the gateway's max_payload 1 MiB."""
     ws_port = free_ports(1)[0]
-    listener = f"websocket {{ listen: 127.0.0.1:{ws_port}, no_tls: true }}"
+    listener = f"websocket {{ listen: 127.0.0.1:{ws_port}, no_tls: true, compression: true }}"
 
     def edge(hub: Hub) -> str:
-        url = f"ws://127.0.0.1:{ws_port}" if is_websocket else hub.leaf_url
-        return gateway_config(hub).replace(hub.leaf_url, url)
+        url = f"ws://127.0.0.1:{ws_port}" if scheme.startswith("ws") else hub.leaf_url
+        option = ", ws_compression: true" if "packed" in scheme else ""
+        before = f'"{hub.leaf_url}"'
+        return gateway_config(hub).replace(before, f'"{url}"{option}')
 
     with (
         running_hub(tmp_path / "hub", f"{HUB}\nmax_payload: 32MB\n{listener}") as hub,
