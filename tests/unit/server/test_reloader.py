@@ -34,6 +34,7 @@ from leafnode.config.serial_options import FramingOptions, SerialOptions, Serial
 from leafnode.errors import ConfigError
 from leafnode.files import FileReader
 from leafnode.net.tls_context import ServerTls
+from leafnode.server import features
 from leafnode.server.client_ports import FIRST_ONLY
 from leafnode.server.reload import changes
 from leafnode.server.reloader import NO_FILE
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from leafnode.bridge.bridge import Bridge
     from leafnode.server.reload import Change
 
 OLD = Options(port=-1)
@@ -629,3 +631,50 @@ async def test_what_serial_ports_read_is_stored_when_they_end(*, is_reload: bool
         os.close(wire)
         os.close(terminal)
     assert streams[0].payloads == [b"%d" % number for number in range(500)]
+
+
+@pytest.mark.real_loop
+async def test_a_reload_takes_nothing_of_what_is_stored_as_the_server_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wire, terminal = pty.openpty()
+    tty.setraw(terminal)
+    framing = FramingOptions(keep_first=True)
+    port = SerialPort(device=os.ttyname(terminal), name="scale", subject="s.a", framing=framing)
+    accounts = (AccountOptions("A"), AccountOptions("B"))
+    old = replace(OLD, accounts=accounts, serial=SerialOptions(ports=(port,), account="A"))
+    streams: list[FakeStream] = []
+    stop_bridge = features.stop_bridge
+
+    async def stopped(server: Server) -> None:
+        serial = server.features.serial
+        assert serial is not None
+        server.options = replace(old, serial=SerialOptions(ports=(port,), account="B"))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(stop_bridge(server))
+            tasks.create_task(features.change_serial(server))  # it was under way
+            while not serial.done():  # noqa: ASYNC110 -- it closes a real terminal
+                await asyncio.sleep(0)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            streams[0].commit()
+
+    async def story(server: Server, _: File) -> None:
+        bridge = server.features.bridge
+        assert bridge is not None
+        bridges.append(bridge)
+        streams.append(FakeStream(server.account("A"), b"s.>"))
+        os.write(wire, b"1\n2\n3\n")
+        async with asyncio.timeout(10):
+            while bridge.status()[0].queued < 3:  # noqa: ASYNC110 -- a real terminal
+                await asyncio.sleep(0)
+
+    bridges: list[Bridge] = []
+    monkeypatch.setattr(features, "stop_bridge", stopped)
+    try:
+        await while_serving(old, story)
+    finally:
+        os.close(wire)
+        os.close(terminal)
+    assert streams[0].payloads == [b"1", b"2", b"3"]
+    assert (bridges[0].status()[0].stored, bridges[0].lost) == (3, 0)
