@@ -481,6 +481,7 @@ UPLINK_ANSWER_BYTES: Final = 160  # what a PubAck is expected to cost, until one
 UPLINK_GATE_CHECK_NS: Final = 60 * NS_PER_S  # a closed window is looked at again: clocks are set
 UPLINK_COALESCE_BYTES: Final = 64 * KIB  # so much is not kept back any longer
 UPLINK_CEILING_STRIKES: Final = 2  # links that a hub closes for the size of the same message
+UPLINK_CEILING_ROUNDS: Final = 3  # of those, with a wait between: then nothing else is to blame
 UPLINK_CEILING_NS: Final = 3600 * NS_PER_S  # then that size is tried again
 UPLINK_CEILING_DOUBT_NS: Final = 60 * NS_PER_S  # so soon where others may be to blame; doubled
 UPLINK_UNTAKEN_NS: Final = 60 * NS_PER_S  # then what nobody at the hub wants is a dead letter

@@ -6,7 +6,8 @@ or of a user JWT shows only when the hub closes the link for a message beyond it
 its stream, once the uplink has asked the hub for what it has; among streams it is the largest of
 these. Live traffic of others may be to blame as well, so one time proves nothing, and two times
 only where all else that the link carried was less than this message: then nothing of it was as
-large. Where it was not, such messages are held for a while and tried again, not given up.
+large. Where it was not, such messages are held for a while and tried again, not given up; what has
+the link closed each time that it is tried, and nothing else does between, is to blame after all.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Suspect(NamedTuple):
     seq: int
     size: int
     own_bytes: int  # of it, and of what is in flight behind it and is not to blame
+    is_sure: bool = True  # the hub does not have it: of what is in flight it is the first
 
 
 class Ceiling:
@@ -39,6 +41,7 @@ class Ceiling:
         self._acked = 0  # the largest that the hub has stored since the link came up
         self._suspect: tuple[str, int] | None = None
         self._strikes = 0
+        self._rounds = 0  # of strikes of the suspect, and no link was closed between
         self.is_proven = False  # nothing else can have been too large
         self._doubt_ns = limits.UPLINK_CEILING_DOUBT_NS
 
@@ -59,15 +62,19 @@ class Ceiling:
         """
         suspect = max(suspects, key=lambda one: one.size, default=None)
         if suspect is None:
+            self._suspect = None
             return 0
         size = suspect.size
         if self._suspect != (suspect.stream, suspect.seq):
-            self._suspect, self._strikes = (suspect.stream, suspect.seq), 0
+            self._suspect, self._strikes, self._rounds = (suspect.stream, suspect.seq), 0, 0
         self._strikes += 1
         if self._strikes < limits.UPLINK_CEILING_STRIKES:
             return 0
-        self._suspect = None
-        self.is_proven = size > self._acked and carried_bytes - suspect.own_bytes < size
+        self._strikes = 0
+        self._rounds = self._rounds + 1 if suspect.is_sure else 0
+        is_sole = carried_bytes - suspect.own_bytes < size
+        is_sole = is_sole or self._rounds > limits.UPLINK_CEILING_ROUNDS
+        self.is_proven = size > self._acked and is_sole
         self._acked = min(self._acked, size - 1)  # it was stored under another bound
         self._bytes = size - 1
         self._until_ns = now_ns + self._lasts_ns()

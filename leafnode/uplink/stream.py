@@ -189,7 +189,8 @@ class StreamUplink:
         # Without all of the hub's word it may be stored, and what is behind it to blame.
         flying = flight.window.doubtful() if flight.has_all else [entry]
         own_bytes = sum(one.sent_size for one in flying)
-        return Suspect(self._options.stream, entry.seq, entry.sent_size, own_bytes)
+        what = (self._options.stream, entry.seq, entry.sent_size, own_bytes)
+        return Suspect(*what, is_sure=flight.has_all)
 
     def status(self) -> UplinkStatus:
         window, lag, trouble = self._flight.window, self._lag, self._trouble

@@ -146,6 +146,7 @@ def test_where_others_sent_as_much_it_is_held_for_longer_each_time_until_it_was_
     for _ in range(9):
         for _ in range(limits.UPLINK_CEILING_STRIKES):
             bound = ceiling.violated([Suspect("EV", 1, 3000, 3200)], now_ns, 6200)
+        ceiling.violated([], now_ns, 6200)  # one that nothing of ours can have brought about
         assert bound == 2999
         assert not ceiling.is_proven
         before_ns = now_ns
@@ -163,6 +164,42 @@ def test_where_others_sent_as_much_it_is_held_for_longer_each_time_until_it_was_
         ceiling.violated([Suspect("EV", 2, 3000, 3000)], 0, 3000)
     assert not ceiling.is_proven  # as large a one was stored over this link
     assert ceiling.max_bytes(limits.UPLINK_CEILING_DOUBT_NS) == 0
+
+
+def test_what_has_the_link_closed_at_each_try_and_nothing_else_does_between_is_to_blame() -> None:
+    """However much live traffic goes beside it."""
+
+    def tried(ceiling: Ceiling, *, is_sure: bool = True) -> bool:
+        for _ in range(limits.UPLINK_CEILING_STRIKES):
+            ceiling.violated([Suspect("EV", 1, 3000, 3000, is_sure)], 0, 1_000_000)
+        return ceiling.is_proven
+
+    ceiling = Ceiling()
+    assert [tried(ceiling) for _ in range(4)] == [False, False, False, True]
+    ceiling = Ceiling()
+    assert not any(tried(ceiling, is_sure=False) for _ in range(9))
+    ceiling = Ceiling()
+    for _ in range(9):  # another message, or none of ours, had it closed as well
+        assert not tried(ceiling)
+        ceiling.violated([alone("AL", 7, 100)], 0, 1_000_000)
+
+
+def test_a_message_beside_heavy_live_traffic_is_a_dead_letter_in_the_end() -> None:
+    world, cuts = site(dead_letter="DEAD")
+
+    def live() -> None:
+        if world.hub.is_connected():
+            world.account.publish(b"edge.live", LARGE[:1900])
+        world.clock.call_later(100 * NS_PER_MS, live)
+
+    live()
+    world.store("EV", LARGE, b"2")
+    world.clock.advance(8 * 60 * NS_PER_S + 4 * limits.UPLINK_REFUSED_MAX_NS)
+
+    assert [one for one in world.hub.payloads() if len(one) < 1900] == [b"2"]
+    assert world.side["DEAD"].payloads() == [LARGE]
+    tries = limits.UPLINK_CEILING_ROUNDS + 1
+    assert len(cuts) <= tries * limits.UPLINK_CEILING_STRIKES + 1
 
 
 def test_what_an_earlier_flight_sent_is_not_to_blame_for_the_end_of_this_link() -> None:
