@@ -114,7 +114,7 @@ class Enforcement:
         excess = store.msgs_of(subject) - most
         if excess == 1 and not self._is_running:
             try:
-                state = store.subject_state(subject)
+                state = store.subject_state(subject) if store.approach(subject) else None
                 if state is not None and store.remove((state.first_seq,)):
                     outbox = self._stream.context.account.system.outbox
                     outbox.work_left -= limits.REPLACED_WORK

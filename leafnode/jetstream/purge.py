@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from leafnode import limits
-from leafnode.errors import StoreCorrupt, StoreError
+from leafnode.errors import StoreBusy, StoreCorrupt, StoreError
 from leafnode.jetstream import notes, retention
 from leafnode.jetstream.thinning import Thinning
 
-_SUBJECTS_A_QUESTION: Final = 64  # of the stream, in a count, cost as much as one removed message
+_HELD_A_QUESTION: Final = 64  # subjects and sequences in a count cost as much as a removed message
 PURGE: Final = notes.PREFIX + "purge."
 ALL: Final = b">"
 _VERSION: Final = 1
@@ -33,9 +33,8 @@ class Purge:
     """Removes what matches `pattern` before `below_seq` (0: all), sparing the newest `keep`."""
 
     __slots__ = (
-        *("_below_seq", "_done", "_end_seq", "_follow", "_high_seq", "_keep", "_kept"),
-        *("_last_seq", "_left", "_low_seq", "_newest", "_pattern", "_preparing", "_removed"),
-        *("_round", "_stream", "_thinning", "name"),
+        *("_below_seq", "_done", "_end_seq", "_finding", "_follow", "_kept", "_last_seq", "_left"),
+        *("_newest", "_pattern", "_removed", "_round", "_stream", "_thinning", "name"),
     )
 
     def __init__(
@@ -64,10 +63,8 @@ class Purge:
         self._follow = follow
         self.name = name or PURGE + stream.context.nuid()
         self._thinning = Thinning()
-        self._preparing: Iterator[None] | None = None  # what matches is looked for
+        self._finding: Iterator[None] = iter(())  # what it removes is looked for
         self._below_seq = 0
-        self._keep = 0  # until `_below_seq` is found
-        self._low_seq = self._high_seq = 0  # between them is the first of the newest
         self._removed = 0
         self._kept = 0  # of these so many, on disk
         # Where the stream began and ended with the last slice: later removals may yet be undone.
@@ -102,10 +99,7 @@ class Purge:
         """Look at every subject, for the first time or once more."""
         self._round += 1
         self._removed = self._kept
-        self._below_seq, self._keep = self._end_seq, self._newest
-        self._low_seq, self._high_seq = self._stream.store.state().first_seq, self._end_seq
-        if self._pattern != ALL:
-            self._preparing = self._stream.store.prepare(self._pattern)
+        self._finding = self._find()
 
     def step(self) -> bool:
         """Remove some messages; True when there is nothing left to remove."""
@@ -113,13 +107,12 @@ class Purge:
         is_last = False
         if stream.closed:
             return True
-        if self._preparing is not None:
-            for _ in self._preparing:
+        try:
+            for _ in self._finding:
                 return False
-            self._preparing = None
-            self._thinning.begin(stream.store.names(self._pattern))
-        if self._keep and not self._seek():
-            return False
+        except StoreBusy:
+            self._finding = self._find()
+            raise
         try:
             is_last = self._remove_slice()
             if is_last:
@@ -191,26 +184,32 @@ class Purge:
         if error is None and of_round == self._round:
             self._kept += count
 
-    def _seek(self) -> bool:
-        """Come closer to the sequence from which on no more than `keep` messages match, by as many
-        questions as a turn has time for; True when it is found.
+    def _find(self) -> Iterator[None]:
+        """Look in steps for what matches, and for the sequence from which on no more than the
+        newest that are spared do.
         """
         store, end = self._stream.store, self._end_seq
         patterns = [] if self._pattern == ALL else [self._pattern]
+        yield from store.prepare(*patterns)
+        low, high = store.first_seq() if self._newest else end, end
         budget = limits.PURGE_TURN_MSGS
-        while self._low_seq < self._high_seq:
-            if budget <= 0:
-                return False
-            middle = (self._low_seq + self._high_seq) // 2
+        while low < high:
+            middle = (low + high) // 2
+            yield from store.prepare(*patterns, start_seq=middle)
             newest = store.num_pending(patterns, middle)
             newest -= store.num_pending(patterns, end)  # those came since
-            if newest <= self._keep:
-                self._high_seq = middle
+            if newest <= self._newest:
+                high = middle
             else:
-                self._low_seq = middle + 1
-            budget -= 1 + store.state().num_subjects // _SUBJECTS_A_QUESTION
-        self._below_seq, self._keep = self._low_seq, 0
-        return True
+                low = middle + 1
+            held = store.state().num_subjects + end - store.first_seq()
+            budget -= 1 + held // _HELD_A_QUESTION
+            if budget <= 0:
+                yield
+                budget = limits.PURGE_TURN_MSGS
+        self._below_seq = low
+        if patterns:
+            self._thinning.begin(store.names(*patterns))
 
     def _remove_slice(self) -> bool:
         store = self._stream.store

@@ -62,10 +62,18 @@ class Thinning:
         """
         self.taken = []
         places: set[int] = set()  # parts of the stream that were read in
+        missed = 0  # and that had none
         while (subject := self._next()) is not None:
             before = budget
             left = was_first = 0
-            while budget and left != 1 and (state := store.subject_state(subject)):
+            while budget and left != 1:
+                if not store.approach(subject):
+                    missed += 1
+                    if missed + len(places) > limits.PURGE_TURN_PLACES:
+                        return 0
+                    continue
+                if (state := store.subject_state(subject)) is None:
+                    break
                 if was_first:  # what lies between was looked through
                     budget = max(1, budget - (state.first_seq - was_first) // _SEQS_A_UNIT)
                 was_first = state.first_seq
@@ -73,7 +81,7 @@ class Thinning:
                 if not left:
                     break
                 places.add(state.first_seq // limits.SEGMENT_ROWS_MAX)
-                if len(places) > limits.PURGE_TURN_PLACES:
+                if missed + len(places) > limits.PURGE_TURN_PLACES:
                     return 0
                 self.removed += store.remove([state.first_seq])
                 self.newest = state.first_seq, subject

@@ -220,6 +220,10 @@ class StreamStore(Protocol):
         """How many staged messages a subject has."""
         ...
 
+    def approach(self, subject: bytes) -> bool:
+        """Look for a subject's oldest message in one place; True: it is known. Raises StoreBusy."""
+        ...
+
     def last_of(self, subject: bytes) -> int:
         """The sequence of a subject's newest staged message, 0 without any. Raises as `remove`."""
         ...
@@ -261,9 +265,7 @@ class StreamStore(Protocol):
         ...
 
     def deleted(self, first_seq: int, max_seqs: int, *, upto_seq: int = SEQ_MAX) -> list[int]:
-        """Sequences between first and last that hold no message, ascending, from `first_seq` to
-        `upto_seq`.
-        """
+        """Sequences from `first_seq` to `upto_seq` that hold no message, ascending."""
         ...
 
     def live(self, first_seq: int, max_seqs: int) -> list[int]:
@@ -277,9 +279,7 @@ class StreamStore(Protocol):
         ...
 
     def time_at(self, seq: int) -> int | None:
-        """When the first staged message from that sequence on was stored; None where there is
-        none. Raises as `remove` does.
-        """
+        """When the first staged message from there on was stored. Raises as `remove` does."""
         ...
 
     def get(self, seq: int, done: Callable[[StoredMsg | None], None]) -> None:

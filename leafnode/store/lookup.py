@@ -18,6 +18,7 @@ from leafnode import limits
 from leafnode.errors import StoreBusy
 from leafnode.store import listing
 from leafnode.store.api import SubjectState
+from leafnode.store.counting import num_pending, wanted_bits
 from leafnode.store.subject_counts import ANY_SUBJECT, subject_bits
 from leafnode.store.subjects import Patterns
 
@@ -30,10 +31,8 @@ if TYPE_CHECKING:
 
 # Up to here it pays to look at each subject before searching the tail for its newest message.
 LAST_SUBJECTS_MAX: Final = 64
-FEW_SUBJECTS: Final = 256  # more are likely to be in each segment
 _LAST_TS: Final = attrgetter("last_ts_ns")
 _LAST_SEQ: Final = attrgetter("last_seq")
-_MSGS: Final = attrgetter("msgs")
 
 
 def subject_state(index: StreamIndex, subject: Subject) -> SubjectState:
@@ -43,9 +42,8 @@ def subject_state(index: StreamIndex, subject: Subject) -> SubjectState:
 
 def first_seq(index: StreamIndex, subject: Subject) -> int:
     """Return the exact begin of a subject that has messages."""
-    if subject.first_stale or subject.first_seq < index.first_seq:
-        subject.first_seq = _first_of(index, subject)
-        subject.first_stale = False
+    while not approach(index, subject):
+        pass
     return subject.first_seq
 
 
@@ -172,61 +170,6 @@ def size_of(index: StreamIndex, seq: int) -> int:
     """Return what a live message counts for in bytes; 0 where there is none."""
     found = _find(index, seq)
     return 0 if found is None else found[0].sizes[found[1]]
-
-
-def num_pending(index: StreamIndex, patterns: Sequence[bytes], start_seq: int) -> int:
-    """Return how many messages from `start_seq` on match any pattern (none given: all).
-
-    Reads the columns of the segments on the shorter side of `start_seq` only.
-    """
-    if start_seq > index.last_seq:
-        return 0
-    sids = index.subjects.sids(patterns)
-    if sids is not None and not sids:
-        return 0
-    if start_seq <= index.first_seq:
-        return _total(index, sids)
-    segment, others, is_upper = _shorter_side(index, start_seq)
-    upper = _live_from(index.columns(segment), segment, sids, start_seq)
-    wanted = wanted_bits(sids)
-    beside = sum(_live(index, other, sids, wanted) for other in others)
-    if is_upper:
-        return upper + beside
-    lower = _live(index, segment, sids, wanted) - upper
-    return _total(index, sids) - lower - beside
-
-
-def _shorter_side(index: StreamIndex, seq: int) -> tuple[Segment, list[Segment], bool]:
-    """Return the segment of a sequence, and those behind it, or before it where they are fewer."""
-    position = index.segment_index(seq)
-    is_upper = 2 * position >= len(index.segments)
-    others = index.segments[position + 1 :] if is_upper else index.segments[:position]
-    return index.segments[position], others, is_upper
-
-
-def prepare_pending(
-    index_of: Callable[[], StreamIndex], patterns: Sequence[bytes], start_seq: int
-) -> Iterator[None]:
-    """Read in steps what `num_pending` would: of a few subjects the counts are remembered."""
-    index = index_of()
-    if not index.first_seq < start_seq <= index.last_seq:
-        return
-    sids = index.subjects.sids(patterns)
-    if not sids:
-        return
-    wanted, few = wanted_bits(sids), sids if len(sids) <= FEW_SUBJECTS else ()
-    for segment in _shorter_side(index, start_seq)[1]:
-        counts = segment.counts
-        if counts is None or not segment.may_have(wanted) or counts.of(sids) is not None:
-            continue
-        if index_of() is not index or index.segment_at(segment.first_seq) is not segment:
-            return
-        index.columns(segment).counts()
-        for sid in few:
-            one = frozenset((sid,))
-            if counts.of(one) is None:
-                counts.learn(sid, _live(index, segment, one, wanted))
-        yield
 
 
 def num_subjects(
@@ -366,25 +309,12 @@ def _gaps(segment: Segment, columns: Columns, first: int, last: int) -> Iterator
     return compress(range(first, last + 1), map(not_, held[first - base : last - base + 1]))
 
 
-def wanted_bits(sids: frozenset[int] | None) -> int:
-    """Return the bits of these subjects; those of all where they are many."""
-    if sids is None or len(sids) > FEW_SUBJECTS:
-        return ANY_SUBJECT
-    return subject_bits(sids)
-
-
 def without(segments: Iterable[Segment], sids: frozenset[int] | None) -> frozenset[int]:
     """Return the numbers of those segments that have none of these subjects."""
     wanted = wanted_bits(sids)
     if wanted == ANY_SUBJECT:  # nobody looks: every segment may have one
         return frozenset()
     return frozenset(segment.no for segment in segments if not segment.may_have(wanted))
-
-
-def _total(index: StreamIndex, sids: frozenset[int] | None) -> int:
-    if sids is None:
-        return index.msgs
-    return sum(map(_MSGS, map(index.subjects.by_sid.__getitem__, sids)))
 
 
 def _newest_since(index: StreamIndex, pattern: bytes, from_seq: int) -> int:
@@ -401,58 +331,26 @@ def _newest_since(index: StreamIndex, pattern: bytes, from_seq: int) -> int:
     return 0
 
 
-def _live(index: StreamIndex, segment: Segment, sids: frozenset[int] | None, wanted: int) -> int:
-    """Return how many live messages of these subjects the segment has."""
-    if sids is None:
-        return segment.live
-    if not segment.may_have(wanted):
-        return 0
-    known = None if segment.counts is None else segment.counts.of(sids)
-    if known is not None:
-        return known
-    columns = index.columns(segment)
-    counts = columns.counts()
-    if len(counts) < len(sids):
-        found = sum(msgs for sid, msgs in counts.items() if sid in sids)
-    else:
-        found = sum(counts.get(sid, 0) for sid in sids)
-    return found - _dead_of(columns, segment, sids, segment.first_seq)
-
-
-def _live_from(
-    columns: Columns, segment: Segment, sids: frozenset[int] | None, from_seq: int
-) -> int:
-    slot = columns.slot(from_seq)
-    if sids is None:
-        return len(columns) - slot - segment.dead_from(from_seq)
-    found = sum(map(sids.__contains__, columns.sids[slot:]))
-    return found - _dead_of(columns, segment, sids, from_seq)
-
-
-def _dead_of(columns: Columns, segment: Segment, sids: frozenset[int], from_seq: int) -> int:
-    """Return how many dead rows of these subjects lie at or after `from_seq`."""
-    if not segment.dead_count:
-        return 0
-    first = from_seq - segment.first_seq
-    return sum(
-        columns.sids[columns.slot(segment.first_seq + offset)] in sids
-        for offset in segment.dead_offsets()
-        if offset >= first
-    )
-
-
-def _first_of(index: StreamIndex, subject: Subject) -> int:
-    """Search forward from what is known to be no later than the subject's oldest message."""
+def approach(index: StreamIndex, subject: Subject) -> bool:
+    """Search in one segment forward from what is known to be no later than the subject's oldest
+    message; True when that is known. The subject has some.
+    """
+    if not (subject.first_stale or subject.first_seq < index.first_seq):
+        return True
     from_seq = max(subject.first_seq, index.first_seq)
     sids = frozenset((subject.sid,))
     wanted = subject_bits(sids)
     for segment in index.segments[max(0, index.segment_index(from_seq)) :]:
         columns = _columns_with(index, segment, sids, wanted)
-        if columns is not None:
-            for slot in columns.slots_from(subject.sid, columns.slot(from_seq)):
-                seq = segment.first_seq + columns.offsets[slot]
-                if not segment.is_dead(seq):
-                    return seq
+        if columns is None:
+            continue
+        for slot in columns.slots_from(subject.sid, columns.slot(from_seq)):
+            seq = segment.first_seq + columns.offsets[slot]
+            if not segment.is_dead(seq):
+                subject.first_seq, subject.first_stale = seq, False
+                return True
+        subject.first_seq, subject.first_stale = segment.last_seq + 1, True
+        return False
     raise AssertionError(f"subject {subject.sid} counts {subject.msgs} messages and has none")
 
 
@@ -481,8 +379,7 @@ def _columns_with(
         return None
     if segment.counts is not None and segment.counts.of(sids) == 0:
         return None
-    columns = index.columns(segment)
-    return None if sids.isdisjoint(columns.counts()) else columns
+    return index.columns(segment)
 
 
 def _find(index: StreamIndex, seq: int) -> tuple[Columns, int] | None:

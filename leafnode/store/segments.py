@@ -48,7 +48,7 @@ class Columns:
     Rows are only added. What was removed since is marked in the segment, not here.
     """
 
-    __slots__ = ("_counted", "_counts", "first_seq", "offsets", "sids", "sizes", "times")
+    __slots__ = ("_counted", "_counts", "_gaps", "first_seq", "offsets", "sids", "sizes", "times")
 
     def __init__(self, first_seq: int) -> None:
         self.first_seq = first_seq
@@ -58,6 +58,7 @@ class Columns:
         self.times = array("q")
         self._counts: dict[int, int] = {}
         self._counted = 0
+        self._gaps = b""  # of times that are not made yet
 
     def __len__(self) -> int:
         return len(self.sids)
@@ -175,11 +176,21 @@ class Columns:
             raise StoreCorrupt(f"the index of a segment has {len(raw)} bytes for {count} rows")
         columns = Columns(first_seq)
         steps = _from_bytes("I", raw[start : start + size])
-        columns.offsets = array("I", accumulate(steps))
+        is_whole = count and not steps[0] and steps.count(1) == count - 1
+        columns.offsets = array("I", range(count) if is_whole else accumulate(steps))
         columns.sids = _from_bytes("I", raw[start + size : start + 2 * size])
         columns.sizes = _from_bytes("I", raw[start + 2 * size : start + 3 * size])
-        columns.times = array("q", accumulate(_from_bytes("q", raw[start + 3 * size :])))
+        columns._gaps = bytes(raw[start + 3 * size :])
+        del columns.times  # few ask for them: see below
         return columns
+
+    def __getattr__(self, name: str) -> array[int]:
+        """Make the times of decoded columns when they are first asked for: a third of it all."""
+        if name != "times":
+            raise AttributeError(name)
+        self.times = array("q", accumulate(_from_bytes("q", memoryview(self._gaps))))
+        self._gaps = b""
+        return self.times
 
 
 class Segment:

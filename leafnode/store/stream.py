@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreError, StoreFailed
 from leafnode.protocol.subject import is_literal
-from leafnode.store import ask, lookup, writes
+from leafnode.store import ask, counting, lookup, writes
 from leafnode.store.api import SEQ_MAX
 from leafnode.store.forgetting import Forgetting
 from leafnode.store.hot import Hot
@@ -179,7 +179,7 @@ class SqliteStream:
 
     def prepare(self, *patterns: bytes, start_seq: int = 0) -> Iterator[None]:
         yield from self.index.subjects.prepare(patterns)
-        yield from lookup.prepare_pending(lambda: self.index, patterns, start_seq)
+        yield from counting.prepare_pending(lambda: self.index, patterns, start_seq)
 
     def names(self, *patterns: bytes) -> Iterator[bytes]:
         self._check_intact()
@@ -189,6 +189,11 @@ class SqliteStream:
         self._check_intact()
         known = self.index.subjects.by_name.get(subject)
         return 0 if known is None else known.msgs
+
+    def approach(self, subject: bytes) -> bool:
+        self._check_intact()
+        known = self.index.subjects.by_name.get(subject)
+        return known is None or not known.msgs or lookup.approach(self.index, known)
 
     def last_of(self, subject: bytes) -> int:
         self._check_intact()
@@ -213,7 +218,7 @@ class SqliteStream:
 
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
         self._check_intact()
-        return lookup.num_pending(self.index, patterns, start_seq)
+        return counting.num_pending(self.index, patterns, start_seq)
 
     def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> Counting:
         self._check_intact()

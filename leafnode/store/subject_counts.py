@@ -11,10 +11,12 @@ from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import SUBJECT_ROWS_COUNTED, SUBJECTS_COUNTED_MAX
+from leafnode.limits import LISTS_COUNTED_MAX, SUBJECT_ROWS_COUNTED, SUBJECTS_COUNTED_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    Patterns = tuple[bytes, ...]
 
 SUBJECT_BITS: Final = 4096  # of a segment's subjects, by their id
 ANY_SUBJECT: Final = -1  # every bit
@@ -29,9 +31,11 @@ def subject_bits(sids: Iterable[int]) -> int:
 
 
 class SubjectCounts:
-    """Live rows for each subject id of one segment; where it has many, of those with most rows."""
+    """Live rows for each subject id of one segment; where it has many, of those with most rows, and
+    of lists of patterns that were asked for last.
+    """
 
-    __slots__ = ("_is_whole", "_msgs", "_sids", "bits")
+    __slots__ = ("_is_whole", "_lists", "_msgs", "_sids", "bits")
 
     def __init__(self, counts: Mapping[int, int]) -> None:
         self.bits = subject_bits(counts)
@@ -40,19 +44,37 @@ class SubjectCounts:
         counted = sorted(sid for sid, msgs in counts.items() if msgs >= least)
         self._sids = array("I", counted)
         self._msgs = array("H", map(counts.__getitem__, counted))
+        # No subject that comes later has rows in a sealed segment: these stay right.
+        self._lists: dict[Patterns, tuple[frozenset[int], int]] = {}
 
-    def learn(self, sid: int, msgs: int) -> None:
-        """Count one more from now on, which has so many rows, where there is room."""
-        if len(self._sids) < SUBJECTS_COUNTED_MAX:
-            slot = bisect_left(self._sids, sid)
-            self._sids.insert(slot, sid)
-            self._msgs.insert(slot, msgs)
+    def learn(self, sid: int, msgs: int) -> bool:
+        """Count one more from now on, which has so many rows; False: there is no room."""
+        if len(self._sids) >= SUBJECTS_COUNTED_MAX:
+            return False
+        slot = bisect_left(self._sids, sid)
+        self._sids.insert(slot, sid)
+        self._msgs.insert(slot, msgs)
+        return True
+
+    def learn_list(self, patterns: Patterns, sids: frozenset[int], msgs: int) -> None:
+        """Count rows of these patterns, which stand for these ids, from now on."""
+        if len(self._lists) >= LISTS_COUNTED_MAX:
+            del self._lists[next(iter(self._lists))]
+        self._lists[patterns] = sids, msgs
+
+    def of_list(self, patterns: Patterns) -> int | None:
+        """Return the rows of these patterns; None where they are not counted."""
+        known = self._lists.get(patterns)
+        return None if known is None else known[1]
 
     def drop(self, sid: int) -> None:
         """Count the removal of one row."""
         slot = self._slot(sid)
         if slot >= 0:
             self._msgs[slot] -= 1
+        for patterns, (sids, msgs) in self._lists.items():
+            if sid in sids:
+                self._lists[patterns] = sids, msgs - 1
 
     def items(self) -> list[tuple[int, int]] | None:
         """Return ids and their rows; None where not all are counted."""

@@ -50,7 +50,7 @@ class Edge:
         environment = LeafEnvironment(
             clock=clock,
             random=rng,
-            dial=TcpDialer(turn, random=rng),
+            dial=TcpDialer(turn),
             outbox=turn.outbox,
             loop_subjects=LoopSubjects(rng),
             next_cid=lambda: next(cids),

@@ -165,6 +165,9 @@ class FakeStream:
         self._ask()
         return iter({m.subject for m in self.msgs.values() if _wanted(patterns, m.subject)})
 
+    def approach(self, subject: bytes) -> bool:
+        return True
+
     def msgs_of(self, subject: bytes) -> int:
         self._ask()
         return sum(msg.subject == subject for msg in self.msgs.values())

@@ -190,6 +190,26 @@ def test_the_newest_that_are_kept_are_looked_for_in_turns_and_later_ones_do_not_
     assert (world.state()["messages"], world.state()["first_seq"]) == (4, 8)
 
 
+def test_what_cannot_be_looked_for_just_now_is_looked_for_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = filled()
+    store = world.js.streams["S"].store
+    count, refused = store.num_pending, iter([True, True, False])
+
+    def busy_at_first(patterns: list[bytes], start_seq: int) -> Any:
+        if next(refused, False):
+            raise StoreBusy("not now")
+        return count(patterns, start_seq)
+
+    monkeypatch.setattr(store, "num_pending", busy_at_first)
+    answers = world.request("$JS.API.STREAM.PURGE.S", b'{"filter":"s.*","keep":3}')
+    world.clock.advance(10 * limits.DELIVER_RETRY_NS)
+    world.settle()
+
+    assert json.loads(answers[0].payload)["purged"] == 7
+
+
 def test_one_question_finds_where_all_consumers_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     world = filled()
     for name in ("A", "B", "C"):

@@ -88,6 +88,20 @@ def test_a_turn_reads_few_parts_of_the_stream(monkeypatch: pytest.MonkeyPatch) -
     assert filled.store.state().msgs == len(names)
 
 
+def test_where_a_subject_is_looked_for_in_vain_costs_as_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    filled = Filled(b"a")
+    filled.thinning.begin([b"a"])
+    looks = iter([False] * (2 * limits.PURGE_TURN_PLACES + 2))
+    monkeypatch.setattr(filled.store, "approach", lambda _: next(looks, True))
+
+    assert [filled.take(100), filled.take(100)] == [0, 0]
+    assert filled.thinning.removed == 0
+    assert filled.take(100) > 0
+    assert filled.thinning.removed == 2
+
+
 def test_what_is_added_is_looked_at_last_and_once() -> None:
     filled = Filled(b"a", b"b")
     filled.thinning.begin([b"a"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leafnode.store import lookup, subject_counts
+from leafnode.store import subject_counts
 from leafnode.store.api import SubjectState
 from tests.sim.committer import SMALL, StoreWorld, open_store
 
@@ -36,64 +36,6 @@ def world(tmp_path: Path) -> Iterator[StoreWorld]:
 @pytest.fixture
 def stream(world: StoreWorld) -> SqliteStream:
     return world.store._streams["A", "S"]
-
-
-def test_pending_from_the_first_sequence_on_reads_nothing(
-    world: StoreWorld, stream: SqliteStream
-) -> None:
-    assert stream.num_pending([b"odd"], 1) == 21
-    assert stream.num_pending([], 0) == 41
-    assert world.store._cache.reads == 0
-
-
-def test_pending_reads_the_shorter_side_of_the_start(
-    world: StoreWorld, stream: SqliteStream
-) -> None:
-    assert stream.num_pending([b"odd"], 6) == 18
-    assert world.store._cache.reads == 1  # segment 2; how many the first one has is known
-
-    assert stream.num_pending([b"odd"], 38) == 2
-    assert world.store._cache.reads == 2  # segment 10; the open one is in memory
-
-
-@pytest.mark.parametrize("restarted", [False, True])
-def test_what_was_removed_is_not_pending(tmp_path: Path, *, restarted: bool) -> None:
-    world = open_store(tmp_path, BOUNDS)
-    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
-    for seq in range(1, 42):
-        stream.append(b"odd" if seq % 2 else b"even", 0, b"", 1000)
-    stream.remove([2, 7, 9])
-    world.settle()
-    if restarted:
-        world.close()
-        world = open_store(tmp_path, BOUNDS)
-        stream = world.store._streams["A", "S"]
-    world.store._cache.reads = 0
-
-    assert stream.num_pending([b"odd"], 11) == 16
-    assert stream.num_pending([b"even"], 11) == 15
-    assert stream.num_pending([b"even"], 1) == 19
-    assert world.store._cache.reads == 1  # segment 3, of the start
-    assert stream.remove_below(13) == 9
-    assert stream.subject_state(b"odd") == SubjectState(15, 13, 41)
-    assert stream.subject_state(b"even") == SubjectState(14, 14, 40)
-    world.close()
-
-
-def test_what_a_purge_takes_from_whole_segments_is_known(
-    world: StoreWorld, stream: SqliteStream
-) -> None:
-    assert stream.remove_below(22) == 21
-    assert world.store._cache.reads == 1  # the sixth segment goes in part
-    assert stream.subject_state(b"odd") == SubjectState(10, 23, 41)
-    assert stream.subject_state(b"even") == SubjectState(10, 22, 40)
-
-
-def test_pending_without_patterns_reads_one_segment(
-    world: StoreWorld, stream: SqliteStream
-) -> None:
-    assert stream.num_pending([], 18) == 24
-    assert world.store._cache.reads <= 1
 
 
 def test_seq_at_reads_one_segment(world: StoreWorld, stream: SqliteStream) -> None:
@@ -162,6 +104,32 @@ def test_the_newest_of_a_subject_may_lie_many_segments_back(
     assert stream.subject_state(b"rare") == SubjectState(2, 42, 43)
 
 
+def test_the_oldest_of_a_subject_is_approached_a_segment_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject_counts, "SUBJECTS_COUNTED_MAX", 2)
+    monkeypatch.setattr(subject_counts, "SUBJECT_BITS", 8)  # so that all look as if they had it
+    world = open_store(tmp_path, BOUNDS)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for seq in range(1, 42):
+        stream.append(b"rare" if seq in {1, 30, 35} else b"s.%d" % seq, 0, b"", 1000 + seq)
+    world.settle()
+    stream.remove([1])
+    world.store._cache.reads = 0
+
+    looks = 0
+    while not stream.approach(b"rare"):
+        looks += 1
+        assert world.store._cache.reads <= looks
+    assert looks > 1
+    world.store._cache.reads = 0
+
+    assert stream.subject_state(b"rare") == SubjectState(2, 30, 35)
+    assert world.store._cache.reads == 0
+    assert stream.approach(b"not there")
+    world.close()
+
+
 def test_seq_at_passes_over_what_is_dead(world: StoreWorld, stream: SqliteStream) -> None:
     stream.remove([18, 19, 41])
 
@@ -218,11 +186,6 @@ def test_a_read_of_a_rare_subject_reads_few_segments(
     assert one.disk.count("SELECT columns") <= len(wanted)
 
 
-def test_many_subjects_are_not_looked_for_one_by_one() -> None:
-    assert lookup.wanted_bits(None) == lookup.wanted_bits(frozenset(range(300))) == -1
-    assert lookup.wanted_bits(frozenset({1, 4098})) == 0b110
-
-
 def test_the_ends_of_a_subject_are_not_looked_for_where_all_of_it_is_gone(
     world: StoreWorld, stream: SqliteStream
 ) -> None:
@@ -235,29 +198,3 @@ def test_the_ends_of_a_subject_are_not_looked_for_where_all_of_it_is_gone(
     assert world.store._cache.reads <= 1
     assert stream.subject_state(b"even") == SubjectState(10, 2, 20)
     assert world.store._cache.reads <= 2
-
-
-def test_a_count_from_the_middle_on_is_prepared_a_segment_in_each_step(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(subject_counts, "SUBJECTS_COUNTED_MAX", 2)
-    world = open_store(tmp_path, BOUNDS)
-    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
-    for seq in range(1, 42):
-        stream.append(b"rare" if seq % 4 == 1 else b"s.%d" % seq, 0, b"", 1000 + seq)
-    world.settle()
-    world.store._cache.reads = 0
-
-    monkeypatch.setattr(subject_counts, "SUBJECTS_COUNTED_MAX", 100)
-    steps = 0
-    for _ in stream.prepare(b"rare", start_seq=22):
-        steps += 1
-        assert world.store._cache.reads <= steps
-    assert steps == 5  # segments behind the middle one; the open one is in memory
-    world.store._cache.reads = 0
-
-    assert stream.num_pending([b"rare"], 22) == 5
-    assert world.store._cache.reads <= 1  # of the middle, where it begins
-    stream.remove([29])
-    assert stream.num_pending([b"rare"], 22) == 4
-    world.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leafnode.limits import SUBJECT_ROWS_COUNTED, SUBJECTS_COUNTED_MAX
+from leafnode.limits import LISTS_COUNTED_MAX, SUBJECT_ROWS_COUNTED, SUBJECTS_COUNTED_MAX
 from leafnode.store.subject_counts import SubjectCounts, subject_bits
 
 
@@ -77,3 +77,16 @@ def test_a_subject_that_was_counted_once_is_counted_from_then_on() -> None:
     for sid in range(10, 2 * SUBJECTS_COUNTED_MAX):
         counts.learn(sid, 1)
     assert counts.of(frozenset({2 * SUBJECTS_COUNTED_MAX - 1})) is None  # no more than so many
+
+
+def test_lists_of_patterns_that_were_counted_last_are_counted_from_then_on() -> None:
+    counts = SubjectCounts(dict.fromkeys(range(SUBJECTS_COUNTED_MAX + 1), 2))
+    counts.learn_list((b"a.*",), frozenset({7, 8}), 4)
+    counts.learn_list((b"b.*",), frozenset({9}), 2)
+
+    counts.drop(8)
+
+    assert (counts.of_list((b"a.*",)), counts.of_list((b"b.*",))) == (3, 2)
+    for number in range(LISTS_COUNTED_MAX - 1):
+        counts.learn_list((b"%d.*" % number,), frozenset({1}), 1)
+    assert (counts.of_list((b"a.*",)), counts.of_list((b"b.*",))) == (None, 2)
