@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Gathered(NamedTuple):
     """One message's worth: the last reading of a subject, and what was made of all.
 
-    `is_kept`: the device keeps one of them until it hears that it is stored.
+    `is_kept`: the device keeps one of them until it hears that it is stored. Then `reading` is the
+    last of those: by its id it is found again.
     """
 
     subject: bytes
@@ -56,14 +57,18 @@ class Windows:
     ) -> None:
         """Add a reading. `fields` are published; `raw`, by the device's names, fill templates."""
         assert self.has_room(subject), "the windows are ended first"
-        window = self._windows.pop(subject, None) or _Window()
-        self._windows[subject] = window  # the subject of the last reading is the last
+        window = self._windows.get(subject) or _Window()
         window.add(fields)
-        window.reading, window.raw, window.wall_ns = reading, raw, wall_ns
-        window.is_kept = window.is_kept or reading.receipt is not None
+        window.raw, window.wall_ns = raw, wall_ns
+        if reading.receipt is not None or not window.is_kept:
+            self._windows.pop(subject, None)
+            self._windows[subject] = window  # the subject of the last reading is the last
+            window.reading, window.is_kept = reading, reading.receipt is not None
 
     def end(self) -> list[Gathered]:
-        """Return what was gathered, the subject of the last reading last, and begin anew."""
+        """Return what was gathered, and begin anew. The subject of the last reading is the last, of
+        the last that a device keeps if there is one.
+        """
         ended, self._windows = self._windows, {}
         return [
             Gathered(
@@ -74,7 +79,7 @@ class Windows:
                 window.wall_ns,
                 window.is_kept,
             )
-            for subject, window in ended.items()
+            for subject, window in sorted(ended.items(), key=lambda one: one[1].is_kept)
             if window.reading is not None and window.raw is not None
         ]
 

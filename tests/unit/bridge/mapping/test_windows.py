@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.bridge.mapping.windows import Windows
-from leafnode.bridge.reading import Reading
+from leafnode.bridge.reading import Reading, Receipt
 from leafnode.config import serial_bounds
 
 
@@ -62,6 +62,20 @@ def test_subjects_are_gathered_apart_and_the_last_reading_comes_last() -> None:
         (b"a", {"n": 2}),
     ]
     assert windows.end() == []
+
+
+def test_what_a_device_keeps_comes_last_and_by_the_last_that_it_keeps() -> None:
+    windows = Windows(("count", "last"))
+    said = [(b"a", 1), (b"b", 2), (b"a", None), (b"c", None), (b"b", None)]
+    for index, (subject, seq) in enumerate(said):
+        receipt = Receipt(7, seq) if seq is not None else None
+        windows.add(subject, Reading(b"%d" % index, b"", receipt=receipt), {"n": index}, {}, index)
+
+    assert [(made.subject, made.reading.msg_id, made.is_kept) for made in windows.end()] == [
+        (b"c", b"3", False),
+        (b"a", b"0", True),
+        (b"b", b"1", True),
+    ]
 
 
 def test_there_is_room_for_no_more_subjects_than_the_bound() -> None:
