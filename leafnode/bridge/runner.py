@@ -161,6 +161,7 @@ class PortRunner:
             if self._boards is not None:
                 self._boards.leave()
             try:
+                self._awaited.clear()  # it has read already what it has read
                 self._mapper.take_all()
                 self._guard(self._work)
                 if self._deferred:

@@ -59,6 +59,8 @@ def confine(memory_bytes: int, cpu_s: int, parent: int) -> None:
         bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (bound, bound))
     os.nice(_NICENESS)
+    # systemd tells every process of a service to stop: this one decides first what was read.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with contextlib.suppress(ImportError, OSError, AttributeError):
         import ctypes  # the one way to prctl; where it is missing the pipe's end and RLIMIT_CPU do
 

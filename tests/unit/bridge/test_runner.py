@@ -307,6 +307,21 @@ def test_a_port_that_opens_after_the_stop_is_closed_by_its_thread() -> None:
     world.line.device.close()
 
 
+def test_a_port_that_ends_while_it_waits_for_another_stores_what_it_had_read() -> None:
+    world = World(line_port())
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.runner.wait_for(World(line_port()).runner)
+        world.say(b"1\n2\n")
+        await world.until(lambda: world.runner.status().bytes_in == 4)
+        assert world.runner.status().frames == 0
+
+    run(world, story)
+
+    assert world.stream.payloads == [b"1", b"2"]
+
+
 def test_silence_is_counted_from_the_last_byte() -> None:
     world = World(line_port())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,24 @@ def test_it_answers_on_its_pipes_until_they_are_closed() -> None:
 
     assert said == b'RF\0\0\0\x07{"a":1}'
     assert ended == "it ended with status 0"
+
+
+def test_a_service_that_is_stopped_leaves_it_to_decide_what_was_read() -> None:
+    async def story() -> bytes:
+        async with asyncio.timeout(20):
+            running, told = started("json:loads")
+            pipes = await told.began
+            os.set_blocking(pipes.from_it, True)
+            ready = (await asyncio.to_thread(os.read, pipes.from_it, 100))[:1]
+            assert running._group is not None
+            os.killpg(running._group, signal.SIGTERM)
+            os.write(pipes.to_it, pipe.request(b'{"a":1}'))
+            answer = await asyncio.to_thread(os.read, pipes.from_it, 100)
+            pipes.close()
+            await told.ended
+            return ready + answer
+
+    assert asyncio.run(story()) == b'RF\0\0\0\x07{"a":1}'
 
 
 def test_one_that_is_killed_ends_whenever_that_is() -> None:
