@@ -82,14 +82,16 @@ class FileReader:
         self._job: asyncio.Future[Any] | None = None
 
     async def run(self, work: Callable[[], T], what: str, timeout_ns: int) -> T:
-        """Return what `work` returns, or raise what it raises. HungError, of `what`: it hangs."""
-        timeout_s = timeout_ns / NS_PER_S
+        """Return what `work` returns, or raise what it raises. HungError, of `what`: it hangs, or
+        others before it take so long.
+        """
+        until = asyncio.get_running_loop().time() + timeout_ns / NS_PER_S
         while self._job is not None and not self._job.done():  # others may wait for it, too
-            await _end_of(self._job, what, timeout_s)
+            await _end_of(self._job, what, until)
         job = self._begin(work)
         job.add_done_callback(_forget)
         self._job = job
-        await _end_of(job, what, timeout_s)
+        await _end_of(job, what, until)
         if self._job is job:
             self._job = None
         try:
@@ -99,8 +101,9 @@ class FileReader:
         return result
 
 
-async def _end_of(job: asyncio.Future[Any], what: str, timeout_s: float) -> None:
-    await asyncio.wait([job], timeout=timeout_s)
+async def _end_of(job: asyncio.Future[Any], what: str, until: float) -> None:
+    left_s = max(0, until - asyncio.get_running_loop().time())
+    await asyncio.wait([job], timeout=left_s)
     if not job.done():
         raise HungError(what)
 

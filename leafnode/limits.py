@@ -221,7 +221,7 @@ assert LOOKUPS_SLOW_MAX < LOOKUPS_UNPROVEN_MAX < LOOKUPS_MAX
 # --- leaf protocol; nats-server server/leafnode.go, measured on 2.15.1
 LEAF_PORT: Final = 7422
 LEAF_CONTROL_LINE_BYTES: Final = 16 * MAX_CONTROL_LINE_BYTES
-LEAF_ASKED_BYTES_MAX: Final = 8 * MIB  # of a message that a hub with a larger max_payload may show
+LEAF_ANSWER_KEPT_BYTES: Final = 128 * KIB  # of one beyond max_payload: all that is before a payload
 LEAF_DIAL_TIMEOUT_NS: Final = 1 * NS_PER_S
 LEAF_FIRST_INFO_TIMEOUT_NS: Final = 1 * NS_PER_S
 LEAF_CONNECT_INFO_TIMEOUT_NS: Final = 2 * NS_PER_S
@@ -456,6 +456,7 @@ UPLINK_ASK_PAUSES: Final = 4  # times the pause between two answers, then it is 
 UPLINK_ASK_YIELDS: Final = 2  # attempts, 1.5 s, then less urgent streams go on meanwhile
 UPLINK_ASK_PATIENCE: Final = 3  # attempts, 3.5 s, then silence is told; it is asked on all the same
 UPLINK_ASK_ATTEMPTS: Final = 6  # 23.5 s in all, then only the hub's duplicate window protects
+UPLINK_AMID_NS: Final = 600 * NS_PER_S  # so long a message that is still coming is no silence
 UPLINK_QUESTIONS_MAX: Final = 1024  # subjects that the hub is asked about one by one
 UPLINK_DURABLES_MAX: Final = 16  # consumers of a stream that are called like an uplink's
 UPLINK_LEFT_MAX: Final = 256  # consumers of former uplinks that are shown

@@ -22,6 +22,10 @@ def sealed(line: bytes) -> bytes:
     return line + "*{:02X}\n".format(total).encode()
 
 
+def _is_due(at_ms: "int | None", now_ms: int) -> bool:
+    return at_ms is None or now_ms - at_ms >= 0
+
+
 class TextSender:
     """`on_message(subject, payload)` is called for messages and requests; what it returns for a
     request is the answer.
@@ -39,6 +43,8 @@ class TextSender:
         self._got = 0  # so many of them, the oldest, the gateway has and did not store yet
         self._last_number = 0
         self._subjects = []  # served
+        self._unheard = []  # of them, what the gateway has not answered yet
+        self._serve_at_ms = None  # None: at once
         self._answers = []
         self._say_at_ms = None  # None: at once
         self._buffer = b""
@@ -61,8 +67,8 @@ class TextSender:
 
     def serve(self, subject: str) -> None:
         self._subjects.append("serve {}".format(subject).encode())
-        if self.greeted:
-            self._answers.append(self._subjects[-1])
+        self._unheard.append(self._subjects[-1])
+        self._serve_at_ms = None
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the line, cut anywhere."""
@@ -79,8 +85,10 @@ class TextSender:
         """Return what is due now, b"" when nothing is."""
         lines = self._answers
         self._answers = []
-        is_due = self._say_at_ms is None or now_ms - self._say_at_ms >= 0
-        if is_due and (not self.greeted or self._kept):
+        if self.greeted and self._unheard and _is_due(self._serve_at_ms, now_ms):
+            self._serve_at_ms = now_ms + _REPEAT_MS
+            lines += self._unheard
+        if _is_due(self._say_at_ms, now_ms) and (not self.greeted or self._kept):
             at = min(self._got, len(self._kept) - 1)  # the last again: does it still have them?
             has_all = self.greeted and self._got == len(self._kept)
             self._say_at_ms = now_ms + (_ASK_MS if has_all else _REPEAT_MS)
@@ -92,13 +100,16 @@ class TextSender:
         if text == "ok hello":
             self.greeted = True
             self._got = 0  # it may have been started anew
-            self._answers = list(self._subjects)
-            self._say_at_ms = None
+            self._unheard = list(self._subjects)
+            self._say_at_ms = self._serve_at_ms = None
         elif text == "hello?":
             self.greeted = False
             self._say_at_ms = None
         elif words[0] in ("ok", "got") and len(words) == 2 and words[1].isdigit():
             self._on_ack(int(words[1]), words[0] == "ok")
+        elif words[0] in ("ok", "no") and words[1:2] == ["sub"]:
+            answered = "serve {}".format(words[-1]).encode()  # or it may not be
+            self._unheard = [line for line in self._unheard if line != answered]
         elif words[0] == "msg" and len(words) > 1:
             self._call(words[1], words[2:])
         elif words[0] == "req" and len(words) > 2:

@@ -267,16 +267,20 @@ class AcceptedLink(Link):
             # On nats-server 2.15.1, too, a hub that dialed is not isolated (measured).
             is_isolated=(environment.isolates or claim.isolate) and not claim.is_hub,
         )
-        bounds = bounds_of(self._seams.login.options, account.limits, identity)
-        most = bounds.max_subscriptions
+        most = bounds_of(self._seams.login.options, account.limits, identity).max_subscriptions
         return Terms(
             name=claim.name,
             side=side,
             headers=claim.headers and self._seams.info.headers,
             traces=claim.traces,
-            max_payload_bytes=bounds.max_payload_bytes,
             max_interest=LEAF_INTEREST_MAX if most is None else min(most, LEAF_INTEREST_MAX),
         )
+
+    def _max_payload_bytes(self) -> int:
+        account, most = self.peer.account, self._environment.max_payload_bytes
+        assert account is not None, "it is bound"
+        options = replace(self._seams.login.options, max_payload_bytes=most)
+        return bounds_of(options, account.limits, self.identity).max_payload_bytes
 
     def _rules_for(self, account: Account, identity: Identity) -> Making:
         environment, claim = self._environment, self.session.claim

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from leafnode.leaf.link import Link
 from leafnode.leaf.rules import Between, hub_rules, spoke_rules
 from leafnode.leaf.terms import Terms
-from leafnode.limits import LEAF_ASKED_BYTES_MAX, LEAF_CONTROL_LINE_BYTES, LEAF_INTEREST_MAX
+from leafnode.limits import LEAF_CONTROL_LINE_BYTES, LEAF_INTEREST_MAX
 from leafnode.protocol import leaf_events as events
 from leafnode.protocol.errors import MaxAccountConnectionsExceeded, MaxSubscriptionsExceeded
 from leafnode.protocol.leaf_dialer import DialingSession
@@ -118,17 +118,19 @@ class HubLink(Link):
             raise LoopDetected(account.name)  # what hangs below us is our hub, too
         if not account.join(self.peer):
             raise MaxAccountConnectionsExceeded
-        max_payload_bytes = environment.max_payload_bytes
-        self.peer.max_answer_bytes = _answer_bytes_max(max_payload_bytes, info.max_payload)
         terms = Terms(
             name=info.server_name,
             side=side,
             headers=info.headers,
             traces=info.traces,
-            max_payload_bytes=max_payload_bytes,
             max_interest=LEAF_INTEREST_MAX,
         )
         self._begin(account, terms, self._rules_for(info))
+
+    def _max_payload_bytes(self) -> int:
+        own_bytes = self._environment.max_payload_bytes
+        self.peer.max_answer_bytes = _answer_bytes_max(own_bytes, self.session.hub.max_payload)
+        return own_bytes
 
     def _is_up(self) -> None:
         self._owner.link_up(self.session.hub)
@@ -173,5 +175,4 @@ def _answer_bytes_max(own_bytes: int, hub_bytes: int) -> int:
 
     Truth: nats-server 2.15.1 server/jetstream_api.go jsMsgGetRequest, which has no form without it.
     """
-    asked_bytes = max(own_bytes, min(hub_bytes, LEAF_ASKED_BYTES_MAX))
-    return -(-asked_bytes * 4 // 3) + LEAF_CONTROL_LINE_BYTES
+    return -(-max(own_bytes, hub_bytes) * 4 // 3) + LEAF_CONTROL_LINE_BYTES

@@ -27,7 +27,7 @@ from leafnode.limits import (
 from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING, Outbound
 from leafnode.protocol import leaf_events as events
 from leafnode.protocol.leaf_errors import LeafViolation
-from leafnode.routing.lane import Lane
+from leafnode.routing.leaf_lane import LeafLane
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.subscription import Subscription
 
@@ -66,7 +66,7 @@ class Link(ShowsTls):
         self._session = session
         self._clock = clock
         self._outbound: Outbound | None = None
-        self._lane: Lane | None = None
+        self._lane: LeafLane | None = None
         self._terms: Terms | None = None
         self._making: Making | None = None  # its rules, while that takes turns
         self._rules: LinkRules | None = None
@@ -128,6 +128,30 @@ class Link(ShowsTls):
     def stale(self) -> bool:
         """Whether it is over because PINGs went unanswered."""
         return self._session.stale
+
+    def adopt(self, environment: LeafEnvironment) -> None:
+        """Go by the bounds and times that the server's options name now."""
+        self._environment = environment
+        if self.over:
+            return
+        interval_ns = environment.ping_interval_of(is_websocket=self.is_websocket)
+        now_ns = self._clock.monotonic_ns()
+        self._session.take_pings(interval_ns, environment.ping_max, now_ns)
+        if self._outbound is not None:
+            self._outbound.limit(environment.max_pending_bytes)
+        if self._lane is not None:
+            self._lane.limit_payload(self._max_payload_bytes())
+            self._lane.reset()
+        self._arm()
+
+    def _max_payload_bytes(self) -> int:
+        """Return how large a message of the other side may be, by the environment of now."""
+        raise NotImplementedError
+
+    @property
+    def is_amid(self) -> bool:
+        """Whether a message of the other side has begun to come and is not over."""
+        return self._lane is not None and self._lane.is_amid
 
     def kick(self) -> None:
         """End the link because an operator wants that; who dialed may dial again."""
@@ -272,14 +296,13 @@ class Link(ShowsTls):
 
     def _open(self, rules: LinkRules) -> None:
         """Tell our interest, in this turn or in as many as it takes, then read."""
-        peer, terms = self.peer, self._terms
+        peer = self.peer
         assert peer.account is not None, "it has begun"
-        assert terms is not None, "it has begun"
         self._rules, peer.permissions = rules, rules.permissions
         self.linked_ns, self.linked_wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
-        self._lane = Lane(
+        self._lane = LeafLane(
             peer,
-            max_payload_bytes=terms.max_payload_bytes,
+            max_payload_bytes=self._max_payload_bytes(),
             max_control_line_bytes=LEAF_CONTROL_LINE_BYTES,
         )
         self._came_up()

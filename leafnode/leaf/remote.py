@@ -120,6 +120,12 @@ class Remote:
         self._logged_ns = 0
         self._suppressed = 0
 
+    def adopt(self, environment: LeafEnvironment, *, reconnect_ns: int) -> None:
+        """Go by what the server's options name now; so does the link that is there."""
+        self._environment, self._reconnect_ns = environment, reconnect_ns
+        if self.link is not None:
+            self.link.adopt(environment)
+
     async def run(self) -> None:
         """Keep the link up until cancelled."""
         if self.options.disabled:

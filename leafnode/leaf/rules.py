@@ -38,6 +38,8 @@ _NEVER_BETWEEN_SYSTEMS: Final = (*_JETSTREAM, b"$JSC.>", b"$NRG.>")
 _EXEMPT_MESSAGES: Final = (b"_R_.", b"$JS.ACK.")
 # Interest that is the link's own business.
 _EXEMPT_INTEREST: Final = (LOOP_PREFIX, b"_GR_.", b"$GR.")
+# A hub says that it has JetStream, for a leaf that uses it as its own; others do not ask it there.
+_API: Final = b"$JS.API."
 _GATEWAY_REPLY: Final = b"_GR_."
 _GATEWAY_REPLY_PREFIX_BYTES: Final = 19  # _GR_.<6 of the cluster's hash>.<6 of the server's hash>.
 
@@ -84,7 +86,15 @@ class LinkRules:
         return Verdict.VIOLATION
 
 
-class ExportRules(Rules):
+class LeafRules(Rules):
+    """Judges interest. Sessions of MQTT clients are a server's own, whatever its user may."""
+
+    __slots__ = ()
+
+    unlisted = (b"$MQTT.",)
+
+
+class ExportRules(LeafRules):
     """Judges messages. A reply that a gateway has wrapped is judged by the subject inside."""
 
     __slots__ = ()
@@ -134,18 +144,22 @@ def spoke_rules(
     them.
     """
     comes = yield from Rules.made(_allowed(hub_import), _denied(hub_import))
-    goes = yield from Rules.made(_allowed(hub_export), _denied(hub_export))
+    # What goes out is of no queue: nats-server takes such a denial for one of the subject.
+    denied = _encode(hub_export.deny or ()) if hub_export is not None else ()
+    goes = yield from Rules.made(_allowed(hub_export), denied)
     deny_in = yield from SubjectSet.made((*between.never_in, *_encode(deny_imports)))
     deny_out = yield from SubjectSet.made((*between.never_out, *_encode(deny_exports)))
     yield from comes.prepare()
     yield from goes.prepare()
+    taken, sent = _EXEMPT_MESSAGES, _EXEMPT_INTEREST + _EXEMPT_MESSAGES
+    # An entry for a queue group is the hub's to judge by: it says nothing of what is not of one.
     return LinkRules(
         permissions=Permissions(
-            publish=Rules.over(comes, deny=deny_in, exempt=_EXEMPT_MESSAGES),
-            subscribe=ExportRules.over(goes, deny=deny_out, exempt=_EXEMPT_MESSAGES),
+            publish=LeafRules.over(comes, deny=deny_in, exempt=taken, is_plain=True),
+            subscribe=ExportRules.over(goes, deny=deny_out, exempt=taken, is_plain=True),
         ),
-        announce=Rules.over(comes, deny=deny_in, exempt=_EXEMPT_INTEREST),
-        accept=Rules.over(goes, deny=deny_out, exempt=_EXEMPT_INTEREST + _EXEMPT_MESSAGES),
+        announce=LeafRules.over(comes, deny=deny_in, exempt=_EXEMPT_INTEREST, is_plain=True),
+        accept=LeafRules.over(goes, deny=deny_out, exempt=sent, is_plain=True),
     )
 
 
@@ -169,8 +183,8 @@ def hub_below_rules(
             subscribe=ExportRules.over(goes, deny=deny_out, is_plain=True),
             responses=may.responses,
         ),
-        announce=Rules.over(comes, deny=deny_in, exempt=_EXEMPT_INTEREST),
-        accept=Rules.over(goes, deny=deny_out, exempt=_EXEMPT_INTEREST, is_plain=True),
+        announce=LeafRules.over(comes, deny=deny_in, exempt=_EXEMPT_INTEREST),
+        accept=LeafRules.over(goes, deny=deny_out, exempt=_EXEMPT_INTEREST, is_plain=True),
     )
 
 
@@ -188,6 +202,7 @@ def hub_rules(
     deny_out = yield from SubjectSet.made((*between.never_out, *_encode(deny_pub)))
     yield from exports.prepare()
     yield from imports.prepare()
+    told = (*_EXEMPT_INTEREST, *(() if between.is_system else (_API,)))
     # An entry for a queue group says nothing of messages that are sent on.
     return LinkRules(
         permissions=Permissions(
@@ -195,8 +210,8 @@ def hub_rules(
             subscribe=ExportRules.over(imports, deny=deny_out, is_plain=True),
             responses=may.responses,
         ),
-        announce=Rules.over(exports, deny=deny_in, exempt=_EXEMPT_INTEREST),
-        accept=Rules.over(imports, deny=deny_out, exempt=_EXEMPT_INTEREST, is_plain=True),
+        announce=LeafRules.over(exports, deny=deny_in, exempt=told),
+        accept=LeafRules.over(imports, deny=deny_out, exempt=_EXEMPT_INTEREST, is_plain=True),
         strict=True,
     )
 
@@ -213,14 +228,15 @@ def told(rules: Rules) -> SubjectRulesInfo | None:
 
 
 def _allowed(info: SubjectRulesInfo | None) -> tuple[bytes, ...] | None:
-    return _encode(info.allow) if info is not None and info.allow else None
+    """Return the entries that INFO allows, `subject` or `subject queue`; None: everything."""
+    return _encode(info.allow, words=2) if info is not None and info.allow else None
 
 
 def _denied(info: SubjectRulesInfo | None) -> tuple[bytes, ...]:
-    return _encode(info.deny) if info is not None and info.deny else ()
+    return _encode(info.deny, words=2) if info is not None and info.deny else ()
 
 
-def _encode(patterns: Iterable[str]) -> tuple[bytes, ...]:
-    # "subject queue" restricts queue groups on nats-server; the subject is what holds for messages.
-    words = (pattern.split() for pattern in patterns)
-    return tuple(word[0].encode("utf-8", "replace") for word in words if word)
+def _encode(patterns: Iterable[str], words: int = 1) -> tuple[bytes, ...]:
+    """Return so many words of each: the subject, and the queue that it is restricted to."""
+    found = (pattern.split()[:words] for pattern in patterns)
+    return tuple(" ".join(one).encode("utf-8", "replace") for one in found if one)

@@ -58,7 +58,6 @@ class Terms:
     side: LeafSide
     headers: bool
     traces: bool
-    max_payload_bytes: int
     max_interest: int
 
 

@@ -16,6 +16,8 @@ from leafnode.net.backlog import WriteRules
 from leafnode.net.tcp import TcpConnection
 
 if TYPE_CHECKING:
+    from random import Random
+
     from leafnode.config.options import HttpProxy
     from leafnode.net.s2_layer import S2Layer
     from leafnode.net.transport import Session, Target, Transport
@@ -26,20 +28,23 @@ if TYPE_CHECKING:
 class TcpDialer:
     """Dials over TCP; connections share the server's turn, and what holds for WebSockets."""
 
-    __slots__ = ("_turn", "websocket_terms", "write_rules")
+    __slots__ = ("_random", "_turn", "websocket_terms", "write_rules")
 
     def __init__(
         self,
         turn: Turn,
         *,
+        random: Random | None = None,
         write_rules: WriteRules | None = None,
         websocket_terms: WebSocketTerms | None = None,
     ) -> None:
         """A link that takes something is kept, unless told otherwise: it cannot come back soon.
 
-        Without `websocket_terms` no WebSocket is dialed.
+        `random` None: the first address of a name goes first each time. Without `websocket_terms`
+        no WebSocket is dialed.
         """
         self._turn = turn
+        self._random = random
         self.write_rules = write_rules or WriteRules(retries=True)
         self.websocket_terms = websocket_terms
 
@@ -54,7 +59,7 @@ class TcpDialer:
         if below is not None:
             session = below.carry(session)
         async with asyncio.timeout(target.timeout_ns / NS_PER_S):
-            sock, early = await _reach(target)
+            sock, early = await _reach(target, self._random)
             if early and target.tls is not None:
                 sock.close()
                 raise OSError("the hub spoke before TLS, which this remote wants first")
@@ -99,14 +104,14 @@ def check_pinned(connection: Transport, pins: frozenset[str]) -> None:
         raise OSError("the certificate that was shown is not pinned")
 
 
-async def _reach(target: Target) -> tuple[socket.socket, bytes]:
+async def _reach(target: Target, random: Random | None) -> tuple[socket.socket, bytes]:
     """Return a socket that leads to the target, and what it said already. Raises OSError."""
     proxy = target.proxy
     if proxy is None:
-        return await _connect(target.host, target.port), b""
+        return await _connect(target.host, target.port, random), b""
     try:
         async with asyncio.timeout((proxy.timeout_ns or target.timeout_ns) / NS_PER_S):
-            sock = await _connect(proxy.host, proxy.port)
+            sock = await _connect(proxy.host, proxy.port, random)
             try:
                 return sock, await _tunnel(sock, target, proxy)
             except BaseException:
@@ -134,13 +139,18 @@ async def _tunnel(sock: socket.socket, target: Target, proxy: HttpProxy) -> byte
             return early
 
 
-async def _connect(host: str, port: int) -> socket.socket:
-    """Return a socket to the first address of the host that answers. Raises the last OSError."""
+async def _connect(host: str, port: int, random: Random | None) -> socket.socket:
+    """Return a socket to an address of the host that answers. Raises the last OSError.
+
+    One that drops what it is sent uses up all the time, so chance says which is the first: each
+    gets its turn. Source: nats-server 2.15.1 server/server.go getRandomIP.
+    """
     loop = asyncio.get_running_loop()
     failure: OSError | None = None
-    for family, kind, proto, _, address in await loop.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM
-    ):
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    if random is not None:
+        random.shuffle(found)
+    for family, kind, proto, _, address in found:
         sock = socket.socket(family, kind, proto)
         try:
             sock.setblocking(False)  # noqa: FBT003 -- the standard library's signature

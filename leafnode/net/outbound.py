@@ -58,17 +58,20 @@ class Outbound:
         """
         self._peer = peer
         self._transport = transport
-        self._max_pending_bytes = max_pending_bytes
         self._on_slow = on_slow
         self._holds_back = holds_back
-        # Early enough where max_pending is small: one turn reads a MiB more before it can stop.
-        self._stall_bytes = min(STALL_PENDING_BYTES, max_pending_bytes // 2)
         self._rest: deque[bytes] | None = None  # it waits for its turn, see `_write_coded`
         self._head_sent = 0  # of its first chunk
         self._coded_later = 0  # bytes of it
         self._close_reason: str | None = None  # why the transport is closed once it is written
         peer.flush = self.flush
-        peer.max_pending_bytes = max_pending_bytes
+        self.limit(max_pending_bytes)
+
+    def limit(self, max_pending_bytes: int) -> None:
+        """Let so much wait from now on."""
+        self._max_pending_bytes = self._peer.max_pending_bytes = max_pending_bytes
+        # Early enough where max_pending is small: one turn reads a MiB more before it can stop.
+        self._stall_bytes = min(STALL_PENDING_BYTES, max_pending_bytes // 2)
 
     def pending_bytes(self) -> int:
         """Bytes on their way to this connection that the kernel did not take yet."""

@@ -138,7 +138,8 @@ class WebSocketConnection(WebSocketStream):
             guest = self._admit()
         self._guest = guest
         self._handshake = None
-        self._open(deflates=upgrade.deflate, dials=False, masks=upgrade.masks)
+        masks, is_leaf = upgrade.masks, upgrade.is_leaf
+        self._open(deflates=upgrade.deflate, dials=False, masks=masks, is_leaf=is_leaf)
         self.credentials = upgrade.credentials
         if upgrade.client_ip:
             # For people who read the log; whoever dials may say what he likes.

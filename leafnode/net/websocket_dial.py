@@ -60,7 +60,7 @@ class DialedWebSocket(WebSocketStream):
         if agreed is None or guest is None:
             return
         self._asking = None
-        self._open(deflates=agreed.deflates, dials=True, masks=agreed.masks)
+        self._open(deflates=agreed.deflates, dials=True, masks=agreed.masks, is_leaf=True)
         guest.connected(self)
         self._on_done(None)
         if agreed.rest:

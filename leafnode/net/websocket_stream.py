@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
-from wsproto.frame_protocol import CloseReason
+from wsproto.frame_protocol import CloseReason, ParseFailed
 
 from leafnode.limits import (
     DEFLATE_CODING,
@@ -22,7 +22,7 @@ from leafnode.limits import (
 )
 from leafnode.net.backlog import in_pieces
 from leafnode.net.layer import Layer
-from leafnode.net.websocket_deflate import READ_ERROR, BoundedDeflate
+from leafnode.net.websocket_deflate import READ_ERROR, BoundedDeflate, StreamDeflate
 from leafnode.net.websocket_frames import FrameRules, Frames
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class WebSocketTerms:
     """What the connections of one listener, or all that are dialed, share."""
 
     turn: Turn
-    message_bytes_max: int  # what one packed message may unpack to
+    message_bytes_max: int  # what one packed message of a client may unpack to
     close_code: Callable[[str], int]  # the status for a reason why a session closes
     mistakes: int = 0  # frames that cannot be
 
@@ -93,6 +93,7 @@ class WebSocketStream(Layer):
         "_ignored_bytes",
         "_reason",
         "_rules",
+        "_slices",
         "_terms",
         "_timer",
     )
@@ -104,6 +105,7 @@ class WebSocketStream(Layer):
         self._ending: Frames | None = None  # we said the end and wait for the peer to agree
         self._ignored_bytes = 0  # read since then
         self._deflates = False
+        self._slices: StreamDeflate | None = None
         self._rules = FrameRules(deflates=False)
         self._timer: Timer | None = None
         self._reason = ""
@@ -113,12 +115,15 @@ class WebSocketStream(Layer):
         own = DEFLATE_CODING if self._deflates else WEBSOCKET_CODING
         return own + self._wire.coding
 
-    def _open(self, *, deflates: bool, dials: bool, masks: bool = True) -> None:
-        """Begin with frames."""
+    def _open(self, *, deflates: bool, dials: bool, masks: bool = True, is_leaf: bool) -> None:
+        """Begin with frames. What a leaf link packs is unpacked as it comes."""
         self._deflates = deflates
         self._rules = FrameRules(deflates=deflates, on_close=self._write_answers)
         extensions: list[Extension] = [self._rules]
-        if deflates:
+        if deflates and is_leaf:
+            self._slices = StreamDeflate()
+            extensions.append(self._slices)
+        elif deflates:
             extensions.append(BoundedDeflate(self._message_bytes_max))
         self._frames = Frames(extensions, dials=dials, masks=masks)
 
@@ -141,8 +146,22 @@ class WebSocketStream(Layer):
     def _units(self) -> Iterator[tuple[bytes, int]]:
         frames = self._frames
         assert frames is not None, "asked by callers"
+        yield from self._more(frames)
         for event in frames.events():
             yield self._taken(frames, event), _FRAME_COST
+            yield from self._more(frames)
+
+    def _more(self, frames: Frames) -> Iterator[tuple[bytes, int]]:
+        """Yield what is left of a packed message before the next one is looked at."""
+        slices = self._slices
+        while slices is not None and slices.has_more and self._frames is not None:
+            try:
+                unit = slices.more()
+            except ParseFailed as err:
+                code = int(err.code)
+                self._closed_by(frames, CloseConnection(code=code, reason=str(err)), code, str(err))
+                return
+            yield unit, 0
 
     def _taken(self, frames: Frames, event: Event) -> bytes:
         """Handle one event; return what is for the session."""

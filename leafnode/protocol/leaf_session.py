@@ -9,7 +9,7 @@ its binary.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from leafnode.clock import NS_PER_S
@@ -136,6 +136,13 @@ class LeafSession:
             self._ping(now_ns, unread=unread)
         else:
             self._overdue(now_ns)
+
+    def take_pings(self, interval_ns: int, most: int, now_ns: int) -> None:
+        """Go by another interval and number of PINGs from now on."""
+        self._pings = replace(self._pings, interval_ns=interval_ns, most=most)
+        if self.state is State.LINKED and self.deadline_ns is not None:
+            self._ping_due_ns = min(self._ping_due_ns, now_ns + interval_ns)
+            self.deadline_ns = min(self.deadline_ns, now_ns + interval_ns)
 
     def doubt(self, now_ns: int) -> None:
         """Ask now whether it is there: somebody waits for it in vain."""

@@ -464,15 +464,6 @@ class Lane:
         self._routes.keep(subject, route)
         return route
 
-    def _end_of(self, body_at: int, size: int) -> int:
-        """Return the position behind a payload and its line end, or minus the bytes missing."""
-        end = body_at + size + 2
-        if end > len(self._buffer):
-            return len(self._buffer) - end
-        if self._buffer[end - 2 : end] != b"\r\n":
-            raise UnknownOperation
-        return end
-
     def _odd_message(self, account: Account, text: bytes, body_at: int) -> int:
         """Take a message that the runs cannot carry, or whose line is spelled unusually.
 
@@ -491,10 +482,16 @@ class Lane:
         if not self._judged:  # its line says enough, before the payload is there
             judge(self._peer, parts[1])
             self._judged = True
-        end = self._end_of(body_at, args.size)
-        if end < 0:
-            return end
+        return self._take(account, parts[1], args, body_at)
+
+    def _take(self, account: Account, subject: bytes, args: Args, body_at: int) -> int:
+        """Take a message whose line was read; return as `_odd_message` does."""
+        end = body_at + args.size + 2
+        if end > len(self._buffer):
+            return len(self._buffer) - end
+        if self._buffer[end - 2 : end] != b"\r\n":
+            raise UnknownOperation
         self._judged = False
-        publish(self._peer, parts[1], args, self._buffer[body_at : end - 2])
+        publish(self._peer, subject, args, self._buffer[body_at : end - 2])
         self._count(account, 1, args.size)
         return end

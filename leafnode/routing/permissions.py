@@ -6,7 +6,7 @@ links. nats-server had four advisories because such paths decided apart.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from leafnode.limits import WALK_WORK
 from leafnode.routing.peer import Kind
@@ -60,6 +60,8 @@ class Rules:
         "exempt",
         "work",
     )
+
+    unlisted: ClassVar[tuple[bytes, ...]] = ()  # prefixes that need to be on no allow list
 
     def __init__(
         self,
@@ -157,6 +159,8 @@ class Rules:
             return False
         if self._allow is None or self._allow.matches(subject):
             return True
+        if self.unlisted and subject.startswith(self.unlisted):
+            return True
         return bool(queue) and self._queue_allow.cover(subject, queue)
 
     def judge(self, subject: bytes, queue: bytes, payer: Outbox) -> bool:
@@ -221,7 +225,7 @@ class Rules:
         return self._overlaps(pattern, payer)
 
     def _overlaps(self, pattern: bytes, payer: Outbox) -> bool:
-        if self._allow is None:
+        if self._allow is None or (self.unlisted and pattern.startswith(self.unlisted)):
             return True
         found, visited = self._allow.collides(pattern)
         if visited > _FREE_VISITS:

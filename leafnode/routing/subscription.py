@@ -17,13 +17,15 @@ class Delivery(NamedTuple):
 
     Each message is (reply or b"", header size, body); the body is header block and payload in one
     piece.
-    `trace` is set for one that is traced: who takes part may add what it does.
+    `trace` is set for one that is traced: who takes part may add what it does. `lost_bytes`: so
+    much was behind the only one, which was too large to be kept.
     """
 
     subject: bytes
     messages: list[tuple[bytes, int, bytes]]
     origin: Peer
     trace: Trace | None = None
+    lost_bytes: int = 0
 
 
 class Relay(Protocol):

@@ -8,10 +8,9 @@ configuration it was refused before. Truth: nats-server 2.15.1 server/accounts.g
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from leafnode.config import account_options
 from leafnode.config.account_options import AccountOptions, ResponseType
 from leafnode.config.import_check import (
     CYCLE,
@@ -29,62 +28,26 @@ from leafnode.limits import (
     RESPONSE_THRESHOLD_NS,
 )
 from leafnode.routing.account import GLOBAL_ACCOUNT, Account, Limits
-from leafnode.routing.imports import StreamImport, StreamImports, StreamsPlan
+from leafnode.routing.imports import StreamImport, StreamImports
 from leafnode.routing.latency import Latency
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
 from leafnode.routing.parked import in_turns
 from leafnode.routing.service_export import Answers, ServiceExport
-from leafnode.routing.services import ServiceImport, Services, ServicesPlan
+from leafnode.routing.services import ServiceImport, Services
+from leafnode.server.account_draft import Draft, Plan, Wiring
 from leafnode.server.account_world import World
 from leafnode.server.in_turns import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 
+    from leafnode.config import account_options
     from leafnode.config.options import Options
     from leafnode.routing.peer import Outbox
+    from leafnode.server.account_draft import Exported
     from leafnode.server.account_world import AccountSeams
 
 log = logging.getLogger(__name__)
-
-
-class _Plan(NamedTuple):
-    """The imports of one account that may be, and what is wrong with the others."""
-
-    streams: list[account_options.StreamImport]
-    services: list[account_options.ServiceImport]
-    problems: list[str]
-
-
-class _Wiring(NamedTuple):
-    """What one account is to be connected by, built and not yet used."""
-
-    mappings: Mappings | None
-    imports: StreamImports
-    to_import: StreamsPlan
-    own: Services
-    to_serve: ServicesPlan
-
-
-Exported = dict[str, tuple[account_options.ServiceExport, ServiceExport]]  # by subject
-
-
-@dataclass(slots=True)
-class _Draft:
-    """What a change makes of the accounts, built and checked before any of it holds."""
-
-    wanted: Mapping[str, AccountOptions | None]  # None: gone
-    changed: dict[str, AccountOptions | None]  # those of them that are something else now
-    check: ImportCheck = field(default_factory=ImportCheck)
-    accounts: dict[str, Account] = field(default_factory=dict)  # that are new
-    exports: dict[str, Exported] = field(default_factory=dict)
-    plans: dict[str, _Plan] = field(default_factory=dict)
-    wiring: dict[str, _Wiring] = field(default_factory=dict)
-
-    def give_up(self) -> None:
-        """Nothing of it is to hold."""
-        for one in self.wiring.values():
-            one.own.give_up(one.to_serve)
 
 
 class Accounts:
@@ -97,12 +60,13 @@ class Accounts:
         self.options: dict[str, AccountOptions] = {}
         self._loaded: dict[str, AccountOptions] = {}  # of JWTs: a configuration changes none
         self._exports: dict[str, Exported] = {}
-        self._plans: dict[str, _Plan] = {}
+        self._plans: dict[str, Plan] = {}
         self._circling: set[str] = set()  # whose imports wait for a circle to open
         self._importers = Importers()
         self._check = ImportCheck()
         self._version = 0  # of all this; a draft of another one is void
-        self._prepared: tuple[int, _Draft] | None = None
+        self._prepared: tuple[int, Draft] | None = None
+        self._connecting: Iterator[None] = iter(())  # what the last change has yet to wire
         self.system_name = ""
         self.on_update: list[Callable[[Collection[str]], None]] = []  # after `update` and `remove`
         self.apply(options)
@@ -145,8 +109,25 @@ class Accounts:
         change is not touched, and what JWTs said of an account goes on to hold. Answers on their
         way still arrive.
         """
+        gone = self.begin(options)
+        self._end_change()
+        return gone
+
+    def begin(self, options: Options) -> list[Account]:
+        """Do what `apply` does, but connect those that stay or come in turns of their own: see
+        `end`. Until it is its turn each goes by what it was.
+        """
         self.system_name = _system_name(options)
         return self._change(self._asked(options))
+
+    async def end(self) -> None:
+        """Do the rest of what was begun, in turns: of 1,000 accounts it takes 20 ms."""
+        await walk(self._seams.outbox, self._connecting)
+
+    def _end_change(self) -> None:
+        """Do it at once: whatever is planned next goes by what is there."""
+        for _ in self._connecting:
+            pass
 
     def _asked(self, options: Options) -> dict[str, AccountOptions | None]:
         """Return what each account is to be by a configuration, and by JWTs; None: gone."""
@@ -212,6 +193,7 @@ class Accounts:
         """Add accounts or change them, and wire anew whoever imports from them: all or none."""
         these = {one.name: one for one in several}
         self._change(these)
+        self._end_change()
         self._loaded |= these
         self._tell(these)
 
@@ -219,6 +201,7 @@ class Accounts:
         """Take one account out, if it is there."""
         self._loaded.pop(name, None)
         self._change({name: None})
+        self._end_change()
         self._tell([name])
 
     def _tell(self, names: Collection[str]) -> None:
@@ -255,11 +238,15 @@ class Accounts:
                 account.services.stop()
         for name, plan in draft.plans.items():
             self._adopt(name, plan)
-        for name, wiring in draft.wiring.items():
-            self._wire(self.by_name[name], self.options[name], wiring)
+        self._connecting = self._wiring(draft)
         return gone
 
-    def _drafted(self, wanted: Mapping[str, AccountOptions | None]) -> _Draft:
+    def _wiring(self, draft: Draft) -> Iterator[None]:
+        for name, wiring in draft.wiring.items():
+            self._wire(self.by_name[name], self.options[name], wiring)
+            yield
+
+    def _drafted(self, wanted: Mapping[str, AccountOptions | None]) -> Draft:
         """Build what a change needs, unless that was done already."""
         prepared = self._prepared
         if (
@@ -279,11 +266,12 @@ class Accounts:
             raise
         return draft
 
-    def _draft_of(self, wanted: Mapping[str, AccountOptions | None]) -> _Draft:
+    def _draft_of(self, wanted: Mapping[str, AccountOptions | None]) -> Draft:
+        self._end_change()
         changed = {name: one for name, one in wanted.items() if self.options.get(name) != one}
-        return _Draft(wanted, changed)
+        return Draft(wanted, changed)
 
-    def _fill(self, draft: _Draft) -> Generator[None, None, None]:
+    def _fill(self, draft: Draft) -> Generator[None, None, None]:
         """Build the accounts that changed, and those that share with them; in steps."""
         changed = draft.changed
         sharing = [
@@ -307,7 +295,7 @@ class Accounts:
                 yield from self._build_wiring(draft, name)
 
     def _exported(
-        self, draft: _Draft, name: str, options: AccountOptions
+        self, draft: Draft, name: str, options: AccountOptions
     ) -> Generator[None, None, Exported]:
         """Make the services that an account offers, with those that did not change; in steps."""
         account = draft.accounts.get(name) or self.by_name[name]
@@ -334,10 +322,10 @@ class Accounts:
             found[one.subject] = (one, export)
         return found
 
-    def _plan(self, draft: _Draft, anew: Sequence[str]) -> Iterator[None]:
+    def _plan(self, draft: Draft, anew: Sequence[str]) -> Iterator[None]:
         """Find the imports that may be. Streams come first, as they do in nats-server."""
         for name in anew:
-            plan = draft.plans[name] = _Plan([], [], [])
+            plan = draft.plans[name] = Plan([], [], [])
             for stream in self._drafted_options(draft, name).stream_imports:
                 problem = draft.check.add_stream(name, stream)
                 if problem:
@@ -355,13 +343,13 @@ class Accounts:
                     plan.services.append(service)
                 yield
 
-    def _drafted_options(self, draft: _Draft, name: str) -> AccountOptions:
+    def _drafted_options(self, draft: Draft, name: str) -> AccountOptions:
         return draft.changed.get(name) or self.options[name]
 
-    def _build_wiring(self, draft: _Draft, name: str) -> Iterator[None]:
+    def _build_wiring(self, draft: Draft, name: str) -> Iterator[None]:
         account = draft.accounts.get(name) or self.by_name[name]
         options = self._drafted_options(draft, name)
-        plan = draft.plans.get(name) or self._plans.get(name) or _Plan([], [], [])
+        plan = draft.plans.get(name) or self._plans.get(name) or Plan([], [], [])
         mappings: list[MappedSubject] = []
         for mapping in options.mappings:
             if mapped := _mapped(name, mapping):
@@ -391,10 +379,10 @@ class Accounts:
         imports = account.stream_imports or StreamImports(account)
         to_import = yield from imports.planned(streams)
         to_serve = yield from own.planned(services)
-        draft.wiring[name] = _Wiring(chosen, imports, to_import, own, to_serve)
+        draft.wiring[name] = Wiring(chosen, imports, to_import, own, to_serve)
 
     def _service_import(
-        self, draft: _Draft, services: Services, one: account_options.ServiceImport
+        self, draft: Draft, services: Services, one: account_options.ServiceImport
     ) -> ServiceImport:
         exports = draft.exports.get(one.account) or self._exports[one.account]
         offered = draft.check.service_export(one.account, one.subject)
@@ -403,7 +391,7 @@ class Accounts:
         export = exports[offered.subject][1]
         return ServiceImport(services, export, to, local, share=one.share)
 
-    def _adopt(self, name: str, plan: _Plan) -> None:
+    def _adopt(self, name: str, plan: Plan) -> None:
         """Keep a plan, and say what is wrong with it unless that was said before."""
         before = self._plans.get(name)
         known = set(before.problems) if before is not None else set()
@@ -418,7 +406,7 @@ class Accounts:
         else:
             self._circling.discard(name)
 
-    def _wire(self, account: Account, options: AccountOptions, wiring: _Wiring) -> None:
+    def _wire(self, account: Account, options: AccountOptions, wiring: Wiring) -> None:
         account.limits = Limits(
             options.limits.max_connections,
             options.limits.max_subscriptions,

@@ -52,6 +52,7 @@ class Features:
         "remote_tasks",
         "remotes",
         "serial",
+        "serial_changes",
         "system",
         "uplinks",
     )
@@ -64,6 +65,7 @@ class Features:
         self.leaf_environment: LeafEnvironment | None = None
         self.loop_subjects: LoopSubjects | None = None  # for as long as the process lives
         self.serial: asyncio.Task[None] | None = None
+        self.serial_changes = asyncio.Lock()  # a reload's and the end: one after the other
         self.uplinks: Uplinks | None = None
         self.left_durables: LeftDurables | None = None
         self.bridge: Bridge | None = None
@@ -184,6 +186,25 @@ async def change_remotes(server: Server, *, anew: bool) -> None:
     leaf_port.refresh(server)
 
 
+async def renew_links(server: Server) -> None:
+    """Let leaf links, and those that dial them, go by the bounds and times of now."""
+    features, leafnodes = server.features, server.options.leafnodes
+    if leafnodes is None:
+        return
+    features.leaf_environment = None
+    environment = leaf_port.leaf_environment(server)
+    for remote in features.remotes:
+        remote.adopt(environment, reconnect_ns=leafnodes.reconnect_ns)
+    accepted = list(server.leafs.open.values()) if server.leafs is not None else []
+
+    def adopted() -> Iterator[None]:
+        for link in accepted:
+            link.adopt(environment)
+            yield
+
+    await walk(server.turn.outbox, adopted())
+
+
 def links(server: Server) -> list[Link]:
     """Return the leaf links that are up, dialed and accepted."""
     dialed = (remote.link for remote in server.features.remotes)
@@ -268,6 +289,12 @@ def board_permissions(server: Server, account: str) -> Permissions | None:
 
 async def change_serial(server: Server) -> None:
     """Let the bridge have the ports that are configured now; what did not change stays open."""
+    async with server.features.serial_changes:
+        if not server.is_stopping:  # else nobody would see off what is begun here
+            await _change_serial(server)
+
+
+async def _change_serial(server: Server) -> None:
     features = server.features
     options = server.options.serial
     bridge = features.bridge
@@ -280,10 +307,9 @@ async def change_serial(server: Server) -> None:
         await bridge.change(options)
         log.info("Serial ports are now: %s", ", ".join(port.name for port in options.ports))
         return
-    features.bridge = None
     if features.serial is not None:
         await end(features.serial)
-        features.serial = None
+    features.bridge = features.serial = None
     start_bridge(server)
     heir = server.features.bridge
     if heir is not None and bridge is not None:
@@ -294,13 +320,14 @@ async def change_serial(server: Server) -> None:
 
 async def stop_bridge(server: Server) -> None:
     """Close the serial ports while clients are there: who waits for a device hears of it. And
-    while streams are: what was read is stored.
+    while streams are: what was read is stored. A reload that is handing it on does so first.
     """
     features = server.features
-    if features.serial is not None:
-        await end(features.serial)
-    if features.bridge is not None:
-        await features.bridge.settle()
+    async with features.serial_changes:
+        if features.serial is not None:
+            await end(features.serial)
+        if features.bridge is not None:
+            await features.bridge.settle()
 
 
 def tell_of_orphans(server: Server) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.identity import ConnectionType
 from leafnode.config.options import HostPort
-from leafnode.limits import AUTH_TIMEOUT_NS, LEAF_CONTROL_LINE_BYTES, TLS_TIMEOUT_NS
+from leafnode.limits import AUTH_TIMEOUT_NS, TLS_TIMEOUT_NS
 from leafnode.monitor.views import LeafPortFacts
 from leafnode.net.entry import Entrance
 from leafnode.net.interfaces import shown
@@ -206,6 +206,7 @@ def leaf_environment(server: Server) -> LeafEnvironment:
         random=server.random,
         dial=TcpDialer(
             server.turn,
+            random=server.random,
             write_rules=server.link_write_rules,
             websocket_terms=_websocket_terms(server),
         ),
@@ -232,12 +233,6 @@ def leaf_environment(server: Server) -> LeafEnvironment:
     return environment
 
 
-def message_bytes_max(options: Options) -> int:
-    """Return what one packed WebSocket message of a leaf may unpack to."""
-    line = max(options.max_control_line_bytes, LEAF_CONTROL_LINE_BYTES)
-    return options.max_payload_bytes + line
-
-
 def _websocket_terms(server: Server) -> WebSocketTerms | None:
     """Return what WebSockets that are dialed share; None: none is."""
     leafnodes = server.options.leafnodes
@@ -246,7 +241,7 @@ def _websocket_terms(server: Server) -> WebSocketTerms | None:
     from leafnode.clients.websocket import close_code
     from leafnode.net.websocket_stream import WebSocketTerms
 
-    return WebSocketTerms(server.turn, message_bytes_max(server.options), close_code)
+    return WebSocketTerms(server.turn, server.options.max_payload_bytes, close_code)
 
 
 def _seams(

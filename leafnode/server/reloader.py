@@ -136,6 +136,8 @@ class Reloader:
         if parts & {Part.REMOTES, Part.ACCOUNTS} or toggles:
             # A hub is told whether there is JetStream.
             await features.change_remotes(server, anew=toggles)
+        if parts & {Part.CLIENTS, Part.REMOTES}:
+            await features.renew_links(server)
         if parts & {Part.UPLINKS, Part.ACCOUNTS} or toggles:
             features.change_uplinks(server)
         if Part.SERIAL in parts:
@@ -204,13 +206,15 @@ class Reloader:
         sheds: list[Users] = []  # of before, for whom nobody asks any more
         for change in found:
             log.info("%s", line(change, options))
-        gone = server.account_set.apply(options) if Part.ACCOUNTS in parts else []
+        gone = server.account_set.begin(options) if Part.ACCOUNTS in parts else []
         if parts & {Part.ACCOUNTS, Part.JETSTREAM}:
             features.change_jetstream(server, ready.jetstream)
         if parts & {Part.ACCOUNTS, Part.LOGINS}:
             sheds.append(server.authenticator.users)
             server.authenticator.apply(options, ready.users)
+        if parts & {Part.ACCOUNTS, Part.LOGINS, Part.TLS}:  # the time for a login goes by TLS, too
             server.follow_callout()
+        await server.account_set.end()
         if parts - _NOT_FOR_CLIENTS:
             is_news = client_ports.refresh(server)
             if server.websocket_authenticator is not None and ready.websocket_users is not None:

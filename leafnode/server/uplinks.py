@@ -70,6 +70,9 @@ class HubLinks:
         for link in self._links():
             link.doubt()
 
+    def is_amid(self) -> bool:
+        return any(link.is_amid for link in self._links())
+
     def lets_in(self, subject: bytes) -> bool:
         rules = [link.peer.permissions for link in self._links()]
         return not rules or any(one is None or one.publish.allows(subject) for one in rules)

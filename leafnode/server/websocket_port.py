@@ -52,7 +52,7 @@ async def bind_websocket(server: Server, websocket: Websocket) -> Listener:
         turn=server.turn,
         rules=_handshake_rules(websocket, leafs=leaf_port.is_wanted(server.options)),
         handshake_timeout_ns=websocket.handshake_timeout_ns,
-        message_bytes_max=_message_bytes_max(server, options),
+        message_bytes_max=options.max_payload_bytes + options.max_control_line_bytes,
         close_code=close_code,
         leaf=lambda wire, deflates: leaf_port.websocket_guest(server, wire, deflates=deflates),
     )
@@ -125,7 +125,7 @@ def refresh(server: Server, users: Users | None = None) -> None:
         known = users or server.websocket_authenticator.users
         server.websocket_authenticator.apply(options, known)
     seams.refresh()
-    port.message_bytes_max = _message_bytes_max(server, options)
+    port.message_bytes_max = options.max_payload_bytes + options.max_control_line_bytes
 
 
 def _seams(server: Server, websocket: Websocket, options: Options, port: int) -> ClientSeams:
@@ -141,12 +141,6 @@ def _seams(server: Server, websocket: Websocket, options: Options, port: int) ->
         map_certificate=websocket.tls is not None and websocket.tls.verify_and_map,
         no_auth_user=websocket.no_auth_user,
     )
-
-
-def _message_bytes_max(server: Server, options: Options) -> int:
-    if leaf_port.is_wanted(server.options):
-        return leaf_port.message_bytes_max(options)
-    return options.max_payload_bytes + options.max_control_line_bytes
 
 
 def _nothing() -> None:

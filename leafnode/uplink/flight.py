@@ -386,10 +386,16 @@ class Flight:
         oldest_ns = self.window.oldest_sent_ns()
         if not self.is_on or oldest_ns is None:
             return
-        timeout_ns = self._options.ack_timeout_ns
+        timeout_ns, now_ns = self._options.ack_timeout_ns, self._clock.monotonic_ns()
         due_ns = max(oldest_ns, self._heard_ns) + timeout_ns
         due_ns = min(due_ns, oldest_ns + limits.UPLINK_OVERDUE_TIMES * timeout_ns)
-        left_ns = due_ns - self._clock.monotonic_ns()
+        left_ns = due_ns + self._parts.gate.surplus_ns - now_ns
+        if (
+            left_ns <= 0
+            and now_ns - oldest_ns < limits.UPLINK_AMID_NS
+            and self._parts.link.is_amid()
+        ):
+            left_ns = timeout_ns  # what the hub says comes behind that
         if left_ns > 0:
             self._ack_alarm.set(left_ns)
         else:

@@ -95,6 +95,15 @@ class Gate:
         """How many bytes may be on the way now."""
         return self._flow.limit
 
+    @property
+    def surplus_ns(self) -> int:
+        """How much longer than the window what is on the way may take: a message larger than that
+        goes alone.
+        """
+        surplus = max(0, self._in_flight - self._flow.limit)
+        takes_ns = 2 * limits.UPLINK_FLOW_TARGET_NS * surplus // self._flow.limit
+        return min(takes_ns, limits.UPLINK_AMID_NS)
+
     def join(self, slot: Slot) -> None:
         self._slots.append(slot)
 

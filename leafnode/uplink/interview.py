@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 _RoundT = TypeVar("_RoundT", bound="Resume | Parting")
+_PAYLOAD: Final = b',"data":"'  # a quotation mark within a name or a value has a backslash
+_END: Final = b"}}"
 SILENCE: Final = Failure(0, "the hub does not answer")
 
 
@@ -83,6 +85,9 @@ class Interview:
     def _ask_again(self) -> None:
         resume = self._resume
         assert resume is not None, "the alarm rings only within a round"
+        if self._has_asked and self._is_busy():
+            self._alarm.set(limits.UPLINK_ASK_NS)
+            return
         if self._silent == limits.UPLINK_ASK_ATTEMPTS:
             self.cancel()
             self._done(self._failure)
@@ -101,6 +106,11 @@ class Interview:
         for topic, request in islice(_open(resume), limits.UPLINK_ASK_ANEW):
             self._out.add(topic)
             self._ask(topic, request)
+
+    def _is_busy(self) -> bool:
+        """Say whether the answer may be on its way: asked again, a large one would come twice."""
+        waited_ns = self._clock.monotonic_ns() - self._heard_ns
+        return waited_ns < limits.UPLINK_AMID_NS and self._link.is_amid()
 
     def _ask_more(self, resume: Resume | Parting, at_once: int) -> None:
         """Some at a time: a slow link has other things to carry, too."""
@@ -125,7 +135,7 @@ class Interview:
 
     def _heard(self, letter: Letter) -> None:
         if letter.from_hub:
-            self._gate.told(len(letter.body) + limits.UPLINK_LINE_BYTES)
+            self._gate.told(letter.size + limits.UPLINK_LINE_BYTES)
         number, _, topic = letter.topic.partition(b".")
         resume = self._resume
         if resume is None or self._origin is None or number != b"%d" % self._round:
@@ -133,7 +143,8 @@ class Interview:
         if not letter.from_hub:
             self._fail(Failure(0, "the question was answered here, not by the hub"))
             return
-        message = answers.hub_message(letter.body[letter.header_size :], self._origin)
+        body = letter.body[letter.header_size :]
+        message = answers.hub_message(completed(body) if letter.lost_bytes else body, self._origin)
         if isinstance(message, Failure):
             self._fail(message)
             return
@@ -159,6 +170,14 @@ class Interview:
         if self._resume is resume and resume.done:
             self.cancel()
             self._done(None)
+
+
+def completed(start: bytes) -> bytes:
+    """Return the answer that begins so, without the payload of its message: that comes behind all
+    that is asked for.
+    """
+    before, _, _ = start.partition(_PAYLOAD)
+    return before + _END
 
 
 def _open(resume: Resume | Parting) -> Iterator[tuple[bytes, dict[str, str | int]]]:

@@ -32,6 +32,12 @@ class Link(Protocol):
         """Find out soon whether the hub is there at all: it does not answer."""
         ...
 
+    def is_amid(self) -> bool:
+        """Say whether a message of the hub's has begun to come and is not over: what it says behind
+        that comes later.
+        """
+        ...
+
     def lets_in(self, subject: bytes) -> bool:
         """Say whether the hub may send us this, by the permissions that it told us."""
         ...

@@ -34,6 +34,11 @@ class Letter(NamedTuple):
     body: bytes
     header_size: int
     from_hub: bool
+    lost_bytes: int = 0  # that were behind the body: it was too large to be kept
+
+    @property
+    def size(self) -> int:
+        return len(self.body) + self.lost_bytes
 
 
 class Mailbox:
@@ -128,7 +133,7 @@ class Mailbox:
         handler = self._handlers.get(name) if name not in _OWN else None
         if handler is not None:
             for _, header_size, body in delivery.messages:
-                handler(Letter(topic, body, header_size, from_hub))
+                handler(Letter(topic, body, header_size, from_hub, delivery.lost_bytes))
 
     def _said_here(self, delivery: Delivery) -> None:
         if delivery.origin is not self._account.system:

@@ -50,7 +50,7 @@ class Edge:
         environment = LeafEnvironment(
             clock=clock,
             random=rng,
-            dial=TcpDialer(turn),
+            dial=TcpDialer(turn, random=rng),
             outbox=turn.outbox,
             loop_subjects=LoopSubjects(rng),
             next_cid=lambda: next(cids),

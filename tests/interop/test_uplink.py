@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.hub.process import nats_server_path, running_hub
+from tests.hub.process import free_ports, nats_server_path, running_hub
 from tests.interop.edge import until
 from tests.interop.gateway import running_gateway
 from tests.interop.uplinking import (
@@ -25,6 +25,8 @@ from tests.interop.uplinking import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.hub.process import Hub
 
 pytestmark = [
     pytest.mark.interop,
@@ -163,5 +165,42 @@ async def test_a_large_message_whose_answer_is_larger_than_max_payload_ends_no_l
         await drained(gateway)
 
         assert await at_hub(hub) == [0, 1]
+        (stream,) = gateway.get("uplinkz")["streams"]
+        assert (stream["protection"], stream["cuts"]) == ("asked", 0)
+
+
+@pytest.mark.parametrize("scheme", ["nats-leaf", "ws", "ws, packed"])
+async def test_a_message_at_the_hub_however_large_ends_no_link_when_it_is_asked_for(
+    tmp_path: Path, scheme: str
+) -> None:
+    """Its answer is 12 MiB here, and the gateway's max_payload 1 MiB."""
+    ws_port = free_ports(1)[0]
+    listener = f"websocket {{ listen: 127.0.0.1:{ws_port}, no_tls: true, compression: true }}"
+
+    def edge(hub: Hub) -> str:
+        url = f"ws://127.0.0.1:{ws_port}" if scheme.startswith("ws") else hub.leaf_url
+        option = ", ws_compression: true" if "packed" in scheme else ""
+        before = f'"{hub.leaf_url}"'
+        return gateway_config(hub).replace(before, f'"{url}"{option}')
+
+    with (
+        running_hub(tmp_path / "hub", f"{HUB}\nmax_payload: 32MB\n{listener}") as hub,
+        running_gateway(tmp_path / "edge", edge(hub)) as gateway,
+    ):
+        await make_streams(hub, gateway)
+        await publish(gateway, 1, 3)
+        await drained(gateway)
+        async with jetstream_of(hub.client_url) as jetstream:
+            await jetstream.publish("edge.ev.reading", b"4".rjust(9 << 20))
+        await publish(gateway, 5, 5)
+        await drained(gateway)
+        async with jetstream_of(hub.client_url) as jetstream:
+            await jetstream.publish("edge.ev.reading", b"6".rjust(9 << 20))
+        gateway.stop()
+        gateway.start()
+        await publish(gateway, 7, 7)
+        await drained(gateway)
+
+        assert await at_hub(hub) == list(range(1, 8))
         (stream,) = gateway.get("uplinkz")["streams"]
         assert (stream["protection"], stream["cuts"]) == ("asked", 0)

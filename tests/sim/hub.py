@@ -69,6 +69,8 @@ class FakeHub:
         self.loses: list[bytes] = []  # payloads: neither stored nor answered, once for each
         self.bytes_per_s = 0  # of the link, upstream; 0: any number
         self._free_ns = 0  # when the link has sent what it was given
+        self.answers_per_s = 0  # bytes, downstream; 0: any number
+        self._answered_ns = 0  # when the link has brought what the hub said
         self.beside: list[bytes] = []  # what others answer to each message, before the stream
         self.loses_acks = False
         self.loses_answers = False
@@ -110,6 +112,9 @@ class FakeHub:
     def doubt(self) -> None:
         self.doubts += 1
 
+    def is_amid(self) -> bool:
+        return self.clock.monotonic_ns() < self._answered_ns
+
     def lets_in(self, subject: bytes) -> bool:
         return not (self.denies_inboxes and subject.startswith(b"_INBOX."))
 
@@ -142,7 +147,7 @@ class FakeHub:
     def down(self) -> None:
         """The link is cut: what is on its way, both ways, is lost."""
         self._epoch += 1
-        self._free_ns = 0
+        self._free_ns = self._answered_ns = 0
         for sub in self._subs:
             self.account.remove(sub)
         self._subs.clear()
@@ -200,12 +205,19 @@ class FakeHub:
         self._answer_later(reply, answer, epoch)
 
     def _answer_later(self, reply: bytes, answer: dict[str, Any] | None, epoch: int) -> None:
-        if answer is not None and reply:
-            self.clock.call_later(RTT_NS // 2, lambda: self._answer(reply, answer, epoch))
+        if answer is None or not reply:
+            return
+        body, delay_ns = json.dumps(answer).encode(), 0
+        if self.answers_per_s:
+            now_ns = self.clock.monotonic_ns()
+            takes_ns = len(body) * NS_PER_S // self.answers_per_s
+            self._answered_ns = max(self._answered_ns, now_ns) + takes_ns
+            delay_ns = self._answered_ns - now_ns
+        self.clock.call_later(delay_ns + RTT_NS // 2, lambda: self._answer(reply, body, epoch))
 
-    def _answer(self, reply: bytes, answer: dict[str, Any], epoch: int) -> None:
+    def _answer(self, reply: bytes, body: bytes, epoch: int) -> None:
         if epoch == self._epoch:
-            self.account.publish(reply, json.dumps(answer).encode(), origin=self.peer)
+            self.account.publish(reply, body, origin=self.peer)
 
     def _publication(self, subject_: bytes, block: bytes, payload: bytes) -> dict[str, Any] | None:
         if self.drops_headers:

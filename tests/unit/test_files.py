@@ -158,6 +158,31 @@ async def test_of_several_who_wait_one_begins_when_a_job_is_over() -> None:
     assert seen == [1, 2, 3, 4]
 
 
+async def test_who_waits_for_several_before_it_waits_no_longer_than_for_one() -> None:
+    loop, began = asyncio.get_running_loop(), asyncio.get_running_loop().time()
+
+    def begin(work: Callable[[], Any]) -> asyncio.Future[Any]:
+        job: asyncio.Future[Any] = loop.create_future()
+        loop.call_later(3, lambda: job.set_result(work()))
+        return job
+
+    reader = FileReader(begin)
+    ends: list[tuple[object, float]] = []
+
+    async def ask(number: int) -> None:
+        try:
+            answer: object = await reader.run(lambda: number, "x", LIMIT_NS)
+        except HungError:
+            answer = None
+        ends.append((answer, round(loop.time() - began, 3)))
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(4):
+            tasks.create_task(ask(number))
+
+    assert ends == [(0, 3), (None, 4), (None, 4), (None, 4)]
+
+
 def test_what_a_job_that_failed_had_in_hand_goes_with_it() -> None:
     """Without a collection: a reload that is refused has a whole configuration in hand."""
 

@@ -17,7 +17,9 @@ Reading kept[KEPT_MAX];
 byte keptCount = 0;
 unsigned long lastNumber = 0;
 bool greeted = false;
+bool served = false;  // the gateway has answered our `serve`: noise may take that line, too
 unsigned long saidAt = 0;
+unsigned long servedAt = 0;
 unsigned long measuredAt = 0;
 char line[96];  // that comes; a longer one is passed over
 byte lineSize = 0;
@@ -74,8 +76,10 @@ void hear(char *text) {
   if (!isWhole(text)) return;
   if (!strcmp(text, "ok hello")) {
     greeted = true;
-    say("serve led");
-    saidAt = millis() - REPEAT_MS;
+    served = false;
+    saidAt = servedAt = millis() - REPEAT_MS;
+  } else if (!strcmp(text, "ok sub led") || !strcmp(text, "no sub led")) {
+    served = true;  // or it may not be: the gateway's `messages` say so
   } else if (!strcmp(text, "hello?")) {
     greeted = false;  // the gateway was restarted; our numbers go on
   } else if (sscanf(text, "ok %lu", &number) == 1) {
@@ -110,6 +114,10 @@ void loop() {
   if (now - measuredAt >= MEASURE_MS) {
     measuredAt = now;
     keep(analogRead(A0) * 500.0 / 1024.0);  // an LM35: 10 mV for each degree, of 5 V
+  }
+  if (greeted && !served && now - servedAt >= REPEAT_MS) {
+    servedAt = now;
+    say("serve led");
   }
   if (now - saidAt >= REPEAT_MS) {
     saidAt = now;

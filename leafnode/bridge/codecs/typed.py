@@ -10,14 +10,15 @@ import re
 from typing import Final
 
 # A leading zero makes a code of it, not a number: 00123 must stay as printed on the box.
-# 18 digits fit a signed 64-bit integer with room to spare, and bound what int() is given.
+# 18 digits fit a signed 64-bit integer with room to spare, and bound what int() is given. Python
+# prints 21 places of a float below a thousandth.
 _INTEGER: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,17})", re.ASCII)
 _DECIMAL: Final = re.compile(
-    r"[+-]?(?:[0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})(?:[eE][+-]?[0-9]{1,3})?"
+    r"[+-]?(?:[0-9]{1,18}\.[0-9]{0,24}|\.[0-9]{1,24})(?:[eE][+-]?[0-9]{1,3})?"
     r"|[+-]?[0-9]{1,18}[eE][+-]?[0-9]{1,3}",
     re.ASCII,
 )
-_PLAIN: Final = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{0,18})?|[+-]?\.[0-9]{1,18}", re.ASCII)
+_PLAIN: Final = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{0,24})?|[+-]?\.[0-9]{1,24}", re.ASCII)
 
 
 def typed(column: str) -> int | float | str | None:

@@ -5,15 +5,14 @@ Knows values; not subjects and messages. Truth: docs/serial/mapping.md, "Fields"
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from leafnode.bridge.mapping.decimals import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from leafnode.config.serial_stage_options import FieldOptions, MappingOptions
-
-# Of a product with a decimal factor: 3 times 0.1 is 0.3, not 0.30000000000000004.
-_DIGITS: Final = 12
 
 
 class FieldMap:
@@ -51,10 +50,5 @@ def _scaled(value: object, option: FieldOptions) -> object:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return value
     if option.scale != 1 or option.offset:
-        value = rounded(float(value) * option.scale + option.offset)
+        value = scaled(value, option.scale, option.offset)
     return value if option.digits is None else round(value, option.digits)
-
-
-def rounded(value: float) -> float:
-    """Return the number without the noise of binary fractions."""
-    return float(f"{value:.{_DIGITS}g}")

@@ -7,7 +7,7 @@ Truth: docs/serial/mapping.md, "Fewer messages".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 
 from leafnode.config import serial_bounds
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from leafnode.config.serial_stage_options import MappingOptions
+
+
+# Of a value is noise: 21.7 - 21.5 is 0.1999999999999993.
+_NOISE: Final = 2.0**-52
 
 
 class _Last(NamedTuple):
@@ -69,10 +73,12 @@ class Filters:
 
 def _differs(before: object, now: object, deadband: float) -> bool:
     if _is_number(before) and _is_number(now):
-        difference = abs(now - before)  # type: ignore[operator]
-        return bool(difference >= deadband and difference > 0)
+        difference = abs(now - before)
+        if isinstance(difference, float):
+            deadband -= abs(now) * _NOISE + abs(before) * _NOISE
+        return difference >= deadband and difference > 0
     return before != now
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -99,8 +99,9 @@ class Messages:
             payload["unit"] = self._units[name]
         if self._time == "field":
             payload["time"] = format_time(wall_ns)
-        # An id is a header's value: what a device calls a field may hold anything.
-        suffix = name.encode("ascii", "backslashreplace").translate(_PRINTABLE)
+        # An id is a header's value: what a device calls a field may hold anything. Two of a reading
+        # have two ids.
+        suffix = name.encode("unicode_escape").replace(b" ", b"\\x20")
         msg_id = reading.msg_id if has_id else reading.msg_id + b"." + suffix
         return self._message(subject, reading, msg_id, _encoded(payload), raw, wall_ns, [])
 
@@ -150,6 +151,3 @@ def _encoded(fields: Mapping[str, object]) -> bytes:
         return msgspec.json.encode(fields)
     except ValueError as err:  # a lone surrogate
         raise BadReading("has a value that cannot stand in JSON") from err
-
-
-_PRINTABLE: Final = bytes(byte if 0x20 < byte < 0x7F else 0x5F for byte in range(256))

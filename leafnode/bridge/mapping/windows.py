@@ -7,9 +7,10 @@ docs/serial/mapping.md, "Gathering".
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from leafnode.bridge.mapping.fields import rounded
+from leafnode.bridge.mapping.decimals import added, mean
 from leafnode.config import serial_bounds
 
 if TYPE_CHECKING:
@@ -130,13 +131,14 @@ class _Column:
     def __init__(self) -> None:
         self.count = 0
         self.last: object = None
-        self.least = self.most = self.total = 0.0
+        self.least = self.most = 0.0
+        self.total = Decimal(0)
 
     def add(self, value: object) -> None:
         if isinstance(value, int | float) and not isinstance(value, bool):
             self.least = min(self.least, value) if self.count else value
             self.most = max(self.most, value) if self.count else value
-            self.total += value
+            self.total = added(self.total, value)
             self.count += 1
             self.last = value
         elif value is not None or not self.count:
@@ -147,4 +149,4 @@ class _Column:
             return self.least
         if function == "max":
             return self.most
-        return rounded(self.total / self.count)
+        return mean(self.total, self.count)

@@ -10,7 +10,7 @@ import math
 import struct
 from typing import TYPE_CHECKING, Final
 
-from leafnode.bridge.mapping.fields import rounded
+from leafnode.bridge.mapping.decimals import scaled, unscaled
 from leafnode.bridge.modbus.plan import BIT_TABLES
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _number(register: Register, data: bytes) -> float | None:
         if layout == ">f":
             value = _shortest(value)
     if register.scale != 1 or register.offset:
-        value = rounded(value * register.scale + register.offset)
+        value = scaled(value, register.scale, register.offset)
     return value if register.digits is None else round(value, register.digits)
 
 
@@ -128,7 +128,7 @@ def _packed(write: Write, value: object) -> bytes:
     unfit = BadValue(f"expected a number that fits {register.type}")
     try:
         if register.scale != 1 or register.offset:
-            value = (value - register.offset) / register.scale
+            value = unscaled(value, register.scale, register.offset)
         if not register.type.startswith("f"):
             value = round(value)
         data = struct.pack(layout, value)

@@ -340,7 +340,7 @@ def test_jetstream_s_own_subjects_are_taken_and_never_sent() -> None:
     leaf.says(b"LS+ >\r\nLMSG $JS.API.INFO r 0\r\n\r\n")
     got = client.says(b"PUB $JS.API.INFO 0\r\n\r\nPUB $KV.b.k 1\r\nv\r\n")
 
-    assert interest(leaf) == []
+    assert interest(leaf) == [b"LS+ $JS.API.>"]
     assert got.startswith(b"MSG $JS.API.INFO 1 r 0\r\n")
     assert leaf.hears() == b""
 

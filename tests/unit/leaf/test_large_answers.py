@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from leafnode import limits
 from leafnode.config.options import LeafRemote
 from leafnode.routing.peer import Kind, LeafSide
 from leafnode.uplink.mailbox import Letter, Mailbox
@@ -28,7 +29,8 @@ async def test_an_answer_to_this_servers_own_question_may_be_larger_than_a_paylo
         world.hub.say(b"LMSG %b 2\r\nok\r\n" % mailbox.address(b"h", b"2"))
         await turns()
 
-        assert [len(letter.body) for letter in letters] == [len(answer), 2]
+        kept = limits.LEAF_ANSWER_KEPT_BYTES
+        assert [(len(one.body), one.size) for one in letters] == [(kept, len(answer)), (2, 2)]
         assert not world.hub.session.is_lost
 
 
@@ -54,7 +56,7 @@ async def test_an_answer_larger_than_a_payload_goes_to_who_asked_and_nobody_else
             await turns(200)
 
         verb = b"LMSG %b" if kind is Kind.LEAF else b"MSG %b 1"
-        assert [len(letter.body) for letter in letters] == [(1 << 20) + 1, 1 << 20]
+        assert [letter.size for letter in letters] == [(1 << 20) + 1, 1 << 20]
         assert other.got() == verb % asked + b" 1048576\r\n%b\r\n" % (b"x" * (1 << 20))
 
 

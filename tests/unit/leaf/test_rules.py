@@ -150,11 +150,58 @@ def test_a_reply_that_a_gateway_wrapped_is_judged_by_what_is_inside() -> None:
     assert not link.permissions.subscribe.allows(b"_GR_.36IaNN.tYay1U.$JS.API.INFO")
 
 
-def test_a_rule_for_a_queue_restricts_its_subject_and_an_empty_one_nothing() -> None:
+def test_a_rule_for_a_queue_says_nothing_of_messages_that_come_nor_of_interest() -> None:
+    """The hub judges its queue groups by it, as nats-server does on both ends (measured)."""
     link = rules(hub_import=SubjectRulesInfo([], ["jobs workers", " "]))
 
+    assert link.permissions.may_publish(b"jobs")
+    assert may_announce(link, b"jobs")
+
+    link = rules(hub_import=SubjectRulesInfo(["jobs workers", "in.>"], []))
+
     assert not link.permissions.may_publish(b"jobs")
-    assert link.permissions.may_publish(b"else")
+    assert not may_announce(link, b"jobs")
+    assert may_announce(link, b"in.a")
+
+
+def test_a_denial_with_a_queue_of_what_goes_out_is_one_of_its_subject() -> None:
+    link = rules(hub_export=SubjectRulesInfo(["a q", "b.>"], ["b.c workers", " "]))
+
+    assert link.permissions.subscribe.allows(b"b.d")
+    assert not link.permissions.subscribe.allows(b"b.c")
+    assert not link.permissions.subscribe.allows(b"a")
+
+
+@pytest.mark.parametrize("side", ["spoke", "hub", "hub below"])
+def test_sessions_of_mqtt_need_to_be_on_no_allow_list_and_may_be_denied(side: str) -> None:
+    lists = [b"only.this"], [b"$MQTT.no"]
+    if side == "spoke":
+        info = SubjectRulesInfo(*([one.decode() for one in two] for two in lists))
+        link = rules(hub_import=info, hub_export=info)
+    else:
+        make = hub_rules if side == "hub" else hub_below_rules
+        link = made(make(Between("hub", "edge"), Permissions(Rules(*lists), Rules(*lists))))
+
+    for subject in (b"$MQTT.sub.x", b"$MQTT.msgs.a.b"):
+        assert link.permissions.may_publish(subject)
+        assert link.permissions.subscribe.allows(subject)
+        assert may_announce(link, subject)
+        assert judge(link, subject) is Verdict.TAKEN
+    for subject in (b"$MQTT.no", b"else"):
+        assert not link.permissions.may_publish(subject)
+        assert not link.permissions.subscribe.allows(subject)
+        assert not may_announce(link, subject)
+        assert judge(link, subject) is not Verdict.TAKEN
+
+
+def test_a_hub_says_that_it_has_jetstream_and_nothing_else_of_its_own() -> None:
+    link = made(hub_rules(Between("hub", "edge"), None))
+    system = made(hub_rules(Between("hub", "edge", is_system=True), None))
+
+    assert may_announce(link, b"$JS.API.>")
+    assert not may_announce(system, b"$JS.API.>")
+    for subject in (b"$KV.b.>", b"$OBJ.b.>", b"$SYS.REQ.USER.INFO"):
+        assert not may_announce(link, subject)
 
 
 TOKEN = st.sampled_from([b"a", b"b", b"*", b">"])

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,6 +52,39 @@ async def test_a_name_that_does_not_exist_is_an_oserror() -> None:
 
     with pytest.raises(OSError, match=r"not known|resolution|No address"):
         await dialer(Target("nowhere.invalid", 1, 5 * NS_PER_S), RecordingSession())
+
+
+@pytest.mark.real_loop
+async def test_each_address_of_a_name_is_the_first_one_at_some_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that drops what it is sent uses up the time of a dial: it must not be all dials."""
+    port = free_port()
+    addresses = [("127.0.0.2", port), ("127.0.0.3", port), (HOST, port)]
+    tried: list[str] = []
+
+    async def look_up(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", one) for one in addresses]
+
+    async def connect(_sock: object, address: tuple[str, int]) -> None:
+        tried.append(address[0])
+        if address[0] == HOST:
+            raise OSError("refused")
+        await asyncio.Event().wait()
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "getaddrinfo", look_up)
+    monkeypatch.setattr(loop, "sock_connect", connect)
+    dialer = TcpDialer(Turn(SystemClock()), random=Random(1))
+    first = set()
+    for _ in range(20):
+        tried.clear()
+        with pytest.raises(TimeoutError):
+            await dialer(Target("hub", port, NS_PER_MS), RecordingSession())
+        first.add(tried[0])
+        assert tried[-1] != HOST
+
+    assert first == {"127.0.0.2", "127.0.0.3", HOST}
 
 
 @pytest.mark.real_loop

@@ -10,10 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping
-from wsproto.frame_protocol import CloseReason
+from wsproto.frame_protocol import CloseReason, ParseFailed
 
-from leafnode.limits import WEBSOCKET_DEFLATE_FROM_BYTES, WEBSOCKET_PACKED_FACTOR
-from leafnode.net.websocket_deflate import BoundedDeflate
+from leafnode.limits import (
+    READ_CHUNK_BYTES,
+    WEBSOCKET_DEFLATE_FROM_BYTES,
+    WEBSOCKET_PACKED_FACTOR,
+)
+from leafnode.net import websocket_deflate
+from leafnode.net.websocket_deflate import BoundedDeflate, StreamDeflate
 from leafnode.net.websocket_frames import FrameRules
 from tests.sim.websocket import BINARY, CONTINUATION, PING, frame, frames, packed
 
@@ -148,3 +153,91 @@ def test_small_messages_are_sent_as_they_are_and_larger_ones_packed() -> None:
 
     assert (plain.data, plain.is_packed) == (small, False)
     assert (shrunk.data, shrunk.is_packed) == (large, True)
+
+
+# --- of a leaf link: however much, a slice at a time
+
+
+def sliced(connection: Connection, slices: StreamDeflate, data: bytes) -> list[bytes]:
+    """The slices that come of some bytes, with the rest of a message before the next event."""
+    connection.receive_data(data)
+    found = []
+    for event in connection.events():
+        if isinstance(event, Ping):
+            continue
+        assert isinstance(event, BytesMessage), event
+        found.append(bytes(event.data))
+        while slices.has_more:
+            found.append(slices.more())
+    return found
+
+
+def dialing() -> tuple[Connection, StreamDeflate]:
+    slices = StreamDeflate()
+    return Connection(ConnectionType.SERVER, [FrameRules(deflates=True), slices]), slices
+
+
+@given(
+    st.lists(
+        st.one_of(st.binary(max_size=200), st.integers(0, 3).map(lambda n: b"ab" * 32 * 16 * n)),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(1, 60),
+    st.integers(1, 200),
+)
+def test_a_message_of_any_size_comes_in_slices_however_it_is_cut(
+    bodies: list[bytes], part: int, read: int
+) -> None:
+    data = b""
+    for number, body in enumerate(bodies):
+        whole = packed(body) if number % 3 else ended(body)
+        parts = [whole[at : at + part] for at in range(0, len(whole), part)] or [b""]
+        for at, piece in enumerate(parts):
+            code, reserved = (CONTINUATION, 0) if at else (BINARY, 4)
+            is_last = at == len(parts) - 1
+            data += frame(code, piece, is_last=is_last, reserved=reserved) + frame(PING, b"")
+        data += frame(BINARY, b"plain")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(websocket_deflate, "READ_CHUNK_BYTES", 64)
+        connection, slices = dialing()
+        found = []
+        for at in range(0, len(data), read):
+            found += sliced(connection, slices, data[at : at + read])
+
+    assert b"".join(found) == b"".join(body + b"plain" for body in bodies)
+    assert max(map(len, found)) <= 2 * 64
+
+
+def test_much_that_little_unpacks_to_is_never_there_at_once() -> None:
+    connection, slices = dialing()
+    bomb = frame(BINARY, packed(b"\0" * 50_000_000), reserved=4)
+
+    tracemalloc.start()
+    try:
+        connection.receive_data(bomb)
+        size = 0
+        for event in connection.events():
+            assert isinstance(event, BytesMessage)
+            size += len(event.data)
+            while slices.has_more:
+                size += len(slices.more())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert size == 50_000_000
+    assert peak < 1_000_000
+
+
+def test_what_cannot_be_unpacked_in_a_later_slice_raises() -> None:
+    connection, slices = dialing()
+    body = packed(bytes(READ_CHUNK_BYTES + 1)) + b"\xff" * 20
+
+    connection.receive_data(frame(BINARY, body, reserved=4))
+    first = next(iter(connection.events()))
+
+    assert isinstance(first, BytesMessage)
+    assert slices.has_more
+    with pytest.raises(ParseFailed):
+        slices.more()

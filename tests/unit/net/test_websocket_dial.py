@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from wsproto.utilities import generate_accept_token
 
 from leafnode.limits import WEBSOCKET_CLOSE_NS, WEBSOCKET_HANDSHAKE_NS
 from leafnode.net.turn import Turn
@@ -15,6 +16,7 @@ from tests.sim.clients import RawClient
 from tests.sim.clock import FakeClock
 from tests.sim.network import Link, MemoryNetwork, MemoryTransport
 from tests.sim.sessions import RecordingSession
+from tests.sim.websocket import BINARY, frame, packed
 
 
 def code(reason: str) -> int:
@@ -32,14 +34,14 @@ class World:
         self.done: list[OSError | None] = []
         self.port = WebSocketPort(
             turn=self.turn,
-            message_bytes_max=1 << 20,
+            message_bytes_max=100,  # of clients
             close_code=code,
             rules=HandshakeRules(compression=compression, leafs=True),
             handshake_timeout_ns=WEBSOCKET_HANDSHAKE_NS,
             leaf=lambda wire, deflates: self.above,
         )
         request = WebSocketRequest("hub:80", "/leafnode", compression, masks)
-        terms = WebSocketTerms(self.turn, 1 << 20, code)
+        terms = WebSocketTerms(self.turn, 100, code)
         self.dialed = DialedWebSocket(terms, request, self.below, self.done.append)
         self.terms = terms
 
@@ -83,14 +85,54 @@ def test_bytes_go_both_ways(*, compression: bool, masks: bool) -> None:
     assert world.below.wire.coding > 0
 
 
+def packed_hub(world: World, *said: bytes) -> RawClient:
+    """A hub that packs, whose answer to the request has this behind it."""
+    hub = RawClient()
+    world.network.listen(world.turn, lambda: hub, host="hub", port=80)
+    world.dial()
+    key = bytes(hub.got).split(b"Sec-WebSocket-Key: ")[1].split(b"\r\n")[0]
+    assert hub.transport is not None
+    hub.transport.write(
+        [
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
+            b"client_no_context_takeover\r\n"
+            b"Sec-WebSocket-Accept: " + generate_accept_token(key) + b"\r\n\r\n",
+            *said,
+        ]
+    )
+    return hub
+
+
+def test_what_a_hub_packs_into_one_message_has_no_bound_and_takes_several_turns() -> None:
+    world = World(compression=True)
+    large = bytes(range(256)) * 20_000
+    packed_hub(world, frame(BINARY, packed(large), is_masked=False, reserved=4) + b"\x82\x03end")
+
+    world.clock.advance(0)
+
+    assert world.done == [None]
+    assert world.below.received_bytes == large + b"end"
+    assert world.below.lost_reasons == []
+
+
+def test_a_hub_that_packs_nonsense_behind_much_is_told_so() -> None:
+    world = World(compression=True)
+    body = packed(bytes(1_000_000)) + b"\xff" * 20
+    hub = packed_hub(world, frame(BINARY, body, is_masked=False, reserved=4))
+
+    world.clock.advance(2 * WEBSOCKET_CLOSE_NS)
+
+    assert hub.ended
+    assert world.terms.mistakes == 1
+
+
 def test_what_the_hub_says_behind_its_answer_is_for_the_session() -> None:
     world = World()
     hub = RawClient()
     world.network.listen(world.turn, lambda: hub, host="hub", port=80)
     world.dial()
     key = bytes(hub.got).split(b"Sec-WebSocket-Key: ")[1].split(b"\r\n")[0]
-    from wsproto.utilities import generate_accept_token
-
     assert hub.transport is not None
     hub.transport.write(
         [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from leafnode.config.options import Options
-    from leafnode.server.accounts import _Draft
+    from leafnode.server.account_draft import Draft
+    from leafnode.server.accounts import Accounts
 
 USERS = """
 accounts {
@@ -348,6 +350,67 @@ async def test_a_long_update_is_prepared_while_others_have_their_turns(
     assert len(accounts.imports()) == IMPORTS_MANY
 
 
+def sharing_accounts(count: int, prefix: str) -> Options:
+    imports = f'imports [ {{stream: {{account: E, subject: "s.>"}}, prefix: {prefix}}} ]'
+    accounts = [f"A{number} {{ {imports} }}" for number in range(count)]
+    exporter = 'E { exports [ {stream: "s.>"} ] }'
+    return bind(parse("\n".join(["accounts {", exporter, *accounts, "}"]), "x.conf"))
+
+
+def prefixes(accounts: Accounts, count: int) -> list[bytes]:
+    """Below what each account receives what it imports."""
+    found = []
+    for number in range(count):
+        imports = accounts.account(f"A{number}").stream_imports
+        assert imports is not None
+        found.append(imports._imports[0].local)
+    return found
+
+
+async def test_a_reload_connects_very_many_accounts_in_turns() -> None:
+    count = 5 * CLIENTS_HELD_PER_TURN
+    accounts = ClientWorld().server.account_set
+    accounts.apply(sharing_accounts(count, "old"))
+    old, new = [b"old.s.>"] * count, [b"new.s.>"] * count
+
+    assert accounts.begin(sharing_accounts(count, "new")) == []
+    seen = [prefixes(accounts, count)]
+    ending = asyncio.ensure_future(accounts.end())
+    while not ending.done():
+        await asyncio.sleep(0)
+        seen.append(prefixes(accounts, count))
+
+    assert seen[0] == old
+    assert seen[-1] == new
+    steps = [after.count(b"new.s.>") - before.count(b"new.s.>") for before, after in pairwise(seen)]
+    assert max(steps) <= CLIENTS_HELD_PER_TURN
+
+
+@pytest.mark.parametrize("way", ["update", "prepare", "apply"])
+async def test_what_a_reload_has_yet_to_connect_is_connected_before_anything_else_changes(
+    way: str,
+) -> None:
+    count = 2 * CLIENTS_HELD_PER_TURN
+    accounts = ClientWorld().server.account_set
+    accounts.apply(sharing_accounts(count, "old"))
+    accounts.begin(sharing_accounts(count, "new"))
+    ending = asyncio.ensure_future(accounts.end())
+    await asyncio.sleep(0)
+    assert b"old.s.>" in prefixes(accounts, count)
+
+    if way == "update":
+        accounts.update(AccountOptions("J"))
+    elif way == "prepare":
+        await accounts.prepare(AccountOptions("J"))
+    else:
+        accounts.apply(sharing_accounts(count, "newest"))
+
+    prefix = b"newest" if way == "apply" else b"new"
+    assert prefixes(accounts, count) == [prefix + b".s.>"] * count
+    await ending
+    assert prefixes(accounts, count) == [prefix + b".s.>"] * count
+
+
 def test_each_service_that_an_account_offers_is_a_step_of_its_own() -> None:
     accounts = ClientWorld().server.account_set
     several = tuple(ServiceExport(f"q.{number}") for number in range(50))
@@ -553,7 +616,7 @@ async def test_a_preparation_that_is_overtaken_is_begun_with_again_a_few_times(
     wire = accounts._build_wiring
     begun = 0
 
-    def build(draft: _Draft, name: str) -> Generator[None, None, None]:
+    def build(draft: Draft, name: str) -> Generator[None, None, None]:
         nonlocal begun
         begun += 1
         yield from wire(draft, name)

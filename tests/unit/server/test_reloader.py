@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from leafnode.auth.users import Users
-from leafnode.clock import SystemClock
+from leafnode.clock import NS_PER_S, SystemClock
 from leafnode.config.account_options import AccountOptions, StreamExport, StreamImport
 from leafnode.config.import_check import ImportCheck
 from leafnode.config.listener_options import CertificatePair, ListenerTls
 from leafnode.config.options import (
+    AuthCalloutOptions,
     Authorization,
     HostPort,
     JetStreamOptions,
@@ -33,6 +34,7 @@ from leafnode.config.serial_options import FramingOptions, SerialOptions, Serial
 from leafnode.errors import ConfigError
 from leafnode.files import FileReader
 from leafnode.net.tls_context import ServerTls
+from leafnode.server import features
 from leafnode.server.client_ports import FIRST_ONLY
 from leafnode.server.reload import changes
 from leafnode.server.reloader import NO_FILE
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from leafnode.bridge.bridge import Bridge
     from leafnode.server.reload import Change
 
 OLD = Options(port=-1)
@@ -191,6 +194,23 @@ async def test_remotes_come_and_go_and_those_that_are_the_same_stay() -> None:
 
 
 @pytest.mark.real_loop
+async def test_leaf_remotes_that_stay_go_by_the_bounds_and_times_of_the_reload() -> None:
+    async def story(server: Server, file: File) -> None:
+        (kept,) = server.features.remotes
+        leafnodes = LeafOptions(remotes=(STAYS,), reconnect_ns=5)
+        file.options = replace(OLD, max_payload_bytes=500, ping_max=9, leafnodes=leafnodes)
+
+        assert await server.reload() == ""
+
+        assert server.features.remotes == [kept]
+        environment = kept._environment
+        assert (environment.max_payload_bytes, environment.ping_max) == (500, 9)
+        assert kept._reconnect_ns == 5
+
+    await while_serving(replace(OLD, leafnodes=LeafOptions(remotes=(STAYS,))), story)
+
+
+@pytest.mark.real_loop
 async def test_a_warning_that_no_longer_holds_is_taken_back() -> None:
     async def story(server: Server, file: File) -> None:
         assert len(server.warnings) == 1
@@ -288,6 +308,25 @@ async def test_what_tls_warns_of_comes_and_goes_with_the_tls_in_force(
         assert server.warnings == []
 
     await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
+async def test_a_service_that_decides_on_logins_is_told_of_the_time_that_tls_gives_them(
+    tls: ListenerTls,
+) -> None:
+    callout = AuthCalloutOptions(issuer="A", auth_users=("s",))
+    users = (User("s", "p"),)
+    old = replace(OLD, authorization=Authorization(users=users, auth_callout=callout))
+
+    async def story(server: Server, file: File) -> None:
+        file.options = replace(old, tls=replace(tls, timeout_ns=5 * NS_PER_S))
+        assert await server.reload() == ""
+
+        asking = server.authenticator._callout
+        assert asking is not None
+        assert asking._server.timeout_ns == file.options.login_timeout_ns == 6 * NS_PER_S
+
+    await while_serving(old, story)
 
 
 @pytest.mark.real_loop
@@ -592,3 +631,50 @@ async def test_what_serial_ports_read_is_stored_when_they_end(*, is_reload: bool
         os.close(wire)
         os.close(terminal)
     assert streams[0].payloads == [b"%d" % number for number in range(500)]
+
+
+@pytest.mark.real_loop
+async def test_a_reload_takes_nothing_of_what_is_stored_as_the_server_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wire, terminal = pty.openpty()
+    tty.setraw(terminal)
+    framing = FramingOptions(keep_first=True)
+    port = SerialPort(device=os.ttyname(terminal), name="scale", subject="s.a", framing=framing)
+    accounts = (AccountOptions("A"), AccountOptions("B"))
+    old = replace(OLD, accounts=accounts, serial=SerialOptions(ports=(port,), account="A"))
+    streams: list[FakeStream] = []
+    stop_bridge = features.stop_bridge
+
+    async def stopped(server: Server) -> None:
+        serial = server.features.serial
+        assert serial is not None
+        server.options = replace(old, serial=SerialOptions(ports=(port,), account="B"))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(stop_bridge(server))
+            tasks.create_task(features.change_serial(server))  # it was under way
+            while not serial.done():  # noqa: ASYNC110 -- it closes a real terminal
+                await asyncio.sleep(0)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            streams[0].commit()
+
+    async def story(server: Server, _: File) -> None:
+        bridge = server.features.bridge
+        assert bridge is not None
+        bridges.append(bridge)
+        streams.append(FakeStream(server.account("A"), b"s.>"))
+        os.write(wire, b"1\n2\n3\n")
+        async with asyncio.timeout(10):
+            while bridge.status()[0].queued < 3:  # noqa: ASYNC110 -- a real terminal
+                await asyncio.sleep(0)
+
+    bridges: list[Bridge] = []
+    monkeypatch.setattr(features, "stop_bridge", stopped)
+    try:
+        await while_serving(old, story)
+    finally:
+        os.close(wire)
+        os.close(terminal)
+    assert streams[0].payloads == [b"1", b"2", b"3"]
+    assert (bridges[0].status()[0].stored, bridges[0].lost) == (3, 0)

@@ -204,6 +204,15 @@ def test_a_hub_that_does_not_answer_is_doubted_on_each_link_that_leads_to_it() -
     assert doubted == ["up"]
 
 
+def test_something_is_on_its_way_where_one_of_the_links_that_lead_there_says_so() -> None:
+    first, second = remote("A", "tls://one:7422", max_payload=1), remote("A", "x", max_payload=1)
+    cast("SimpleNamespace", first.link).is_amid = False
+    cast("SimpleNamespace", second.link).is_amid = True
+
+    assert HubLinks([first, second], "A").is_amid()
+    assert not HubLinks([first], "A").is_amid()
+
+
 def test_what_the_hub_lets_pass_is_what_one_of_its_links_does() -> None:
     deaf, open_ = remote("A", "tls://one:7422", max_payload=1), remote("A", "x", max_payload=1)
     denied = Permissions(publish=Rules(deny=[b"_INBOX.>"]), subscribe=Rules(deny=[b"$JS.>"]))

@@ -92,6 +92,18 @@ def test_the_window_in_bytes_is_one_for_all_streams_and_one_message_may_always_g
     assert door.gate.hold(two, 1) == Hold("the window is full")
 
 
+def test_what_is_larger_than_the_window_may_take_as_much_longer_as_a_slow_link_needs() -> None:
+    door = Door()
+    one, limit = door.slot(), door.gate.window_bytes
+    door.gate.sent(one, b"a", limit)
+    assert door.gate.surplus_ns == 0
+
+    door.gate.sent(one, b"a", 3 * limit)
+    assert door.gate.surplus_ns == 6 * NS_PER_S
+    door.gate.sent(one, b"a", 3000 * limit)
+    assert door.gate.surplus_ns == limits.UPLINK_AMID_NS
+
+
 def test_the_rate_holds_and_the_clock_wakes() -> None:
     door = Door(max_rate_bytes=1000)
     slot = door.slot()

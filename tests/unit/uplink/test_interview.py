@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 from datetime import UTC
 
@@ -12,9 +13,10 @@ from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.options import UplinkBudget
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
-from leafnode.uplink.answers import Failure
+from leafnode.routing.subscription import Delivery
+from leafnode.uplink.answers import Failure, HubMessage, hub_message
 from leafnode.uplink.gate import Gate
-from leafnode.uplink.interview import Interview
+from leafnode.uplink.interview import SILENCE, Interview, completed
 from leafnode.uplink.ledger import QUESTIONS, Line
 from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.onward import Origin, Place
@@ -234,6 +236,49 @@ def test_a_very_slow_link_is_not_filled_with_the_same_questions(
 
     assert world.results == [resume]
     assert len(world.hub.questions) < 2 * questions
+
+
+def test_nothing_is_asked_again_while_something_is_on_its_way_unless_that_takes_very_long() -> None:
+    world = World()
+    world.hub.loses_answers = True
+    world.hub.answers_per_s, world.hub._answered_ns = 1, 10**18
+
+    world.begin()
+    world.clock.advance(limits.UPLINK_AMID_NS - NS_PER_S)
+    assert (len(world.hub.questions), world.results) == (1, [])
+    world.clock.advance(30 * NS_PER_S)
+
+    assert len(world.hub.questions) == limits.UPLINK_ASK_ATTEMPTS
+    assert world.results == [SILENCE]
+
+
+def test_of_an_answer_that_is_too_large_the_start_says_enough() -> None:
+    """nats-server 2.15.1 shows a message in this order; quotation marks in it are escaped."""
+    start = (
+        b'{"type":"io.nats.jetstream.api.v1.stream_msg_get_response","message":{"subject":'
+        b'"edge.ev.\\",\\"data\\":\\"a","seq":7,"hdrs":"%b","data":"QUFB'
+    )
+    block = b"NATS/1.0\r\nNats-Msg-Id: %b\r\n\r\n" % ORIGIN.msg_id(Place(3))
+
+    message = hub_message(completed(start % base64.b64encode(block)), ORIGIN)
+    assert message == HubMessage(7, 3, None, 'edge.ev.","data":"a')
+    assert isinstance(hub_message(completed(start[:100]), ORIGIN), Failure)
+
+
+def test_all_of_an_answer_counts_though_only_its_start_was_kept() -> None:
+    world = World()
+    resume = world.begin()
+    (sub,) = world.account.inboxes.values()
+    subject = sub.subject.replace(b">", b"h.1.q0")
+    body = b'{"message":{"subject":"edge.ev.a","seq":7,"data":"QUFB'
+    delivery = Delivery(subject, [(b"", 0, body)], world.hub.peer, lost_bytes=1_000_000)
+
+    assert sub.handler is not None
+    sub.handler(delivery)
+
+    assert (resume.strangers, resume.open_questions[0][1]) == (1, ">")
+    line = world.gate.ledger.page(world.gate.today)[QUESTIONS]
+    assert line.received == len(body) + 1_000_000 + limits.UPLINK_LINE_BYTES
 
 
 def test_questions_and_answers_are_counted() -> None:

@@ -20,6 +20,9 @@ from leafnode.bridge.codecs.typed import number, typed
         ("0012.5", 12.5),
         ("+.5", 0.5),
         ("-1e3", -1000.0),
+        ("0.00030170167213655163", 0.00030170167213655163),
+        ("." + 24 * "3", 1 / 3),
+        ("." + 25 * "3", "." + 25 * "3"),
         ("1e999", "1e999"),
         ("", None),
         ("  ", None),
@@ -39,7 +42,16 @@ def test_a_column_is_a_number_only_where_it_is_plainly_one(column: str, value: o
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("007", 7), ("-01.50", -1.5), (".5", 0.5), ("5.", 5.0), ("+3", 3), ("1e3", None), ("", None)],
+    [
+        ("007", 7),
+        ("-01.50", -1.5),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("+3", 3),
+        ("1e3", None),
+        ("0.00030170167213655163", 0.00030170167213655163),
+        ("", None),
+    ],
 )
 def test_where_a_number_must_stand_it_may_have_leading_zeros(text: str, value: object) -> None:
     assert number(text) == value

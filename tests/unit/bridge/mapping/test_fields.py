@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leafnode.bridge.mapping.fields import FieldMap, rounded
+from leafnode.bridge.mapping.fields import FieldMap
 from leafnode.config.serial_stage_options import FieldOptions, MappingOptions
 
 
@@ -53,8 +53,3 @@ def test_units_and_deadbands_are_by_the_published_name() -> None:
 
     assert fields.units == {"c": "kg"}
     assert fields.deadbands == {"c": 0}
-
-
-def test_rounding_keeps_twelve_digits() -> None:
-    assert rounded(0.1 * 3) == 0.3
-    assert rounded(123_456_789.123) == 123_456_789.123

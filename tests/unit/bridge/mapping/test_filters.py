@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leafnode.bridge.mapping.filters import Filters
@@ -34,6 +34,28 @@ def test_a_value_passes_when_it_has_left_its_deadband_since_what_was_published()
     values = [5, 5.4, 5.9, 6, 6.9, 5.1, 5]
 
     assert passing(filters, [(0, kg(value)) for value in values]) == [kg(5), kg(6), kg(5)]
+
+
+@example(before=215, deadband=2, places=1, sign=1)
+@given(
+    before=st.integers(-(10**6), 10**6),
+    deadband=st.integers(1, 1000),
+    places=st.integers(0, 6),
+    sign=st.sampled_from((1, -1)),
+)
+def test_a_move_by_just_the_deadband_passes_whatever_the_binary_fractions_say(
+    before: int, deadband: int, places: int, sign: int
+) -> None:
+    """21.5 and 21.7 with 0.2: the difference of the floats is 0.1999999999999993."""
+
+    def decimal(steps: int) -> float:
+        return float(f"{steps}e-{places}")
+
+    now = before + sign * deadband
+    filters = Filters(MappingOptions(), {"kg": decimal(deadband)})
+    values = [decimal(before), decimal(now - sign), decimal(now)]
+
+    assert passing(filters, [(0, kg(value)) for value in values]) == [kg(values[0]), kg(values[2])]
 
 
 def test_a_deadband_of_zero_is_any_change() -> None:

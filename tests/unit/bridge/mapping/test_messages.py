@@ -93,7 +93,32 @@ def test_the_last_field_has_the_id_of_the_reading() -> None:
 def test_a_name_of_a_field_cannot_end_the_header_of_its_id() -> None:
     made = messages().one_field(b"s", READING, ("a\r\nX: é", 1), {}, WALL_NS, has_id=False)
 
-    assert parts(made.body, made.header_size)[0][b"Nats-Msg-Id"] == b"scale.boot.1.a__X:_\\xe9"
+    assert (
+        parts(made.body, made.header_size)[0][b"Nats-Msg-Id"] == b"scale.boot.1.a\\r\\nX:\\x20\\xe9"
+    )
+
+
+def test_two_fields_of_a_reading_have_two_ids_which_are_printable() -> None:
+    names = [
+        "a b",
+        "a_b",
+        "a.b",
+        "a\tb",
+        "a\\tb",
+        "a\\x20b",
+        "é",
+        "\\xe9",
+        "\x7f",
+        "\ud800",
+        "a\x00",
+    ]
+    made = [
+        messages().one_field(b"s", READING, (name, 1), {}, WALL_NS, has_id=False) for name in names
+    ]
+    ids = {parts(one.body, one.header_size)[0][b"Nats-Msg-Id"] for one in made}
+
+    assert len(ids) == len(names)
+    assert all(0x20 < byte < 0x7F for one in ids for byte in one)
 
 
 def test_headers_and_payload_may_have_max_payload_and_no_byte_more() -> None:
