@@ -19,6 +19,7 @@ from leafnode.jetstream.markers import raised
 from leafnode.jetstream.ttl import parse_ttl
 from leafnode.protocol import header
 from leafnode.protocol.subject import is_literal, is_valid
+from leafnode.routing.request_header import REQUEST_INFO
 from leafnode.store.sizes import message_bytes
 
 if TYPE_CHECKING:
@@ -281,6 +282,9 @@ def opened(header_size: int, body: bytes) -> tuple[int, bytes, dict[bytes, bytes
         block = body[: min(header_size, limits.MAX_HEADER_BYTES)]
         if b"\nNats-" in block or b"\nKV-" in block:
             fields = dict(reversed(header.parse(block)))
+        if fields.pop(REQUEST_INFO, None) is not None:  # who published it by an import
+            block = header.removed(body[:header_size], REQUEST_INFO)
+            header_size, body = len(block), block + body[header_size:]
     return header_size, body, fields
 
 

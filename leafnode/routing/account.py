@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from leafnode.routing.leaf_interest import LinkWatcher
     from leafnode.routing.mapping import Mappings
     from leafnode.routing.peer import LeafSide, Outbox
+    from leafnode.routing.service_export import Passed
     from leafnode.routing.services import Services
     from leafnode.routing.tracing import Tracer
 
@@ -423,6 +424,7 @@ class Account:
         *,
         origin: Peer | None = None,
         queues: frozenset[bytes] | None = None,
+        passed: tuple[Passed, ...] = (),
     ) -> int:
         """Send (message subject, reply, header size, body) to whoever subscribed to
         `deliver_subject`; of queue groups to these, or to all.
@@ -438,7 +440,8 @@ class Account:
         if sender is self.system and deliver_to_client(self, deliver_subject, match, messages):
             return 1
         handouts = [
-            _Shown(self, sender, Message(*message, queues), deliver_subject) for message in messages
+            _Shown(self, sender, Message(*message, queues, passed), deliver_subject)
+            for message in messages
         ]
         if match.is_wide:
             steps = hand_out(self, deliver_subject, handouts, sender.outbox)
@@ -453,6 +456,12 @@ class _Shown(Handout):
     __slots__ = ()
 
     def _give(self, sub: Subscription) -> None:
+        if sub.relay is not None:
+            sub.delivered += 1
+            message = self._message
+            found = message._replace(subject=self._subject, shown=message.subject)
+            self.received += sub.relay.forward(self._origin, found)
+            return
         # Behind a stream import, too, the message's own subject is the one that is shown.
         receiver = sub if sub.shadow is None else sub.shadow.source
         self.received += 1

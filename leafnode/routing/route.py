@@ -34,7 +34,7 @@ class Message(NamedTuple):
     `passed` holds the services of other accounts that it came through, so that none comes twice.
     `announced`: see `Account.announce`. `made` is what its header is still to be made into, before
     anybody reads it: however many imports it goes through, that is done once. `fate` is told of
-    whoever gets it.
+    whoever gets it. `shown` is what receivers are shown as its subject where that is another one.
     """
 
     subject: bytes
@@ -48,6 +48,7 @@ class Message(NamedTuple):
     announced: bool = False
     made: RequestHeader | None = None
     fate: Fate | None = None
+    shown: bytes = b""
 
     @property
     def ready(self) -> Message:

@@ -101,3 +101,38 @@ async def test_imports_change_by_a_reload_without_a_new_connection(tmp_path: Pat
                     await asyncio.sleep(0.02)
 
     assert reply.data == b"state of state.7"
+
+
+STREAM = """
+jetstream { store_dir: "%s" }
+accounts {
+  PLANT { jetstream: enabled, users [ { user: plant, password: p } ]
+          exports [ { service: "$JS.API.>", response: stream }, { service: "$JS.ACK.>" }
+                    { service: "in.>" } ] }
+  OFFICE { users [ { user: office, password: p } ]
+           imports [ { service: { account: PLANT, subject: "$JS.API.>" }, to: "plant.API.>" }
+                     { service: { account: PLANT, subject: "$JS.ACK.>" } }
+                     { service: { account: PLANT, subject: "in.>" } } ] }
+}
+"""
+
+
+async def test_another_account_s_stream_is_written_to_and_pulled_from(tmp_path: Path) -> None:
+    config = STREAM % (tmp_path / "js")
+    with running_gateway(tmp_path / "edge", config) as gateway:
+        async with client_of(gateway.client_url, user="office", password="p") as office:
+            stream = office.jetstream(prefix="plant.API", timeout=10)
+            await stream.add_stream(name="S", subjects=["in.>"])
+            for number in range(3):
+                await stream.publish(f"in.{number}", b"%d" % number)
+            pull = await stream.pull_subscribe("in.>", "C", "S")
+            fetched = await pull.fetch(3, timeout=10)
+            for message in fetched:
+                await message.ack_sync(timeout=10)
+            info = await stream.consumer_info("S", "C")
+
+    assert [(one.subject, one.data, one.headers) for one in fetched] == [
+        (f"in.{number}", b"%d" % number, None) for number in range(3)
+    ]
+    assert info.ack_floor is not None
+    assert (info.ack_floor.stream_seq, info.num_ack_pending) == (3, 0)

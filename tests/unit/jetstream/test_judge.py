@@ -27,6 +27,12 @@ from tests.unit.jetstream.world import World
             b"NATS/1.0\r\nKV-Operation: PURGE\r\n\r\n",
             {b"KV-Operation": b"PURGE"},
         ),
+        (
+            b'NATS/1.0\r\nMy: 1\r\nNats-Request-Info: {"acc":"B"}\r\n\r\n',
+            b"NATS/1.0\r\nMy: 1\r\n\r\n",
+            {b"My": b"1"},
+        ),
+        (b'NATS/1.0\r\nNats-Request-Info: {"acc":"B"}\r\n\r\n', b"", {}),
     ],
 )
 def test_a_status_is_dropped_and_the_first_of_each_line_counts(

@@ -27,6 +27,7 @@ from leafnode.routing.imports import StreamImports
 from leafnode.routing.latency import TIMED_OUT, Latency
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
 from leafnode.routing.request_header import REQUEST_INFO
+from leafnode.routing.service_export import Answers
 from leafnode.routing.services import ServiceImport
 from leafnode.slices import finish
 from tests.sim.imports import Slices, stream_import
@@ -57,6 +58,31 @@ def test_each_request_has_a_reply_of_its_own() -> None:
     replies = {pair.ask() for _ in range(50)}
 
     assert len(replies) == 50
+
+
+def test_what_a_stream_delivers_to_another_account_is_shown_under_its_own_subject() -> None:
+    pair = Pair(answers=Answers.MANY)
+    pair.responder.subscribe(b"q", b"1")
+    reply = pair.ask()
+    exporting = pair.world.account("E")
+
+    messages = [(b"in.0", b"$JS.ACK.0", 0, b"a"), (b"in.1", b"$JS.ACK.1", 0, b"b")]
+    received = exporting.deliver(reply, messages)
+
+    assert received == 1
+    shown = b"MSG in.0 1 $JS.ACK.0 1\r\na\r\nMSG in.1 1 $JS.ACK.1 1\r\nb\r\n"
+    assert pair.requester.got() == shown
+    assert pair.owed == 1
+
+
+def test_what_a_stream_delivers_goes_through_an_import_by_the_subject_it_is_delivered_on() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    importing = pair.world.account("I")
+
+    assert importing.deliver(b"q", [(b"in.0", b"$JS.ACK.0", 0, b"a")]) == 1
+
+    assert pair.responder.got() == b"MSG q 1 $JS.ACK.0 1\r\na\r\n"
 
 
 def test_without_a_responder_nothing_is_owed() -> None:
