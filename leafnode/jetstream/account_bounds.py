@@ -57,7 +57,10 @@ def check_consumers(bounds: Bounds, config: StreamConfig, server: ServerBounds, 
 
 
 def most(bounds: Bounds, server: ServerBounds) -> Most:
-    """Return what any consumer may have, by the server and then by the account."""
+    """Return what any consumer may have, by the server and then by the account. Raises where the
+    account may have none.
+    """
+    _check_tier(bounds)
     return Most((server.max_ack_pending, bounds.max_ack_pending), server.max_request_batch)
 
 

@@ -168,3 +168,14 @@ def test_without_a_tier_for_one_server_nothing_is_made() -> None:
     assert create(tiered) == 10120
     assert list(ask(tiered, "INFO")["tiers"]) == ["R3"]
     assert "tiers" not in ask(world(Bounds()), "INFO")
+
+
+def test_when_the_tier_for_one_server_goes_streams_stay_and_get_no_consumer() -> None:
+    tiered = world(Bounds(tiers=(("R1", Bounds()),)))
+    create(tiered, "S")
+    assert "error" not in consume(tiered, "a")
+
+    tiered.js.limit(Bounds(tiers=(("R3", Bounds()),)))
+
+    assert consume(tiered, "b")["error"]["err_code"] == 10120
+    assert consume(tiered, "a")["error"]["err_code"] == 10120
