@@ -196,7 +196,8 @@ class Forward:
         self.to = to
 
     def forward(self, origin: Peer, message: Message) -> int:
-        return deliver(self.to, origin, message)
+        shown = message._replace(subject=message.shown or message.subject, shown=b"")
+        return deliver(self.to, origin, shown)
 
 
 def test_a_consumer_that_is_deleted_leaves_what_it_was_sending_to_very_many(
