@@ -37,6 +37,7 @@ _NO_FLOW_ACKS: Final = {"MIRROR": 10214, "SRC": 10217}
 _TOKEN_LENGTH: Final = 8
 _DIGITS_MAX: Final = 20  # of a sequence
 _IDLE: Final = b"NATS/1.0 100"
+_FLOW_CONTROL: Final = b"$JS.FC."  # nats-server server/jetstream_api.go jsFlowControlPre
 
 
 class Arrived(NamedTuple):
@@ -353,6 +354,9 @@ class OriginReader:
         return True
 
     def _answer_flow(self, reply: bytes) -> None:
+        """Say how far this is, where a consumer asks for it; anybody may send what looks so."""
+        if not reply.startswith(_FLOW_CONTROL):
+            return
         place = [
             (LAST_CONSUMER, b"%d" % self._consumer_seq),
             (LAST_STREAM, b"%d" % self._receiver.seq),

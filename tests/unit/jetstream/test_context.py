@@ -7,6 +7,7 @@ import pytest
 from leafnode import limits
 from leafnode.jetstream.context import TrustedTime
 from tests.sim.clock import FakeClock
+from tests.unit.jetstream.world import World
 
 HOUR = 3600 * 1_000_000_000
 
@@ -140,3 +141,26 @@ def test_what_is_believed_follows_days_that_pass() -> None:
     clock.jump_wall(-YEARS - HOUR)
 
     assert time.now_ns() == clock.wall_ns()
+
+
+@pytest.mark.parametrize(
+    ("reply", "goes"),
+    [
+        (b"_INBOX.a.1", True),
+        (b"reply", True),
+        (b"$JS.FC.S.C.x", True),
+        (b"$JS.ACK.API", True),
+        (b"$JS.API.STREAM.DELETE.S", False),
+        (b"$JS.API", False),
+        (b"$JS.edge.API.STREAM.DELETE.S", False),
+        (b"$JS.hub.API.STREAM.PURGE.S", False),
+    ],
+)
+def test_a_status_is_no_request_to_the_api(reply: bytes, goes: bool) -> None:
+    """Who may ask for one message would have any stream deleted with the server's rights."""
+    world = World()
+    heard = world.listen(reply.decode())
+
+    world.js.context.send_status(reply, b"NATS/1.0 404\r\n\r\n")
+
+    assert bool(heard) is goes

@@ -254,6 +254,21 @@ def test_flow_control_is_answered_once_what_came_before_is_on_disk() -> None:
     assert len(stalled) == 1
 
 
+def test_flow_control_is_answered_to_consumers_alone() -> None:
+    """A client that knows the deliver subject would have the server publish anywhere."""
+    origin = Origin().reading()
+    heard = origin.world.listen(">")
+    origin.deliver(7, 1)
+    del heard[:]
+
+    for subject in (b"$JS.API.STREAM.DELETE.S", b"$KV.b.k", b"$JS.hub.API.STREAM.PURGE.S", b"m.x"):
+        origin.control(subject)
+        origin.control(b"", (b"Nats-Consumer-Stalled", subject))
+    origin.world.clock.advance(0)
+
+    assert [one.subject for one in heard if b"Nats-Last-Consumer" in one.block] == []
+
+
 def test_silence_leads_to_a_new_consumer() -> None:
     origin = Origin().reading()
 
