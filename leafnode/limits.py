@@ -216,6 +216,7 @@ LOOKUPS_SLOW_MAX: Final = 32  # of them of names that were slow the last time
 LOOKUP_SLOW_NS: Final = 1 * NS_PER_S
 LOOKUP_KEPT_NS: Final = 30 * NS_PER_S  # an answer that nobody waited for any more
 LOOKUP_NAMES_MAX: Final = 1024  # remembered
+DIAL_LOOKUP_TIMEOUT_NS: Final = 4 * NS_PER_S  # of a hub's or a proxy's name, before it is dialed
 assert LOOKUPS_SLOW_MAX < LOOKUPS_UNPROVEN_MAX < LOOKUPS_MAX
 
 # --- leaf protocol; nats-server server/leafnode.go, measured on 2.15.1

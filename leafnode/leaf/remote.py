@@ -399,7 +399,7 @@ def _login_file(options: LeafRemote) -> str:
 def _words(err: Exception) -> str:
     """Return an error's cause without Python's decoration."""
     if isinstance(err, TimeoutError):
-        return "no answer in time"
+        return str(err) if err.errno is None and str(err) else "no answer in time"
     if isinstance(err, ssl.SSLCertVerificationError):
         return f"the hub's certificate is not accepted: {err.verify_message}"
     if isinstance(err, ConnectionError) and err.errno:

@@ -12,6 +12,7 @@ import pytest
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import LeafRemote, TlsOptions
 from leafnode.files import FileReader
+from leafnode.leaf import remote
 from leafnode.leaf.login import Login
 from leafnode.leaf.remote import RemoteState
 from leafnode.limits import LEAF_QUICK_DIALS, LEAF_RECONNECT_MAX_NS
@@ -46,6 +47,20 @@ async def test_a_link_that_is_up_says_so() -> None:
     assert world.remote.status.state is RemoteState.STOPPED
     await turns()
     assert world.hub.session.is_lost
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (TimeoutError(), "no answer in time"),
+        (TimeoutError(110, "Connect call failed ('10.0.0.1', 7422)"), "no answer in time"),
+        (TimeoutError("the proxy p did not answer"), "the proxy p did not answer"),
+    ],
+)
+async def test_what_took_too_long_is_named_where_that_is_known(
+    error: TimeoutError, words: str
+) -> None:
+    assert remote._words(error) == words
 
 
 async def test_a_disabled_remote_is_not_dialed() -> None:

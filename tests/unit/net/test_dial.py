@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 from random import Random
@@ -85,6 +86,68 @@ async def test_each_address_of_a_name_is_the_first_one_at_some_time(
         assert tried[-1] != HOST
 
     assert first == {"127.0.0.2", "127.0.0.3", HOST}
+
+
+class Slow:
+    """A loop's look-up and connect that take so many seconds each; who is connected is refused."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, look_up_s: float, connect_s: float) -> None:
+        self._look_up_s, self._connect_s = look_up_s, connect_s
+        loop = asyncio.get_running_loop()
+        patch.setattr(loop, "getaddrinfo", self._look_up)
+        patch.setattr(loop, "sock_connect", self._connect)
+
+    async def _look_up(self, host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        await asyncio.sleep(self._look_up_s)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (HOST, port))]
+
+    async def _connect(self, *_: object) -> None:
+        await asyncio.sleep(self._connect_s)
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "refused")
+
+
+async def test_a_slow_look_up_takes_nothing_of_the_time_to_connect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Over a satellite each takes 0.6 s, and `dial_timeout` is 1 s."""
+    Slow(monkeypatch, 3.9, 0.9)
+    dialer = TcpDialer(Turn(SystemClock()))
+
+    with pytest.raises(ConnectionRefusedError):
+        await dialer(Target("hub", 7422, NS_PER_S), RecordingSession())
+
+
+async def test_a_name_that_is_not_answered_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    Slow(monkeypatch, 100, 0)
+    dialer = TcpDialer(Turn(SystemClock()))
+
+    with pytest.raises(TimeoutError, match="the name hub is not answered in time"):
+        await dialer(Target("hub", 7422, NS_PER_S), RecordingSession())
+    way = HttpProxy("proxy", 3128, timeout_ns=NS_PER_S)
+    with pytest.raises(TimeoutError, match="the proxy proxy:3128 did not answer in time"):
+        await dialer(Target("hub", 7422, NS_PER_S, proxy=way), RecordingSession())
+
+
+async def test_a_proxy_has_its_timeout_for_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    Slow(monkeypatch, 0.9, 0)
+    loop, steps = asyncio.get_running_loop(), list[float]()
+
+    async def step(*_: object) -> bytes:
+        await asyncio.sleep(0.9)
+        steps.append(loop.time())
+        return b"HTTP/1.1 403 Forbidden\r\n\r\n"
+
+    for name in ("sock_connect", "sock_recv"):
+        monkeypatch.setattr(loop, name, step)
+    monkeypatch.setattr(loop, "sock_sendall", lambda *_: asyncio.sleep(0))
+    way = HttpProxy("proxy", 3128, timeout_ns=NS_PER_S)
+
+    with pytest.raises(OSError, match="403"):
+        await TcpDialer(Turn(SystemClock()))(
+            Target("hub", 7422, NS_PER_S, proxy=way), RecordingSession()
+        )
+
+    assert len(steps) == 2
 
 
 @pytest.mark.real_loop
