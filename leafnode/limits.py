@@ -53,6 +53,7 @@ GROUP_WORK: Final = 4  # such a group, found or given its message where there ar
 ROUTE_WORK: Final = 32  # a route that is built
 TARGET_WORK: Final = 16  # each subscription that it is built for
 LINK_WORK: Final = 48  # a leaf link that is told of a subject's interest
+LINK_BYTES_A_WORK: Final = 64  # so much of its subject and queue costs 1
 # What is beyond these takes several turns, a message at a time: no route is kept for it.
 RECEIVERS_MAX: Final = TURN_WORK // RUN_WORK  # of one subject; building for more takes 4 ms
 FOUND_MAX: Final = TURN_WORK // FOUND_WORK  # the same, with all members of its queue groups
@@ -245,6 +246,7 @@ LEAF_LOOP_DELAY_NS: Final = 30 * NS_PER_S
 LEAF_MIN_VERSION_DELAY_NS: Final = 5 * NS_PER_S
 LEAF_URLS_MAX: Final = 64  # announced URLs kept beside the configured ones
 LEAF_INTEREST_MAX: Final = 100_000  # LS+ kept from one peer; a hub's flood beyond it ends the link
+LEAF_INTEREST_BYTES_MAX: Final = 32 * MIB  # of their subjects and queues, each of up to 64 KiB
 LEAF_NAME_CHARS_MAX: Final = 256  # ours: of each name in a leaf's CONNECT, which are kept
 LEAFS_ACCEPTED_MAX: Final = 4096  # ours: nats-server has no bound of its own
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from leafnode.leaf.link import Link
 from leafnode.leaf.rules import Between, hub_rules, spoke_rules
 from leafnode.leaf.terms import Terms
-from leafnode.limits import LEAF_CONTROL_LINE_BYTES, LEAF_INTEREST_MAX
+from leafnode.limits import LEAF_CONTROL_LINE_BYTES, LEAF_INTEREST_BYTES_MAX, LEAF_INTEREST_MAX
 from leafnode.protocol import leaf_events as events
 from leafnode.protocol.errors import MaxAccountConnectionsExceeded, MaxSubscriptionsExceeded
 from leafnode.protocol.leaf_dialer import DialingSession
@@ -163,7 +163,8 @@ class HubLink(Link):
         self._settle()
 
     def _too_much_interest(self, most: int) -> None:
-        reason = f"the hub announced more than {most} subscriptions"
+        size = f"{LEAF_INTEREST_BYTES_MAX >> 20} MiB"
+        reason = f"the hub announced more than {most} subscriptions, or {size} of them"
         self.session.end(
             MaxSubscriptionsExceeded.wire_error, reason, error=MaxSubscriptionsExceeded
         )

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import LINK_WORK
+from leafnode.limits import LINK_BYTES_A_WORK, LINK_WORK
 from leafnode.protocol import subject as subjects
 from leafnode.protocol.leaf_op import encode_sub, encode_unsub
 
@@ -65,7 +65,7 @@ class Interest:
         outbox = self.peer.outbox
         lines = []
         for key in self._untold:
-            outbox.work_left -= LINK_WORK
+            outbox.work_left -= LINK_WORK + (len(key[0]) + len(key[1])) // LINK_BYTES_A_WORK
             if key not in self._announced:
                 count = self._count(key)
                 if count and self._may_announce(*key):

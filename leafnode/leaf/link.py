@@ -19,6 +19,7 @@ from leafnode.leaf.rules import Verdict
 from leafnode.leaf.terms import LeafzRow
 from leafnode.limits import (
     LEAF_CONTROL_LINE_BYTES,
+    LEAF_INTEREST_BYTES_MAX,
     LEAF_LINE_WORK,
     LEAF_REMOVE_SLICE,
     RULE_WORK,
@@ -62,6 +63,7 @@ class Link(ShowsTls):
         self.linked_ns = 0  # monotonic; 0: it is not up yet
         self.linked_wall_ns = 0
         self.interest_ignored = 0  # LS+ for what may not be sent there
+        self._interest_bytes = 0  # of the subjects and queues of those that are kept
         self._environment = environment
         self._session = session
         self._clock = clock
@@ -117,7 +119,7 @@ class Link(ShowsTls):
         if self._outbound is not None:
             self._outbound.lose()
         self.transport = self._outbound = self._interest = self.packer = self._making = None
-        self.peer.flush = _nothing_to_flush
+        self.peer.flush = lambda: None
         if self._lane is not None:
             self._lane.end()
             self._lane = None
@@ -134,9 +136,8 @@ class Link(ShowsTls):
         self._environment = environment
         if self.over:
             return
-        interval_ns = environment.ping_interval_of(is_websocket=self.is_websocket)
-        now_ns = self._clock.monotonic_ns()
-        self._session.take_pings(interval_ns, environment.ping_max, now_ns)
+        pings = environment.ping_interval_of(is_websocket=self.is_websocket), environment.ping_max
+        self._session.take_pings(*pings, self._clock.monotonic_ns())
         if self._outbound is not None:
             self._outbound.limit(environment.max_pending_bytes)
         if self._lane is not None:
@@ -410,9 +411,11 @@ class Link(ShowsTls):
         if verdict is Verdict.IGNORED:
             self.interest_ignored += 1
             return
-        if len(peer.subs) >= terms.max_interest:
+        is_full = self._interest_bytes + len(key) > LEAF_INTEREST_BYTES_MAX
+        if is_full or len(peer.subs) >= terms.max_interest:
             self._too_much_interest(terms.max_interest)
             return
+        self._interest_bytes += len(key)
         sub = Subscription(peer, subject, sid=key, queue=queue, weight=weight)
         peer.subs[key] = sub
         account.insert(sub)
@@ -428,8 +431,10 @@ class Link(ShowsTls):
 
     def _remove_interest(self, subject: bytes, queue: bytes) -> None:
         self.peer.active = self.peer.outbox.now
-        sub = self.peer.subs.pop(_key(subject, queue), None)
+        key = _key(subject, queue)
+        sub = self.peer.subs.pop(key, None)
         if sub is not None:
+            self._interest_bytes -= len(key)
             assert self.peer.account is not None, "the link is up"
             self.peer.account.remove(sub)
 
@@ -489,10 +494,6 @@ class Link(ShowsTls):
             log.info("%s - lid:%d - %s", self.transport.peer, self.peer.cid, late.text)
         if late.is_over:
             self.drop(f"the {self._session.other} does not read: {SLOW_DEADLINE}", SLOW_DEADLINE)
-
-
-def _nothing_to_flush() -> None:
-    """Flush of a peer whose connection is gone."""
 
 
 def _key(subject: bytes, queue: bytes) -> bytes:

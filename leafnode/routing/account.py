@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from leafnode.limits import (
     DROP_WORK,
     FOUND_WORK,
+    LINK_BYTES_A_WORK,
     LINK_WORK,
     OVERLAP_WORK,
     TOKEN_WORK,
@@ -325,7 +326,8 @@ class Account:
             watcher.interest_changed()
 
     def _tell(self, links: list[LinkWatcher], key: tuple[bytes, bytes]) -> None:
-        self.system.outbox.work_left -= LINK_WORK * len(links)
+        work = LINK_WORK + (len(key[0]) + len(key[1])) // LINK_BYTES_A_WORK
+        self.system.outbox.work_left -= work * len(links)
         for link in links:
             link.interest_changed(*key)
 

@@ -17,6 +17,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.config.bind import bind
 from leafnode.config.parser import parse
 from leafnode.leaf import accepted, registry
+from leafnode.leaf import link as link_module
 from leafnode.protocol import subject as subjects
 from leafnode.protocol.leaf_op import parse_leaf_line
 from tests.sim.leaf_port import CLAIM, LeafPortWorld, SimLeaf
@@ -375,6 +376,15 @@ def test_a_bound_of_ours_holds_where_there_is_none(monkeypatch: pytest.MonkeyPat
 
     assert leaf.says(b"LS+ a\r\nLS+ b\r\n") == b""
     assert leaf.says(b"LS+ c\r\n") == b"-ERR 'maximum subscriptions exceeded'\r\n"
+
+
+def test_a_bound_in_bytes_holds_and_the_link_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "LEAF_INTEREST_BYTES_MAX", 30)
+    leaf = world().leaf()
+
+    assert leaf.says(b"LS+ %b\r\n" % (b"a" * 30)) == b""
+    assert leaf.says(b"LS+ b\r\n") == b"-ERR 'maximum subscriptions exceeded'\r\n"
+    assert leaf.says(b"LS- %b\r\nLS+ b\r\n" % (b"a" * 30)) == b""
 
 
 def test_a_message_above_max_payload_ends_the_link() -> None:

@@ -13,6 +13,7 @@ from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import LeafRemote
 from leafnode.leaf import handler
+from leafnode.leaf import link as link_module
 from leafnode.protocol.leaf_op import parse_leaf_line
 from leafnode.routing.account import Limits
 from leafnode.routing.peer import Kind, LeafSide
@@ -186,6 +187,28 @@ async def test_as_much_interest_as_the_bound_says_is_kept_and_one_more_ends_the_
         assert link.over
         assert link.closed_state == "Maximum Subscriptions Exceeded"
         assert "more than 3 subscriptions" in world.remote.status.last_error
+
+
+async def test_subjects_up_to_the_bound_in_bytes_are_kept_and_one_byte_more_ends_the_link(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link_module, "LEAF_INTEREST_BYTES_MAX", 30)
+    assert limits.LEAF_INTEREST_BYTES_MAX > 30
+    world = LeafWorld(REMOTE)
+    async with world.running():
+        await turns()
+
+        world.hub.say(b"LS+ %b\r\nLS+ %b q 1\r\nLS- %b q\r\n" % (b"a" * 20, b"b" * 8, b"b" * 8))
+        world.hub.say(b"LS+ %b\r\n" % (b"c" * 10))
+        await turns()
+        link = world.remote.link
+        assert link is not None
+        assert (link.over, len(link.peer.subs)) == (False, 2)
+        world.hub.say(b"LS+ d\r\n")
+        await turns()
+
+        assert link.over
+        assert "more than 100000 subscriptions, or " in world.remote.status.last_error
 
 
 async def test_a_flood_of_lines_is_read_in_slices_between_which_others_have_their_turn() -> None:

@@ -90,6 +90,20 @@ def test_all_that_is_announced_at_the_start_is_work_of_the_turn() -> None:
     assert before - world.peer.outbox.work_left == 5 * LINK_WORK
 
 
+def test_long_subjects_are_more_work_of_the_turn() -> None:
+    world = World()
+    long = b"a" * 64_000
+    for number in range(3):
+        world.client.subscribe(long + b"%d" % number, b"%d" % number)
+    world.start()
+    outbox = world.peer.outbox
+    before = outbox.work_left
+    world.client.subscribe(long + b"3", b"3")
+
+    assert before - outbox.work_left >= 1000
+    assert TURN_WORK - before >= 3 * 1000
+
+
 def test_new_interest_goes_out_at_once_so_that_a_request_behind_it_finds_it() -> None:
     world = started()
 
