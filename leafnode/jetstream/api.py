@@ -236,11 +236,14 @@ class Api:
         )
 
     def _on_unknown(self, delivery: Delivery) -> None:
-        """Direct Get and pulls have subscriptions of their own; without one nobody responds."""
-        subject = delivery.subject
-        if is_served_elsewhere(subject):
+        """Direct Get and pulls have subscriptions of their own; without one nobody responds here.
+
+        Another account may, by a service import, or whoever else hears it.
+        """
+        subject, account = delivery.subject, self._js.context.account
+        if is_served_elsewhere(subject) and account.is_sole(self._sub, subject, delivery.origin):
             for reply, _, _ in delivery.messages:
-                send_no_responders(self._js.context.account, delivery.origin, reply, subject)
+                send_no_responders(account, delivery.origin, reply, subject)
 
     def _is_served(self, subject: bytes) -> bool:
         if subject.startswith(_ELSEWHERE[0]):

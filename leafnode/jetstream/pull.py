@@ -22,11 +22,13 @@ from leafnode.jetstream.errors import store_status
 from leafnode.jetstream.level import level_is_met
 from leafnode.jetstream.priority import Turn
 from leafnode.protocol import header
+from leafnode.routing.answers import where_it_arrives
 
 if TYPE_CHECKING:
     from leafnode.clock import Timer
     from leafnode.jetstream.consumer import Consumer
     from leafnode.jetstream.outlet import Outlet
+    from leafnode.routing.account import Account
     from leafnode.store.api import StoredMsg
 
 _NO_MESSAGES: Final = header.status(404, b"No Messages")
@@ -59,6 +61,7 @@ class PullRequest:
         "heartbeat_ns",
         "heartbeats_at_ns",
         "inbox",
+        "interest",
         "left",
         "left_bytes",
         "no_wait",
@@ -67,8 +70,12 @@ class PullRequest:
         "wish",
     )
 
-    def __init__(self, inbox: bytes, wish: NextRequest, now_ns: int) -> None:
+    def __init__(
+        self, inbox: bytes, interest: tuple[Account, bytes], wish: NextRequest, now_ns: int
+    ) -> None:
+        """`interest`: who asked listens there; elsewhere than `inbox` behind a service import."""
         self.inbox = inbox
+        self.interest = interest
         self.wish = wish
         self.left = wish.batch
         self.left_bytes = wish.max_bytes  # 0: no limit
@@ -81,6 +88,11 @@ class PullRequest:
         self.delivered = 0
         self.timer: Timer | None = None
         self.served = False  # in this turn
+
+    def is_heard(self) -> bool:
+        """Say whether somebody listens for what it brings."""
+        account, subject = self.interest
+        return account.has_interest(subject)
 
     def status(self, code: int, text: bytes) -> bytes:
         """Return a status line that says what was left of the request."""
@@ -104,7 +116,8 @@ class PullQueue:
         self._pumping = False
         self._spreading = consumer.spreading
         self._due = False  # a pump comes at the end of this turn
-        self._pruned_at = -1  # changes of the sublist when all who wait were listened to
+        # Changes of the sublists when all who wait were listened to.
+        self._pruned_at: dict[Account, int] = {}
         self._turn: PullRequest | None = None  # who takes the next message
         self._heard: set[bytes] = set()  # inboxes known to be listened to, during one pump
         self.last_active_ns = self._context.clock.monotonic_ns()
@@ -150,13 +163,14 @@ class PullQueue:
             if status:
                 self._context.send_status(inbox, status)
             return
-        request = PullRequest(inbox, wish, self.last_active_ns)
+        interest = where_it_arrives(self._context.account, inbox)
+        request = PullRequest(inbox, interest, wish, self.last_active_ns)
         if wish.expires < 0:
             self._context.send_status(inbox, request.status(408, b"Request Timeout"))
             return
         self._enqueue(request)
         self._consumer.seeks = True
-        self._pruned_at = -1
+        self._pruned_at = {}
         if self._pumping or self._consumer.groups.policy == "prioritized":
             self._pump_soon()  # who asks within a pump was told the end of another request by it
         else:
@@ -213,15 +227,16 @@ class PullQueue:
 
     def prune(self) -> None:
         """Drop the requests that nobody listens to any more."""
-        account = self._context.account
-        if self._pruned_at == account.sublist.changes:
+        known = self._pruned_at
+        if known and all(account.sublist.changes == at for account, at in known.items()):
             return  # of a full queue, asked for by each request that finds no place
         heard = {
-            inbox: account.has_interest(inbox) for inbox in {one.inbox for one in self._waiting}
+            (account, subject): account.has_interest(subject)
+            for account, subject in {one.interest for one in self._waiting}
         }
-        for request in [one for one in self._waiting if not heard[one.inbox]]:
+        for request in [one for one in self._waiting if not heard[one.interest]]:
             self._drop(request)
-        self._pruned_at = account.sublist.changes
+        self._pruned_at = {account: account.sublist.changes for account, _ in heard}
 
     # --- messages out
 
@@ -264,7 +279,7 @@ class PullQueue:
         """Say whether somebody listens on its inbox; asked once per pump."""
         if request.inbox in self._heard:
             return True
-        if not self._context.account.has_interest(request.inbox):
+        if not request.is_heard():
             return False
         self._heard.add(request.inbox)
         return True
@@ -439,7 +454,7 @@ class PullQueue:
             self._finish(request, request.status(408, b"Request Timeout"))
             return
         if request.heartbeats_at_ns and now_ns >= request.heartbeats_at_ns:
-            if not self._context.account.has_interest(request.inbox):
+            if not request.is_heard():
                 self._drop(request)
                 return
             if request.no_wait and request.delivered:  # held up by max_ack_pending: this was all

@@ -26,13 +26,12 @@ from leafnode.routing.deliver import (
     deliver,
     hand_out,
     send_aside,
-    send_to_leaf,
 )
 from leafnode.routing.leaf_interest import LeafInterest
 from leafnode.routing.mapped_interest import MappedInterest
 from leafnode.routing.parked import Backlog, in_turns
 from leafnode.routing.peer import Kind, Peer
-from leafnode.routing.permissions import LOGIN_REQUESTS, may_deliver, may_show
+from leafnode.routing.permissions import LOGIN_REQUESTS, may_deliver
 from leafnode.routing.replies import deliver_to_client, publish_replies
 from leafnode.routing.route import Message
 from leafnode.routing.sublist import Sublist
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from leafnode.routing.leaf_interest import LinkWatcher
     from leafnode.routing.mapping import Mappings
     from leafnode.routing.peer import LeafSide, Outbox
-    from leafnode.routing.service_export import Passed
     from leafnode.routing.services import Services
     from leafnode.routing.tracing import Tracer
 
@@ -342,6 +340,17 @@ class Account:
         groups = (sub for group in match.groups for sub in group.members)
         return any(may_deliver(sub, subject, self.system) for sub in (*match.plain, *groups))
 
+    def is_sole(self, sub: Subscription | None, subject: bytes, origin: Peer) -> bool:
+        """Say whether a message of `origin` on this literal subject reaches nobody else than `sub`.
+
+        Where that is not soon said it reaches others.
+        """
+        match = self.sublist.find_inbox(subject)
+        if match.is_wide or match.groups:
+            return False
+        others = [one for one in match.plain if one is not sub]
+        return not any(may_deliver(one, subject, origin) for one in others)
+
     def is_wide(self, subject: bytes) -> bool:
         """Say whether a message on this literal subject goes to very many, in turns of its own."""
         return self.sublist.find_inbox(subject).is_wide
@@ -426,14 +435,13 @@ class Account:
         *,
         origin: Peer | None = None,
         queues: frozenset[bytes] | None = None,
-        passed: tuple[Passed, ...] = (),
     ) -> int:
         """Send (message subject, reply, header size, body) to whoever subscribed to
         `deliver_subject`; of queue groups to these, or to all.
 
-        Clients see the message's own subject. A leaf gets the deliver subject, and the message's
-        subject behind an `@` in an ack reply (leaf protocol 3.3). Returns the receivers of the
-        last message. None gets what a stream holds as a request of the server's own.
+        Clients see the message's own subject, on whichever account's subscription it arrives; a
+        leaf gets both. Returns the receivers of the last message. None gets what a stream holds as
+        a request of the server's own.
         """
         if deliver_subject == LOGIN_REQUESTS:
             return 0
@@ -442,43 +450,22 @@ class Account:
         if sender is self.system and deliver_to_client(self, deliver_subject, match, messages):
             return 1
         handouts = [
-            _Shown(self, sender, Message(*message, queues, passed), deliver_subject)
-            for message in messages
+            Handout(self, sender, _held(message, deliver_subject, queues)) for message in messages
         ]
-        # What another account's server brings overtakes nothing of this one's.
-        waits = self.backlog and sender.kind is Kind.SYSTEM and sender is not self.system
-        if match.is_wide or waits:
+        if match.is_wide:
             steps = hand_out(self, deliver_subject, handouts, sender.outbox)
             send_aside(self, sender, steps, [body for _, _, _, body in messages])
             return 1
         return [handout.to_all(match) for handout in handouts][-1]
 
 
-class _Shown(Handout):
-    """A message that is found by one subject, and shown under its own."""
-
-    __slots__ = ()
-
-    def _give(self, sub: Subscription) -> None:
-        if sub.relay is not None:
-            sub.delivered += 1
-            message = self._message
-            found = message._replace(subject=self._subject, shown=message.subject)
-            self.received += sub.relay.forward(self._origin, found)
-            return
-        # Behind a stream import, too, the message's own subject is the one that is shown.
-        receiver = sub if sub.shadow is None else sub.shadow.source
-        self.received += 1
-        if may_show(receiver, self._message.subject):
-            self._hand_over(receiver)
-
-    def to_link(self, sub: Subscription, queues: list[bytes]) -> None:
-        message, found_by = self._message, self._subject
-        self.received += 1
-        reply = message.reply
-        if reply and message.subject != found_by:
-            reply += b"@" + message.subject
-        send_to_leaf(self._account, sub, message._replace(subject=found_by, reply=reply), queues)
+def _held(
+    message: tuple[bytes, bytes, int, bytes], subject: bytes, queues: frozenset[bytes] | None
+) -> Message:
+    """Return what a stream holds as it is sent to a subject."""
+    own, reply, header_size, body = message
+    shown = own if own != subject else b""
+    return Message(subject, reply, header_size, body, queues, shown=shown)
 
 
 def _members(sub: Subscription) -> int:

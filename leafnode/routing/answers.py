@@ -27,17 +27,17 @@ def is_inbox(reply: bytes) -> bool:
     return reply.startswith(_INBOXES)
 
 
-def where_it_arrives(account: Account, reply: bytes) -> bytes:
-    """Return the reply of who asked: service imports send an answer on in the asker's account.
+def where_it_arrives(account: Account, reply: bytes) -> tuple[Account, bytes]:
+    """Return the account and the reply of who asked: service imports send an answer on there.
 
-    Nothing for one that does not arrive within as many steps as imports may follow each other.
+    No reply for one that does not arrive within as many steps as imports may follow each other.
     """
     for _ in range(_STEPS_MAX):
         response = account.services.responses.get(reply) if account.services is not None else None
         if response is None:
-            return reply
+            return account, reply
         account, reply = response.importer.account, response.to
-    return b""
+    return account, b""
 
 
 class Replies:
@@ -54,7 +54,7 @@ class Replies:
 
         A stream's delivery has a reply for its ack, and asks for nothing.
         """
-        if not reply or is_inbox(where_it_arrives(self._account, reply)):
+        if not reply or is_inbox(where_it_arrives(self._account, reply)[1]):
             return reply
         if reply.startswith(b"$JS.ACK."):
             return b""

@@ -22,7 +22,7 @@ from leafnode.routing import parked
 from leafnode.routing.groups import pick, receivers
 from leafnode.routing.match import Group
 from leafnode.routing.peer import Kind
-from leafnode.routing.permissions import is_listed, may_deliver
+from leafnode.routing.permissions import is_listed, may_deliver, may_show
 from leafnode.routing.route import call, count_out
 from leafnode.routing.subscription import Delivery
 from leafnode.routing.trie import PAUSE_NODES
@@ -47,24 +47,20 @@ class Handout:
     A leaf link gets it at the end, once, with the groups that it is for.
     """
 
-    __slots__ = ("_account", "_message", "_origin", "_ready", "_subject", "links", "received")
+    __slots__ = ("_account", "_message", "_origin", "_ready", "links", "received")
 
-    def __init__(
-        self, account: Account, origin: Peer, message: Message, subject: bytes | None = None
-    ) -> None:
-        """`subject`: by which its receivers are found, where that is not the message's own."""
+    def __init__(self, account: Account, origin: Peer, message: Message) -> None:
         self._account = account
         self._origin = origin
         self._message = message
         self._ready: Message | None = None  # as it is received, once somebody does
-        self._subject = message.subject if subject is None else subject
         self.links: dict[int, tuple[Subscription, list[bytes]]] = {}
         self.received = 0
 
     def to_plain(self, sub: Subscription) -> None:
         """One without a group matches."""
         message, origin = self._message, self._origin
-        if not may_deliver(sub, self._subject, origin):
+        if not may_deliver(sub, message.subject, origin):
             if message.trace is not None:
                 message.trace.is_held_back(sub, origin)
         elif sub.shadow is not None and message.passed:
@@ -72,23 +68,20 @@ class Handout:
         elif sub.peer.is_leaf:
             self.links.setdefault(sub.peer.cid, (sub, []))
         else:
-            self._give(sub)
+            self.received += self._hand_over(sub)
 
     def to_group(self, group: Group) -> None:
         """A group matches: one of its members gets it."""
         message = self._message
         if message.queues is not None and group.queue not in message.queues:
             return
-        picked = pick(group, self._origin, self._subject, of_service=bool(message.passed))
+        picked = pick(group, self._origin, message.subject, of_service=bool(message.passed))
         if picked is None:
             return
         if picked.peer.is_leaf:
             self.links.setdefault(picked.peer.cid, (picked, []))[1].append(group.queue)
         else:
-            self._give(picked)
-
-    def _give(self, sub: Subscription) -> None:
-        self.received += self._hand_over(sub)
+            self.received += self._hand_over(picked)
 
     def _hand_over(self, sub: Subscription) -> int:
         if sub.relay is not None:
@@ -136,9 +129,10 @@ class Handout:
 
     def receivers(self, members: list[Subscription], verdicts: Verdicts) -> list[Subscription]:
         """Return who of some members of a group it may be given to."""
-        if self._message.passed:  # see `to_plain`
+        message = self._message
+        if message.passed:  # see `to_plain`
             members = [sub for sub in members if sub.shadow is None]
-        return receivers(members, self._origin, self._subject, verdicts)
+        return receivers(members, self._origin, message.subject, verdicts)
 
     @property
     def work(self) -> int:
@@ -345,33 +339,41 @@ def hand_out(
 def hand_over(account: Account, origin: Peer, sub: Subscription, message: Message) -> None:
     """Give one message to a local subscription that is no relay.
 
-    The header is cut off for a client without headers.
+    The header is cut off for a client without headers. What a stream holds is shown under its own
+    subject, behind a stream import, too.
     """
-    found, shadow, trace = sub, sub.shadow, message.trace
+    found, shadow, trace, subject = sub, sub.shadow, message.trace, message.subject
     if shadow is not None:
-        message = message._replace(subject=shadow.by.show(message.subject))
+        subject = shadow.by.show(subject)
         if trace is not None:
-            is_followed = trace.is_exported(sub, message.subject)
+            is_followed = trace.is_exported(sub, subject)
             if trace.only and not is_followed:
                 return
             trace = trace if is_followed else None
         sub = shadow.source
+    if message.shown:
+        subject = message.shown
+        if not may_show(sub, subject):
+            return
     if sub.handler is not None:
         one = (message.reply, message.header_size, message.body)
-        call(account, sub, Delivery(message.subject, [one], origin, trace))
+        call(account, sub, Delivery(subject, [one], origin, trace))
         return
     if trace is not None:
         trace.goes_to(found)  # by the exporter's subject
         if trace.only:
             return
-    line = (b"%b %b  " if message.announced else b"%b %b ") % (message.subject, sub.sid)
+    line = (b"%b %b  " if message.announced else b"%b %b ") % (subject, sub.sid)
     _send(account, sub, b"MSG ", line, message, message.reply)
 
 
 def send_to_leaf(
     account: Account, sub: Subscription, message: Message, queues: list[bytes]
 ) -> None:
-    """Put one message on a leaf link, naming the queue groups it is for (leaf protocol 2.1)."""
+    """Put one message on a leaf link, naming the queue groups it is for (leaf protocol 2.1).
+
+    The subject of what a stream holds stands behind an `@` in its ack reply (leaf protocol 3.3).
+    """
     if sub.shadow is not None:
         message = message._replace(subject=sub.shadow.by.show(message.subject))
         sub = sub.shadow.source
@@ -380,10 +382,12 @@ def send_to_leaf(
         if sent is None:
             return
         message = sent
-    middle = message.reply
+    middle = reply = message.reply
+    if reply and message.shown:
+        middle = reply = b"%b@%b" % (reply, message.shown)
     if queues:
         names = b" ".join(queues)
-        middle = b"+ %b %b" % (message.reply, names) if message.reply else b"| " + names
+        middle = b"+ %b %b" % (reply, names) if reply else b"| " + names
     _send(account, sub, b"LMSG ", message.subject + b" ", message, middle)
 
 

@@ -88,14 +88,17 @@ class Response:
         account = self.importer.account
         to = self.to if account.mappings is None else account.mappings.choose(self.to)
         passed = (*message.passed, Passed(self.export, self.share, None))
-        if message.shown:
-            one = message.shown, reply, message.header_size, message.body
-            received = account.deliver(to, [one], origin=origin, passed=passed)
-        else:
-            answer = Message(
-                to, reply, message.header_size, message.body, None, passed, fate=message.fate
-            )
-            received = deliver(account, origin, answer, once=True)
+        answer = Message(
+            to,
+            reply,
+            message.header_size,
+            message.body,
+            None,
+            passed,
+            fate=message.fate,
+            shown=message.shown,
+        )
+        received = deliver(account, origin, answer, once=True)
         if not received and further is not None:
             further.end()  # what is asked back is not measured
         if not received or self.answers is Answers.ONE or not message.body:

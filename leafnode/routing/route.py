@@ -34,7 +34,7 @@ class Message(NamedTuple):
     `passed` holds the services of other accounts that it came through, so that none comes twice.
     `announced`: see `Account.announce`. `made` is what its header is still to be made into, before
     anybody reads it: however many imports it goes through, that is done once. `fate` is told of
-    whoever gets it. `shown` is what receivers are shown as its subject where that is another one.
+    whoever gets it. `shown` is the subject of what a stream holds, which whoever gets it sees.
     """
 
     subject: bytes
@@ -70,6 +70,7 @@ class Message(NamedTuple):
             self.announced,
             None,
             self.fate,
+            self.shown,
         )
 
 

@@ -110,6 +110,8 @@ class ServiceImport:
         to = self._subject_there(message.subject)
         if exporter.mappings is not None:
             to = exporter.mappings.choose(to)
+        if message.shown and to == LOGIN_REQUESTS:
+            return 0  # see `Account.deliver`
         trace = message.trace
         if trace is not None:
             trace.is_imported(exporter, message.subject, to)
@@ -142,6 +144,7 @@ class ServiceImport:
             trace,
             made=made if any(made) else None,
             fate=fate or message.fate,
+            shown=message.shown,
         )
         received = deliver(exporter, origin, request)
         if fate is not None:

@@ -46,7 +46,8 @@ def test_an_answer_to_a_service_import_arrives_where_its_asker_said(reply: bytes
 
     seen = pair.ask(b"PUB q %b 1\r\nq\r\n" % reply)
 
-    assert where_it_arrives(account, seen) == reply
+    importer = pair.world.account("I")
+    assert where_it_arrives(account, seen) == (importer, reply)
     checked = Replies(logging.getLogger("leafnode.test"), "commands", account).checked(seen)
     assert checked == (seen if reply == b"_INBOX.1" else b"")
 
@@ -59,4 +60,4 @@ def test_an_answer_that_would_go_round_and_round_goes_nowhere() -> None:
     response = pair.world.services["E"].responses[seen]
     response.to, response.importer = seen, response.responders  # no client can make it so
 
-    assert where_it_arrives(account, seen) == b""
+    assert where_it_arrives(account, seen) == (account, b"")

@@ -7,6 +7,7 @@ import pytest
 from leafnode.limits import RESPONSES_ENDED_PER_TURN
 from leafnode.protocol.client_info import ClientInfo
 from leafnode.routing.latency import INTEREST_LOST, NO_RESPONDERS, OK, TIMED_OUT, Latency
+from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import Permissions, Rules
 from leafnode.routing.service_export import Answers
 from tests.sim.peers import FakePeer
@@ -24,6 +25,32 @@ def test_an_answer_is_brought_back_and_owed_no_longer() -> None:
 
     assert pair.requester.got() == b"MSG inbox.1 1 1\r\na\r\n"
     assert (pair.owed, len(pair.importing.awaited), pair.export.open) == (0, 0, {})
+
+
+def test_what_a_stream_holds_comes_back_under_its_own_subject_to_clients_and_leafs() -> None:
+    pair = Pair()
+    leaf = FakePeer(pair.world.account("I"), 3, Kind.LEAF)
+    leaf.subscribe(b"inbox.1", b"")
+    pair.responder.subscribe(b"q", b"1")
+
+    exporter = pair.world.account("E")
+    received = exporter.deliver(pair.ask(), [(b"ev.a", b"$JS.ACK.S.C.1.1.1.1.0", 0, b"one")])
+
+    assert received == 2
+    assert pair.requester.got() == b"MSG ev.a 1 $JS.ACK.S.C.1.1.1.1.0 3\r\none\r\n"
+    assert leaf.got() == b"LMSG inbox.1 $JS.ACK.S.C.1.1.1.1.0@ev.a 3\r\none\r\n"
+
+
+def test_an_answer_that_comes_over_a_leaf_with_the_subject_of_a_stream_arrives() -> None:
+    pair = Pair()
+    hub = FakePeer(pair.world.account("E"), 3, Kind.LEAF)
+    hub.subscribe(b"q", b"")
+
+    pair.ask()
+    reply = hub.got().split()[2]
+    hub.says(b"LMSG %b $JS.ACK.S.C.1.1.1.1.0@ev.a 3\r\none\r\n" % reply)
+
+    assert pair.requester.got() == b"MSG ev.a 1 $JS.ACK.S.C.1.1.1.1.0 3\r\none\r\n"
 
 
 def test_an_answer_s_subject_that_never_comes_again_takes_no_place_in_a_cache() -> None:

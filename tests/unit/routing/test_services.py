@@ -26,6 +26,7 @@ from leafnode.routing import awaited, parked, sublist
 from leafnode.routing.imports import StreamImports
 from leafnode.routing.latency import TIMED_OUT, Latency
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
+from leafnode.routing.permissions import LOGIN_REQUESTS
 from leafnode.routing.request_header import REQUEST_INFO
 from leafnode.routing.service_export import Answers
 from leafnode.routing.services import ServiceImport
@@ -82,7 +83,7 @@ def test_what_a_stream_delivers_goes_through_an_import_by_the_subject_it_is_deli
 
     assert importing.deliver(b"q", [(b"in.0", b"$JS.ACK.0", 0, b"a")]) == 1
 
-    assert pair.responder.got() == b"MSG q 1 $JS.ACK.0 1\r\na\r\n"
+    assert pair.responder.got() == b"MSG in.0 1 $JS.ACK.0 1\r\na\r\n"
 
 
 def test_without_a_responder_nothing_is_owed() -> None:
@@ -107,6 +108,20 @@ def test_a_request_that_reached_nobody_after_all_is_the_importer_s() -> None:
     assert (account.name, to, subject) == ("J", b"inbox.1", b"mine")
     assert pair.owed == len(pair.importing.responses) == 0
     assert pair.importing.unanswered(b"inbox.9", b"q") == (pair.importing.account, b"inbox.9", b"q")
+
+
+def test_a_stream_s_messages_go_through_an_import_and_are_no_request_for_a_login() -> None:
+    world = World()
+    for to, local in ((b"sv", b"q"), (LOGIN_REQUESTS, b"login")):
+        world.import_("I", world.export("E", to), local)
+    responder = FakePeer(world.account("E"), 1)
+    responder.headers = False
+    responder.subscribe(b">", b"1")
+
+    for subject in (b"q", b"login"):
+        world.account("I").deliver(subject, [(b"ev.a", b"$JS.ACK.S.C.1.1.1.1.0", 0, b"one")])
+
+    assert responder.got() == b"MSG ev.a 1 $JS.ACK.S.C.1.1.1.1.0 3\r\none\r\n"
 
 
 class Crowd:
