@@ -31,6 +31,7 @@ SCHEDULING: Final = {
     *(b"Nats-Schedule-Next", b"Nats-Scheduler"),
 }
 _PLAIN_HEADER: Final = b"NATS/1.0\r\n"
+_INFO: Final = REQUEST_INFO + b":"
 EXPECTED_LAST: Final = b"Nats-Expected-Last-Sequence"
 EXPECTED_LAST_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence"
 EXPECTED_LAST_SUBJECT_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence-Subject"
@@ -272,7 +273,8 @@ class Judge:
 
 
 def opened(header_size: int, body: bytes) -> tuple[int, bytes, dict[bytes, bytes]]:
-    """Return the message without a status, and those lines of its header that may matter.
+    """Return the message without a status and who published it through a service import, and those
+    lines of its header that may matter.
 
     What is larger than a header may be is not read on: it is refused.
     """
@@ -283,7 +285,7 @@ def opened(header_size: int, body: bytes) -> tuple[int, bytes, dict[bytes, bytes
         if b"\nNats-" in block or b"\nKV-" in block:
             fields = dict(reversed(header.parse(block)))
         if fields.pop(REQUEST_INFO, None) is not None:  # who published it by an import
-            block = header.removed(body[:header_size], REQUEST_INFO)
+            block = header.without(body[:header_size], (_INFO,))
             header_size, body = len(block), block + body[header_size:]
     return header_size, body, fields
 

@@ -12,6 +12,7 @@ from leafnode.jetstream.direct_batch import append_header
 from leafnode.protocol import header
 from leafnode.protocol.subject import matches
 from leafnode.protocol.transform import Transform
+from leafnode.routing.request_header import REQUEST_INFO
 
 if TYPE_CHECKING:
     from random import Random
@@ -54,14 +55,9 @@ def wanted(origin: StreamSource) -> dict[str, Any]:
 
 def kept(header_size: int, body: bytes, *, drops: tuple[bytes, ...] = ()) -> tuple[int, bytes]:
     """Return (header size, body) without the lines whose demands are spent, and without `drops`."""
-    names = (*_SPENT, *drops)
-    block = body[:header_size]
-    if not any(b"\n" + name in block for name in names):
+    block = header.without(body[:header_size], (*_SPENT, *drops))
+    if len(block) == header_size:
         return header_size, body
-    lines = [line for line in block[:-4].split(b"\r\n") if not line.startswith(names)]
-    if len(lines) == 1:
-        return 0, body[header_size:]
-    block = b"\r\n".join(lines) + b"\r\n\r\n"
     return len(block), block + body[header_size:]
 
 
@@ -77,7 +73,7 @@ def sourced(
     header_size: int, body: bytes, *, index_name: str, seq: int, subject: bytes, identity: bytes
 ) -> tuple[int, bytes]:
     """Return (header size, body) with the line that says where the message is from."""
-    header_size, body = kept(header_size, body, drops=(SOURCE + b":",))
+    header_size, body = kept(header_size, body, drops=(SOURCE + b":", REQUEST_INFO + b":"))
     name, source, destination = index_name.encode().split(b" ", 2)
     words = [name, b"%d" % seq, source, destination, subject]
     if identity:

@@ -144,6 +144,14 @@ def put(block: bytes, name: bytes, value: bytes) -> bytes:
     return block[:at] + line + b" " + value + block[block.find(b"\r\n", at + 2) :]
 
 
+def without(block: bytes, starts: tuple[bytes, ...]) -> bytes:
+    """Return a block without the lines that begin so; nothing when no line is left."""
+    if not any(b"\n" + start in block for start in starts):
+        return block
+    lines = [line for line in block[:-4].split(b"\r\n") if not line.startswith(starts)]
+    return b"\r\n".join(lines) + b"\r\n\r\n" if len(lines) > 1 else b""
+
+
 def removed(block: bytes, name: bytes) -> bytes:
     """Return a block without its first line of that exact name; nothing when no line is left."""
     at = block.find(b"\r\n" + name + b":")

@@ -375,6 +375,19 @@ def test_a_status_line_is_not_stored() -> None:
     assert stored.payload == b"x"
 
 
+@pytest.mark.parametrize("kept", [b"", b"NATS/1.0\r\nA: b\r\n\r\n"])
+def test_who_published_through_an_import_is_not_stored_nor_counted(kept: bytes) -> None:
+    world = World()
+    world.create_stream(max_msg_size=len(kept) + 1)
+    info = b'Nats-Request-Info: {"acc":"U","rtt":477951}\r\n'
+    block = (kept[:-2] or b"NATS/1.0\r\n") + info + info + b"\r\n"
+
+    world.account.publish(b"s.a", block + b"x", header_size=len(block), origin=world.client)
+
+    stored = world.store.stores["$G", "S"].msgs[1]
+    assert (stored.header, stored.payload) == (kept, b"x")
+
+
 def test_a_sealed_stream_takes_nothing() -> None:
     world = World()
     world.create_stream()

@@ -25,7 +25,10 @@ def test_what_was_demanded_of_the_origin_is_not_demanded_again() -> None:
 
 
 def test_a_sourced_message_says_where_it_is_from() -> None:
-    before = message((b"A", b"1"), (b"Nats-Stream-Source", b"OLD 1 > > a"))
+    info = b'{"acc":"U"}'
+    before = message(
+        (b"A", b"1"), (b"Nats-Request-Info", info), (b"Nats-Stream-Source", b"OLD 1 > > a")
+    )
 
     after = sourced(*before, index_name="O a.* >", seq=5, subject=b"a.b", identity=b"j3oYtT1g")
 

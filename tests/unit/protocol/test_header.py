@@ -75,6 +75,14 @@ def test_a_line_is_removed_and_a_block_without_lines_is_none() -> None:
     assert header.removed(header.build([(b"A", b"1")]), b"A") == b""
 
 
+def test_all_lines_that_begin_so_are_left_out_and_a_block_without_lines_is_none() -> None:
+    block = header.build([(b"A", b"1"), (b"AB", b"2"), (b"C", b"A:"), (b"A", b"3")])
+
+    assert header.without(block, (b"A:", b"D")) == header.build([(b"AB", b"2"), (b"C", b"A:")])
+    assert header.without(block, (b"D", b"B")) == block
+    assert header.without(block, (b"A", b"C")) == b""
+
+
 SPELLED = st.sampled_from([b"Own", b"own", b" oWN\t", b"\t\tOWN", b"Owner", b"The-Own", b"Own Own"])
 LINES = st.tuples(SPELLED, st.sampled_from([b":", b": own: 1", b"", b": x\ry"]))
 
