@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
@@ -37,6 +38,9 @@ _DEFLATE_ANSWER: Final = (
 _EXPECTATION_FAILED: Final = (
     b"HTTP/1.1 417 Expectation Failed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 )
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+# What may stand before a host, and that no fragment stands behind it: `urlsplit` asks for neither.
+_AUTHORITY_END: Final = re.compile(r"(?:[\w\-.~!$&'()*+,;=:%]*@)*[^@#/?]*(?:[/?]|$)", re.ASCII)
 _LEAF_PATH: Final = "/leafnode"
 _OTHER_PATH: Final = "/mqtt"  # it means another protocol, which nobody speaks here
 
@@ -162,10 +166,11 @@ class Handshake:
         rules = self._rules
         if not rules.same_origin and not rules.allowed_origins:
             return ""
-        given = headers.get("origin") or headers.get("sec-websocket-origin")
-        if not given or not given[0]:
+        named = (headers.get(name, [""])[0] for name in ("origin", "sec-websocket-origin"))
+        given = next(filter(None, named), "")
+        if not given:
             return ""  # no browser: it could say anything here
-        origin = parse_origin(given[0])
+        origin = parse_origin(given)
         if origin is None:
             return "it is no URL"
         if rules.same_origin:
@@ -179,15 +184,25 @@ class Handshake:
 
 
 def parse_origin(text: str) -> tuple[str, str, int] | None:
-    """Return scheme, host and port of an origin's URL, or None."""
+    """Return scheme, host and port of an origin's URL, or None. Behind a `:` the port is 0 if it
+    is not there: then it is that of no other origin.
+    """
+    if _CONTROL.search(text):
+        return None  # which `urlsplit` would leave out
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
         return None
-    if not parts.scheme or not parts.hostname:
+    if (
+        not parts.scheme
+        or not parts.hostname
+        or not _AUTHORITY_END.match(text, text.find("//") + 2)
+    ):
         return None
     default = 443 if parts.scheme == "https" else 80
+    if parts.netloc.endswith(":"):
+        default = 0
     return parts.scheme, parts.hostname, default if port is None else port
 
 

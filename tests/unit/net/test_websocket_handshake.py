@@ -156,6 +156,13 @@ def test_a_head_beyond_the_bound_is_431() -> None:
         ("https://evil.example", False),
         ("null", False),
         ("https://edge.example:x", False),
+        ("https://edge.example/a?b", True),
+        ("https://a:b@edge.example", True),
+        ("https://edge.example:", False),
+        ("https://evil.example\\@edge.example", False),
+        ("https://edge.example#@evil.example", False),
+        ("https://edge.example#", False),
+        ("https://edge.exa\tmple", False),
     ],
 )
 def test_same_origin_compares_scheme_host_and_port(origin: str, is_welcome: bool) -> None:
@@ -163,6 +170,15 @@ def test_same_origin_compares_scheme_host_and_port(origin: str, is_welcome: bool
 
     assert isinstance(answer, Upgrade) is is_welcome
     assert isinstance(answer, Upgrade) or answer.status == 403
+
+
+@pytest.mark.parametrize(("other", "is_welcome"), [("edge", True), ("evil", False), ("", True)])
+def test_where_origin_is_empty_its_older_name_counts(other: str, is_welcome: bool) -> None:
+    named = f"https://{other}.example" if other else ""
+    data = request({"Origin": "", "Sec-WebSocket-Origin": named})
+
+    answer = judge(data, HandshakeRules(is_tls=True, same_origin=True))
+    assert isinstance(answer, Upgrade) is is_welcome
 
 
 def test_allowed_origins_are_a_list() -> None:
