@@ -27,6 +27,12 @@ def is_inbox(reply: bytes) -> bool:
     return reply.startswith(_INBOXES)
 
 
+def where_it_was_asked(account: Account, reply: bytes) -> Account:
+    """Return the account that imports the service which was asked, or the service's own."""
+    response = account.services.responses.get(reply) if account.services is not None else None
+    return account if response is None else response.importer.account
+
+
 def where_it_arrives(account: Account, reply: bytes) -> tuple[Account, bytes]:
     """Return the account and the reply of who asked: service imports send an answer on there.
 

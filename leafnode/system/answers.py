@@ -14,6 +14,7 @@ import msgspec
 
 from leafnode.monitor.monitor import ENDPOINTS
 from leafnode.monitor.options import AccountzOptions, AccstatzOptions, JszOptions
+from leafnode.routing.answers import where_it_was_asked
 from leafnode.routing.peer import Kind
 from leafnode.system import options
 from leafnode.system.requests import NoAnswer, Service
@@ -240,4 +241,4 @@ def _profilez(_: Request, given: dict[str, Any]) -> object:
 def _subscribers(request: Request, _: dict[str, Any]) -> object:
     from leafnode.system.debug import subscribers
 
-    return subscribers(request.account, request.body)
+    return subscribers(where_it_was_asked(request.account, request.reply), request.body)

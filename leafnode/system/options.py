@@ -137,7 +137,7 @@ def concerns(about: About, given: dict[str, Any]) -> bool:
         wanted = given.get(key, "")
         if wanted and (wanted != ours if exact else wanted not in ours):
             return False
-    if any(tag not in about.tags for tag in given.get("tags", ())):
+    if any(tag.strip().lower() not in about.tags for tag in given.get("tags", ())):
         return False
     domain = given.get("domain", "")
     return not domain or domain == about.domain

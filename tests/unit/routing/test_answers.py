@@ -6,7 +6,13 @@ import logging
 
 import pytest
 
-from leafnode.routing.answers import Replies, is_inbox, where_it_arrives
+from leafnode.routing.answers import (
+    Replies,
+    is_inbox,
+    where_it_arrives,
+    where_it_was_asked,
+)
+from tests.sim.peers import FakePeer
 from tests.unit.bridge.fake_stream import new_account
 from tests.unit.routing.test_services import Pair
 
@@ -50,6 +56,20 @@ def test_an_answer_to_a_service_import_arrives_where_its_asker_said(reply: bytes
     assert where_it_arrives(account, seen) == (importer, reply)
     checked = Replies(logging.getLogger("leafnode.test"), "commands", account).checked(seen)
     assert checked == (seen if reply == b"_INBOX.1" else b"")
+
+
+def test_a_request_was_asked_in_the_account_whose_import_brought_it() -> None:
+    pair = Pair()
+    pair.world.import_("J", pair.world.export("I", b"q"), b"mine")
+    far = FakePeer(pair.world.account("J"), 3)
+    pair.responder.subscribe(b"q", b"1")
+    account = pair.world.account("E")
+    far.says(b"PUB mine inbox.1 1\r\nq\r\n")
+
+    seen = pair.responder.got().split()[3]
+
+    assert where_it_was_asked(account, seen) is pair.importing.account
+    assert where_it_was_asked(account, b"inbox.1") is account
 
 
 def test_an_answer_that_would_go_round_and_round_goes_nowhere() -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from leafnode.config.options import Options
 from leafnode.system import options
+from tests.sim import services
+from tests.sim.peers import FakePeer
 from tests.sim.system import SystemWorld
 from tests.sim.tracer import FakeTracer
 
@@ -248,6 +250,21 @@ def test_another_account_sees_its_own_connections_alone(subject: bytes) -> None:
 
 def test_subscribers_are_counted_with_a_bare_number() -> None:
     assert SystemWorld().ask(b"$SYS.DEBUG.SUBSCRIBERS", b">") == 0
+
+
+def test_who_asks_by_an_import_has_the_subscribers_of_its_own_account_counted() -> None:
+    world, sharing = SystemWorld(), services.World()
+    system = world.server.account("$SYS")
+    system.services = sharing.services["$SYS"] = services.Services(system, sharing)
+    sharing.import_("A", sharing.export("$SYS", b"$SYS.DEBUG.SUBSCRIBERS"), b"dbg")
+    asker = FakePeer(sharing.account("A"))
+    for sid, subject in enumerate((b"inbox", b"foo", b"foo")):
+        asker.subscribe(subject, b"%d" % sid)
+
+    asker.says(b"PUB dbg inbox 3\r\nfoo\r\n")
+    world.settle()
+
+    assert asker.got() == b"MSG inbox 0 1\r\n2\r\n"
 
 
 def test_a_client_is_kicked_by_its_cid() -> None:

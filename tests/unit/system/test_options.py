@@ -36,6 +36,7 @@ def test_a_request_at_the_bound_is_read_and_a_larger_one_refused() -> None:
         ({"host": "10.0", "exact_match": True}, False),
         ({"cluster": "c"}, False),
         ({"tags": ["a:1", "b:2"]}, True),
+        ({"tags": [" A:1", "B:2 "]}, True),
         ({"tags": ["a:1", "c:3"]}, False),
         ({"domain": "edge"}, True),
         ({"domain": "ed"}, False),
