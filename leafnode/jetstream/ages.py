@@ -228,16 +228,15 @@ class Ages:
         """Remove what is before `seq` but what never ages: a slice now, the others when the timer
         comes again.
         """
-        store, config = self._stream.store, self._stream.config
-        state = store.state()
-        first_seq = state.first_seq
+        store = self._stream.store
+        first_seq = store.first_seq()
         start_seq = max(first_seq, self._expired_to)
         if start_seq >= seq:
             return
         kept = self._ttls.first_never(first_seq)
         front = seq if kept is None else min(seq, kept)
         if front > first_seq and not self._stream.markers.wanted:
-            end = retention.front_end(config, state, front)
+            end = store.front_end(front)
             store.remove_below(end, lazy=True)
             self._has_more |= end < seq
         else:  # one by one

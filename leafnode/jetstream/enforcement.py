@@ -205,9 +205,10 @@ class Enforcement:
                 count = 1
             if not count:
                 break
-            store.remove_below(state.first_seq + count, lazy=True)
-            budget -= -(-count // share)
-            self._front_goes(state.first_seq, state.first_seq + count)
+            end = store.front_end(state.first_seq + count)
+            store.remove_below(end, lazy=True)
+            budget -= -((state.first_seq - end) // share)
+            self._front_goes(state.first_seq, end)
             state = store.state()
         return budget
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreError
-from leafnode.jetstream import notes, retention
+from leafnode.jetstream import notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,7 +158,6 @@ class Sweep:
     def _take_front(self) -> bool:
         """There is nobody to need any of it; True when all of it is gone."""
         stream, store = self._stream, self._stream.store
-        end = retention.front_end(stream.config, store.state(), self._last_seq + 1)
-        if store.remove_below(end):
+        if store.remove_below(store.front_end(self._last_seq + 1)):
             stream.freed()
         return store.first_seq() > self._last_seq

@@ -13,7 +13,7 @@ import msgspec
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt, StoreError
-from leafnode.jetstream import notes, retention
+from leafnode.jetstream import notes
 from leafnode.jetstream.thinning import Thinning
 
 _HELD_A_QUESTION: Final = 64  # subjects and sequences in a count cost as much as a removed message
@@ -214,9 +214,7 @@ class Purge:
     def _remove_slice(self) -> bool:
         store = self._stream.store
         if self._pattern == ALL:
-            state, config = store.state(), self._stream.config
-            end = retention.front_end(config, state, self._below_seq)
-            self._thinning.removed = store.remove_below(end)
+            self._thinning.removed = store.remove_below(store.front_end(self._below_seq))
             return store.first_seq() >= self._below_seq
         return bool(self._thinning.take(store, self._excess, limits.PURGE_TURN_MSGS))
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from leafnode import limits
-
 if TYPE_CHECKING:
     from leafnode.jetstream.api_types import StreamConfig
     from leafnode.store.api import StreamState, SubjectState
@@ -101,15 +99,3 @@ def next_expiry_ns(config: StreamConfig, first_ts_ns: int | None, now_ns: int) -
     if config.max_age <= 0 or first_ts_ns is None:
         return None
     return max(0, first_ts_ns + config.max_age - now_ns)
-
-
-def front_end(config: StreamConfig, state: StreamState, below_seq: int) -> int:
-    """Return where what one turn of the loop removes together of the front ends.
-
-    A stream in memory lets go of all it has in turns of its own.
-    """
-    in_memory = config.storage == "memory"
-    if not state.msgs or (in_memory and below_seq > state.last_seq):
-        return below_seq
-    span = limits.LET_GO_MSGS if in_memory else limits.PURGE_TURN_SEQS
-    return min(below_seq, state.first_seq + span)

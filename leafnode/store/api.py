@@ -166,6 +166,10 @@ class StreamStore(Protocol):
         """The oldest staged sequence, or the next one where there is none."""
         ...
 
+    def front_end(self, below_seq: int) -> int:
+        """Up to where one turn of the loop removes what is before that."""
+        ...
+
     def last_seq(self) -> int:
         """The newest staged sequence."""
         ...
@@ -229,9 +233,7 @@ class StreamStore(Protocol):
         ...
 
     def oldest(self, pattern: bytes, start_seq: int) -> int:
-        """The first sequence that matches, or any before `start_seq` that does; last_seq + 1: there
-        is none.
-        """
+        """The first sequence that matches, or any before `start_seq`; last_seq + 1: none does."""
         ...
 
     def newest_of(self, pattern: bytes) -> int:
@@ -245,8 +247,8 @@ class StreamStore(Protocol):
         ...
 
     def list_last(self, *patterns: bytes) -> Generator[None, None, list[int]]:
-        """The same in steps, ascending, as of the last one; of what is removed between two steps
-        some may be in it. Raises as `remove` does.
+        """The same in steps, ascending, as of the last; some of what goes between two may be in it.
+        Raises as `remove` does.
         """
         ...
 
@@ -255,9 +257,7 @@ class StreamStore(Protocol):
         ...
 
     def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> Counting:
-        """How many subjects that match any pattern (none given: all) have a message from
-        `first_seq` to `last_seq`, in steps; of what is removed meanwhile some. Raises as `remove`.
-        """
+        """How many subjects that match have one in that range, in steps; of what goes some."""
         ...
 
     def missing(self, seqs: Sequence[int]) -> list[int]:

@@ -247,6 +247,20 @@ class StreamIndex:
 
     # --- asking
 
+    def front_end(self, below_seq: int, most_rows: int) -> int:
+        """Return where what goes together before `below_seq` ends: segments of so many rows, one at
+        least, or a part of one.
+        """
+        rows = 0
+        for segment in self.segments:
+            is_partly = segment.last_seq >= below_seq
+            if rows and (is_partly or rows + segment.rows > most_rows):
+                return segment.first_seq
+            if is_partly:
+                break
+            rows += segment.rows
+        return below_seq
+
     def segment_at(self, seq: int) -> Segment | None:
         """Return the segment whose range holds `seq`."""
         index = self.segment_index(seq)
@@ -302,16 +316,16 @@ class StreamIndex:
             for sid, msgs in self._live_counts(segment):
                 gone[sid] = gone.get(sid, 0) + msgs
         rows = {segment: segment.live for segment in whole}
-        partly: list[tuple[Segment, int]] = []
-        for segment in segments[len(whole) :]:
+        live: list[int] = []
+        for segment in segments[len(whole) :]:  # at most one is reached in part
             columns = self._hold(held, segment)
-            partly += [
-                (segment, slot)
-                for slot in range(columns.slot(self.first_seq), columns.slot(seq))
-                if not segment.is_dead(segment.first_seq + columns.offsets[slot])
-            ]
-            rows[segment] = len(partly)  # at most one segment is reached in part
+            offsets = columns.offsets[columns.slot(self.first_seq) : columns.slot(seq)]
+            live = [one for one in offsets if not segment.is_dead(segment.first_seq + one)]
+            rows[segment] = len(live)
         self._hold_first(held, rows)
+        for segment in segments[len(whole) :]:
+            for sid, msgs in self._drop_rows(segment, held[segment], live).items():
+                gone[sid] = gone.get(sid, 0) + msgs
         for sid, msgs in gone.items():
             subject = self.subjects.by_sid[sid]
             subject.msgs -= msgs
@@ -321,8 +335,21 @@ class StreamIndex:
             self.msgs -= segment.live
             self.bytes -= segment.live_bytes
             segment.mark_all_dead()
-        for segment, slot in partly:
-            self._drop_row(segment, held[segment], slot).msgs -= 1
+
+    def _drop_rows(
+        self, segment: Segment, columns: Columns, offsets: Sequence[int]
+    ) -> Mapping[int, int]:
+        """Take live rows out of all counts except their subjects'; return how many of each."""
+        slots = [columns.slot(segment.first_seq + offset) for offset in offsets]
+        counts = Counter(map(columns.sids.__getitem__, slots))
+        if segment.counts is not None:
+            for sid, msgs in counts.items():
+                segment.counts.drop(sid, msgs)
+        size = sum(map(columns.sizes.__getitem__, slots))
+        segment.mark_dead_run(offsets, size)
+        self.msgs -= len(slots)
+        self.bytes -= size
+        return counts
 
     def _live_counts(self, segment: Segment) -> Iterable[tuple[int, int]]:
         """Return how many live rows each subject has in the segment."""

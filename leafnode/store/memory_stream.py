@@ -121,6 +121,11 @@ class MemoryStream:
     def first_seq(self) -> int:
         return self._first_seq
 
+    def front_end(self, below_seq: int) -> int:
+        if below_seq > self._last_seq:  # it lets go of all in turns of its own
+            return below_seq
+        return min(below_seq, self._first_seq + limits.LET_GO_MSGS)
+
     def last_seq(self) -> int:
         return self._last_seq
 

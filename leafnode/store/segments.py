@@ -300,6 +300,17 @@ class Segment:
         self.dead_count += 1
         self.live_bytes -= size
 
+    def mark_dead_run(self, offsets: Sequence[int], size: int) -> None:
+        """Do the same for many, which ascend."""
+        if not offsets:
+            return
+        dead = self.dead
+        dead.extend(bytes(max(0, (offsets[-1] >> 3) + 1 - len(dead))))
+        for offset in offsets:
+            dead[offset >> 3] |= 1 << (offset & 7)
+        self.dead_count += len(offsets)
+        self.live_bytes -= size
+
     def mark_all_dead(self) -> None:
         """Note that nothing lives here. A sealed segment is dropped for that and needs no bits."""
         self.dead_count = self.rows

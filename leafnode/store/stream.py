@@ -146,6 +146,9 @@ class SqliteStream:
     def first_seq(self) -> int:
         return self.index.first_seq
 
+    def front_end(self, below_seq: int) -> int:
+        return self.index.front_end(below_seq, limits.PURGE_TURN_ROWS)
+
     def last_seq(self) -> int:
         return self.index.last_seq
 
@@ -413,9 +416,7 @@ class SqliteStream:
             change.remove(removal)
         else:
             change.seal(sealed, removal)
-        for segment in removal.dropped:
-            self._host.forget(segment)
-        for segment, _ in removal.swept:
+        for segment in (*removal.dropped, *(one for one, _ in removal.swept)):
             self._host.forget(segment)
         if self._tell_erased is not None and (removal.dropped or removal.swept):
             erased: list[Sequence[int]] = [seqs for _, seqs in removal.swept]

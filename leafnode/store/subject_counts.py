@@ -67,14 +67,14 @@ class SubjectCounts:
         known = self._lists.get(patterns)
         return None if known is None else known[1]
 
-    def drop(self, sid: int) -> None:
-        """Count the removal of one row."""
+    def drop(self, sid: int, rows: int = 1) -> None:
+        """Count the removal of so many rows."""
         slot = self._slot(sid)
         if slot >= 0:
-            self._msgs[slot] -= 1
+            self._msgs[slot] -= rows
         for patterns, (sids, msgs) in self._lists.items():
             if sid in sids:
-                self._lists[patterns] = sids, msgs - 1
+                self._lists[patterns] = sids, msgs - rows
 
     def items(self) -> list[tuple[int, int]] | None:
         """Return ids and their rows; None where not all are counted."""

@@ -50,13 +50,13 @@ class FailingCommits(TwoWorlds, RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.before = limits.PURGE_TURN_MSGS, limits.PURGE_TURN_SEQS, limits.LET_GO_MSGS
-        limits.PURGE_TURN_MSGS = limits.PURGE_TURN_SEQS = limits.LET_GO_MSGS = TURN  # type: ignore[misc]
+        self.before = limits.PURGE_TURN_MSGS, limits.PURGE_TURN_ROWS, limits.LET_GO_MSGS
+        limits.PURGE_TURN_MSGS = limits.PURGE_TURN_ROWS = limits.LET_GO_MSGS = TURN  # type: ignore[misc]
         self.schedules = 0
         self.fresh_since_ns = 0
 
     def teardown(self) -> None:
-        limits.PURGE_TURN_MSGS, limits.PURGE_TURN_SEQS, limits.LET_GO_MSGS = self.before  # type: ignore[misc]
+        limits.PURGE_TURN_MSGS, limits.PURGE_TURN_ROWS, limits.LET_GO_MSGS = self.before  # type: ignore[misc]
         super().teardown()
 
     @initialize()

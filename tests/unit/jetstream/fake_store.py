@@ -6,6 +6,7 @@ import bisect
 from functools import partial
 from typing import TYPE_CHECKING
 
+from leafnode import limits
 from leafnode.errors import StoreError
 from leafnode.protocol.subject import matches
 from leafnode.store.api import (
@@ -118,6 +119,9 @@ class FakeStream:
 
     def first_seq(self) -> int:
         return min(self.msgs, default=self.newest + 1)
+
+    def front_end(self, below_seq: int) -> int:
+        return min(below_seq, self.first_seq() + limits.PURGE_TURN_ROWS)
 
     def last_seq(self) -> int:
         return self.newest

@@ -217,13 +217,10 @@ def test_far_sequences_are_not_walked_to(monkeypatch: pytest.MonkeyPatch) -> Non
     assert stream.store.live(1, 10)[1:] == [2**50 + 1]  # the marker
 
 
-@pytest.mark.parametrize("storage", ["file", "memory"])
-def test_what_is_too_old_at_the_front_goes_in_slices(
-    monkeypatch: pytest.MonkeyPatch, storage: str
-) -> None:
-    monkeypatch.setattr(limits, "PURGE_TURN_SEQS" if storage == "file" else "LET_GO_MSGS", 2)
+def test_what_is_too_old_at_the_front_goes_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PURGE_TURN_ROWS", 2)
     world = World()
-    world.create_stream(storage=storage, max_age=S)
+    world.create_stream(max_age=S)
     for _ in range(7):
         publish(world)
     world.clock.advance(S)

@@ -66,17 +66,16 @@ def test_the_answer_waits_for_the_commit() -> None:
     assert b'"success":true,"purged":10' in answers[0].payload
 
 
-@pytest.mark.parametrize("storage", ["file", "memory"])
 @pytest.mark.parametrize(
     ("body", "slices"),
     [({"seq": 9}, [7, 4, 2]), ({"keep": 1}, [7, 4, 1])],
 )
 def test_a_long_purge_of_the_front_gives_the_loop_its_turn(
-    monkeypatch: pytest.MonkeyPatch, storage: str, body: dict[str, int], slices: list[int]
+    monkeypatch: pytest.MonkeyPatch, body: dict[str, int], slices: list[int]
 ) -> None:
-    monkeypatch.setattr(limits, "PURGE_TURN_SEQS" if storage == "file" else "LET_GO_MSGS", 3)
+    monkeypatch.setattr(limits, "PURGE_TURN_ROWS", 3)
     world = World()
-    world.create_stream(storage=storage)
+    world.create_stream()
     for _ in range(10):
         world.publish("s.a", b"x")
     store = world.js.streams["S"].store
@@ -91,20 +90,8 @@ def test_a_long_purge_of_the_front_gives_the_loop_its_turn(
     assert json.loads(answers[0].payload)["purged"] == 10 - slices[-1]
 
 
-def test_a_stream_in_memory_is_empty_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "LET_GO_MSGS", 3)
-    world = World()
-    world.create_stream(storage="memory")
-    for _ in range(10):
-        world.publish("s.a", b"x")
-
-    answers = world.request("$JS.API.STREAM.PURGE.S", b"{}")
-
-    assert json.loads(answers[0].payload)["purged"] == 10
-
-
 def test_what_comes_while_everything_is_purged_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "PURGE_TURN_SEQS", 3)
+    monkeypatch.setattr(limits, "PURGE_TURN_ROWS", 3)
     world = filled()
 
     answers = world.request("$JS.API.STREAM.PURGE.S", b"{}")

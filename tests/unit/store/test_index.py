@@ -120,6 +120,30 @@ def test_remove_below_drops_whole_segments_and_cuts_into_the_next() -> None:
     assert one.segments[0].live == 3
 
 
+@pytest.mark.parametrize(
+    ("below", "rows", "end"),
+    [(2, 4, 2), (6, 4, 5), (6, 8, 5), (13, 4, 5), (13, 8, 9), (99, 99, 99)],
+)
+def test_what_goes_together_ends_where_a_segment_does(below: int, rows: int, end: int) -> None:
+    one = index()
+    add(one, 14)
+
+    assert one.front_end(below, rows) == end
+
+
+def test_what_goes_of_a_segment_leaves_the_counts_that_are_left() -> None:
+    one = index()
+    add(one, 9)
+    one.remove([2])
+
+    assert one.remove_below(4).count == 2
+
+    assert (one.msgs, one.first_seq, one.segments[0].live) == (6, 4, 1)
+    assert one.segments[0].dead_offsets() == [0, 1, 2]
+    assert one.bytes == sum(segment.live_bytes for segment in one.segments)
+    assert sum(subject.msgs for subject in one.subjects.by_sid.values()) == 6
+
+
 def test_an_emptied_open_segment_stays_when_it_holds_little() -> None:
     one = StreamIndex(1, replace(BOUNDS, segment_rows_max=8), columns)
     add(one, 1)

@@ -143,6 +143,15 @@ def test_a_read_that_takes_turns_ends_where_all_has_gone(scanned: int) -> None:
     assert pages == [[]]
 
 
+def test_all_of_it_goes_at_once_and_less_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LET_GO_MSGS", 3)
+    stream = MemoryStore(lambda *_: None).create_stream("A", "S", b"{}", 5, 1)
+    for _ in range(9):
+        stream.append(b"s", 0, b"x", 1000)
+
+    assert [stream.front_end(seq) for seq in (2, 9, 10, 2**40)] == [2, 4, 10, 2**40]
+
+
 def test_a_read_answers_with_what_it_found_among_so_many(scanned: int) -> None:
     stream = MemoryStore(lambda *_: None).create_stream("A", "S", b"{}", 5, 1)
     for number in range(3 * scanned):
