@@ -194,6 +194,7 @@ class HubMessage(NamedTuple):
     subject: str = ""
     is_former: bool = False  # of a stream that had the same name before this one
     mark: str = ""  # see `Place`
+    stored_ns: int = 0  # by the hub's clock
 
 
 _AnswerT = TypeVar(
@@ -245,14 +246,15 @@ def hub_message(body: bytes, origin: Origin) -> HubMessage | Failure | None:
         block = binascii.a2b_base64(answer.message.hdrs)
     except (binascii.Error, ValueError):
         return Failure(0, "headers that are not base64")
+    hub_seq, subject = answer.message.seq, answer.message.subject
+    stored_ns = parse_time(answer.message.time) or 0
     msg_id = header.get(block, MSG_ID)
     place = origin.place_of(msg_id) if msg_id is not None else None
     if place is None:
         is_former = msg_id is not None and origin.is_former(msg_id)
-        return HubMessage(answer.message.seq, None, None, answer.message.subject, is_former)
+        return HubMessage(hub_seq, None, None, subject, is_former, stored_ns=stored_ns)
     in_flight = in_flight_of(block, place.seq)
-    hub_seq, subject = answer.message.seq, answer.message.subject
-    return HubMessage(hub_seq, place.seq, in_flight, subject, mark=place.mark)
+    return HubMessage(hub_seq, place.seq, in_flight, subject, mark=place.mark, stored_ns=stored_ns)
 
 
 def stored_ns(body: bytes) -> int | None:

@@ -177,12 +177,13 @@ class Asking:
 
     def keep(self, *, ends: bool = False) -> None:
         """Keep how far this run is: once, at its end, and where others may hide what is its own."""
-        is_due = ends or self._sees_others or self._ways.reached is None
+        has_kept = self._reached() is not None
+        is_due = ends or self._sees_others or not has_kept
         if self._origin is None or not self._is_grounded or not is_due:
             return
         now_ns = self._clock.monotonic_ns()
         is_soon = now_ns - self._kept_ns < limits.UPLINK_LEDGER_WRITE_NS
-        if is_soon and not ends and self._ways.reached is not None:
+        if is_soon and not ends and has_kept:
             return
         self._kept_ns = now_ns
         floor, hub_seq, text = self._flight.window.said()
@@ -191,6 +192,13 @@ class Asking:
             newest = (latest.seq, latest.mark)
             reached = Reached(self._origin.identity, floor, hub_seq, text.decode(), *newest)
             self._store.reached(reached)
+
+    def _reached(self) -> Reached | None:
+        """Return how far it is kept that a run of this very stream was."""
+        origin, reached = self._origin, self._ways.reached
+        if origin is None or reached is None or reached.identity != origin.identity:
+            return None
+        return reached
 
     def acked(self) -> None:
         """The hub acknowledged something: the first time it is asked under which subject."""
@@ -235,39 +243,41 @@ class Asking:
                 resume = Resume(groups, self._lag.acked_seq, known=known, doubtful=doubtful)
                 self._interview.begin(resume, self._origin, self._answered)
                 return
-        local = self._local.stream
-        if local.patterns != EVERYTHING or local.state.num_subjects > limits.UPLINK_QUESTIONS_MAX:
-            self._ask_for(local.patterns)
+        if self._local.stream.state.num_subjects > limits.UPLINK_QUESTIONS_MAX:
+            self._ask_for([])
             return
         self._round += 1
         number = self._round
 
         def listed(found: StreamInfo | Failure) -> None:
-            """Others are newer under `>`; what this stream holds is asked for by its subjects."""
             if number == self._round:
-                subjects = [] if isinstance(found, Failure) else list(found.state.subjects)
-                self._ask_for(subjects or EVERYTHING)
+                self._ask_for([] if isinstance(found, Failure) else list(found.state.subjects))
 
         ask_stream(self._mailbox, self._options.stream, listed, with_subjects=True)
 
-    def _ask_for(self, patterns: list[str]) -> None:
-        """Ask for all that may be of this stream, of which so much is known."""
+    def _ask_for(self, held: list[str]) -> None:
+        """Ask for all that may be of this stream, of which so much is known.
+
+        `held`: the subjects that it holds, as far as is known. It may have taken others when they
+        came; and where it takes any, others have newer ones under `>`.
+        """
         assert self._origin is not None, "it has begun"
-        window = self._flight.window
+        window, patterns = self._flight.window, self._local.stream.patterns
         here = [entry.subject for entry in window]
-        upstream = self._ways.questions(patterns, here)
-        if upstream is None:  # too many of a mirror, maybe
-            upstream = self._ways.questions(self._local.stream.patterns, here)
+        asked = held if held and patterns == EVERYTHING else patterns
+        upstream = self._ways.questions(asked, [*here, *(one.encode() for one in held)])
+        if upstream is None:  # too many of those
+            upstream = self._ways.questions(patterns, here)
         if upstream is None:
             most = limits.UPLINK_QUESTIONS_MAX
             self._blind(f"there are more than {most} subjects to ask for", is_ailment=True)
             return
-        reached, groups = self._ways.reached, [(one,) for one in upstream]
+        reached, groups = self._reached(), [(one,) for one in upstream]
         if self._is_grounded:
             # What this run was told still holds, whatever others have put over it meanwhile.
             self._ask_with(groups, window.said())
             return
-        if reached is None or reached.identity != self._origin.identity:
+        if reached is None:
             self._ask_with(groups, None)
             return
         kept = InFlight(reached.floor, reached.hub_seq, reached.ranges.encode())
@@ -346,9 +356,10 @@ class Asking:
             self.failed(f"the local stream does not say what it has: {refuted}")
             return
         resume.refute(refuted)
-        stretch = resume.stretch()
+        is_new = self._ways.is_fresh and not self._flight.has_sent  # nothing of it can be there
+        stretch = None if is_new else resume.stretch()
         if stretch is not None and not (self._options.newest_first and resume.refuted):
-            self._part(resume, Parting(resume.subjects, stretch))
+            self._part(resume, stretch)
             return
         if not self._options.newest_first:
             waiting = {entry.seq for entry in self._flight.window}
@@ -358,7 +369,7 @@ class Asking:
             self._blind(self.doubt, is_ailment=True)
         elif resume.refuted:
             self._restored(position, resume)
-        elif position.last == 0 and self._ways.is_fresh and not self._flight.has_sent:
+        elif position.last == 0 and is_new:
             self._go_on(resume, position)
         elif position.last == 0 and resume.strangers and not resume.is_certain:
             prefix = self._ways.now.prefix
@@ -370,10 +381,14 @@ class Asking:
         else:
             self._go_on(resume, position)
 
-    def _part(self, resume: Resume, parting: Parting) -> None:
+    def _part(self, resume: Resume, stretch: tuple[int, int]) -> None:
         """A copy was restored, or others hide what is ours: find out what the hub has of that."""
         assert self._origin is not None, "it has begun"
-        origin, here = self._origin, (self._local, self._flight.window)
+        origin, window = self._origin, self._flight.window
+        waits_ns = min((entry.stored_ns for entry in window), default=0)
+        since_ns = waits_ns - limits.UPLINK_CLOCKS_APART_NS
+        # Newest first nothing goes without it.
+        patience = limits.UPLINK_PARTING_TIMES if self._options.newest_first else 1
 
         def found(parting: Parting | Failure) -> None:
             if isinstance(parting, Failure):
@@ -392,10 +407,11 @@ class Asking:
                 self._look_at(resume)
 
         self.unheard()  # it takes as long as it takes
+        parting = Parting(resume.subjects, stretch, since_ns, patience)
         if len(resume.subjects) > limits.UPLINK_PARTING_SUBJECTS_MAX:
             found(parting)
         else:
-            self._history.begin(parting, origin, here, found)
+            self._history.begin(parting, origin, (self._local, window), found)
 
     def _hub_had(self) -> int:
         """Return up to where the hub had all; what this run set aside or removed is not in it."""
@@ -432,6 +448,10 @@ class Asking:
 
     def _go_on(self, resume: Resume, position: Position) -> None:
         self._is_grounded = True
+        end = max(position.hub_seq, position.seen)
+        if self._origin is not None and position.last == 0 < end and not resume.unverified:
+            # Others may hide what is sent from now on: all of it will be behind what is there.
+            self._store.reached(Reached(self._origin.identity, 0, end))
         protection, problem = Protection.ASKED, ""
         if self.doubt:
             protection, problem = Protection.WINDOW, self.doubt

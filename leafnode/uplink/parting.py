@@ -2,10 +2,11 @@
 hide what the hub has of it.
 
 Up to some message of this stream all are here, too, and behind that none: they lie at the hub in
-the order in which they were sent. So the newest that is here is found by looking into the middle of
-what is not known yet, again and again: some 20 questions where most messages are this stream's, and
-some 20 times as many as there are others for one of its own. Pure: answers in, the next question
-out. Truth: docs/uplink.md, "A copy that was restored".
+the order in which they were sent. (What a copy left that came back before this one may lie between;
+by its time that is before all that waits here.) So the newest that is here is found by looking into
+the middle of what is not known yet, again and again: some 20 questions where most messages are this
+stream's, and some 20 times as many as there are others for one of its own. Pure: answers in, the
+next question out. Truth: docs/uplink.md, "A copy that was restored".
 """
 
 from __future__ import annotations
@@ -34,9 +35,16 @@ class Parting:
     `is_over`.
     """
 
-    def __init__(self, subjects: Sequence[str], stretch: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        subjects: Sequence[str],
+        stretch: tuple[int, int],
+        since_ns: int = 0,
+        patience: int = 1,
+    ) -> None:
         """`stretch`: all of ours up to its start is here, and nothing is from its end on (both are
-        sequences of the hub's stream, and not in it).
+        sequences of the hub's stream, and not in it). `since_ns`: what the hub stored before that
+        is before all that waits here, unless a clock is wrong. `patience`: times UPLINK_PROBES_MAX.
         """
         start, end = stretch
         self._subjects = subjects
@@ -45,8 +53,9 @@ class Parting:
         self._middle = 0
         self._walks: set[int] = set()  # subjects of which the first message is not known
         self._first: HubMessage | None = None  # from the middle on, under any subject
-        self._former = 0  # the newest that was seen of one that had this stream's name before it
-        self._left = limits.UPLINK_PROBES_MAX  # questions until one of ours has to be found
+        self._since_ns = since_ns
+        self._early = 0  # the newest that was seen to be stored before
+        self._most = self._left = patience * limits.UPLINK_PROBES_MAX  # questions for one of ours
         self.candidate: HubMessage | None = None  # one of ours
         self.newest: HubMessage | None = None  # of those that are here, as far as is known
         self.foreign: HubMessage | None = None  # one that is not
@@ -101,9 +110,14 @@ class Parting:
             return
         else:
             self._cut(self._middle, found.hub_seq)
-            if found.is_former:
-                self._former = max(self._former, found.hub_seq)
+            self._is_early(found)
         self._ask_next()
+
+    def _is_early(self, message: HubMessage) -> bool:
+        is_early = message.stored_ns < self._since_ns
+        if is_early:
+            self._early = max(self._early, message.hub_seq)
+        return is_early
 
     def judge(self, verdict: Verdict) -> None:
         """Take whether the candidate is here, if there is one. Where it cannot be known others are
@@ -116,10 +130,12 @@ class Parting:
         self._cut(self._middle, found.hub_seq)
         if verdict is Verdict.HERE:
             self._cut(0, found.hub_seq)
-            self.newest, self._left = found, limits.UPLINK_PROBES_MAX
+            self.newest, self._left = found, self._most
+        elif self._is_early(found):
+            pass  # of a copy that was here before this one: what is here may be behind it
         elif verdict is Verdict.FOREIGN:
             self._cut(found.hub_seq, self._gaps[-1][1] if self._gaps else 0)
-            self.foreign, self._left = found, limits.UPLINK_PROBES_MAX
+            self.foreign, self._left = found, self._most
         self._ask_next()
 
     def _cut(self, first: int, last: int) -> None:
@@ -136,8 +152,7 @@ class Parting:
             self._end(is_whole=False)
         else:
             self._left -= 1
-            # What a former stream of this name left is before all of this one, or nearly always.
-            gaps = [gap for gap in self._gaps if gap[0] > self._former] or self._gaps
+            gaps = [gap for gap in self._gaps if gap[0] > self._early] or self._gaps
             # In turn: the widest may be of others alone, and so may the last.
             is_last = self._left % 2
             start, end = gaps[-1] if is_last else max(gaps, key=lambda gap: gap[1] - gap[0])

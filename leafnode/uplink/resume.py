@@ -107,6 +107,7 @@ class Resume:
         self._present: set[Place] = set()  # two of one sequence: another server has our name
         self._end = 0  # where the hub's stream ends
         self._lower = 0  # what is looked up is behind this sequence of the hub's stream
+        self._is_to_end = False  # all up to the end is looked up
         self.strangers = 0  # subjects whose last message this stream did not send
         self._formers = 0  # of those whose last one a stream sent that had its name
         self.unverified = False  # too many to look up: what was in flight counts as missing
@@ -247,7 +248,7 @@ class Resume:
     def part(self, parting: Parting) -> None:
         """Take the newest of the hub's that is here, too. What was in flight with it is asked."""
         self.is_parted, self._common = True, parting.newest
-        self.unverified = not parting.is_whole
+        self.unverified, self._is_to_end = not parting.is_whole, self.foreign is None
         self._has_nothing = parting.is_whole and not parting.sees_ours
         if parting.foreign is not None and parting.foreign.seq and not self.refuted:
             self.refuted = parting.foreign.seq
@@ -300,8 +301,12 @@ class Resume:
                 above.setdefault(seq, base.hub_seq)
         last = max((base.floor, *seqs))
         newest, seen = self._newest(), base.hub_seq
-        if newest is not None and not (self.unverified or self.unseen):
-            seen = max(seen, newest.hub_seq)
+        if not (self.unverified or self.unseen):
+            seen = max(
+                seen,
+                0 if newest is None else newest.hub_seq,
+                self._end if self._is_to_end else 0,
+            )
         return Position(base.floor, base.hub_seq, last, above, stored, seen)
 
     def _newest(self) -> HubMessage | None:
@@ -355,6 +360,8 @@ class Resume:
             if base is None:
                 return
             self._lower = base.hub_seq
+            # Others are the last: what is stored from now on is behind all that is there.
+            self._is_to_end = self._end > 0
             top = max((base.floor, *(place.seq for place in self._present)))
             self._doubtful = min(max(self._doubtful, top - base.floor), limits.UPLINK_PROBES_MAX)
             self._plan_walks()
@@ -390,6 +397,8 @@ class Resume:
         """Look at what is under our subjects, in several places at once where much may be."""
         lower, common = self._lower, self._common
         ends = {index: one.hub_seq for index, one in self._last.items()}
+        if self._is_to_end:
+            ends = dict.fromkeys(range(len(self.subjects)), self._end + 1)
         if common is not None:  # what lies behind it is of the other history
             ends = {index: min(end, common.hub_seq) for index, end in ends.items()}
         found = {index: end for index, end in ends.items() if end > lower + 1}

@@ -163,11 +163,12 @@ class Ways:
         found: dict[str, None] = {}
         extra = list(also)
         for upstream in (self.now, *(one for _, one in self._former)):
-            asked = upstream.patterns(patterns)
+            asked = dict.fromkeys(upstream.patterns(patterns))
+            wide = [one for one in asked if not subjects.is_literal(one.encode())]
             for subject in (upstream.subject(one) for one in extra):
                 # One that fits a wider pattern than `>` is asked for by that.
-                if not any(_covers(pattern, subject, upstream.prefix) for pattern in asked):
-                    asked.append(subject.decode())
+                if not any(_covers(pattern, subject, upstream.prefix) for pattern in wide):
+                    asked[subject.decode()] = None
             found |= dict.fromkeys(name for one in asked for name in self.names(one))
         return None if len(found) > limits.UPLINK_QUESTIONS_MAX else list(found)
 

@@ -109,8 +109,10 @@ class WaysStore:
 
     def reached(self, reached: Reached) -> None:
         """Keep how far this run is; what is older is true, too, but leaves more to look up."""
-        if self._is_kept and reached != self._ways.reached:
-            self._ways.reached = reached
+        if reached == self._ways.reached:
+            return
+        self._ways.reached = reached
+        if self._is_kept:  # else it is kept with the rest, before the first message goes
             self._put(lambda _body: None)
 
     def _put(self, then: Callable[[bytes | None], None]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from leafnode.clock import NS_PER_S
+from leafnode.go_time import format_time
 from leafnode.protocol import header, subject
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.subscription import Subscription
@@ -37,6 +38,7 @@ class Stored:
     subject: bytes
     header: bytes
     payload: bytes
+    stored_ns: int = 0
 
 
 class FakeHub:
@@ -254,6 +256,7 @@ class FakeHub:
 
     def _store(self, stored: Stored) -> int:
         self.last_seq += 1
+        stored.stored_ns = self.clock.wall_ns()
         self.stored[self.last_seq] = stored
         self._by_subject.setdefault(stored.subject, []).append(self.last_seq)
         return self.last_seq
@@ -301,5 +304,6 @@ class FakeHub:
             "seq": seq,
             "hdrs": base64.b64encode(found.header).decode(),
             "data": base64.b64encode(found.payload).decode(),
+            "time": format_time(found.stored_ns),
         }
         return {"message": message}

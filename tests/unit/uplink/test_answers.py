@@ -24,6 +24,9 @@ def hub_answer(block: bytes, seq: int = 5) -> bytes:
     )
 
 
+STORED_NS = 1795392046683553727
+
+
 def test_a_duplicate_is_a_pub_ack() -> None:
     ack = answers.pub_ack(b'{"stream":"AGG","domain":"hub","seq":1,"duplicate": true}')
 
@@ -50,15 +53,16 @@ def test_the_last_message_of_this_stream_names_its_sequence() -> None:
     block = b"NATS/1.0\r\nNats-Msg-Id: edge.EV.Ab12Cd34.12\r\nLeafnode-In-Flight: 9 77\r\n\r\n"
 
     assert answers.hub_message(hub_answer(block), ORIGIN) == HubMessage(
-        5, 12, InFlight(9, 77), "edge.ev.a"
+        5, 12, InFlight(9, 77), "edge.ev.a", stored_ns=STORED_NS
     )
 
 
 def test_a_message_of_somebody_else_names_none() -> None:
     block = b"NATS/1.0\r\nNats-Msg-Id: other.EV.Ab12Cd34.12\r\n\r\n"
 
-    assert answers.hub_message(hub_answer(block), ORIGIN) == HubMessage(5, None, None, "edge.ev.a")
-    assert answers.hub_message(hub_answer(b""), ORIGIN) == HubMessage(5, None, None, "edge.ev.a")
+    of_nobody = HubMessage(5, None, None, "edge.ev.a", stored_ns=STORED_NS)
+    assert answers.hub_message(hub_answer(block), ORIGIN) == of_nobody
+    assert answers.hub_message(hub_answer(b""), ORIGIN) == of_nobody
 
 
 def test_no_message_found_is_an_answer_and_no_stream_a_failure() -> None:

@@ -262,6 +262,14 @@ def after(*, kept: InFlight = KEPT, last: HubMessage | None, end: int = 0) -> Re
     return resume
 
 
+def with_nothing_more(resume: Resume) -> Resume:
+    for number, first, _ in resume.open_walks:
+        resume.walk(number, first, None)
+    for hub_seq in resume.open_probes:
+        resume.look(hub_seq, None)
+    return resume
+
+
 def test_what_others_hide_after_a_start_is_looked_for_behind_what_was_kept() -> None:
     resume = after(last=HubMessage(9000, None, None), end=9000)
     assert resume.open_walks == [(0, 101, "edge.a")]
@@ -270,12 +278,13 @@ def test_what_others_hide_after_a_start_is_looked_for_behind_what_was_kept() -> 
 
     position = resume.position()
     assert (position.floor, position.hub_seq, position.last) == (10, 100, 11)
+    assert position.seen == 9000  # all up to the end was looked at
     assert set(position.above) == {11}
 
 
 def test_what_the_hub_shows_and_what_was_kept_the_later_one_counts() -> None:
     shown = after(last=HubMessage(150, 12, None))
-    kept = after(last=HubMessage(90, 9, None), end=200)
+    kept = with_nothing_more(after(last=HubMessage(90, 9, None), end=200))
 
     assert (shown.position().floor, shown.position().hub_seq) == (12, 150)
     assert (kept.position().floor, kept.position().hub_seq) == (10, 100)
@@ -290,6 +299,7 @@ def test_a_hub_stream_that_ends_before_what_was_kept_is_another_one() -> None:
 
 def test_newest_first_what_was_kept_is_the_whole_of_it() -> None:
     resume = after(kept=InFlight(2, 100, b"1-2,8-9"), last=HubMessage(101, None, None), end=101)
+    with_nothing_more(resume)
 
     assert list(resume.position().stored) == [(1, 2), (8, 9)]
 

@@ -14,7 +14,7 @@ import pytest
 
 from leafnode.clock import NS_PER_S
 from leafnode.go_time import format_time
-from leafnode.uplink.status import State
+from leafnode.uplink.status import Protection, State
 from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
 
 if TYPE_CHECKING:
@@ -359,3 +359,46 @@ def test_a_restored_stream_is_found_among_more_of_others_than_are_looked_at_one_
     world.clock.advance(120 * NS_PER_S)
 
     assert missing_or_doubled(world, *numbers(1, 210), b"new") == []
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_what_a_new_stream_sent_in_vain_goes_up_though_others_store_thousands(
+    newest_first: bool,
+) -> None:
+    """It is kept before the first message goes that nothing is at the hub up to there."""
+    world = world_with(newest_first=newest_first)
+    for _ in range(2000):
+        world.hub.publish(b"edge.ev.a", b"other")
+    world.local.make_anew(format_time(world.clock.wall_ns()))
+    world.clock.advance(60 * NS_PER_S)
+    world.hub.loses += [b"a", b"b"]
+    world.store(b"a", b"b")
+    world.clock.advance(NS_PER_S // 10)
+    world.link_down()
+    world.local.denies_streams = True  # it dies without a last word
+    world.restart()
+    world.local.denies_streams = False
+    for _ in range(1000):
+        world.hub.publish(b"edge.ev.a", b"other")
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 10), b"a", b"b") == []
+    assert world.status.protection is Protection.ASKED
+
+
+def test_newest_first_is_not_at_its_end_behind_thousands_of_others() -> None:
+    world = world_with(newest_first=True)
+    world.link_down()
+    world.uplink.stop()
+    world.local.side["KV_LEAFNODE_UPLINK"].messages.clear()
+    for _ in range(3000):
+        world.hub.publish(b"edge.ev.a", b"other")
+    world.clock.advance(OUTAGE_NS)
+    world.restart()
+    world.store(b"a", b"b")
+    world.link_up()
+    world.clock.advance(600 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 10), b"a", b"b") == []
+    assert world.status.lag_messages == 0
