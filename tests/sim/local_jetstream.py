@@ -103,6 +103,8 @@ class LocalJetStream:
         self.times: dict[int, int] = {}
         self.max_per_subject = 0  # the next one pushes the oldest out
         self.removed: list[bytes] = []  # payloads that went unasked for
+        # Of those: what was passed over by then is not sent, though it comes back.
+        self.deleted: set[bytes] = set()
         self._size = 0
         self.side: dict[str, SideStream] = {}
         self.denies_consumers = False
@@ -134,6 +136,7 @@ class LocalJetStream:
         for seq in seqs:
             subject, header_size, body = self.messages.pop(seq)
             self.removed.append(body[header_size:])
+            self.deleted.add(body[header_size:])
             self._size -= len(subject) + len(body)
             for consumer in self.consumers.values():
                 consumer.pending.pop(seq, None)
@@ -170,7 +173,7 @@ class LocalJetStream:
         self.made = archive.made
         self.messages, self.times = dict(archive.messages), dict(archive.times)
         self.last_seq, self._size = archive.last_seq, archive.size
-        back = {body[size:] for _, size, body in self.messages.values()}
+        back = {body[size:] for _, size, body in self.messages.values()} - self.deleted
         self.removed = [one for one in self.removed if one not in back]
         for one in archive.consumers:
             due_ns = self.clock.monotonic_ns() + one.config["ack_wait"]

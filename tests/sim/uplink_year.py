@@ -129,6 +129,9 @@ class Gateway:
         if rng.random() < 0.3:
             self.site.local["EV"].max_per_subject = 1
         self.archives: dict[str, Archive] = {}
+        self.ways = 0  # prefixes and transforms, one after the other
+        self.archived: dict[str, int] = {}  # under the how manieth
+        self.copied = 0
         self.copy: dict[str, Archive] = {}
         self.copied_side: dict[str, SideStream] = {}
         self.letters_lost: set[bytes] = set()  # which a copy brought back to before
@@ -247,6 +250,7 @@ class Gateway:
         name = self.rng.choice(["EV", "AL"])
         local, archive = self.site.local[name], self.archives.pop(name, None)
         if archive is None:
+            self.archived[name] = self.ways
             self.archives[name] = local.archive(has_consumers=self.rng.random() < 0.5)
         elif local.is_as(archive) or not self.is_newest_first(name):
             self.year.returns += 1
@@ -260,6 +264,7 @@ class Gateway:
         site = self.site
         if not self.copy:
             self.copy = {name: local.archive() for name, local in site.local.items()}
+            self.copied = self.ways
             self.copied_side = copy.deepcopy(site.side)
             return
         if any(
@@ -333,11 +338,21 @@ class Gateway:
             for one in site.options.streams
         )
         site.options = replace(site.options, streams=streams)
+        self.outdate()
         if rng.random() < 0.5:
             site.link_down()
             site.clock.advance(rng.choice(OUTAGES_NS))
             site.link_up()
         site.restart()
+
+    def outdate(self) -> None:
+        """Let go of archives and a copy whose prefix is not remembered at the hub's any more."""
+        self.ways += 1
+        for name, made in list(self.archived.items()):
+            if self.ways - made >= limits.UPLINK_WAYS_MAX:
+                self.archives.pop(name, None)
+        if self.ways - self.copied >= limits.UPLINK_WAYS_MAX:
+            self.copy.clear()
 
     def change_subjects(self) -> None:
         """A stream gets one subject more, or stores what comes under another."""
