@@ -369,6 +369,7 @@ ORIGIN_HEARTBEAT_NS: Final = NS_PER_S
 ORIGIN_RETRY_NS: Final = 2 * NS_PER_S  # an origin is asked no more often than that
 ORIGIN_BACKOFF_NS: Final = 10 * NS_PER_S  # and later by this with each failure
 ORIGIN_BACKOFF_MAX_NS: Final = 120 * NS_PER_S
+ORIGIN_REFUSED_MAX_NS: Final = 600 * NS_PER_S  # ours: where what it sends cannot be stored
 ORIGIN_JITTER_NS: Final = 100 * NS_PER_MS
 ORIGIN_LOOK_NS: Final = NS_PER_S  # ours: how often it is looked whether another way leads to one
 PIN_NS: Final = 120 * NS_PER_S  # priority_timeout of a pinned client

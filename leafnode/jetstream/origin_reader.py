@@ -36,6 +36,7 @@ _NOT_UNDERSTOOD: Final = {10185, 10025}
 _NO_FLOW_ACKS: Final = {"MIRROR": 10214, "SRC": 10217}
 _TOKEN_LENGTH: Final = 8
 _DIGITS_MAX: Final = 20  # of a sequence
+_DOUBLINGS_MAX: Final = 16
 _IDLE: Final = b"NATS/1.0 100"
 _FLOW_CONTROL: Final = b"$JS.FC."  # nats-server server/jetstream_api.go jsFlowControlPre
 
@@ -96,6 +97,7 @@ class OriginReader:
         self._heard_ns: int | None = None  # monotonic
         self._asked_ns: int | None = None
         self._fails = 0
+        self._refusals = 0  # of the receiver, in a row, with nothing stored between
 
     # --- life
 
@@ -175,6 +177,9 @@ class OriginReader:
         """Ask again, not too soon after the last time, and later the more often it failed."""
         now_ns = self._context.clock.monotonic_ns()
         delay_ns = min(limits.ORIGIN_BACKOFF_NS * self._fails, limits.ORIGIN_BACKOFF_MAX_NS)
+        if self._refusals > 1:  # a whole window would come again each time
+            doubled_ns = limits.ORIGIN_BACKOFF_NS << min(self._refusals - 2, _DOUBLINGS_MAX)
+            delay_ns = max(delay_ns, min(doubled_ns, limits.ORIGIN_REFUSED_MAX_NS))
         if self._asked_ns is not None:
             delay_ns += max(0, self._asked_ns + limits.ORIGIN_RETRY_NS - now_ns)
         jitter_ns = limits.ORIGIN_JITTER_NS
@@ -332,9 +337,11 @@ class OriginReader:
         fresh = [one for one in run if one.place.stream_seq > self._receiver.seq]
         if not fresh:
             return True
-        self.lag = fresh[-1].place.pending
+        self.lag, before = fresh[-1].place.pending, self._receiver.seq
         if self._receiver.take(fresh):
+            self._refusals = 0
             return True
+        self._refusals = self._refusals + 1 if self._receiver.seq == before else 1
         self.restart()
         return False
 

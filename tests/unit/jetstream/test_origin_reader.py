@@ -31,11 +31,12 @@ class Taken:
     def __init__(self) -> None:
         self.seq = 0
         self.refuses = False
+        self.is_full = False
         self.forgot = 0
         self.begins: list[int] = []
 
     def take(self, messages: list[Arrived]) -> bool:
-        if self.refuses:
+        if self.refuses or self.is_full:
             return False
         self.seq = messages[-1].place.stream_seq
         return True
@@ -232,6 +233,30 @@ def test_what_the_receiver_refuses_is_asked_for_again() -> None:
     origin.deliver(1, 1)
 
     assert origin.taken.seq == 1
+
+
+def test_who_stores_nothing_asks_less_and_less_often_until_something_is_stored() -> None:
+    """A full stream that takes nothing more pulled a window of messages every few seconds."""
+    origin = Origin().reading()
+    origin.taken.is_full = True
+    clock, asked_ns = origin.world.clock, list[int]()
+    for _ in range(11):
+        origin.deliver(1, 1)
+        count = len(origin.requests)
+        began_ns = clock.monotonic_ns()
+        while len(origin.requests) == count:
+            clock.advance(NS_PER_S)
+        asked_ns.append((clock.monotonic_ns() - began_ns) // (10 * NS_PER_S))
+        origin.answer()
+    assert asked_ns == [0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
+
+    origin.taken.is_full = False
+    origin.deliver(1, 1)
+    origin.taken.is_full = True
+    origin.deliver(2, 2)
+    count = len(origin.requests)
+    clock.advance(limits.ORIGIN_RETRY_NS + 2 * limits.ORIGIN_JITTER_NS)
+    assert len(origin.requests) == count + 1
 
 
 def test_flow_control_is_answered_once_what_came_before_is_on_disk() -> None:

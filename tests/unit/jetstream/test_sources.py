@@ -217,7 +217,7 @@ def test_a_stream_that_is_full_goes_on_when_there_is_room() -> None:
     assert stored(world) == [(b"a.1", b"1")]
 
     world.api("STREAM.PURGE.S")
-    world.clock.advance(RETRY_NS)
+    world.clock.advance(limits.ORIGIN_BACKOFF_NS + RETRY_NS)
 
     assert stored(world) == [(b"a.2", b"2")]
 
