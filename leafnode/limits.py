@@ -413,6 +413,7 @@ EXPIRY_GRANULARITY_NS: Final = 250 * NS_PER_MS
 CLOCK_JUMP_NS: Final = 24 * 3600 * NS_PER_S  # ours: a wall clock that moves so far pauses expiry
 EXPIRY_PAUSE_NS: Final = 3600 * NS_PER_S  # for as long
 CLOCK_STAMP_NS: Final = 3600 * NS_PER_S  # ours: so often a time that is believed goes to disk
+CLOCK_DOUBT_STAMP_NS: Final = 60 * NS_PER_S  # ours: and one that is in doubt: 60 times at most
 assert COMMIT_ROWS_MAX <= STAGED_ROWS_MAX
 assert COMMIT_BYTES_MAX <= STAGED_BYTES_MAX
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from leafnode.clock import Clock
+    from leafnode.jetstream.trusted_time import TrustedTime
     from leafnode.protocol.client_info import ClientInfo
     from leafnode.routing.account import Account
     from leafnode.routing.peer import Peer
@@ -35,66 +36,6 @@ class ServerFacts:
     max_memory_bytes: int = -1
     max_file_bytes: int = -1
     max_payload: Callable[[], int] = lambda: limits.MAX_PAYLOAD_BYTES  # a reload may change it
-
-
-class TrustedTime:
-    """Wall time as far as it can be believed: judges the age of messages.
-
-    A device without a battery-backed clock may jump by years when it learns the time. A jump of
-    more than a day pauses expiry until it is an hour old. A clock that jumps back to what is no
-    earlier than what was believed before was wrong until then: its time counts no more. One that
-    jumps back beyond that is believed after the hour.
-
-    `last_ns` is the time that was believed last before the start, if that is known: from there to
-    now is such a jump, too. A device that was off for so long looks the same.
-    """
-
-    __slots__ = ("_believed_ns", "_clock", "_high_ns", "_offset_ns", "_paused_until_ns", "jumps")
-
-    def __init__(self, clock: Clock, last_ns: int | None = None) -> None:
-        self._clock = clock
-        now_ns = clock.monotonic_ns()
-        self._high_ns = clock.wall_ns()
-        self._offset_ns = self._believed_ns = self._high_ns - now_ns  # wall above monotonic time
-        self._paused_until_ns: int | None = None
-        self.jumps = 0
-        if last_ns is not None and abs(clock.wall_ns() - last_ns) > limits.CLOCK_JUMP_NS:
-            self._believed_ns = last_ns - now_ns  # at least
-            self._doubt(now_ns)
-
-    def now_ns(self) -> int:
-        """Return wall time that goes backward only where it was wrong; stamps messages."""
-        wall_ns = self._clock.wall_ns()
-        if abs(wall_ns - self._high_ns) > limits.CLOCK_JUMP_NS:
-            self._look()
-        self._high_ns = max(self._high_ns, wall_ns)
-        return self._high_ns
-
-    def expiry_ns(self) -> int | None:
-        """Return the time to judge ages by, or None while the clock is in doubt."""
-        self._look()
-        return None if self._paused_until_ns is not None else self.now_ns()
-
-    def _look(self) -> None:
-        """Compare the clock with what it was at the last look."""
-        now_ns, wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
-        offset_ns = wall_ns - now_ns
-        step_ns, self._offset_ns = offset_ns - self._offset_ns, offset_ns
-        if abs(step_ns) > limits.CLOCK_JUMP_NS:
-            self._doubt(now_ns)
-            if step_ns < 0 and offset_ns >= self._believed_ns - limits.CLOCK_JUMP_NS:
-                self._high_ns = wall_ns
-        if self._paused_until_ns is not None:
-            if now_ns < self._paused_until_ns:
-                return
-            self._paused_until_ns = None
-            if self._high_ns - wall_ns > limits.CLOCK_JUMP_NS:
-                self._high_ns = wall_ns
-        self._believed_ns = offset_ns
-
-    def _doubt(self, now_ns: int) -> None:
-        self.jumps += 1
-        self._paused_until_ns = now_ns + limits.EXPIRY_PAUSE_NS
 
 
 def _unknown(peer: Peer) -> ClientInfo | None:

@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.jetstream.context import Context, ServerFacts, TrustedTime
+from leafnode.clock import NS_PER_S
+from leafnode.jetstream.context import Context, ServerFacts
 from leafnode.jetstream.disabled import NotEnabled
 from leafnode.jetstream.domain import DefaultDomain
 from leafnode.jetstream.jetstream import UNBOUNDED, AccountJetStream
 from leafnode.jetstream.open_batches import Tally
 from leafnode.jetstream.server_bounds import ServerBounds
 from leafnode.jetstream.shared import Shared
+from leafnode.jetstream.trusted_time import Noted, TrustedTime
 from leafnode.routing.account import GLOBAL_ACCOUNT
 from leafnode.server import room
 from leafnode.server.clock_stamp import ClockStamp
@@ -69,15 +71,17 @@ class JetStreams:
         server: Server,
         options: JetStreamOptions,
         store: SqliteStore,
-        stamped_ns: int | None,
+        stamped: Noted | None,
     ) -> None:
         self._server = server
         self.store = store
         self.options = options = self._bounded(options)
         self._memory = MemoryStore(server.clock.call_later)
-        self._time = TrustedTime(server.clock, _last_ns(store, stamped_ns))
+        self._time = TrustedTime(server.clock, stamped or _last_stored(store))
         self._stamp = ClockStamp(Path(options.store_dir))
         self._stamp_timer: Timer | None = None
+        self._stamp_due_ns = server.clock.monotonic_ns()
+        self._noted_doubt = False
         self._stamping: asyncio.Future[None] | None = None
         self._open_atomic, self._open_fast, self._answers = Tally(), Tally(), Tally()
         self._bounds = ServerBounds(options.limits, strict=options.strict)
@@ -96,6 +100,10 @@ class JetStreams:
     def clock_jumps(self) -> int:
         return self._time.jumps
 
+    @property
+    def doubted_for_ns(self) -> int:
+        return self._time.doubted_for_ns()
+
     @staticmethod
     def _bounded(options: JetStreamOptions) -> JetStreamOptions:
         return room.with_room(
@@ -113,13 +121,22 @@ class JetStreams:
         self._stamp_time()
 
     def _stamp_time(self) -> None:
-        """Note the time for the next start, each hour, unless it is in doubt."""
+        """Note the time for the next start, each hour; each minute while it is in doubt, so that
+        the hour it waits need not be one run's alone.
+        """
         clock = self._server.clock
-        self._stamp_timer = clock.call_later(limits.CLOCK_STAMP_NS, self._stamp_time)
-        is_idle = self._stamping is None or self._stamping.done()  # else the disk takes that long
-        if self._time.expiry_ns() is not None and is_idle:
+        self._stamp_timer = clock.call_later(limits.CLOCK_DOUBT_STAMP_NS, self._stamp_time)
+        noted = self._time.noted()
+        is_in_doubt = noted.doubt is not None
+        if is_in_doubt or self._noted_doubt or clock.monotonic_ns() >= self._stamp_due_ns:
+            self._note_time(noted)
+
+    def _note_time(self, noted: Noted) -> None:
+        if self._stamping is None or self._stamping.done():  # else the disk takes that long
+            self._noted_doubt = noted.doubt is not None
+            self._stamp_due_ns = self._server.clock.monotonic_ns() + limits.CLOCK_STAMP_NS
             loop = asyncio.get_running_loop()
-            self._stamping = loop.run_in_executor(None, self._stamp.write, clock.wall_ns())
+            self._stamping = loop.run_in_executor(None, self._stamp.write, noted)
             self._stamping.add_done_callback(_on_stamped)
 
     async def recovered(self) -> None:
@@ -205,6 +222,10 @@ class JetStreams:
         await self._closed.wait()
         if self._stamping is not None:
             await asyncio.wait([self._stamping])
+            noted = self._time.noted()
+            if noted.doubt is not None or self._noted_doubt:
+                self._note_time(noted)
+                await asyncio.wait([self._stamping])
 
     def _begin(self, name: str, bounds: Bounds) -> None:
         """Build one account's JetStream; it is recovering until it answers."""
@@ -305,10 +326,14 @@ async def open_jetstreams(server: Server, options: JetStreamOptions) -> JetStrea
     )
     directory = Path(options.store_dir)
     store = await asyncio.to_thread(SqliteStore.open, directory, seams)
-    stamped_ns = await asyncio.to_thread(ClockStamp(directory).read)
-    jetstreams = JetStreams(server, options, store, stamped_ns)
-    if jetstreams.clock_jumps:
-        log.warning("The clock is more than a day off the last start's: expiry waits an hour")
+    stamped = await asyncio.to_thread(ClockStamp(directory).read)
+    jetstreams = JetStreams(server, options, store, stamped)
+    if jetstreams.doubted_for_ns:
+        log.warning(
+            "The clock is more than a day off the last start's: expiry waits until it ran for an "
+            "hour: left_s=%d",
+            jetstreams.doubted_for_ns // NS_PER_S,
+        )
     store.scrub.start()
     try:
         await jetstreams.start()
@@ -325,13 +350,10 @@ async def open_jetstreams(server: Server, options: JetStreamOptions) -> JetStrea
     return jetstreams
 
 
-def _last_ns(store: SqliteStore, stamped_ns: int | None) -> int | None:
-    """Return the time that was believed last: without a stamp, that of what was stored last."""
-    if stamped_ns is not None:
-        return stamped_ns
-    return max(
-        (max(one.created_ns, one.store.state().last_ts_ns) for one in store.streams()), default=None
-    )
+def _last_stored(store: SqliteStore) -> Noted | None:
+    """Return the time of what was stored last: without a stamp, that is what was believed."""
+    times = [max(one.created_ns, one.store.state().last_ts_ns) for one in store.streams()]
+    return Noted(max(times)) if times else None
 
 
 def _on_stamped(stamping: asyncio.Future[None]) -> None:

@@ -16,8 +16,9 @@ from leafnode.bridge.bridge import Bridge
 from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
 from leafnode.config.serial_options import SerialOptions, SerialPort
 from leafnode.config.serial_stage_options import CodecOptions, FramingOptions
-from leafnode.jetstream.context import Context, ServerFacts, TrustedTime
+from leafnode.jetstream.context import Context, ServerFacts
 from leafnode.jetstream.jetstream import AccountJetStream
+from leafnode.jetstream.trusted_time import TrustedTime
 from leafnode.link.device import DeviceSession
 from leafnode.protocol import header
 from leafnode.store.memory import MemoryStore

@@ -13,8 +13,8 @@ import pytest
 from leafnode.clock import NS_PER_S
 from leafnode.jetstream import consumers, keeper, pending
 from leafnode.jetstream.consumer import Consumer
-from leafnode.jetstream.context import TrustedTime
 from leafnode.jetstream.keeper import Keeper
+from leafnode.jetstream.trusted_time import TrustedTime
 from leafnode.limits import RECOVERED_PER_TURN
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox

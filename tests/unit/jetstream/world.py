@@ -6,8 +6,9 @@ import json
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from leafnode.jetstream.context import Context, ServerFacts, TrustedTime
+from leafnode.jetstream.context import Context, ServerFacts
 from leafnode.jetstream.jetstream import AccountJetStream
+from leafnode.jetstream.trusted_time import TrustedTime
 from leafnode.protocol import header
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Kind, Outbox, Peer

@@ -241,3 +241,44 @@ async def test_without_a_stamp_the_clock_is_compared_with_what_is_stored(tmp_pat
     (tmp_path / "leafnode.clock").unlink()
 
     assert await jumps_at_start(tmp_path, 400) == 1
+
+
+@pytest.mark.real_loop
+async def test_starts_of_less_than_an_hour_each_believe_the_clock_in_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each was the first: nothing expired again, for ever, after one gap of more than a day."""
+    clock = SlowedClock()
+    await run_for(tmp_path, clock, 0)
+    clock.ahead_ns = 3 * limits.CLOCK_JUMP_NS
+
+    assert await run_for(tmp_path, clock, 40) == 20 * MINUTE
+    assert await run_for(tmp_path, clock, 15) == 5 * MINUTE
+    assert await run_for(tmp_path, clock, 15) == 0
+    assert await run_for(tmp_path, clock, 0) == 0
+
+    left = [one.args for one in caplog.records if "expiry waits" in one.message]
+    assert left == [(3600,), (1200,), (300,)]
+
+
+MINUTE = 60 * 1_000_000_000
+
+
+class SlowedClock(AheadClock):
+    """Time that passes only when told to."""
+
+    at_ns = 0
+
+    def monotonic_ns(self) -> int:  # type: ignore[override]
+        return self.at_ns
+
+    def wall_ns(self) -> int:  # type: ignore[override]
+        return 1_800_000_000_000_000_000 + self.at_ns + self.ahead_ns
+
+
+async def run_for(directory: Path, clock: SlowedClock, minutes: int) -> int:
+    """Return for how much longer the clock is in doubt after a run of so many minutes."""
+    async with AsyncExitStack() as stack:
+        jetstreams = await opened(server_on(directory, clock=clock), stack)
+        clock.at_ns += minutes * MINUTE
+        return jetstreams.doubted_for_ns
