@@ -208,15 +208,18 @@ def _can_be_configured(path: str) -> bool:
 
 
 class _Stop:
-    """Ctrl-C, and a polite kill, are how it ends: nothing is torn by them. The second one kills."""
+    """Ctrl-C, a polite kill and the end of its terminal are how it ends: nothing is torn by them.
+    The second one kills. Under nohup the end of a terminal is none of it.
+    """
 
     def __init__(self) -> None:
         self.is_asked = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> _Stop:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._ask)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._ask)
         return self
 
     def __exit__(self, *_: object) -> None:

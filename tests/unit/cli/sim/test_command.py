@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -17,6 +19,9 @@ from leafnode.cli.sim.command import _board_name, commands
 from leafnode.config.bind import bind
 from leafnode.config.parser import parse
 from tests.unit.cli.sim.read import readings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[4]
 
@@ -71,13 +76,24 @@ def test_an_error_is_one_line_with_status_1(
     assert shown.err.count("\n") == 1
 
 
-def started(*words: str, where: Path | None = None) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "leafnode", "sim", *words],
-        cwd=where,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+@contextmanager
+def started(*words: str, where: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would ignore it, too
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "leafnode", "sim", *words],
+            cwd=where,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()  # nobody waits for one that does not end
+            raise
 
 
 def test_it_prints_where_it_speaks_and_what_it_said(tmp_path: Path) -> None:
@@ -111,7 +127,7 @@ def test_a_link_that_is_relative_is_said_as_a_configuration_takes_it(tmp_path: P
     assert f'device: "{tmp_path}/gps", subject:' in said.decode()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("sensor", ["modbus", "link"])
 def test_an_interrupt_ends_it_and_takes_the_link_away(
     tmp_path: Path, sensor: str, how: signal.Signals
