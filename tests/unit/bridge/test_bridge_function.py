@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from leafnode.bridge import port_bounds
+from leafnode.bridge.bridge import Bridge
 from leafnode.clock import NS_PER_S
 from leafnode.config.serial_options import SerialOptions
 from leafnode.config.serial_stage_options import CodecOptions, MappingOptions
-from tests.unit.bridge.fake_stream import FakeStream
+from tests.unit.bridge.fake_stream import FakeStream, new_account
 from tests.unit.bridge.test_bridge import PORT, Reloaded
 
 if TYPE_CHECKING:
@@ -242,3 +244,39 @@ def test_a_server_that_ends_while_a_function_is_busy_stores_what_it_decides_yet(
         site.close()
         assert site.stream.payloads == numbers(COUNT)
         assert site.bridge.lost == 0
+
+
+def test_a_bridge_of_another_account_has_what_a_function_was_not_done_with(tmp_path: Path) -> None:
+    site = Site(of_function(tmp_path))
+    site.stream.close()  # nobody captures the readings in the first account
+    account = new_account()
+    stream = FakeStream(account, b"s.>")
+    stream.commits_at_once = True
+    heir = Bridge(
+        SerialOptions(ports=(site.port,)),
+        account,
+        site.clock,
+        random.Random(2),
+        open_serial=site._open,
+        find_path=site.line.find,
+    )
+
+    async def story() -> None:
+        await site.end(await site.begin())
+        site.bridge.lost = 7
+        heir.succeed(site.bridge)
+        running = asyncio.create_task(heir.run())
+        await site.until(lambda: heir.status()[0].open)
+        site.say(range(COUNT, COUNT + 5))
+        await site.until(lambda: all(ended.is_decided for ended in heir._leaving))
+        assert heir.status()[0].bytes_in == 0
+        site.clock.advance(port_bounds.SERIAL_LOOK_NS)
+        await site.until(lambda: len(stream.payloads) == COUNT + 5)
+        await site.end(running)
+        await heir.settle()
+
+    asyncio.run(story())
+    site.close()
+
+    assert stream.payloads == numbers(COUNT + 5)
+    assert heir.lost == 7
