@@ -398,7 +398,7 @@ def leaf_url(place: Place) -> str:
     scheme = parts.scheme.lower()
     is_websocket = scheme in {"ws", "wss"}
     if (
-        not (is_websocket or scheme in {"nats-leaf", "nats", "tls"})
+        not (is_websocket or scheme in {"nats-leaf", "leaf", "nats", "tls"})
         or not parts.hostname
         or host_problem(parts.hostname)
     ):

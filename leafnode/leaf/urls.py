@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from random import Random
 
-_SCHEMES: Final = frozenset({"nats-leaf", "nats", "tls", "leafnode"})
+_SCHEMES: Final = frozenset({"nats-leaf", "leaf", "nats", "tls", "leafnode"})
 _WEBSOCKET_SCHEMES: Final = frozenset({"ws", "wss"})
 _TLS_SCHEMES: Final = frozenset({"tls", "wss"})
 _PORT_MAX: Final = 65535

@@ -178,6 +178,7 @@ def test_an_empty_host_means_every_address() -> None:
     ("text", "url"),
     [
         ('"nats-leaf://h"', "nats-leaf://h:7422"),
+        ('"leaf://h:1"', "leaf://h:1"),
         ('"nats://h:1"', "nats://h:1"),
         ('"TLS://Hub.example.com"', "tls://hub.example.com:7422"),
         ('"nats://[::1]:5"', "nats://[::1]:5"),

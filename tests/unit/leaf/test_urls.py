@@ -20,6 +20,7 @@ def pool(*urls: str) -> UrlPool:
     ("text", "url"),
     [
         ("nats-leaf://hub:7000", HubUrl("hub", 7000)),
+        ("leaf://hub:7000", HubUrl("hub", 7000)),
         ("nats://hub", HubUrl("hub", 7422)),
         ("hub:7422", HubUrl("hub", 7422)),
         ("tls://hub.example.com", HubUrl("hub.example.com", 7422, tls=True)),
