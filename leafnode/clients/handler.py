@@ -170,6 +170,14 @@ class ClientHandler(ShowsTls):
         if self._session.state is not State.CLOSED:
             self._set_timer()
 
+    def turned_away(self, transport: Transport, reason: str) -> None:
+        """Its way in failed before it was greeted: it was a connection all the same."""
+        registry = self._seams.registry
+        registry.count_gone()
+        self._transport = transport
+        registry.remember(self, reason, self._seams.clock.wall_ns())
+        self._transport = None
+
     def _await_login(self) -> None:
         """Wait for its CONNECT with those of its address; a PROXY header may be yet to tell it."""
         seams, address = self._seams, self.address().rpartition(":")[0]

@@ -31,11 +31,13 @@ from leafnode.net.tcp import TLS_FAILED, TcpConnection
 from leafnode.net.transport import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from leafnode.clock import Clock, Timer
     from leafnode.net.tls_context import ServerTls
     from leafnode.net.transport import Transport
+
+    OnFailed = Callable[[Transport, str], None]
 
 log = logging.getLogger(__name__)
 
@@ -99,9 +101,14 @@ class Entrance:
     _logged_ns: int = 0
     _unlogged: int = 0
 
-    def session(self, guest: Guest) -> Session:
-        """Return what a listener gives a new connection: the guest itself, or its way in."""
-        return Entry(self, guest) if self.tls is not None or self.proxy else guest
+    def session(self, guest: Guest, on_failed: OnFailed | None = None) -> Session:
+        """Return what a listener gives a new connection: the guest itself, or its way in.
+
+        `on_failed` is told of a connection that the guest never learns of, and what failed.
+        """
+        if self.tls is None and not self.proxy:
+            return guest
+        return Entry(self, guest, on_failed)
 
     @property
     def budget_ns(self) -> int:
@@ -222,6 +229,7 @@ class Entry:
         "_entrance",
         "_greeted",
         "_guest",
+        "_on_failed",
         "_source",
         "_start",
         "_state",
@@ -230,9 +238,10 @@ class Entry:
         "_wire",
     )
 
-    def __init__(self, entrance: Entrance, guest: Guest) -> None:
+    def __init__(self, entrance: Entrance, guest: Guest, on_failed: OnFailed | None = None) -> None:
         self._entrance = entrance
         self._guest = guest
+        self._on_failed = on_failed
         self._state = State.PROXY if entrance.proxy else State.TLS
         self._greeted = False  # the guest knows of the connection
         self._start = b""  # what came and belongs to a later state
@@ -285,6 +294,10 @@ class Entry:
             # It may be a load balancer that asks whether somebody listens.
             entrance.note_failure(self._wire.peer, reason or "EOF", is_probe=True)
             reason = TLS_FAILED
+        elif state is State.PROXY:
+            reason = PROXY_FAILED
+        if state is not State.ENDED:
+            self._tell(reason)
         if self._greeted and state is not State.THROUGH:
             self._guest.lost(reason)
 
@@ -293,7 +306,13 @@ class Entry:
     def end(self, reason: str) -> None:
         """Cut the connection; the guest learns of it if it knew of it."""
         self._leave(State.ENDED)
+        self._tell(reason)
         self._wire.abort(reason)
+
+    def _tell(self, reason: str) -> None:
+        """Tell of what failed where the guest does not know of the connection."""
+        if reason and not self._greeted and self._on_failed is not None:
+            self._on_failed(self._wire, reason)
 
     def _await_bytes(self) -> None:
         entrance = self._entrance

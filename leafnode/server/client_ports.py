@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from leafnode.config.options import Options
     from leafnode.net.listener import Listener
     from leafnode.net.tls_context import ServerTls
+    from leafnode.net.transport import Session
     from leafnode.protocol.errors import PermissionsViolation
     from leafnode.routing.peer import Peer
     from leafnode.server.server import Server
@@ -48,9 +49,14 @@ async def bind_clients(server: Server) -> Listener:
         counters=server.entry_counters,
     )
     server.entrances["clients"] = entrance
+
+    def new_session() -> Session:
+        handler = ClientHandler(seams)
+        return entrance.session(handler, handler.turned_away)
+
     listener = await server.listeners.bind(
         HostPort(options.host, options.port),
-        lambda: entrance.session(ClientHandler(seams)),
+        new_session,
         write_rules=server.write_rules,
         on_gone=server.registry.count_gone,
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from leafnode.clients.closed import ClosedRing
+from leafnode.clients.handler import ClientHandler
 from leafnode.config.options import Authorization, Options
 from leafnode.limits import CLOSED_BYTES_MAX, CLOSED_SUBSCRIPTIONS_MAX
 from leafnode.routing.account import Limits
-from tests.sim.clients import ClientWorld
+from tests.sim.clients import HOST, PORT, ClientWorld, RawClient
 from tests.sim.monitor import closed
 
 
@@ -112,6 +113,20 @@ def test_who_came_when_there_were_enough_is_remembered() -> None:
 
     (gone,) = world.server.registry.closed_ring
     assert (gone.facts.account, gone.reason) == ("", "Maximum Connections Exceeded")
+
+
+def test_who_failed_before_it_was_greeted_was_a_connection_and_is_remembered() -> None:
+    world = ClientWorld()
+    transport, _ = world.network.connect(RawClient(), HOST, PORT)
+    handler = ClientHandler(world.server.seams)
+
+    handler.turned_away(transport, "TLS Handshake Failure")
+
+    registry = world.server.registry
+    (gone,) = registry.closed_ring
+    assert (gone.facts.cid, gone.reason) == (handler.peer.cid, "TLS Handshake Failure")
+    assert (gone.facts.ip, gone.facts.account) == (transport.peer.rpartition(":")[0], "")
+    assert (registry.total, handler.peer.cid in registry.open) == (2, False)
 
 
 def test_who_found_an_account_full_is_remembered_with_it() -> None:

@@ -60,6 +60,7 @@ class Place:
         self.entrance = entrance
         self.turn = turn
         self.guests: list[Greeter] = []
+        self.failed: list[str] = []  # that no guest knew of
         self.came = asyncio.Event()
         self.port = 0
 
@@ -67,7 +68,10 @@ class Place:
         guest = Greeter()
         self.guests.append(guest)
         self.came.set()
-        return self.entrance.session(guest)
+        return self.entrance.session(guest, self.on_failed)
+
+    def on_failed(self, wire: Transport, reason: str) -> None:
+        self.failed.append(reason)
 
 
 class Peer:
@@ -510,6 +514,43 @@ async def test_tls_comes_behind_a_proxy_header(authority: Authority) -> None:
         plain.say(PROXIED[0][0] + b"CONNECT")
         assert await here.guests[1].bytes(7) == b"CONNECT"
         assert here.guests[1].wire.tls is None
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize(
+    ("proxy", "said", "reason"),
+    [
+        (False, b"garbage\r\n\r\n", "TLS Handshake Failure"),
+        (False, b"", "TLS Handshake Failure"),
+        (True, b"PROXY JUNK\r\n", "Protocol Violation"),
+        (True, b"", "Protocol Violation"),
+        (True, PROXIED[0][0] + b"garbage\r\n\r\n", "TLS Handshake Failure"),
+    ],
+)
+async def test_what_fails_before_a_guest_knows_of_it_is_told(
+    authority: Authority, *, proxy: bool, said: bytes, reason: str
+) -> None:
+    tls = server_tls(authority, handshake_first=True)
+    async with place(tls, proxy=proxy) as here, peer(here) as client:
+        client.say(said)
+        client.writer.write_eof()
+        await client.end()
+
+    assert here.failed == [reason]
+    assert here.guests[0].lost_reasons == []
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize("said", [b"PROXY JUNK\r\n", b""])
+async def test_a_guest_that_greeted_learns_that_no_proxy_header_came(said: bytes) -> None:
+    async with place(proxy=True) as here, peer(here) as client:
+        client.say(said)
+        client.writer.write_eof()
+        await client.end()
+        await here.guests[0].end()
+
+    assert here.failed == []
+    assert here.guests[0].lost_reasons == ["Protocol Violation"]
 
 
 @pytest.mark.real_loop
