@@ -30,6 +30,7 @@ from leafnode.limits import (
     CACHE_RECHECK_MIN_NS,
     CACHED_ACCOUNT_JWTS_MAX,
     JWT_CHARS_MAX,
+    RELOAD_FILES_TIMEOUT_NS,
 )
 
 if TYPE_CHECKING:
@@ -350,10 +351,16 @@ class DirectoryResolver:
         self._is_closed = False
 
     async def start(self) -> None:
-        await self.begin()
+        await asyncio.to_thread(self._begin)
 
     async def begin(self) -> None:
-        await asyncio.to_thread(self._begin)
+        """For a reload, which nothing holds for ever: what hangs begins when it answers. Until then
+        nothing is found.
+        """
+        try:
+            await self._files.run(self._begin, "resolver directory", RELOAD_FILES_TIMEOUT_NS)
+        except HungError as err:
+            log.error("Account JWTs are not found until it answers: %s", err)  # noqa: TRY400 -- ours
 
     def _begin(self) -> None:
         if self.directory.options != self._options:

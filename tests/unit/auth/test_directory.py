@@ -337,6 +337,29 @@ async def test_a_directory_that_hangs_refuses_who_asks_and_goes_on_when_it_answe
     assert await resolver.fetch(KEY.public) == TOKEN
 
 
+async def test_a_reload_does_not_wait_for_ever_for_a_directory_that_hangs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs: list[tuple[asyncio.Future[Any], Callable[[], Any]]] = []
+
+    def begin(work: Callable[[], Any]) -> asyncio.Future[Any]:
+        jobs.append((asyncio.get_running_loop().create_future(), work))
+        return jobs[-1][0]
+
+    resolver = DirectoryResolver(opened(tmp_path), {KEY.public: TOKEN})
+    resolver._files = FileReader(begin)
+
+    await resolver.begin()
+
+    assert "not found until it answers: resolver directory: the file system" in caplog.text
+    with pytest.raises(AuthError, match="does not answer"):
+        await resolver.fetch(KEY.public)
+    [(job, work)] = jobs
+    job.set_result(work())
+    resolver._files = FileReader()
+    assert await resolver.fetch(KEY.public) == TOKEN
+
+
 def test_a_directory_that_is_opened_again_knows_what_the_first_saves(tmp_path: Path) -> None:
     path, alias = tmp_path / "jwt", tmp_path / "alias"
     first = opened(path, limit=2)
