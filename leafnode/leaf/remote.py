@@ -49,6 +49,12 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+# What OpenSSL says of bytes that are no TLS.
+_NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})
+_NO_TLS: Final = (
+    "what answers speaks no TLS there, or INFO before it: is that the port for tls://, wss:// or "
+    "handshake_first?"
+)
 _GROWTH_MAX: Final = 16  # doublings after which every delay has reached its bound
 
 
@@ -300,7 +306,7 @@ class Remote:
                 await link.transport.start_tls(context, self._pool.server_hostname(url))
             check_pinned(link.transport, self.options.pinned_certs)
         except (LeafnodeError, OSError) as err:
-            link.drop(f"TLS: {_words(err)}")
+            link.drop(f"TLS: {_words(err).removeprefix('TLS: ')}")
         else:
             link.tls_started()
 
@@ -402,6 +408,8 @@ def _words(err: Exception) -> str:
         return str(err) if err.errno is None and str(err) else "no answer in time"
     if isinstance(err, ssl.SSLCertVerificationError):
         return f"the hub's certificate is not accepted: {err.verify_message}"
+    if isinstance(err, ssl.SSLError) and err.reason is not None:
+        return _NO_TLS if err.reason in _NOT_TLS else f"TLS: {err.reason.replace('_', ' ').lower()}"
     if isinstance(err, ConnectionError) and err.errno:
         return os.strerror(err.errno).lower()  # asyncio's own text has no cause
     if isinstance(err, OSError) and err.strerror:

@@ -24,7 +24,14 @@ from leafnode.limits import (
 )
 from leafnode.protocol import leaf_op as op
 from leafnode.protocol import subject as subjects
-from leafnode.protocol.errors import ParserError, StaleConnection, UnknownOperation, wire_line
+from leafnode.protocol.errors import (
+    MaxAccountConnectionsExceeded,
+    MaxPayloadViolation,
+    ParserError,
+    StaleConnection,
+    UnknownOperation,
+    wire_line,
+)
 from leafnode.protocol.leaf_compression import NO_COMPRESSION, S2_AUTO, Compression, packs
 from leafnode.protocol.leaf_errors import LeafViolation, LoopDetected
 from leafnode.protocol.leaf_events import (
@@ -150,11 +157,13 @@ class LeafSession:
             self._ask(now_ns)
 
     def fail(self, error: ProtocolError) -> None:
-        """End because the peer broke the protocol: the error's text goes out as -ERR."""
-        text = str(error) or type(error).__name__
-        self._end_with(
-            wire_line(error), f"the {self.other} broke the protocol: {text}", type(error)
-        )
+        """End because the peer broke the protocol, or for a bound of ours: the error's text goes
+        out as -ERR.
+        """
+        reason = f"the {self.other} broke the protocol: {str(error) or type(error).__name__}"
+        if type(error) in _OURS:
+            reason = _OURS[type(error)].format(self.other)
+        self._end_with(wire_line(error), reason, type(error))
 
     def end(
         self, wire_error: bytes, reason: str, *, error: type[ProtocolError] | None = None
@@ -326,6 +335,12 @@ def _is_subscribable(sub: op.LeafSub) -> bool:
 
 
 # Ends of our own that a person has to mend: trying again soon would not help.
+# What is no fault of the other side's, in words.
+_OURS: Final = {
+    LoopDetected: "the links form a loop: the {} hangs below this server, too",
+    MaxAccountConnectionsExceeded: "the account has all the leaf connections here that it may have",
+    MaxPayloadViolation: "the {} sent a message that is larger than max_payload here",
+}
 _WAITED_OUT: Final = frozenset({LoopDetected, LeafViolation})
 
 # What may come once the link is up, whoever dialed.

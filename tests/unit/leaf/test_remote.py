@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +14,11 @@ from leafnode.clock import NS_PER_S
 from leafnode.config.options import LeafRemote, TlsOptions
 from leafnode.files import FileReader
 from leafnode.leaf import remote
+from leafnode.leaf.alert import in_words
 from leafnode.leaf.login import Login
 from leafnode.leaf.remote import RemoteState
 from leafnode.limits import LEAF_QUICK_DIALS, LEAF_RECONNECT_MAX_NS
+from leafnode.routing.account import Limits
 from tests.hub.jwt import Operator
 from tests.sim.clock import WALL_START_NS
 from tests.sim.leaf_hub import INFO, INFO2, LeafWorld, ScriptedHub, turns
@@ -61,6 +64,34 @@ async def test_what_took_too_long_is_named_where_that_is_known(
     error: TimeoutError, words: str
 ) -> None:
     assert remote._words(error) == words
+
+
+@pytest.mark.parametrize("reason", ["WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", None])
+def test_what_speaks_no_tls_is_told_in_words(reason: str | None) -> None:
+    error = ssl.SSLError(1, f"[SSL: {reason}] (_ssl.c:1006)")
+    error.reason = reason  # type: ignore[assignment]
+
+    words = remote._words(error)
+
+    assert words.startswith("what answers speaks no TLS there") is (reason is not None)
+
+
+def test_what_else_tls_says_is_told_without_the_place_in_a_library() -> None:
+    error = ssl.SSLError(1, "[SSL: SSLV3_ALERT_CERTIFICATE_EXPIRED] x (_ssl.c:2580)")
+    error.reason = "SSLV3_ALERT_CERTIFICATE_EXPIRED"
+
+    assert remote._words(error) == "TLS: sslv3 alert certificate expired"
+    assert in_words(remote._words(error)) == "TLS: this remote's certificate has expired"
+
+
+async def test_an_account_that_is_full_is_not_the_hubs_fault() -> None:
+    world = LeafWorld(REMOTE)
+    world.account.limits = Limits(max_leafnodes=0)
+    async with world.running():
+        await turns()
+
+        words = "the account has all the leaf connections here that it may have"
+        assert world.remote.status.last_error == words
 
 
 async def test_a_disabled_remote_is_not_dialed() -> None:
