@@ -382,6 +382,7 @@ STREAMS_COUNTED_PER_TURN: Final = 512  # for monitoring, of about 2 us each on a
 PURGE_TURN_ROWS: Final = 16_384  # at the front of a stream on disk: one segment, 0.3 to 4 ms
 PURGE_TURN_PLACES: Final = 2  # segments that a purge reads into memory in a turn, 1.5 ms each
 ERRANDS_MAX: Final = 256  # purges and roll-ups of a stream that take several turns; each has a note
+SURPLUS_TURN_ROWS: Final = 8192  # looked at for subjects that have too many, in a turn; 0.3 us each
 PURGE_TURN_MSGS: Final = 1024  # removed one by one by purges, limits and ages in a turn; 17 us each
 ACKED_TURN_MSGS: Final = 8192  # that one acknowledgement covers, in a turn; 1 us each
 EXPIRED_TURN: Final = 8192  # ack waits of a consumer that end together, in a turn; 0.5 us each

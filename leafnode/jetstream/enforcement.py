@@ -32,7 +32,8 @@ class Enforcement:
     """Holds one stream to its limits."""
 
     __slots__ = (
-        *("_done", "_is_noted", "_is_running", "_retry_ns", "_stream", "_thinning", "_turn"),
+        *("_done", "_is_noted", "_is_running", "_next_seq", "_retry_ns", "_stream", "_thinning"),
+        "_turn",
     )
 
     def __init__(self, stream: Stream) -> None:
@@ -42,6 +43,7 @@ class Enforcement:
         self._retry_ns = limits.DELIVER_RETRY_NS
         self._turn = 0  # grows when the store went back: older callbacks are void
         self._thinning = Thinning()
+        self._next_seq = 0  # to be looked at, 0: none, for subjects that have too many
         self._done: list[Callable[[], None]] = []
 
     def start(self, *, subjects: bool) -> None:
@@ -50,7 +52,7 @@ class Enforcement:
         """
         try:
             if subjects:
-                self._thinning.begin(self._all_subjects())
+                self._look_at_all()
             if not self._is_running:
                 self._is_running = True
                 self._run(self._turn)
@@ -70,6 +72,7 @@ class Enforcement:
         self._turn += 1
         self._is_running = False
         self._thinning.clear()
+        self._next_seq = 0
 
     def after(self, done: Callable[[], None]) -> None:
         """Call `done` when the limits hold, or could not be enforced: now, unless it runs."""
@@ -95,7 +98,7 @@ class Enforcement:
         if most > 0:
             for subject in subjects:
                 self._one_of_subject(subject, most)
-        if self._is_running or not (self._thinning.has_late or retention.makes_room(config)):
+        if self._is_running or not (self._thinning.late or retention.makes_room(config)):
             return
         delay_ns = 0
         try:
@@ -112,19 +115,21 @@ class Enforcement:
         """
         store = self._stream.store
         excess = store.msgs_of(subject) - most
-        if excess == 1 and not self._is_running:
-            try:
-                state = store.subject_state(subject) if store.approach(subject) else None
-                if state is not None and store.remove((state.first_seq,)):
-                    outbox = self._stream.context.account.system.outbox
-                    outbox.work_left -= limits.REPLACED_WORK
-                    self._stream.removed_one(state.first_seq, subject)
-                    self._stream.eviction.took((state.first_seq,))
-                    return
-            except StoreBusy:  # it is looked at again when that can be read
-                pass
-        if excess > 0:
-            self._thinning.also(subject)
+        if excess <= 0:
+            return
+        try:
+            state = store.subject_state(subject) if store.approach(subject) else None
+            if state is not None and excess == 1 and store.remove((state.first_seq,)):
+                outbox = self._stream.context.account.system.outbox
+                outbox.work_left -= limits.REPLACED_WORK
+                self._stream.removed_one(state.first_seq, subject)
+                self._stream.eviction.took((state.first_seq,))
+                return
+            if state is not None and state.first_seq >= self._next_seq > 0:
+                return  # its turn comes
+        except StoreBusy:  # it is looked at again when that can be read
+            pass
+        self._thinning.also(subject)
 
     def _delay_ns(self, error: StoreBusy) -> int:
         """What describes old messages cannot be read just now: say how long to wait."""
@@ -133,10 +138,25 @@ class Enforcement:
         self._retry_ns = min(2 * delay_ns, limits.DELIVER_RETRY_MAX_NS)
         return delay_ns
 
-    def _all_subjects(self) -> Iterable[bytes]:
-        if self._stream.config.max_msgs_per_subject <= 0:
-            return ()
-        return self._stream.store.names()
+    def _look_at_all(self) -> None:
+        """Look at each message from the first one on: those that are late are among them."""
+        self._thinning.clear()
+        limited = self._stream.config.max_msgs_per_subject > 0
+        self._next_seq = max(1, self._stream.store.first_seq()) if limited else 0
+
+    def _hold_all(self, budget: int) -> int:
+        """Remove what subjects have too many of, in the order of sequences: one of which some were
+        passed has no more than it may, but those that are late.
+        """
+        stream, store = self._stream, self._stream.store
+        most = stream.config.max_msgs_per_subject
+        seqs, next_seq = store.surplus(self._next_seq, most, self._thinning.late)
+        if seqs:
+            store.remove(seqs)
+            stream.removed_some()
+            stream.eviction.took(seqs)
+        self._next_seq = next_seq if next_seq <= store.last_seq() else 0
+        return 0 if self._next_seq else max(0, budget - 1 - len(seqs))
 
     def _run(self, turn: int) -> None:
         if turn != self._turn:
@@ -156,6 +176,7 @@ class Enforcement:
                 self._is_running = False  # until the store was read again
                 return
             self._thinning.clear()
+            self._next_seq = 0
             self._is_running = False
             self.close()
             return
@@ -180,6 +201,8 @@ class Enforcement:
     def _hold(self, budget: int) -> int:
         """Remove a slice; return what of the budget is left: nothing where there may be more."""
         stream, thinning = self._stream, self._thinning
+        if self._next_seq and not (budget := self._hold_all(budget)):
+            return 0
         try:
             budget = thinning.take(stream.store, self._excess, budget)
         finally:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from leafnode import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from leafnode.store.api import StreamStore, SubjectState
 
@@ -45,9 +45,9 @@ class Thinning:
         self._late[name] = None
 
     @property
-    def has_late(self) -> bool:
-        """Whether some are to be looked at that `also` was told of."""
-        return bool(self._late)
+    def late(self) -> Mapping[bytes, None]:
+        """Those that are to be looked at and that `also` was told of."""
+        return self._late
 
     def clear(self) -> None:
         """Look at nothing more."""

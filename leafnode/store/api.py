@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 
     from leafnode.errors import StoreCorrupt, StoreError
 
@@ -197,9 +197,7 @@ class StreamStore(Protocol):
         ...
 
     def size_of(self, seq: int) -> int:
-        """What a staged message counts for in `state().bytes`; 0 where there is none. Raises as
-        `remove` does.
-        """
+        """What a staged message counts for in `state().bytes`, 0: none. Raises as `remove`."""
         ...
 
     def subjects(self, *patterns: bytes) -> Iterable[tuple[bytes, SubjectState]]:
@@ -213,10 +211,8 @@ class StreamStore(Protocol):
         ...
 
     def names(self, *patterns: bytes) -> Iterator[bytes]:
-        """The subjects that match any pattern (none given: all) now, in no order, each once.
-
-        Those whose messages are gone when their turn comes may be left out, and those that came
-        since. Others may have their turn between two of them.
+        """The subjects that match any pattern (none given: all) now, in no order, each once; those
+        that go or come before it is their turn may be left out.
         """
         ...
 
@@ -228,6 +224,10 @@ class StreamStore(Protocol):
         """Look for a subject's oldest message in one place; True: it is known. Raises StoreBusy."""
         ...
 
+    def surplus(self, seq: int, most: int, spared: Container[bytes]) -> tuple[list[int], int]:
+        """Messages from there on that subjects but those have beyond `most`; where to go on."""
+        ...
+
     def last_of(self, subject: bytes) -> int:
         """The sequence of a subject's newest staged message, 0 without any. Raises as `remove`."""
         ...
@@ -237,8 +237,8 @@ class StreamStore(Protocol):
         ...
 
     def newest_of(self, pattern: bytes) -> int:
-        """The newest sequence that matches, 0 without any. Asked again and again it costs what came
-        meanwhile. Raises as `remove` does.
+        """The newest sequence that matches, 0: none. Asked again it costs what came meanwhile.
+        Raises as `remove` does.
         """
         ...
 

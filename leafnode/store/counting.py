@@ -10,10 +10,11 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from leafnode import limits
 from leafnode.store.subject_counts import ANY_SUBJECT, subject_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from leafnode.store.index import StreamIndex
     from leafnode.store.segments import Columns, Segment
@@ -81,6 +82,34 @@ def prepare_pending(
         if len(sids) > 1 or not counts.learn(min(sids), msgs):
             counts.learn_list(asked.patterns, sids, msgs)
         yield
+
+
+def surplus(
+    index: StreamIndex, from_seq: int, most: int, spared: Container[bytes]
+) -> tuple[list[int], int]:
+    """See `StreamStore.surplus`: looks at so many rows of one segment."""
+    found: list[int] = []
+    taken: dict[int, int] = {}
+    for segment in index.segments[max(0, index.segment_index(from_seq)) :]:
+        if segment.last_seq < from_seq or not segment.live:
+            continue
+        columns = index.columns(segment)
+        start = columns.slot(max(from_seq, index.first_seq))
+        end = start + limits.SURPLUS_TURN_ROWS
+        for slot, sid in enumerate(columns.sids[start:end], start):
+            subject = index.subjects.by_sid.get(sid)
+            if subject is None or subject.msgs - taken.get(sid, 0) <= most:
+                continue
+            seq = segment.first_seq + columns.offsets[slot]
+            if not segment.is_dead(seq) and subject.name not in spared:
+                taken[sid] = taken.get(sid, 0) + 1
+                found.append(seq)
+                if len(found) >= limits.PURGE_TURN_MSGS:
+                    return found, seq + 1
+        if end < len(columns):
+            return found, segment.first_seq + columns.offsets[end]
+        return found, segment.last_seq + 1
+    return found, index.last_seq + 1
 
 
 def wanted_bits(sids: frozenset[int] | None) -> int:

@@ -23,7 +23,7 @@ from leafnode.store.sizes import message_bytes
 from leafnode.store.subjects import Patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 
     from leafnode.errors import StoreCorrupt
     from leafnode.store.api import Counting
@@ -174,6 +174,18 @@ class MemoryStream:
 
     def approach(self, subject: bytes) -> bool:  # noqa: ARG002
         return True  # it knows all of them
+
+    def surplus(self, seq: int, most: int, spared: Container[bytes]) -> tuple[list[int], int]:
+        seqs = self.live(seq, limits.PURGE_TURN_MSGS)
+        found: list[int] = []
+        taken: dict[bytes, int] = {}
+        for one in seqs:
+            subject = self._messages[one].subject
+            count = len(self._subjects[subject]) - taken.get(subject, 0)
+            if count > most and subject not in spared:
+                taken[subject] = taken.get(subject, 0) + 1
+                found.append(one)
+        return found, seqs[-1] + 1 if seqs else self._last_seq + 1
 
     def last_of(self, subject: bytes) -> int:
         return next(reversed(self._subjects.get(subject, {})), 0)

@@ -22,7 +22,7 @@ from leafnode.store.sizes import message_bytes
 from leafnode.store.tail import Tail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 
     from leafnode.store.api import ConsumerRecord, Counting, StoredMsg, StreamState, SubjectState
     from leafnode.store.batch import Batch, StreamChange
@@ -198,6 +198,10 @@ class SqliteStream:
         known = self.index.subjects.by_name.get(subject)
         return known is None or not known.msgs or lookup.approach(self.index, known)
 
+    def surplus(self, seq: int, most: int, spared: Container[bytes]) -> tuple[list[int], int]:
+        self._check_intact()
+        return counting.surplus(self.index, seq, most, spared)
+
     def last_of(self, subject: bytes) -> int:
         self._check_intact()
         known = self.index.subjects.by_name.get(subject)
@@ -349,8 +353,7 @@ class SqliteStream:
 
     def adopt(self, index: StreamIndex, consumers: dict[str, ConsumerRecord]) -> None:
         """Start over from what is on disk, after a failed commit."""
-        self.index = index
-        self.consumers = consumers
+        self.index, self.consumers = index, consumers
         self._gone = False
         self._removed_staged.clear()
         self._newest_removed.clear()
@@ -358,7 +361,6 @@ class SqliteStream:
         self._committed_first = index.first_seq
         self._floor_is_behind = False
         self._forgetting.stop()
-        # Nothing that memory believed of the disk holds any more.
         self._tail = Tail(index.last_seq + 1)
         self._hot.clear()
 
@@ -424,9 +426,7 @@ class SqliteStream:
             self._tell_erased(sorted(erased, key=_first))
 
     def _newest_of(self, pattern: bytes) -> int | None:
-        """Return the sequence of the newest committed message of one subject, 0 where it has none;
-        None where memory does not tell.
-        """
+        """Return a subject's newest committed sequence, 0: none; None: memory does not tell."""
         if not is_literal(pattern):
             return None
         subject = self.index.subjects.by_name.get(pattern)

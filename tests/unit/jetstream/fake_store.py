@@ -19,7 +19,7 @@ from leafnode.store.api import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 
     from leafnode.errors import StoreCorrupt
     from leafnode.store.api import Counting, State
@@ -168,6 +168,17 @@ class FakeStream:
     def names(self, *patterns: bytes) -> Iterator[bytes]:
         self._ask()
         return iter({m.subject for m in self.msgs.values() if _wanted(patterns, m.subject)})
+
+    def surplus(self, seq: int, most: int, spared: Container[bytes]) -> tuple[list[int], int]:
+        self._ask()
+        seqs = [one for one in self.msgs if one >= seq][: limits.PURGE_TURN_MSGS]
+        found: list[int] = []
+        for one in seqs:
+            subject = self.msgs[one].subject
+            taken = sum(self.msgs[other].subject == subject for other in found)
+            if self.msgs_of(subject) - taken > most and subject not in spared:
+                found.append(one)
+        return found, seqs[-1] + 1 if seqs else self.newest + 1
 
     def approach(self, subject: bytes) -> bool:
         return True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode import limits
 from leafnode.store import counting, subject_counts
 from leafnode.store.api import SubjectState
 from tests.sim.committer import SMALL, StoreWorld, open_store
@@ -148,3 +149,40 @@ def test_many_subjects_are_counted_once_in_each_segment_and_removals_kept_up_wit
     assert stream.num_pending(wanted, 22) == 10
     assert world.store._cache.reads <= 1  # of the middle, where it begins
     world.close()
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_what_subjects_have_too_many_of_is_found_in_the_order_of_sequences(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr(limits, "SURPLUS_TURN_ROWS", rows)
+    world = open_store(tmp_path, BOUNDS)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for seq in range(1, 42):
+        stream.append(b"%d" % (seq % 3), 0, b"", 1000)
+    stream.remove([3, 4])
+    world.settle()
+
+    seq = 1
+    while seq <= stream.last_seq():
+        before = world.store._cache.reads
+        found, seq = stream.surplus(seq, 2, {b"2"})
+        assert world.store._cache.reads <= before + 1
+        stream.remove(found)
+
+    left = dict(stream.subjects())
+    assert left == {
+        b"0": SubjectState(2, 36, 39),
+        b"1": SubjectState(2, 37, 40),
+        b"2": SubjectState(14, 2, 41),
+    }
+    world.close()
+
+
+def test_no_more_are_found_than_one_turn_removes(
+    stream: SqliteStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 2)
+
+    assert stream.surplus(1, 5, ()) == ([1, 2], 3)
+    assert stream.surplus(42, 5, ()) == ([], 42)

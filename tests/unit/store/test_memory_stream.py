@@ -143,6 +143,15 @@ def test_a_read_that_takes_turns_ends_where_all_has_gone(scanned: int) -> None:
     assert pages == [[]]
 
 
+def test_what_subjects_have_too_many_of_is_found_in_the_order_of_sequences() -> None:
+    stream = MemoryStore(lambda *_: None).create_stream("A", "S", b"{}", 5, 1)
+    for number in range(9):
+        stream.append(b"%d" % (number % 3), 0, b"x", 1000)
+
+    assert stream.surplus(1, 2, {b"2"}) == ([1, 2], 10)
+    assert stream.surplus(2, 1, {b"2"}) == ([2, 4, 5, 7], 10)
+
+
 def test_all_of_it_goes_at_once_and_less_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "LET_GO_MSGS", 3)
     stream = MemoryStore(lambda *_: None).create_stream("A", "S", b"{}", 5, 1)
