@@ -69,6 +69,7 @@ class Stream:
         self.context = context
         self.config = config
         self.created_ns = created_ns
+        self._is_told_first = config.first_seq == 1  # what an update says holds from a start on
         self.store = store
         self.quota = quota  # of all streams with this storage; None: no bound
         self.trouble = Trouble(context.clock, f"stream={config.name}")
@@ -451,8 +452,7 @@ class Stream:
     def state(self) -> dict[str, Any]:
         """Return the `state` object of stream info, without details."""
         state = self.store.state()
-        is_told = self.config.first_seq == 1  # when it was made: what an update says moves nothing
-        fresh = state.last_seq == 0 and state.first_seq <= 1 and not is_told
+        fresh = state.last_seq == 0 and state.first_seq <= 1 and not self._is_told_first
         out: dict[str, Any] = {
             "messages": state.msgs,
             "bytes": state.bytes,

@@ -71,7 +71,7 @@ class Deletions:
         """Go on with what was begun, in a while: these were found on disk, and nothing else is
         under way. Of the others some tables are nobody's any more.
         """
-        self._waiting = [_going(one) for one in deleted if one.id not in self._given_up]
+        self._waiting = [_going(one) for one in deleted]
         self._others = others
         if self._waiting or others:
             self._soon(self._wait)
@@ -95,7 +95,8 @@ class Deletions:
             return
         waiting, self._waiting = self._waiting, []
         for going in waiting:
-            self._step(going)
+            if going.stream.id not in self._given_up:  # which was found out since
+                self._step(going)
         for stream in self._others:
             stream.drop_some()
         self._others = ()
