@@ -118,7 +118,9 @@ class Groups:
                 return Turn.WAIT
             return Turn.END if self._consumer.available() else Turn.WAIT
         if self.policy == "overflow" and (wish.min_pending or wish.min_ack_pending):
-            enough = 0 < wish.min_pending <= self._consumer.left()
+            # What is delivered once more is no longer counted, and counts here.
+            again = self._consumer.pending.next_redelivery() is not None
+            enough = 0 < wish.min_pending <= self._consumer.left() + again
             busy = 0 < wish.min_ack_pending <= len(self._consumer.pending)
             return Turn.SERVE if enough or busy else Turn.WAIT
         return Turn.SERVE

@@ -339,6 +339,8 @@ class PullQueue:
         """Give the message to whose turn it is, or end that request when it does not fit."""
         request = self._turn
         assert request is not None, "asked for before"
+        if self._consumer.groups.policy:  # who was passed over goes behind all others
+            self._waiting.rotate(-self._waiting.index(request))
         if 0 < request.left_bytes < size:
             self._finish(request, request.status(409, b"Message Size Exceeds MaxBytes"))
             return False

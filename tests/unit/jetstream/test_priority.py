@@ -99,6 +99,57 @@ def test_or_until_enough_is_not_acknowledged() -> None:
     assert [message.payload for message in heard] == [b"2"]
 
 
+def test_what_is_delivered_once_more_counts_as_pending() -> None:
+    """Else it waited for a new message where each request has a `min_pending`."""
+    busy = world("overflow")
+    first, *_ = ask(busy, batch=3)
+    one, two = ask(busy, min_pending=1), ask(busy, min_pending=2)
+
+    busy.js.context.account.publish(first.reply, b"-NAK")
+    busy.clock.advance(0)
+    assert ([message.payload for message in one], two) == ([b"1"], [])
+
+    busy.publish("s.a", b"4")
+    assert two == []
+    busy.js.context.account.publish(one[0].reply, b"-NAK")
+    busy.clock.advance(0)
+    assert [message.payload for message in two] == [b"1"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "passed", "served"),
+    [
+        ("overflow", {"min_pending": 9}, {}),
+        ("pinned_client", {}, {"id": "pin"}),
+    ],
+)
+def test_who_is_passed_over_goes_behind_the_others(
+    policy: str, passed: dict[str, Any], served: dict[str, Any]
+) -> None:
+    busy = world(policy, messages=1)
+    (first,) = ask(busy)
+    if served:
+        served = {"id": pin_of(first)}
+    early = ask(busy, batch=3, **passed)
+    serving, late = ask(busy, **served), ask(busy, batch=3, **passed)
+
+    busy.publish("s.a", b"2")
+    assert [message.payload for message in serving] == [b"2"]
+    if policy == "pinned_client":
+        busy.api("CONSUMER.UNPIN.S.C", {"group": "A"})
+        busy.clock.advance(0)
+        busy.publish("s.a", b"3")
+    else:
+        busy.api("CONSUMER.PAUSE.S.C", {"pause_until": "2100-01-01T00:00:00Z"})
+        for number in range(3, 12):
+            busy.publish("s.a", b"%d" % number)
+        busy.api("CONSUMER.PAUSE.S.C", {})
+        busy.clock.advance(0)
+
+    assert [message.payload for message in late][:1] == [b"3"]
+    assert early == []
+
+
 def test_one_client_is_pinned_and_others_wait() -> None:
     pinned = world("pinned_client")
     (first,) = ask(pinned)
