@@ -179,19 +179,16 @@ class Asking:
         """Keep how far this run is: once, at its end, and where others may hide what is its own."""
         has_kept = self._reached() is not None
         is_due = ends or self._sees_others or not has_kept
-        if self._origin is None or not self._is_grounded or not is_due:
-            return
         now_ns = self._clock.monotonic_ns()
-        is_soon = now_ns - self._kept_ns < limits.UPLINK_LEDGER_WRITE_NS
-        if is_soon and not ends and has_kept:
+        is_soon = has_kept and now_ns - self._kept_ns < limits.UPLINK_LEDGER_WRITE_NS
+        if self._origin is None or not self._is_grounded or not is_due or (is_soon and not ends):
             return
         self._kept_ns = now_ns
-        floor, hub_seq, text = self._flight.window.said()
-        latest = self._flight.latest
-        if hub_seq and latest is not None:
-            newest = (latest.seq, latest.mark)
-            reached = Reached(self._origin.identity, floor, hub_seq, text.decode(), *newest)
-            self._store.reached(reached)
+        said, latest = self._flight.window.said(), self._flight.latest
+        if said.hub_seq and latest is not None:
+            newest = said.top or Place(latest.seq, latest.mark)
+            place = (said.floor, said.hub_seq, said.ranges.decode(), *newest)
+            self._store.reached(Reached(self._origin.identity, *place))
 
     def _reached(self) -> Reached | None:
         """Return how far it is kept that a run of this very stream was."""
@@ -280,13 +277,22 @@ class Asking:
         if reached is None:
             self._ask_with(groups, None)
             return
-        kept = InFlight(reached.floor, reached.hub_seq, reached.ranges.encode())
+        place, ranges = Place(reached.seq, reached.mark), reached.ranges.encode()
+        kept = InFlight(reached.floor, reached.hub_seq, ranges, reached.mark)
+        if kept.top != place:  # an older version kept it
+            kept = kept._replace(mark="")
 
         def judged(refuted: set[Place] | Failure) -> None:
-            """What was kept speaks of this stream, or of one whose copy was restored since."""
-            self._ask_with(groups, None if refuted else kept)
+            """What was kept speaks of this stream, or of one whose copy was restored since: it is
+            another's, too, where what it says to be stored waits here.
+            """
+            waits = any(self._lag.acked_seq < entry.seq <= reached.floor for entry in window)
+            if refuted or (waits and not self._options.newest_first):
+                self._ways.reached = None
+                self._ask_with(groups, None)
+            else:
+                self._ask_with(groups, kept)
 
-        place = Place(reached.seq, reached.mark)
         self._claims.begin([place], window, self._local, judged)
 
     def _ask_with(self, groups: list[tuple[str]], kept: InFlight | None) -> None:

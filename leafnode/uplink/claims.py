@@ -33,6 +33,7 @@ class Claims:
         self._round = 0
         self._left: list[Place] = []
         self._asked = 0
+        self._delivered = 0  # up to there the consumer had given
         self._is_asking = False
         self._refuted: set[Place] = set()
         self._done: Callable[[set[Place] | Failure], None] = lambda _: None
@@ -50,6 +51,7 @@ class Claims:
     ) -> None:
         self.cancel()
         self._done, self._asked = done, 0
+        self._delivered = local.consumer.delivered.stream_seq
         verdicts = [(place, self._judge(place, window, local)) for place in claims]
         self._refuted = {place for place, verdict in verdicts if verdict is False}
         self._left = [place for place, verdict in verdicts if verdict is None]
@@ -64,9 +66,7 @@ class Claims:
             return entry.place == place
         if place.seq > state.last_seq:
             return False
-        # What was delivered and is not in the window was acknowledged.
-        is_acked = not self._is_scattered and place.seq <= local.consumer.delivered.stream_seq
-        return True if is_acked or window.is_done(place.seq) else None
+        return True if window.is_done(place.seq) else None
 
     def _go_on(self) -> None:
         if self._is_asking:
@@ -98,7 +98,7 @@ class Claims:
         if stored is None or stored.seq != place.seq:
             # A scattered stream lets go of what it sent. What the consumer of another did not
             # deliver was not sent: a copy was restored, and the message that it was is gone.
-            is_ours = self._is_scattered
+            is_ours = self._is_scattered or place.seq <= self._delivered
         else:
             is_ours = Place.of(stored.seq, stored.stored_ns) == place
         if not is_ours:

@@ -65,7 +65,9 @@ class History:
             elif found is None or found.seq is None:
                 judged(Verdict.UNKNOWN)
             else:
-                self._judge(Place(found.seq, found.mark), local, window, judged)
+                # What is gone here was sent before what waits; or it is of another copy.
+                is_past = parting.is_early(found) or not len(window)
+                self._judge(Place(found.seq, found.mark), local, window, judged, is_past=is_past)
 
         def judged(verdict: Verdict | Failure) -> None:
             if number != self._round:
@@ -84,22 +86,26 @@ class History:
         local: LocalState,
         window: Window,
         then: Callable[[Verdict | Failure], None],
+        *,
+        is_past: bool,
     ) -> None:
         """Say whether it is here: exactly, for all before it counts as stored then."""
+        state = local.stream.state
+        is_done = place.seq <= max(local.consumer.ack_floor.stream_seq, state.first_seq - 1)
 
         def found(stored: Stored | Failure | None) -> None:
             if isinstance(stored, Failure):
                 then(stored)
             elif stored is None or stored.seq != place.seq:
-                then(self._gone)
+                then(Verdict.HERE if is_done and is_past else self._gone)
             else:
                 then(_verdict(place, Place.of(stored.seq, stored.stored_ns)))
 
-        entry, state = window.get(place.seq), local.stream.state
-        if place.seq < state.first_seq or place.seq <= local.consumer.ack_floor.stream_seq:
-            then(Verdict.HERE)  # nothing waits here up to that one
-        elif not place.mark:
-            then(Verdict.UNKNOWN)
+        entry = window.get(place.seq)
+        if not place.mark:
+            then(Verdict.HERE if is_done else Verdict.UNKNOWN)
+        elif place.seq < state.first_seq:
+            found(None)
         elif entry is not None:
             then(_verdict(place, entry.place))
         elif place.seq > state.last_seq:

@@ -57,15 +57,25 @@ class InFlight(NamedTuple):
 
     Everything up to local sequence `floor` is stored at the hub, at most at its sequence `hub_seq`.
     Newest first it is what `ranges` hold, and all else is stored behind `hub_seq` or not at all.
+    `mark` is that of the highest sequence in them, if it is known: where that is another message,
+    they are of another history of the stream.
     """
 
     floor: int
     hub_seq: int
     ranges: bytes = b""
+    mark: str = ""
 
     def line(self) -> tuple[bytes, bytes]:
         """Return it as a header."""
-        return IN_FLIGHT, b" ".join((b"%d %d" % self[:2], self.ranges)).rstrip()
+        words = (b"%d %d" % self[:2], self.ranges, self.mark.encode())
+        return IN_FLIGHT, b" ".join(words).rstrip()
+
+    @property
+    def top(self) -> Place | None:
+        """The highest message in the ranges; None where that is not known."""
+        last = self.ranges.replace(b"-", b",").rpartition(b",")[2]
+        return _place(b"%b-%b" % (last, self.mark.encode())) if self.mark else None
 
 
 class Place(NamedTuple):
@@ -137,11 +147,12 @@ def in_flight_of(block: bytes, seq: int) -> InFlight | None:
     value = header.get(block, IN_FLIGHT)
     if value is None:
         return None
-    words = value.split(b" ", 2)
+    words = value.split(b" ", 3)
     numbers = [_number(word) for word in words[:2]]
     if len(numbers) < 2 or numbers[0] is None or numbers[1] is None or numbers[0] >= seq:
         return None
-    return InFlight(numbers[0], numbers[1], words[2] if len(words) > 2 else b"")
+    _, _, ranges, mark, *_ = (*words, b"", b"")
+    return InFlight(numbers[0], numbers[1], ranges, mark.decode("ascii", "replace"))
 
 
 def _place(text: bytes) -> Place | None:

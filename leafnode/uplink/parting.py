@@ -110,10 +110,11 @@ class Parting:
             return
         else:
             self._cut(self._middle, found.hub_seq)
-            self._is_early(found)
+            self.is_early(found)
         self._ask_next()
 
-    def _is_early(self, message: HubMessage) -> bool:
+    def is_early(self, message: HubMessage) -> bool:
+        """Say whether the hub stored it before all that waits here."""
         is_early = message.stored_ns < self._since_ns
         if is_early:
             self._early = max(self._early, message.hub_seq)
@@ -131,7 +132,7 @@ class Parting:
         if verdict is Verdict.HERE:
             self._cut(0, found.hub_seq)
             self.newest, self._left = found, self._most
-        elif self._is_early(found):
+        elif self.is_early(found):
             pass  # of a copy that was here before this one: what is here may be behind it
         elif verdict is Verdict.FOREIGN:
             self._cut(found.hub_seq, self._gaps[-1][1] if self._gaps else 0)

@@ -75,8 +75,9 @@ class Ranges:
         bottom = self._lasts[at] + 1 if at >= 0 else 1
         return (bottom, top) if bottom <= top else None
 
-    def text(self) -> bytes:
-        return b",".join(b"%d-%d" % one for one in self)
+    def text(self, end: int) -> bytes:
+        """Write what of it is up to `end`."""
+        return b",".join(b"%d-%d" % (one, min(last, end)) for one, last in self if one <= end)
 
 
 def parse(text: bytes, most: int) -> Ranges | None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from leafnode.uplink.parting import Parting
 
 
+NOWHERE: Final = Place(0)
 _END: Final = 1 << 32  # the number of a question
 
 
@@ -47,6 +48,7 @@ class Position:
     above: dict[int, int] = field(default_factory=dict)
     stored: Ranges = field(default_factory=Ranges)  # all of it, for one that is sent newest first
     seen: int = 0  # what is stored at all and not in `stored` is behind this one, too
+    top: Place = NOWHERE  # the highest in `stored`, where that is known
 
 
 class Known(NamedTuple):
@@ -204,13 +206,22 @@ class Resume:
 
     def claims(self) -> list[Place]:
         """Return what the hub says to have of this stream, as far as that has to be looked at."""
-        return [place for place in self._present if place.seq > self._acked]
+        places = {place for place in self._present if place.seq > self._acked}
+        newest = self._newest() if self._known is None else None
+        if newest is not None and newest.seq is not None:
+            places.add(Place(newest.seq, newest.mark))
+            if newest.in_flight is not None and newest.in_flight.top is not None:
+                places.add(newest.in_flight.top)
+        return list(places)
 
     def refute(self, places: Set[Place]) -> None:
         """Take which of these messages are not the ones that this stream has, or had."""
         self._present -= places
         newest = self._newest() if self._known is None else None
-        if newest is not None and newest.seq and Place(newest.seq, newest.mark) in places:
+        if newest is None or not newest.seq:
+            return
+        top = None if newest.in_flight is None else newest.in_flight.top
+        if Place(newest.seq, newest.mark) in places or top in places:
             self.refuted, self.foreign = newest.seq, newest
 
     def compare(self, waiting: Collection[int], delivered: int) -> None:
@@ -272,14 +283,15 @@ class Resume:
         base = self._base()
         if base is None:
             return Position(floor=self._acked, hub_seq=self._end, last=0)
-        floor, hub_seq, text = base
+        floor, hub_seq, text, _ = base
         if self.refuted or self._common is not None:
             # What goes from now on is stored behind the last one, whosever it is.
             newest, floor = self._newest(), max(floor, self._acked)
             hub_seq = self._end if newest is None else newest.hub_seq
         read = ranges.parse(text, limits.UPLINK_RANGES_READ_MAX) if text else None
         stored = Ranges([(1, floor)]) if read is None else read
-        return self._onward(Position(floor, hub_seq, stored=stored))
+        top = NOWHERE if base.top is None else base.top
+        return self._onward(Position(floor, hub_seq, stored=stored, top=top))
 
     def _base(self) -> InFlight | None:
         """Return what is certain: by the newest of ours that is here, or by what was kept."""
@@ -307,7 +319,8 @@ class Resume:
                 0 if newest is None else newest.hub_seq,
                 self._end if self._is_to_end else 0,
             )
-        return Position(base.floor, base.hub_seq, last, above, stored, seen)
+        top = max((base.top, *self._present)) if base.top.seq or not base.stored else base.top
+        return Position(base.floor, base.hub_seq, last, above, stored, seen, top)
 
     def _newest(self) -> HubMessage | None:
         """The one stored last at the hub; one that was sent again has a lower sequence of ours."""

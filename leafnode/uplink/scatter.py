@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leafnode.uplink.onward import InFlight
+from leafnode.uplink.onward import InFlight, Place
 from leafnode.uplink.ranges import Ranges
-from leafnode.uplink.resume import Position
+from leafnode.uplink.resume import NOWHERE, Position
 from leafnode.uplink.window import Offer, Window
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Scatter(Window):
         super().__init__(max_msgs, max_bytes)
         self.done = Ranges()
         self.live_from = 0
+        self._top = NOWHERE  # the highest message that is known to be done; no hole behind it is
         # Sent and not answered yet, or answered behind such: seq -> the hub's sequence, 0 for none.
         self._order: dict[int, int] = {}
 
@@ -64,6 +65,8 @@ class Scatter(Window):
         if entry is None:
             return None
         self.done.add(seq, seq)
+        if seq > self._top.seq:
+            self._top = entry.place
         if hub_seq:
             self._order[seq] = hub_seq
         else:
@@ -77,13 +80,16 @@ class Scatter(Window):
         self._advance()
 
     def said(self) -> InFlight:
-        return InFlight(self.done.floor(), self._hub_seq, self.done.text())
+        seq, mark = self._top
+        return InFlight(min(seq, self.done.floor()), self._hub_seq, self.done.text(seq), mark)
 
     def known(self) -> Position:
-        return Position(self.floor, self._hub_seq, 0, stored=Ranges(self.done))
+        stored = Ranges(self.done)
+        return Position(self.floor, self._hub_seq, 0, stored=stored, top=self._top)
 
     def land(self, position: Position) -> list[Entry]:
         self.done = Ranges(position.stored)
+        self._top = position.top if position.top.seq else Place(self.done.top())
         self._hub_seq = max(position.hub_seq, position.seen)
         self._order.clear()
         stored = [entry for entry in self if entry.seq in self.done]

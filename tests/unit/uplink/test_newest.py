@@ -120,7 +120,7 @@ def test_each_message_carries_what_the_hub_has() -> None:
 
     last = world.hub.stored[200]
     words = (header.get(last.header, b"Leafnode-In-Flight") or b"").split(b" ")
-    assert len(words) == 3
+    assert len(words) == 4
 
 
 def test_gaps_are_bounded_then_the_newest_one_is_filled_first() -> None:

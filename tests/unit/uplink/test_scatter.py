@@ -8,6 +8,8 @@ from leafnode.uplink.resume import Position
 from leafnode.uplink.scatter import Scatter
 from leafnode.uplink.window import Entry, Offer
 
+MARK = "00000"
+
 
 def scatter(*seqs: int) -> Scatter:
     window = Scatter(10, 1000)
@@ -36,11 +38,11 @@ def test_each_message_says_all_that_the_hub_has_and_behind_what_the_rest_is() ->
     assert send(window, 9) == InFlight(2, 70, b"1-2")
     assert send(window, 10) == InFlight(2, 70, b"1-2")
     window.settle(10, 102)
-    assert send(window, 3) == InFlight(2, 70, b"1-2,10-10")
+    assert send(window, 3) == InFlight(2, 70, b"1-2,10-10", MARK)
     window.settle(9, 101)
 
     window.offer(Entry(4, b"a", 0, b"x", b""))
-    assert send(window, 4) == InFlight(2, 102, b"1-2,9-10")
+    assert send(window, 4) == InFlight(2, 102, b"1-2,9-10", MARK)
 
 
 def test_what_was_looked_at_in_full_leaves_nothing_else_before_it() -> None:
@@ -63,7 +65,7 @@ def test_what_is_refused_or_a_dead_letter_holds_nothing_back() -> None:
     assert window.done == Ranges([(9, 10)])
     window.settle(11, 6)
     window.offer(Entry(1, b"a", 0, b"x", b""))
-    assert send(window, 1) == InFlight(0, 6, b"9-11")
+    assert send(window, 1) == InFlight(0, 6, b"9-11", MARK)
 
 
 def test_landing_takes_the_hubs_word() -> None:

@@ -402,3 +402,101 @@ def test_newest_first_is_not_at_its_end_behind_thousands_of_others() -> None:
 
     assert missing_or_doubled(world, *numbers(1, 10), b"a", b"b") == []
     assert world.status.lag_messages == 0
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("has_consumers", [False, True])
+def test_newest_first_what_comes_after_an_archive_is_not_taken_for_what_went_after_it(
+    has_consumers: bool, restarts: bool
+) -> None:
+    """The last that went up is in the archive; most of what it says to be stored is not."""
+    world = World(replace(OPTIONS, newest_first=True))
+    world.start()
+    world.store(*numbers(1, 10))
+    world.clock.advance(5 * NS_PER_S)
+    world.link_down()
+    world.store(*numbers(11, 20))
+    world.clock.advance(NS_PER_S)
+    archive = world.local.archive(has_consumers=has_consumers)
+    world.store(*numbers(21, 210))
+    world.clock.advance(NS_PER_S)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+    assert missing_or_doubled(world, *numbers(1, 210)) == []
+    world.clock.advance(OUTAGE_NS)
+
+    restore(world, archive)
+    if restarts:
+        world.restart()
+    world.store(*[b"new %d" % number for number in range(100)])
+    world.clock.advance(300 * NS_PER_S)
+
+    # Nothing is sent, and that is said.
+    assert world.status.lag_messages >= 100
+    assert "a copy of the store was restored" in world.status.last_error
+    assert missing_or_doubled(world, *numbers(1, 210)) == []
+
+
+@pytest.mark.parametrize("is_hidden", [False, True])
+def test_what_was_kept_of_another_history_is_forgotten(is_hidden: bool) -> None:
+    world = World(replace(OPTIONS, window_msgs=256))
+    world.start()
+    world.store(*numbers(1, 10))
+    world.clock.advance(5 * NS_PER_S)
+    archive = world.local.archive()
+    world.store(*numbers(11, 51))
+    world.clock.advance(5 * NS_PER_S)
+    world.restart()
+    world.clock.advance(70 * NS_PER_S)
+    if is_hidden:
+        world.hub.publish(b"edge.ev.a", b"other")
+    world.clock.advance(OUTAGE_NS)
+    restore(world, archive)
+    world.clock.advance(5 * NS_PER_S)
+    new = [b"new %d" % number for number in range(60)]
+    world.hub.loses += new
+    world.store(*new)
+    world.clock.advance(NS_PER_S // 2)
+    world.link_down()
+    world.local.delete(51)
+    world.local.denies_streams = True  # it dies without a last word
+    world.restart()
+    world.local.denies_streams = False
+    world.clock.advance(10 * NS_PER_S)
+    world.hub.loses.clear()
+    world.link_up()
+    world.clock.advance(300 * NS_PER_S)
+
+    assert missing_or_doubled(world, *new[:40], *new[41:]) == []
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("has_consumers", [False, True])
+def test_what_an_older_copy_sent_does_not_hide_what_the_hub_has_of_a_later_one(
+    has_consumers: bool, restarts: bool
+) -> None:
+    world = world_with()
+    older = world.local.archive(has_consumers=has_consumers)
+    world.store(*numbers(11, 100))
+    world.clock.advance(60 * NS_PER_S)
+    world.link_down()
+    world.store(*numbers(101, 210))
+    world.clock.advance(NS_PER_S)
+    later = world.local.archive(has_consumers=has_consumers)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S + OUTAGE_NS)
+    restore(world, older)
+    world.clock.advance(5 * NS_PER_S)
+    old = [b"old %d" % number for number in range(10)]
+    world.store(*old)
+    world.clock.advance(60 * NS_PER_S + OUTAGE_NS)
+
+    restore(world, later)
+    if restarts:
+        world.restart()
+    new = [b"new %d" % number for number in range(20)]
+    world.store(*new)
+    world.clock.advance(300 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 210), *old, *new) == []
+    assert "a copy of the store was restored" in world.status.last_error
