@@ -307,6 +307,8 @@ class BoardMessages:
     def _delivered(self, number: int, at: int, delivery: Delivery, *, answers: bool) -> None:
         name = delivery.subject[at:].decode()
         delivery.origin.outbox.work_left -= port_bounds.REQUEST_WORK * len(delivery.messages)
+        if not self._judged.takes(delivery.origin):
+            return
         for reply, header_size, body in delivery.messages:
             payload = body[header_size:]
             where = self._judged.checked(reply) if answers else b""
@@ -346,7 +348,7 @@ class BoardMessages:
             failed = _ERRORS[verbs.STATUS_FAILED]
             self._refuse(requester.reply, *_ERRORS.get(event.status, failed), event.payload)
         elif self._bound.fits(len(event.payload)):
-            self._account.publish(requester.reply, event.payload)
+            self._account.answer(requester.reply, event.payload)
         else:
             self._refuse(requester.reply, *_ANSWER_TOO_LARGE)
 

@@ -164,7 +164,7 @@ class CommandQueue(Generic[T]):
         self.stats.answered += 1
         order = self._over()
         if order.reply:
-            self._account.publish(order.reply, payload)
+            self._account.answer(order.reply, payload)
 
     def fail(self, code: int, text: str) -> None:
         """The device would not do the command under way."""
@@ -185,8 +185,11 @@ class CommandQueue(Generic[T]):
         }
 
     def _came(self, delivery: Delivery) -> None:
-        prepare, timeout_ns = self._subjects[delivery.subject]
         delivery.origin.outbox.work_left -= port_bounds.REQUEST_WORK * len(delivery.messages)
+        found = self._subjects.get(delivery.subject)
+        if found is None or not self._replies.takes(delivery.origin):
+            return  # what a stream holds comes under the subject that it has there
+        prepare, timeout_ns = found
         for reply, header_size, body in delivery.messages:
             self.stats.received += 1
             reply = self._replies.checked(reply)  # noqa: PLW2901 -- else nobody waits

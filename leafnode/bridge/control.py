@@ -107,7 +107,7 @@ class PortControl:
         outbox.work_left -= work * len(delivery.messages)
         for reply, _, _ in delivery.messages:
             if where := self._replies.checked(reply):
-                self._account.publish(where, self._list)
+                self._account.answer(where, self._list)
 
     def _made(self, outbox: Outbox) -> bytes:
         rows = [row_of(status) for status in self._ports.status()]
@@ -120,6 +120,10 @@ class PortControl:
 
     def _asked(self, delivery: Delivery) -> None:
         delivery.origin.outbox.work_left -= port_bounds.REQUEST_WORK * len(delivery.messages)
+        if not delivery.subject.startswith(self._prefix.encode()):
+            return  # what a stream holds comes under the subject that it has there
+        if not self._replies.takes(delivery.origin):
+            return
         name, verb = delivery.subject[len(self._prefix) :].decode("utf-8", "replace").split(".")
         for named, header_size, body in delivery.messages:
             reply = self._replies.checked(named)
@@ -157,7 +161,7 @@ class PortControl:
     def _answer(self, reply: bytes, name: str, values: dict[str, object]) -> None:
         if reply:
             body = msgspec.json.encode({"server": self._server, "port": name, **values})
-            self._account.publish(reply, body)
+            self._account.answer(reply, body)
 
 
 def _lend(port: PortRunner, body: bytes, answer: Callable[[dict[str, object]], None]) -> None:

@@ -20,7 +20,7 @@ _ERROR_CODE: Final = b"Nats-Service-Error-Code"
 def refuse(account: Account, reply: bytes, code: int, text: bytes, payload: bytes = b"") -> None:
     """Tell the requester why not."""
     block = _block(code, text)
-    account.publish(reply, block + payload, header_size=len(block))
+    account.answer(reply, block + payload, header_size=len(block))
 
 
 def size(code: int, text: bytes, payload: bytes) -> int:

@@ -219,5 +219,9 @@ def _publish(context: Context, subject: str, kind: str, fields: Mapping[str, obj
     event.update(fields)
     if context.facts.domain:
         event["domain"] = context.facts.domain
-    send = context.account.announce if kind[len(_TYPE) :] in _OF_THE_SERVER else context.send
+    send = (
+        context.account.announce
+        if kind[len(_TYPE) :] in _OF_THE_SERVER
+        else context.account.publish
+    )
     send(where, wire.encode(event))

@@ -69,19 +69,10 @@ class Context:
         """Return a new unique name."""
         return nuid(self.random)
 
-    def send(self, subject: bytes, body: bytes, *, header_size: int = 0) -> int:
-        """Publish something of the server's to one reply subject; return how many got it."""
-        return self.account.publish(subject, body, header_size=header_size)
+    def send(self, reply: bytes, body: bytes, *, header_size: int = 0) -> int:
+        """Answer to the reply that a request named; return how many got it."""
+        return self.account.answer(reply, body, header_size=header_size)
 
-    def send_status(self, subject: bytes, block: bytes) -> None:
-        """Publish a header block alone: a status. Whoever asks names where it goes, and without a
-        body it would be a request of the server's own there: to delete a stream, say.
-        """
-        if not _is_of_the_api(subject):
-            self.account.publish(subject, block, header_size=len(block))
-
-
-def _is_of_the_api(subject: bytes) -> bool:
-    """Say whether JetStream is asked there, here or in another domain."""
-    first, *rest = subject.split(b".", 3)
-    return first == b"$JS" and rest[:1] not in ([b"ACK"], [b"FC"]) and b"API" in rest[:2]
+    def send_status(self, reply: bytes, block: bytes) -> None:
+        """Answer with a header block alone: a status."""
+        self.account.answer(reply, block, header_size=len(block))

@@ -17,6 +17,7 @@ from leafnode.jetstream.api import Endpoint, find_endpoint, is_served_elsewhere
 from leafnode.jetstream.api_types import RESPONSE_TYPE
 from leafnode.jetstream.domain import DomainMapping, send_no_responders
 from leafnode.jetstream.errors import error_fields, js_error
+from leafnode.routing.answers import is_answer
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
@@ -57,6 +58,8 @@ class NotEnabled:
             self._sub = None
 
     def _on_request(self, delivery: Delivery) -> None:
+        if is_answer(delivery.origin):
+            return
         found = find_endpoint(delivery.subject)
         for reply, _, _ in delivery.messages:
             if self._purge is not None and _is_purge(delivery.subject):
@@ -65,7 +68,7 @@ class NotEnabled:
                 if is_served_elsewhere(delivery.subject):
                     send_no_responders(self.account, delivery.origin, reply, delivery.subject)
             elif reply:
-                self.account.publish(reply, self._refusal(found[0]))
+                self.account.answer(reply, self._refusal(found[0]))
 
     def _refusal(self, endpoint: Endpoint) -> bytes:
         error = {"error": error_fields(js_error(10039))}
@@ -96,7 +99,7 @@ class NotEnabled:
 
     def _send(self, reply: bytes, fields: dict[str, Any]) -> None:
         if reply:
-            self.account.publish(reply, _answer("account_purge", fields))
+            self.account.answer(reply, _answer("account_purge", fields))
 
 
 def _is_purge(subject: bytes) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from leafnode.protocol import header
+from leafnode.routing.answers import is_answer
 from leafnode.routing.peer import Kind
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def send_no_responders(account: Account, origin: Peer, reply: bytes, subject: by
         if account.services is not None:
             account, reply, subject = account.services.unanswered(reply, subject)
         block = header.no_responders(subject)
-        account.publish(reply, block, header_size=len(block))
+        account.answer(reply, block, header_size=len(block))
 
 
 class DomainMapping:
@@ -62,9 +63,13 @@ class DomainMapping:
         self._subs.clear()
 
     def _on_api(self, delivery: Delivery) -> None:
+        if is_answer(delivery.origin) or not delivery.subject.startswith(self._prefix):
+            return  # no request: the server's answer, or what a stream holds
         self._forward(b"$JS.API." + delivery.subject[len(self._prefix) :], delivery)
 
     def _on_data(self, delivery: Delivery) -> None:
+        if not delivery.subject.startswith(self._prefix):
+            return
         self._forward(delivery.subject[len(self._prefix) :], delivery)
 
     def _forward(self, subject: bytes, delivery: Delivery) -> None:
@@ -95,6 +100,8 @@ class DefaultDomain:
             self._sub = None
 
     def _on_api(self, delivery: Delivery) -> None:
+        if is_answer(delivery.origin) or not delivery.subject.startswith(b"$JS.API."):
+            return  # see `DomainMapping`
         subject = self._prefix + delivery.subject.removeprefix(b"$JS.API.")
         for reply, header_size, body in delivery.messages:
             received = self.account.publish(

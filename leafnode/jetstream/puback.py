@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode.routing.answers import is_of_the_api
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,6 +52,8 @@ class PubAcks:
         aside = account.system.outbox.aside
         before = aside.added
         for copy in self._copies:
+            if is_of_the_api(copy.subject):
+                continue  # it would be a request with the server's rights
             size = copy.header_size
             account.publish(copy.subject, copy.body, header_size=size, in_order=True)
         if aside.added > before:

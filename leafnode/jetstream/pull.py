@@ -425,7 +425,8 @@ class PullQueue:
             if isinstance(what, bytes):
                 self._context.send_status(inbox, what)
             else:
-                self._context.account.deliver(inbox, what)
+                account = self._context.account
+                account.deliver(inbox, what, origin=account.answering)
 
     def _finish(self, request: PullRequest, status: bytes) -> None:
         self._drop(request)

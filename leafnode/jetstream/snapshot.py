@@ -289,11 +289,11 @@ class Snapshot:
         self._sent += 1
         self._sent_ns = self._context.clock.monotonic_ns()
         reply = b"%b.%d.%d" % (self._ack_subject, len(chunk), self._sent)
-        self._context.account.publish(self._subject, chunk, reply=reply)
+        self._context.account.answer(self._subject, chunk, further=reply)
 
     def _send_rest(self) -> None:
         if self._buffer:
-            self._context.account.publish(self._subject, bytes(self._buffer))
+            self._context.send(self._subject, bytes(self._buffer))
         self._end(_COMPLETE if self._sent else b"", "")
 
     def _on_ack(self, delivery: Delivery) -> None:

@@ -21,6 +21,7 @@ from leafnode.limits import (
 )
 from leafnode.metrics import Traffic
 from leafnode.routing.acks import publish_acks
+from leafnode.routing.answers import is_of_the_api
 from leafnode.routing.deliver import (
     Handout,
     deliver,
@@ -88,7 +89,8 @@ class Account:
         self.traffic = Traffic()
         self.backlog = Backlog(outbox)
         self.system = Peer(0, Kind.SYSTEM, outbox)
-        self.system.account = self
+        self.answering = Peer(0, Kind.SYSTEM, outbox)  # the same where it answers: see `answer`
+        self.system.account = self.answering.account = self
         self._last_sid = 0  # of the server's own subscriptions
         self._unheard: set[Subscription] = set()  # that were inserted asleep: no interest yet
         self.local_interest: dict[tuple[bytes, bytes], int] = {}
@@ -412,6 +414,17 @@ class Account:
         once = subject.startswith(_INBOX)
         return deliver(self, sender, message, once=once, in_order=in_order)
 
+    def answer(
+        self, reply: bytes, body: bytes, *, header_size: int = 0, further: bytes = b""
+    ) -> int:
+        """Send an answer of the server itself to the reply of a request, `further` being its own;
+        return how many got it. Who may ask may name any reply: nothing takes it for a request.
+        """
+        if is_of_the_api(reply):
+            return 0
+        message = Message(reply, further, header_size, body)
+        return deliver(self, self.answering, message, once=reply.startswith(_INBOX))
+
     def announce(self, subject: bytes, body: bytes = b"", *, header_size: int = 0) -> None:
         """Publish what nats-server sends through its queue of events.
 
@@ -443,11 +456,12 @@ class Account:
         leaf gets both. Returns the receivers of the last message. None gets what a stream holds as
         a request of the server's own.
         """
-        if deliver_subject == LOGIN_REQUESTS:
+        if deliver_subject == LOGIN_REQUESTS or is_of_the_api(deliver_subject):
             return 0
         sender = self.system if origin is None else origin
         match = self.sublist.find_inbox(deliver_subject)
-        if sender is self.system and deliver_to_client(self, deliver_subject, match, messages):
+        is_own = sender is self.system or sender is self.answering
+        if is_own and deliver_to_client(self, deliver_subject, match, messages):
             return 1
         handouts = [
             Handout(self, sender, _held(message, deliver_subject, queues)) for message in messages

@@ -12,12 +12,28 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from leafnode.routing.account import Account
+    from leafnode.routing.peer import Peer
 
 # Of every client, some with an own name behind it; and of a service import of another server,
 # which no client can name (permissions.RESERVED_REPLIES).
 _INBOXES: Final = (b"_INBOX.", b"_INBOX_", b"_R_.")
 _STEPS_MAX: Final = 64
 _GATEWAY: Final = b"_GR_."  # `_GR_.<cluster>.<server>.<reply>`: asked in another cluster
+
+
+def is_of_the_api(subject: bytes) -> bool:
+    """Say whether JetStream is asked there, here or in another domain."""
+    if not subject.startswith(b"$JS."):
+        return False
+    _, *rest = subject.split(b".", 3)
+    return rest[:1] not in ([b"ACK"], [b"FC"]) and b"API" in rest[:2]
+
+
+def is_answer(origin: Peer) -> bool:
+    """Say whether this is the server itself, in whatever account, where it answers somebody: what
+    comes from there is no request, by whatever mapping or import it arrives.
+    """
+    return origin.account is not None and origin is origin.account.answering
 
 
 def is_inbox(reply: bytes) -> bool:
@@ -64,11 +80,17 @@ class Replies:
             return reply
         if reply.startswith(b"$JS.ACK."):
             return b""
+        self._refuse("A request whose reply is no inbox is not answered: of=%s times=%d")
+        return b""
+
+    def takes(self, origin: Peer) -> bool:
+        """Say whether what comes from there is a request at all; an answer is none, see above."""
+        if is_answer(origin):
+            self._refuse("An answer of the server's own is no request: of=%s times=%d")
+            return False
+        return True
+
+    def _refuse(self, text: str) -> None:
         self.refused += 1
         if self.refused & (self.refused - 1) == 0:  # seldom, however often somebody tries
-            self._log.warning(
-                "A request whose reply is no inbox is not answered: of=%s times=%d",
-                self._what,
-                self.refused,
-            )
-        return b""
+            self._log.warning(text, self._what, self.refused)

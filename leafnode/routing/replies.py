@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leafnode.protocol.subject import has_no_space, is_valid
+from leafnode.routing.answers import is_of_the_api
 from leafnode.routing.deliver import deliver, note_reply
 from leafnode.routing.message_line import HMSG, MSG
 from leafnode.routing.peer import Kind
@@ -46,7 +47,8 @@ def publish_replies(account: Account, replies: list[tuple[bytes, bytes]]) -> Non
                 lines, bodies = gathered.setdefault(sub, ([], []))
         if sub is None or not clean or size == len(subject) or has_literal(subject):
             _send_all(account, gathered)
-            deliver(account, account.system, Message(subject, b"", 0, body), once=True)
+            if not is_of_the_api(subject):
+                deliver(account, account.answering, Message(subject, b"", 0, body), once=True)
             parent = None
             if sublist.changes != changes:  # a handler subscribed or unsubscribed meanwhile
                 known.clear()

@@ -259,7 +259,7 @@ class Voice:
         body = msgspec.json.encode(answer)
         for reply, _, _ in delivery.messages:
             if where := self._replies.checked(reply):
-                self.account.publish(where, body)
+                self.account.answer(where, body)
 
 
 def zone_of(name: str) -> tzinfo:

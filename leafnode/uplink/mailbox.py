@@ -136,7 +136,7 @@ class Mailbox:
                 handler(Letter(topic, body, header_size, from_hub, delivery.lost_bytes))
 
     def _said_here(self, delivery: Delivery) -> None:
-        if delivery.origin is not self._account.system:
+        if delivery.origin not in {self._account.system, self._account.answering}:
             return  # a client of ours, or who hangs below us, made it up
         answer = delivery.subject.startswith(self._own)
         name, _, topic = delivery.subject[len(self._own) :].partition(b".")

@@ -75,6 +75,20 @@ def test_commands_go_one_behind_the_other_and_each_is_answered() -> None:
     assert (counts["received"], counts["answered"], counts["failed"]) == (2, 1, 1)
 
 
+def test_what_the_server_answers_somewhere_is_no_command() -> None:
+    """Who may ask a stream for a message has it sent to any subject: with the server's rights."""
+    row = Row()
+
+    row.account.answer(b"c.a", b"1")
+    row.account.deliver(b"c.b", [(b"c.b", b"", 0, b"2")], origin=row.account.answering)
+    row.account.deliver(b"c.b", [(b"s", b"", 0, b"2")])
+    assert row.queue.begin() is None
+    assert row.queue.counts()["replies_refused"] == 2
+
+    row.account.deliver(b"c.b", [(b"c.b", b"", 0, b"3")])  # a consumer's own deliver subject
+    assert row.begin() == b"3"
+
+
 def test_an_answer_beyond_max_payload_is_an_error_and_the_next_command_may_begin() -> None:
     row = Row()
     row.requester.ask(b"c.a", b"1")

@@ -153,14 +153,14 @@ def test_a_read_that_the_store_refuses_is_a_status(body: dict[str, Any]) -> None
 def test_an_answer_that_nobody_hears_ends(body: bytes) -> None:
     world = filled()
     sent: list[bytes] = []
-    publish = world.account.publish
+    answer = world.account.answer
 
     def counted(subject: bytes, *args: Any, **options: Any) -> int:
         sent.append(subject)
-        return publish(subject, *args, **options)
+        return answer(subject, *args, **options)
 
     world.publish("$JS.API.DIRECT.GET.S", body, reply="_INBOX.gone")
-    world.account.publish = counted  # type: ignore[method-assign]
+    world.account.answer = counted  # type: ignore[method-assign]
     for _ in range(40):
         world.clock.advance(0)
 
