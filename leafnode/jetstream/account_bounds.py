@@ -25,8 +25,7 @@ def check_stream(bounds: Bounds, config: StreamConfig, promised_bytes: int) -> N
     _check_tier(bounds)
     if bounds.max_bytes_required and config.max_bytes <= 0:
         raise js_error(10113)
-    if 0 < bounds.max_consumers < config.max_consumers:
-        raise js_error(10026)
+    _check_max_consumers(bounds, config)
     in_memory = config.storage == "memory"
     most = bounds.max_memory_bytes if in_memory else bounds.max_file_bytes
     # A stream without a bound of its own is counted as one byte, as nats-server does.
@@ -40,11 +39,20 @@ def check_stream(bounds: Bounds, config: StreamConfig, promised_bytes: int) -> N
         raise too_much(config.storage)
 
 
-def check_count(bounds: Bounds, streams: int) -> None:
-    """Refuse one stream more than the account may have."""
+def check_new(bounds: Bounds, config: StreamConfig, others: int) -> None:
+    """Refuse one stream more than the account may have, as it is asked for, before anything else
+    is looked at: `others` are there beside it. What is asked for with several replicas has a tier
+    of its own, in which none is.
+    """
+    if bounds.tiers and config.num_replicas > 1:
+        tier = dict(bounds.tiers).get(f"R{config.num_replicas}")
+        if tier is None:
+            raise js_error(10120)
+        bounds, others = tier, 0
     _check_tier(bounds)
-    if 0 < bounds.max_streams <= streams:
+    if 0 < bounds.max_streams <= others:
         raise js_error(10027)
+    _check_max_consumers(bounds, config)
 
 
 def check_consumers(bounds: Bounds, config: StreamConfig, server: ServerBounds, there: int) -> None:
@@ -79,6 +87,11 @@ def shown(bounds: Bounds, used: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def _check_tier(bounds: Bounds) -> None:
     if not bounds.has_tier:
         raise js_error(10120)
+
+
+def _check_max_consumers(bounds: Bounds, config: StreamConfig) -> None:
+    if 0 < bounds.max_consumers < config.max_consumers:
+        raise js_error(10026)
 
 
 def _limits(bounds: Bounds) -> dict[str, Any]:

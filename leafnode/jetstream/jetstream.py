@@ -230,14 +230,16 @@ class AccountJetStream:
 
     def create_stream(self, request: StreamConfigRequest) -> tuple[Stream, bool]:
         """Create a stream, or return the one that is there with just this configuration."""
+        stream_config.check_request(request)
+        present = self.streams.get(request.name)
+        others = len(self.streams) - (present is not None)
+        account_bounds.check_new(self.bounds, request, others)
         config = stream_config.checked_create(request, self.context.bounds.duplicate_window_ns)
         origin_config.check_among(config, self.config_of, pedantic=request.pedantic)
-        present = self.streams.get(config.name)
         if present is not None:
             if present.config != config:
                 raise js_error(10058)
             return present, False
-        account_bounds.check_count(self.bounds, len(self.streams))
         outbox = self.context.account.system.outbox
         outbox.work_left -= limits.OTHER_STREAM_WORK * len(self.streams)
         self._check_bytes(config, 0)
@@ -398,7 +400,8 @@ class AccountJetStream:
 
     def check_restore(self, config: StreamConfig) -> None:
         """Refuse a stream out of an archive that may not be here, or has no room."""
-        account_bounds.check_count(self.bounds, len(self.streams))
+        others = len(self.streams) - (config.name in self.streams)
+        account_bounds.check_new(self.bounds, config, others)
         self._check_bytes(config, 0)
         if config.name in self.streams:
             raise js_error(10130)

@@ -49,12 +49,18 @@ def walks_refused() -> Iterator[None]:
         raise invalid(str(error)) from error
 
 
+def check_request(request: StreamConfigRequest) -> None:
+    """Raise what is wrong with a request for a new stream, before what the account may have."""
+    if "/" in request.name or "\\" in request.name:
+        raise js_error(10128)
+    if request.sealed:
+        raise invalid("stream configuration for create can not be sealed")
+    if request.mirror_direct and request.mirror is None:
+        raise invalid("stream has no mirror but does have mirror direct")
+
+
 def checked_create(request: StreamConfigRequest, window_max_ns: int = 0) -> StreamConfig:
     """Return the effective configuration of a new stream. Raises JetStreamError."""
-    if request.sealed and is_stream_name(request.name):
-        raise invalid("stream configuration for create can not be sealed")
-    if request.mirror_direct and request.mirror is None and is_stream_name(request.name):
-        raise invalid("stream has no mirror but does have mirror direct")
     config = checked(request, window_max_ns, pedantic=request.pedantic)
     _check_one_server(config)
     return config

@@ -179,3 +179,47 @@ def test_when_the_tier_for_one_server_goes_streams_stay_and_get_no_consumer() ->
 
     assert consume(tiered, "b")["error"]["err_code"] == 10120
     assert consume(tiered, "a")["error"]["err_code"] == 10120
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({}, 10027),
+        ({"num_replicas": 3}, 10027),
+        ({"max_age": -1}, 10027),
+        ({"sealed": True}, 10052),
+        ({"mirror_direct": True}, 10052),
+    ],
+)
+def test_a_stream_too_many_is_refused_before_its_configuration_is_looked_at(
+    fields: dict[str, Any], code: int
+) -> None:
+    full = world(Bounds(max_streams=2))
+    assert (create(full), create(full, "T")) == (0, 0)
+    full.js.limit(Bounds(max_streams=1))
+
+    assert create(full, "U", **fields) == code
+    assert create(full, "S", **fields) == code
+    assert create(full, "S", max_msgs=5, **fields) == code
+
+
+def test_a_stream_that_is_there_is_not_counted_as_another() -> None:
+    full = world(Bounds(max_streams=1))
+    assert create(full) == 0
+
+    assert (create(full), create(full, max_msgs=5)) == (0, 10058)
+    assert create(full, num_replicas=3) == 10074
+
+
+@pytest.mark.parametrize(
+    ("tier", "replicas", "code"),
+    [("R1", 1, 10058), ("R1", 3, 10120), ("R3", 1, 10120), ("R3", 3, 10074)],
+)
+def test_the_tier_of_what_is_asked_for_is_looked_at_first(
+    tier: str, replicas: int, code: int
+) -> None:
+    one = world(Bounds())
+    assert create(one) == 0
+    one.js.limit(Bounds(tiers=((tier, Bounds()),)))
+
+    assert create(one, max_msgs=5, num_replicas=replicas) == code

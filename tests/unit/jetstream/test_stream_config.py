@@ -9,17 +9,22 @@ import pytest
 from leafnode import limits
 from leafnode.errors import JetStreamError
 from leafnode.jetstream import stream_config
-from leafnode.jetstream.api_types import Placement, StreamConfigRequest, StreamSource
-from leafnode.jetstream.stream_config import checked, checked_create, checked_update
+from leafnode.jetstream.api_types import Placement, StreamConfig, StreamConfigRequest, StreamSource
+from leafnode.jetstream.stream_config import check_request, checked, checked_create, checked_update
 
 DAY_NS = 86_400_000_000_000
 NAME = "stream name is required and can not contain '.', '*', '>', '\\', '/'"
 UPDATE = "stream configuration update can not "
 
 
+def create(request: StreamConfigRequest) -> StreamConfig:
+    check_request(request)
+    return checked_create(request)
+
+
 def refusal(**fields: Any) -> tuple[int, str]:
     with pytest.raises(JetStreamError) as caught:
-        checked_create(StreamConfigRequest(**{"name": "S", **fields}))
+        create(StreamConfigRequest(**{"name": "S", **fields}))
     return caught.value.err_code, caught.value.description
 
 
