@@ -178,8 +178,9 @@ class Ages:
         now_ns = self._stream.context.time.expiry_ns()
         if now_ns is None:
             return
-        due = self._ttls.take_due(now_ns, limits.PURGE_TURN_MSGS)
-        is_more = len(due) == limits.PURGE_TURN_MSGS
+        most = self._turn_msgs()
+        due = self._ttls.take_due(now_ns, most)
+        is_more = len(due) == most
         markers = self._stream.markers
         gone: dict[bytes, int] = {}
         try:
@@ -267,12 +268,18 @@ class Ages:
 
     def _slice(self, first_seq: int, end_seq: int) -> tuple[int, list[int]]:
         """Return the messages from `first_seq` on that one turn removes, and where they end."""
-        found = self._stream.store.live(first_seq, limits.PURGE_TURN_MSGS)
+        most = self._turn_msgs()
+        found = self._stream.store.live(first_seq, most)
         found = [one for one in found if one < end_seq]
-        if len(found) == limits.PURGE_TURN_MSGS and found[-1] < end_seq - 1:
+        if len(found) == most and found[-1] < end_seq - 1:
             self._has_more = True
             return found[-1] + 1, found
         return end_seq, found
+
+    def _turn_msgs(self) -> int:
+        """Return how many go in one turn."""
+        is_marked = self._stream.markers.wanted
+        return limits.MARKED_TURN_MSGS if is_marked else limits.PURGE_TURN_MSGS
 
     def _due_again(self, seqs: Iterable[int], now_ns: int) -> None:
         for seq in seqs:

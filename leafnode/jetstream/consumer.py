@@ -326,16 +326,16 @@ class Consumer:
         return not self.outlet.ready()
 
     def _deliver_run(self, most: int) -> int:
-        """Deliver up to `most` messages in one go, where nothing about them has to be looked at
-        one by one; else one. 0: none can be delivered now.
+        """Deliver up to `most` messages in one go, where none has to be looked at by itself; else
+        one. Return for how many of a turn's it counts; 0: none can be delivered now.
         """
         if self.pending.queued or self.cursor.listed or not self.pace.is_free:
-            return int(self._step())
+            return self._step()
         most = min(most, self.outlet.room())
         if self._tracks:
             most = min(most, self._pending_max() - len(self.pending))
         if most <= 0:
-            return int(self._step())
+            return self._step()
         messages = self.cursor.peek_run(most)
         if not messages:
             return 0
@@ -359,35 +359,35 @@ class Consumer:
             self.stream.acknowledged(self, seqs)
         return count
 
-    def _step(self) -> bool:
-        """Deliver one message, or find that none can be delivered now."""
+    def _step(self) -> int:
+        """Deliver one message, or find that none can be delivered now. Return what it counts."""
         if not self.outlet.ready():
-            return False
+            return 0
         seq = self.pending.next_redelivery()
         if seq is not None:
             return self._redeliver(seq)
         if self.is_full():
-            return False
+            return 0
         msg = self.cursor.peek()
         if msg is None or self.pace.holds(msg):
-            return False
+            return 0
         if not self._hand_over(msg, 1):
-            return True
+            return 1
         self.cursor.take()
         self.pending.deliver(msg.seq, self.context.clock.monotonic_ns(), track=self._tracks)
         if not self._tracks:
             self.stream.acknowledged(self, [msg.seq])
-        return True
+        return 1
 
-    def _redeliver(self, seq: int) -> bool:
-        """Deliver a pending message once more; False when it is still on its way from the store."""
+    def _redeliver(self, seq: int) -> int:
+        """Deliver a pending message once more, or give it up; 0: the store still looks for it."""
         done, msg = self.redelivery.fetch(seq)
         if msg is None or self.pace.holds(msg):
-            return done
+            return limits.GIVE_UP_COST * done
         if self._hand_over(msg, self.pending.deliveries(seq) + 1):
             self.cursor.forget(seq)
             self.pending.redeliver(seq, self.context.clock.monotonic_ns())
-        return True
+        return 1
 
     def _hand_over(self, msg: StoredMsg, deliveries: int) -> bool:
         consumer_seq = self.pending.delivered.consumer_seq + 1

@@ -7,6 +7,7 @@ raises StoreError and may be tried again. Bounded by READ_BATCH_MSGS and PREFETC
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from contextlib import suppress
 from functools import partial
@@ -80,6 +81,13 @@ class Cursor:
         return not filters or matches(filters[0], subject)
 
     # --- new messages
+
+    def is_listed(self, seq: int) -> bool:
+        """Say whether this one is of those to read first. They ascend, and may be many."""
+        listed = self.listed
+        if not listed or not listed[0] <= seq <= listed[-1]:
+            return False
+        return listed[bisect_left(listed, seq)] == seq
 
     @property
     def exhausted(self) -> bool:

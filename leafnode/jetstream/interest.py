@@ -52,7 +52,7 @@ def _is_needed(stream: Stream, consumers: Sequence[Consumer], seq: int) -> bool:
             seq <= pending.delivered.stream_seq
             and seq not in pending
             and seq not in pending.given_up
-            and seq not in consumer.cursor.listed
+            and not consumer.cursor.is_listed(seq)
         ):
             continue
         if not consumer.config.filters:

@@ -66,7 +66,8 @@ class Redelivery:
     def _give_up_spent(self, consumer: Consumer) -> None:
         if consumer.closed:
             return
-        for _ in range(min(len(self._spent), limits.DELIVER_TURN_MSGS)):
+        turn = limits.DELIVER_TURN_MSGS // limits.GIVE_UP_COST
+        for _ in range(min(len(self._spent), turn)):
             seq = self._spent.popleft()
             if seq in consumer.pending:
                 self._give_up(seq)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
@@ -366,3 +367,28 @@ def test_what_is_out_at_a_consumer_whose_filter_is_another_now_is_not_needed_the
     world.publish(message.reply.decode(), b"+ACK")
 
     assert world.state()["messages"] == 0
+
+
+class Sorted(deque[int]):
+    """It may be long, and is not gone through for each message."""
+
+    def __contains__(self, seq: object) -> bool:
+        raise AssertionError("gone through")
+
+
+def test_what_is_read_first_is_not_gone_through_for_each_message() -> None:
+    last = world(A={})
+    for subject in ("s.a", "s.b", "s.a", "s.c", "s.b"):
+        last.publish(subject, b"x")
+    config = {"deliver_policy": "last_per_subject", "filter_subject": "s.>"}
+    last.create_consumer(name="L", **config)
+    last.fetch({"batch": 1, "expires": 1}, name="L")
+    cursor = last.js.streams["S"].consumers["L"].cursor
+    assert list(cursor.listed) == [4, 5]
+    cursor.listed = Sorted(cursor.listed)
+
+    last.api("CONSUMER.DELETE.S.A")
+    settle(last)
+
+    assert [seq for seq in range(1, 8) if cursor.is_listed(seq)] == [4, 5]
+    assert kept(last) == 3

@@ -106,13 +106,22 @@ def test_a_purge_and_a_deletion_leave_none() -> None:
 
 
 def test_many_that_age_at_once_are_looked_at_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 2)
+    monkeypatch.setattr(limits, "MARKED_TURN_MSGS", 2)
     aging = world()
     for number in range(5):
         aging.publish(f"s.{number}", b"x")
+    store = aging.js.streams["S"].store
+    seen: list[int] = []
+    call_later = aging.clock.call_later
+    monkeypatch.setattr(
+        aging.clock,
+        "call_later",
+        lambda delay_ns, then: (seen.append(store.last_seq()), call_later(delay_ns, then))[1],
+    )
 
     aging.clock.advance(62 * NS_PER_S)
 
+    assert {7, 9} <= set(seen)
     assert aging.state()["num_subjects"] == 5
     assert aging.state()["first_seq"] == 6
 

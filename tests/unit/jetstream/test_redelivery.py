@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from leafnode import limits
 from tests.unit.jetstream.world import World
-
-if TYPE_CHECKING:
-    import pytest
 
 S = 1_000_000_000
 ADVISORY = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.S.C"
@@ -104,20 +103,26 @@ def test_what_was_given_up_is_kept_for_whoever_looks_though_others_are_done_with
     assert world.api("STREAM.INFO.S")["state"]["messages"] == 1
 
 
-def test_many_are_given_up_in_several_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    once = world_with(10, max_deliver=1)
-    once.fetch({"batch": 10, "no_wait": True})
-    monkeypatch.setattr(limits, "DELIVER_TURN_MSGS", 4)
-    told = once.listen(ADVISORY)
+@pytest.mark.parametrize("max_deliver", [1, 2])
+def test_many_are_given_up_in_several_turns(
+    max_deliver: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two in a turn of eight: each counts for four, as it has an advisory."""
+    often = world_with(10, max_deliver=max_deliver)
+    heard = often.fetch({"batch": 10 * max_deliver + 1, "expires": 10 * S})
+    often.clock.advance((max_deliver - 1) * (S + 1))
+    assert len(heard) == 10 * max_deliver
+    monkeypatch.setattr(limits, "DELIVER_TURN_MSGS", 8)
+    told = often.listen(ADVISORY)
     seen: list[int] = []
-    call_later = once.clock.call_later
+    call_later = often.clock.call_later
     monkeypatch.setattr(
-        once.clock,
+        often.clock,
         "call_later",
         lambda delay_ns, callback: (seen.append(len(told)), call_later(delay_ns, callback))[1],
     )
 
-    once.clock.advance(S)
+    often.clock.advance(2 * S)
 
-    assert {4, 8} <= set(seen)
+    assert {2, 4, 6, 8} <= set(seen)
     assert len(told) == 10
