@@ -7,6 +7,7 @@ the stream's store; not who asked. Truth: nats-server 2.15.1 server/stream.go (p
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -15,8 +16,10 @@ from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt, StoreError
 from leafnode.jetstream import notes
 from leafnode.jetstream.thinning import Thinning
+from leafnode.protocol.subject import matches
 
 _HELD_A_QUESTION: Final = 64  # subjects and sequences in a count cost as much as a removed message
+_FEW_SUBJECTS: Final = 16  # that are looked at one after the other
 PURGE: Final = notes.PREFIX + "purge."
 ALL: Final = b">"
 _VERSION: Final = 1
@@ -29,12 +32,23 @@ if TYPE_CHECKING:
     from leafnode.store.api import SubjectState
 
 
+class _Others:
+    """The subjects that a pattern does not stand for."""
+
+    def __init__(self, pattern: bytes) -> None:
+        self._pattern = pattern
+
+    def __contains__(self, name: object) -> bool:
+        return not (isinstance(name, bytes) and matches(self._pattern, name))
+
+
 class Purge:
     """Removes what matches `pattern` before `below_seq` (0: all), sparing the newest `keep`."""
 
     __slots__ = (
         *("_below_seq", "_done", "_end_seq", "_finding", "_follow", "_kept", "_last_seq", "_left"),
-        *("_newest", "_pattern", "_removed", "_round", "_stream", "_thinning", "name"),
+        *("_newest", "_next_seq", "_pattern", "_removed", "_round", "_stream", "_thinning"),
+        "name",
     )
 
     def __init__(
@@ -65,6 +79,7 @@ class Purge:
         self._thinning = Thinning()
         self._finding: Iterator[None] = iter(())  # what it removes is looked for
         self._below_seq = 0
+        self._next_seq = 0  # to be looked at; 0: subjects are looked at, not messages
         self._removed = 0
         self._kept = 0  # of these so many, on disk
         # Where the stream began and ended with the last slice: later removals may yet be undone.
@@ -209,14 +224,34 @@ class Purge:
                 budget = limits.PURGE_TURN_MSGS
         self._below_seq = low
         if patterns:
-            self._thinning.begin(store.names(*patterns))
+            names = store.names(*patterns)
+            few = list(islice(names, _FEW_SUBJECTS + 1))
+            is_walk = len(few) > _FEW_SUBJECTS and self._stream.config.storage == "file"
+            self._next_seq = max(1, store.first_seq()) if is_walk else 0
+            self._thinning.begin(() if is_walk else chain(few, names))
 
     def _remove_slice(self) -> bool:
         store = self._stream.store
         if self._pattern == ALL:
             self._thinning.removed = store.remove_below(store.front_end(self._below_seq))
             return store.first_seq() >= self._below_seq
+        if self._next_seq:
+            return self._walk()
         return bool(self._thinning.take(store, self._excess, limits.PURGE_TURN_MSGS))
+
+    def _walk(self) -> bool:
+        """Of many subjects remove what matches in the order of sequences: each part of the stream
+        is read once.
+        """
+        store = self._stream.store
+        found, next_seq = store.surplus(self._next_seq, 0, _Others(self._pattern))
+        seqs = [seq for seq in found if seq < self._below_seq]
+        if seqs:
+            last = store.subject_of(seqs[-1]) or b""
+            self._thinning.removed, self._thinning.taken = store.remove(seqs), seqs
+            self._thinning.newest = seqs[-1], last
+        self._next_seq = next_seq
+        return next_seq >= self._below_seq
 
     def _excess(self, state: SubjectState) -> int:
         return state.msgs if state.first_seq < self._below_seq else 0

@@ -9,6 +9,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt
+from leafnode.jetstream import purge
 from tests.unit.jetstream.world import World
 
 
@@ -37,9 +38,17 @@ def filled() -> World:
         ({"filter": "zz"}, 0, 1, 10),
     ],
 )
+@pytest.mark.parametrize("few", [0, 16])
 def test_each_form_removes_what_it_says(
-    body: object, purged: int, first_seq: int, last_seq: int
+    monkeypatch: pytest.MonkeyPatch,
+    body: object,
+    purged: int,
+    first_seq: int,
+    last_seq: int,
+    *,
+    few: int,
 ) -> None:
+    monkeypatch.setattr(purge, "_FEW_SUBJECTS", few)
     world = filled()
 
     assert world.api("STREAM.PURGE.S", body)["purged"] == purged
@@ -175,6 +184,26 @@ def test_the_newest_that_are_kept_are_looked_for_in_turns_and_later_ones_do_not_
 
     assert json.loads(answers[0].payload)["purged"] == 7
     assert (world.state()["messages"], world.state()["first_seq"]) == (4, 8)
+
+
+def test_of_many_subjects_the_stream_is_walked_through_in_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(purge, "_FEW_SUBJECTS", 0)
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 4)
+    world = filled()
+    store = world.js.streams["S"].store
+
+    answers = world.request("$JS.API.STREAM.PURGE.S", b'{"filter":"s.a","seq":8}')
+    left = [store.state().msgs]
+    world.publish("s.a", b"later")
+    while not answers:
+        world.clock.turn()
+        left.append(store.state().msgs)
+
+    assert left[:2] == [8, 7]
+    assert json.loads(answers[0].payload)["purged"] == 4
+    assert store.live(1, 99) == [2, 4, 6, 8, 9, 10, 11]
 
 
 def test_what_cannot_be_looked_for_just_now_is_looked_for_once_more(
