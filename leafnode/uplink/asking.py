@@ -177,9 +177,8 @@ class Asking:
 
     def keep(self, *, ends: bool = False) -> None:
         """Keep how far this run is: once, at its end, and where others may hide what is its own."""
-        has_kept = self._reached() is not None
+        has_kept, now_ns = self._reached() is not None, self._clock.monotonic_ns()
         is_due = ends or self._sees_others or not has_kept
-        now_ns = self._clock.monotonic_ns()
         is_soon = has_kept and now_ns - self._kept_ns < limits.UPLINK_LEDGER_WRITE_NS
         if self._origin is None or not self._is_grounded or not is_due or (is_soon and not ends):
             return
@@ -362,7 +361,7 @@ class Asking:
             self.failed(f"the local stream does not say what it has: {refuted}")
             return
         resume.refute(refuted)
-        is_new = self._ways.is_fresh and not self._flight.has_sent  # nothing of it can be there
+        is_new = self._ways.is_fresh and not self._flight.has_sent and not resume.is_seen
         stretch = None if is_new else resume.stretch()
         if stretch is not None and not (self._options.newest_first and resume.refuted):
             self._part(resume, stretch)
@@ -455,8 +454,9 @@ class Asking:
     def _go_on(self, resume: Resume, position: Position) -> None:
         self._is_grounded = True
         end = max(position.hub_seq, position.seen)
-        if self._origin is not None and position.last == 0 < end and not resume.unverified:
-            # Others may hide what is sent from now on: all of it will be behind what is there.
+        has_some = position.last or position.above or len(position.stored)
+        if self._origin is not None and not has_some and end and not resume.unverified:
+            # Others may hide what is sent from now on: it will be behind what is there.
             self._store.reached(Reached(self._origin.identity, 0, end))
         protection, problem = Protection.ASKED, ""
         if self.doubt:

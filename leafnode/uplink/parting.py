@@ -132,10 +132,10 @@ class Parting:
         if verdict is Verdict.HERE:
             self._cut(0, found.hub_seq)
             self.newest, self._left = found, self._most
-        elif self.is_early(found):
-            pass  # of a copy that was here before this one: what is here may be behind it
         elif verdict is Verdict.FOREIGN:
-            self._cut(found.hub_seq, self._gaps[-1][1] if self._gaps else 0)
+            # An early one is of a copy that was here before this one: ours may be behind it.
+            if not self.is_early(found):
+                self._cut(found.hub_seq, self._gaps[-1][1] if self._gaps else 0)
             self.foreign, self._left = found, self._most
         self._ask_next()
 
@@ -153,7 +153,9 @@ class Parting:
             self._end(is_whole=False)
         else:
             self._left -= 1
-            gaps = [gap for gap in self._gaps if gap[0] > self._early] or self._gaps
+            gaps = [gap for gap in self._gaps if gap[0] > self._early]
+            if not gaps:  # there is nothing behind what is early, or a clock is wrong
+                gaps, self._since_ns, self._early = self._gaps, 0, 0
             # In turn: the widest may be of others alone, and so may the last.
             is_last = self._left % 2
             start, end = gaps[-1] if is_last else max(gaps, key=lambda gap: gap[1] - gap[0])

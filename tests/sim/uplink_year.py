@@ -251,7 +251,9 @@ class Gateway:
         local, archive = self.site.local[name], self.archives.pop(name, None)
         if archive is None:
             self.archived[name] = self.ways
-            self.archives[name] = local.archive(has_consumers=self.rng.random() < 0.5)
+            # Without them, behind a copy that came back before, all of it may go up again.
+            has_consumers = self.rng.random() < 0.5 or self.may_double[name] > 0
+            self.archives[name] = local.archive(has_consumers=has_consumers)
         elif local.is_as(archive) or not self.is_newest_first(name):
             self.year.returns += 1
             self.copy.clear()

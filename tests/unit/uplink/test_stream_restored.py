@@ -500,3 +500,51 @@ def test_what_an_older_copy_sent_does_not_hide_what_the_hub_has_of_a_later_one(
 
     assert missing_or_doubled(world, *numbers(1, 210), *old, *new) == []
     assert "a copy of the store was restored" in world.status.last_error
+
+
+def test_a_copy_of_before_the_name_was_kept_is_compared_all_the_same() -> None:
+    world = world_with()
+    world.link_down()
+    world.local.make_anew(format_time(world.clock.wall_ns()))
+    world.clock.advance(10 * NS_PER_S)
+    world.store(*numbers(11, 110))
+    world.clock.advance(NS_PER_S)
+    image, side = world.local.archive(), list(world.local.side["KV_LEAFNODE_UPLINK"].messages)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+    world.store(b"a", b"b")
+    world.clock.advance(OUTAGE_NS)
+
+    world.uplink.stop()
+    world.local.restore(image)
+    world.local.side["KV_LEAFNODE_UPLINK"].messages[:] = side
+    world.restart()
+    world.store(b"new")
+    world.clock.advance(60 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 110), b"a", b"b", b"new") == []
+
+
+def test_newest_first_what_is_kept_of_a_backlog_is_not_forgotten_behind_others() -> None:
+    world = World(replace(OPTIONS, newest_first=True, window_msgs=16))
+    world.start()
+    world.link_down()
+    world.store(*numbers(1, 300))
+    world.clock.advance(NS_PER_S)
+    world.link_up()
+    world.clock.advance(NS_PER_S // 10)
+    world.link_down()
+    assert 0 < len(world.hub.payloads()) < 300
+    world.hub.publish(b"edge.ev.a", b"other")
+    for _ in range(2):
+        world.hub.loses_acks = True
+        world.restart()
+        world.clock.advance(OUTAGE_NS)
+        world.link_up()
+        world.clock.advance(5 * NS_PER_S)
+        world.link_down()
+    world.hub.loses_acks = False
+    world.link_up()
+    world.clock.advance(120 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 300)) == []
