@@ -155,7 +155,7 @@ class Remote:
         status = self.status
         status.state = RemoteState.CONNECTED
         status.hub_name, status.hub_domain = info.server_name, info.domain
-        status.remote_account = info.remote_account
+        status.remote_account = self.account.name_at_hub = info.remote_account
         status.connected_since_ns = self._environment.clock.wall_ns()
         status.connects += 1
         self._logged_error = ""

@@ -86,6 +86,7 @@ class Account:
         self.name = self.title = name  # `title` is for people: where it has one, its tag too
         self.on_fault = on_fault or _raise
         self.sublist = Sublist(outbox)
+        self.name_at_hub = ""  # of the account that its link to a hub belongs to there
         self.traffic = Traffic()
         self.backlog = Backlog(outbox)
         self.system = Peer(0, Kind.SYSTEM, outbox)

@@ -23,6 +23,7 @@ from leafnode.routing.groups import pick, receivers
 from leafnode.routing.match import Group
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import is_listed, may_deliver, may_show
+from leafnode.routing.request_header import renamed
 from leafnode.routing.route import call, count_out
 from leafnode.routing.subscription import Delivery
 from leafnode.routing.trie import PAUSE_NODES
@@ -92,7 +93,10 @@ class Handout:
 
     def to_link(self, sub: Subscription, queues: list[bytes]) -> None:
         """Nobody else is found: send it to a leaf link."""
-        send_to_leaf(self._account, sub, self._received(), queues)
+        message, requesting = self._received(), self._origin.account
+        if message.passed and requesting is not None:
+            message = renamed(message, requesting)
+        send_to_leaf(self._account, sub, message, queues)
         self.received += 1
 
     def _received(self) -> Message:

@@ -8,14 +8,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
 from leafnode.protocol import header
 from leafnode.protocol.client_info import encode
 from leafnode.routing.tracing import without_trace
 
 if TYPE_CHECKING:
     from leafnode.protocol.client_info import ClientInfo
+    from leafnode.routing.account import Account
+    from leafnode.routing.route import Message
 
 REQUEST_INFO: Final = b"Nats-Request-Info"
+
+
+def renamed(message: Message, requesting: Account) -> Message:
+    """Return a request to a service as it leaves over a leaf link: who asks is named as a hub knows
+    the account, which may have another one of the same name (nats-server
+    checkLeafClientInfoHeader).
+    """
+    info, name = message.passed[-1].info, requesting.name_at_hub
+    if not (name and message.reply) or info is None or info.acc in {name, ""}:
+        return message
+    told = encode(msgspec.structs.replace(info, acc=name))
+    block = header.replaced(message.body[: message.header_size], REQUEST_INFO, told)
+    body = block + message.body[message.header_size :]
+    return message._replace(header_size=len(block), body=body, sizes=b"")
 
 
 class RequestHeader(NamedTuple):
