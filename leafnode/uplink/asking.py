@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode import limits
+from leafnode.go_time import parse_time
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import EVERYTHING, ConsumerInfo, Failure, StreamInfo
 from leafnode.uplink.claims import Claims
@@ -177,10 +178,12 @@ class Asking:
 
     def keep(self, *, ends: bool = False) -> None:
         """Keep how far this run is: once, at its end, and where others may hide what is its own."""
-        has_kept, now_ns = self._reached() is not None, self._clock.monotonic_ns()
-        is_due = ends or self._sees_others or not has_kept
+        if self._origin is None or not self._is_grounded:
+            return
+        has_kept = self._ways.reached_of(self._origin) is not None
+        now_ns = self._clock.monotonic_ns()
         is_soon = has_kept and now_ns - self._kept_ns < limits.UPLINK_LEDGER_WRITE_NS
-        if self._origin is None or not self._is_grounded or not is_due or (is_soon and not ends):
+        if not ends and (is_soon or (has_kept and not self._sees_others)):
             return
         self._kept_ns = now_ns
         said, latest = self._flight.window.said(), self._flight.latest
@@ -188,13 +191,6 @@ class Asking:
             newest = said.top or Place(latest.seq, latest.mark)
             place = (said.floor, said.hub_seq, said.ranges.decode(), *newest)
             self._store.reached(Reached(self._origin.identity, *place))
-
-    def _reached(self) -> Reached | None:
-        """Return how far it is kept that a run of this very stream was."""
-        origin, reached = self._origin, self._ways.reached
-        if origin is None or reached is None or reached.identity != origin.identity:
-            return None
-        return reached
 
     def acked(self) -> None:
         """The hub acknowledged something: the first time it is asked under which subject."""
@@ -268,7 +264,7 @@ class Asking:
             most = limits.UPLINK_QUESTIONS_MAX
             self._blind(f"there are more than {most} subjects to ask for", is_ailment=True)
             return
-        reached, groups = self._reached(), [(one,) for one in upstream]
+        reached, groups = self._ways.reached_of(self._origin), [(one,) for one in upstream]
         if self._is_grounded:
             # What this run was told still holds, whatever others have put over it meanwhile.
             self._ask_with(groups, window.said())
@@ -296,9 +292,9 @@ class Asking:
 
     def _ask_with(self, groups: list[tuple[str]], kept: InFlight | None) -> None:
         assert self._origin is not None, "it has begun"
-        acked, doubtful = self._lag.acked_seq, len(self._flight.window)
-        is_restored = self._local.stream.is_restored
-        resume = Resume(groups, acked, doubtful=doubtful, kept=kept, is_restored=is_restored)
+        doubtful = len(self._flight.window)
+        acked = max(self._lag.acked_seq, self._local.stream.state.first_seq - 1)  # or gone
+        resume = Resume(groups, acked, doubtful=doubtful, kept=kept)
         self._interview.begin(resume, self._origin, self._answered)
 
     def _heard_trouble(self, failure: Failure) -> None:
@@ -360,7 +356,7 @@ class Asking:
         if isinstance(refuted, Failure):
             self.failed(f"the local stream does not say what it has: {refuted}")
             return
-        resume.refute(refuted)
+        resume.refute(refuted | self._ways.refuted_of(self._origin))
         is_new = self._ways.is_fresh and not self._flight.has_sent and not resume.is_seen
         stretch = None if is_new else resume.stretch()
         if stretch is not None and not (self._options.newest_first and resume.refuted):
@@ -390,7 +386,8 @@ class Asking:
         """A copy was restored, or others hide what is ours: find out what the hub has of that."""
         assert self._origin is not None, "it has begun"
         origin, window = self._origin, self._flight.window
-        waits_ns = min((entry.stored_ns for entry in window), default=0)
+        first_ns = parse_time(self._local.stream.state.first_ts) or 0
+        waits_ns = min((entry.stored_ns for entry in window), default=first_ns)
         since_ns = waits_ns - limits.UPLINK_CLOCKS_APART_NS
         # Newest first nothing goes without it.
         patience = limits.UPLINK_PARTING_TIMES if self._options.newest_first else 1
@@ -439,6 +436,8 @@ class Asking:
             "copy of the store was restored, or another server has this name"
         )
         if self._options.newest_first:
+            if resume.foreign is not None and self._origin is not None:
+                self._store.refuted(self._origin, resume.foreign)
             self._blind(problem, is_ailment=True)
             return
         self._is_grounded, self._clean_run = True, ""

@@ -66,8 +66,17 @@ class History:
                 judged(Verdict.UNKNOWN)
             else:
                 # What is gone here was sent before what waits; or it is of another copy.
-                is_past = parting.is_early(found) or not len(window)
-                self._judge(Place(found.seq, found.mark), local, window, judged, is_past=is_past)
+                is_past = parting.is_early(found)
+                top = None if found.in_flight is None else found.in_flight.top
+
+                def then(verdict: Verdict | Failure) -> None:
+                    """Newest first it says more to be stored, which has to be here as well."""
+                    if verdict is Verdict.HERE and top is not None:
+                        self._judge(top, local, window, judged, is_past=is_past)
+                    else:
+                        judged(verdict)
+
+                self._judge(Place(found.seq, found.mark), local, window, then, is_past=is_past)
 
         def judged(verdict: Verdict | Failure) -> None:
             if number != self._round:

@@ -84,18 +84,15 @@ class Resume:
         known: Known | None = None,
         doubtful: int = 0,
         kept: InFlight | None = None,
-        is_restored: bool = False,
     ) -> None:
         """`groups`: what is asked for; those of one group are names for the same messages.
 
         `doubtful`: how many messages may be there or not. `kept`: what a former run knew, as a
-        message says it that goes behind others. `is_restored`: the stream came out of an archive,
-        so another one may have had its name since.
+        message says it that goes behind others.
         """
         self._acked = acked
         self._known = known
         self._doubtful = doubtful
-        self._is_restored = is_restored
         self._kept = kept if kept is not None and kept.hub_seq else None
         self._groups = [tuple(group) for group in groups]
         self.subjects = list(dict.fromkeys(one for group in self._groups for one in group))
@@ -246,19 +243,26 @@ class Resume:
             return None
         base = self._base()
         start = 0 if base is None else base.hub_seq
+        newest = self._newest()
         if self.foreign is not None:
             return start, self.foreign.hub_seq
-        # What former streams of this name sent is before all of ours, but where an older one of
-        # them came back.
-        is_older = self._is_restored or base is not None
-        is_hidden = self.strangers or (self._formers and is_older)
+        if newest is not None and (newest.seq or 0) < self._acked:
+            return 0, newest.hub_seq  # an older copy may have sent it
+        # A former stream of this name may have sent later than this one: an older came back.
+        is_hidden = self.strangers or self._formers
         if not is_hidden or (base is not None and not self.unverified):
             return None
         return start, max(self._end, *(one.hub_seq for one in self._last.values())) + 1
 
     def part(self, parting: Parting) -> None:
         """Take the newest of the hub's that is here, too. What was in flight with it is asked."""
-        self.is_parted, self._common = True, parting.newest
+        self.is_parted = True
+        newest, found = self._newest(), parting.newest
+        if self.foreign is None and newest is not None and (newest.seq or 0) < self._acked:
+            if found is None or (found.seq or 0) <= self._acked:
+                return  # the hub has less than was acknowledged here
+            self.refuted, self.foreign, self._kept = newest.seq or 0, newest, None
+        self._common = found
         self.unverified, self._is_to_end = not parting.is_whole, self.foreign is None
         self._has_nothing = parting.is_whole and not parting.sees_ours
         if parting.foreign is not None and parting.foreign.seq and not self.refuted:

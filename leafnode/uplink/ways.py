@@ -15,6 +15,7 @@ from leafnode import limits
 from leafnode.errors import TransformError
 from leafnode.nuid import hash8
 from leafnode.protocol import subject as subjects
+from leafnode.uplink.onward import Place
 from leafnode.uplink.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from leafnode.config.options import UplinkStream
     from leafnode.uplink.answers import StreamInfo
+    from leafnode.uplink.onward import Origin
 
 
 _NAME_MAX: Final = 8
@@ -81,6 +83,7 @@ class Record(msgspec.Struct):
     ways: list[Way] = []
     renamings: list[Renaming] = []
     reached: Reached | None = None
+    refuted: Reached | None = None  # one at the hub that was seen to be another history's
     identity: Identity = Identity()
 
 
@@ -95,6 +98,7 @@ class Ways:
         self._former: list[tuple[Way, Upstream]] = []
         self._renamings: list[Renaming] = []
         self.reached: Reached | None = None
+        self.refuted: Reached | None = None
         self._identity = Identity()
         self.is_fresh = False  # nothing was ever sent of the stream, by what was kept
 
@@ -111,7 +115,7 @@ class Ways:
             if way != self._way and upstream is not None:
                 self._former.append((way, upstream))
         self._former = self._former[1 - limits.UPLINK_WAYS_MAX :]
-        self.reached = record.reached
+        self.reached, self.refuted = record.reached, record.refuted
         renamings = [one for one in record.renamings if one.is_sound()]
         self._renamings = renamings[-limits.UPLINK_RENAMINGS_MAX :]
         return is_new
@@ -129,6 +133,17 @@ class Ways:
         self.is_fresh = is_new and not stream.is_restored
         self._identity = Identity(stream.created, name)
         return name, self._identity != known
+
+    def reached_of(self, origin: Origin) -> Reached | None:
+        """Return how far it is kept that a run of this very stream was."""
+        is_ours = self.reached is not None and self.reached.identity == origin.identity
+        return self.reached if is_ours else None
+
+    def refuted_of(self, origin: Origin | None) -> set[Place]:
+        """Return what was seen not to be of this history, though its message may be gone by now."""
+        found = self.refuted
+        is_ours = found is not None and origin is not None and found.identity == origin.identity
+        return {Place(found.seq, found.mark)} if is_ours and found is not None else set()
 
     def learn(self, sent: str, seen: str) -> bool:
         """Take how the hub renamed a subject; False: what it does is not to be told from that."""
@@ -149,6 +164,7 @@ class Ways:
             ways=[*ways, self._way],
             renamings=self._renamings,
             reached=self.reached,
+            refuted=self.refuted,
             identity=self._identity,
         )
 

@@ -14,14 +14,16 @@ from leafnode import limits
 from leafnode.uplink import answers, ways
 from leafnode.uplink.answers import Failure
 from leafnode.uplink.bucket import BUCKET, BUCKET_CONFIG, BUCKET_STREAM
+from leafnode.uplink.ways import Reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.clock import Clock
-    from leafnode.uplink.answers import StreamInfo
+    from leafnode.uplink.answers import HubMessage, StreamInfo
     from leafnode.uplink.mailbox import Mailbox
-    from leafnode.uplink.ways import Reached, Ways
+    from leafnode.uplink.onward import Origin
+    from leafnode.uplink.ways import Ways
 
 _SILENCE = Failure(0, "no answer")
 
@@ -114,6 +116,14 @@ class WaysStore:
         self._ways.reached = reached
         if self._is_kept:  # else it is kept with the rest, before the first message goes
             self._put(lambda _body: None)
+
+    def refuted(self, origin: Origin, message: HubMessage) -> None:
+        """Keep which message of the hub's is not of the stream's history."""
+        found = Reached(origin.identity, seq=message.seq or 0, mark=message.mark)
+        if found != self._ways.refuted:
+            self._ways.refuted = found
+            if not self._is_keeping:
+                self.keep(lambda: None)  # no message goes before which it would be kept
 
     def _put(self, then: Callable[[bytes | None], None]) -> None:
         value = ways.encode(self._ways.record())

@@ -1,0 +1,226 @@
+"""Copies and archives of other histories: what one of them stored is not taken for another's.
+
+Each is what a reader proved. Truth: docs/uplink.md, "A copy that was restored".
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from leafnode.clock import NS_PER_S
+from leafnode.go_time import format_time
+from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
+from tests.unit.uplink.test_stream_restored import missing_or_doubled, restore, world_with
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("has_consumers", [False, True])
+@pytest.mark.parametrize(("there", "others"), [(20, 0), (150, 0), (150, 1), (150, 30)])
+def test_newest_first_what_comes_after_an_archive_is_not_taken_for_what_went_after_it(
+    there: int, others: int, has_consumers: bool, restarts: bool
+) -> None:
+    """The last that went up is in the archive; most of what it says to be stored is not."""
+    world = World(replace(OPTIONS, newest_first=True))
+    world.start()
+    world.store(*numbers(1, 10))
+    world.clock.advance(5 * NS_PER_S)
+    world.link_down()
+    world.store(*numbers(11, there))
+    world.clock.advance(NS_PER_S)
+    archive = world.local.archive(has_consumers=has_consumers)
+    world.store(*numbers(there + 1, 210))
+    world.clock.advance(NS_PER_S)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+    assert missing_or_doubled(world, *numbers(1, 210)) == []
+    for _ in range(others):
+        world.hub.publish(b"edge.ev.a", b"other")
+    world.clock.advance(OUTAGE_NS)
+
+    restore(world, archive)
+    if restarts:
+        world.restart()
+    new = [b"new %d" % number for number in range(100)]
+    world.store(*new)
+    world.clock.advance(300 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 210)) == []
+    if others and not restarts:  # what was kept shows where the search begins
+        assert missing_or_doubled(world, *new) == []
+    else:  # nothing is sent, and that is said
+        assert world.status.lag_messages >= 100
+        assert "a copy of the store was restored" in world.status.last_error
+
+
+@pytest.mark.parametrize("is_hidden", [False, True])
+def test_what_was_kept_of_another_history_is_forgotten(is_hidden: bool) -> None:
+    world = World(replace(OPTIONS, window_msgs=256))
+    world.start()
+    world.store(*numbers(1, 10))
+    world.clock.advance(5 * NS_PER_S)
+    archive = world.local.archive()
+    world.store(*numbers(11, 51))
+    world.clock.advance(5 * NS_PER_S)
+    world.restart()
+    world.clock.advance(70 * NS_PER_S)
+    if is_hidden:
+        world.hub.publish(b"edge.ev.a", b"other")
+    world.clock.advance(OUTAGE_NS)
+    restore(world, archive)
+    world.clock.advance(5 * NS_PER_S)
+    new = [b"new %d" % number for number in range(60)]
+    world.hub.loses += new
+    world.store(*new)
+    world.clock.advance(NS_PER_S // 2)
+    world.link_down()
+    world.local.delete(51)
+    world.local.denies_streams = True  # it dies without a last word
+    world.restart()
+    world.local.denies_streams = False
+    world.clock.advance(10 * NS_PER_S)
+    world.hub.loses.clear()
+    world.link_up()
+    world.clock.advance(300 * NS_PER_S)
+
+    assert missing_or_doubled(world, *new[:40], *new[41:]) == []
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("has_consumers", [False, True])
+@pytest.mark.parametrize("is_work_queue", [False, True])
+def test_what_an_older_copy_sent_does_not_hide_what_the_hub_has_of_a_later_one(
+    is_work_queue: bool, has_consumers: bool, restarts: bool
+) -> None:
+    world = world_with()
+    world.local.is_work_queue = is_work_queue
+    older = world.local.archive(has_consumers=has_consumers)
+    world.store(*numbers(11, 100))
+    world.clock.advance(60 * NS_PER_S)
+    world.link_down()
+    world.store(*numbers(101, 210))
+    world.clock.advance(NS_PER_S)
+    later = world.local.archive(has_consumers=has_consumers)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S + OUTAGE_NS)
+    restore(world, older)
+    world.clock.advance(5 * NS_PER_S)
+    old = [b"old %d" % number for number in range(10)]
+    world.store(*old)
+    world.clock.advance(60 * NS_PER_S + OUTAGE_NS)
+
+    restore(world, later)
+    if restarts:
+        world.restart()
+    new = [b"new %d" % number for number in range(20)]
+    world.store(*new)
+    world.clock.advance(300 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 210), *old, *new) == []
+    assert "a copy of the store was restored" in world.status.last_error
+
+
+def test_a_copy_of_before_the_name_was_kept_is_compared_all_the_same() -> None:
+    world = world_with()
+    world.link_down()
+    world.local.make_anew(format_time(world.clock.wall_ns()))
+    world.clock.advance(10 * NS_PER_S)
+    world.store(*numbers(11, 110))
+    world.clock.advance(NS_PER_S)
+    image, side = world.local.archive(), list(world.local.side["KV_LEAFNODE_UPLINK"].messages)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+    world.store(b"a", b"b")
+    world.clock.advance(OUTAGE_NS)
+
+    world.uplink.stop()
+    world.local.restore(image)
+    world.local.side["KV_LEAFNODE_UPLINK"].messages[:] = side
+    world.restart()
+    world.store(b"new")
+    world.clock.advance(60 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 110), b"a", b"b", b"new") == []
+
+
+def test_newest_first_what_is_kept_of_a_backlog_is_not_forgotten_behind_others() -> None:
+    world = World(replace(OPTIONS, newest_first=True, window_msgs=16))
+    world.start()
+    world.link_down()
+    world.store(*numbers(1, 300))
+    world.clock.advance(NS_PER_S)
+    world.link_up()
+    world.clock.advance(NS_PER_S // 10)
+    world.link_down()
+    assert 0 < len(world.hub.payloads()) < 300
+    world.hub.publish(b"edge.ev.a", b"other")
+    for _ in range(2):
+        world.hub.loses_acks = True
+        world.restart()
+        world.clock.advance(OUTAGE_NS)
+        world.link_up()
+        world.clock.advance(5 * NS_PER_S)
+        world.link_down()
+    world.hub.loses_acks = False
+    world.link_up()
+    world.clock.advance(120 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 300)) == []
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_newest_first_what_was_refuted_stays_so_when_its_message_is_gone(restarts: bool) -> None:
+    world = World(replace(OPTIONS, newest_first=True))
+    world.start()
+    world.store(*numbers(1, 10))
+    world.clock.advance(5 * NS_PER_S)
+    world.link_down()
+    for number in range(11, 21):
+        world.store(b"%d" % number, subject=b"ev.k%d" % number)
+    archive = world.local.archive()
+    for number in range(21, 211):
+        world.store(b"%d" % number, subject=b"ev.k%d" % number)
+    world.clock.advance(NS_PER_S)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S + OUTAGE_NS)
+    restore(world, archive)
+    world.local.max_per_subject = 1
+    world.clock.advance(5 * NS_PER_S)
+    for number in range(21, 320):
+        subject = b"ev.rare%d" % number if 150 <= number < 210 else b"ev.often"
+        world.store(b"new %d" % number, subject=subject)
+        world.clock.advance(NS_PER_S)
+    if restarts:
+        world.restart()
+    world.clock.advance(600 * NS_PER_S)
+
+    assert world.status.lag_messages >= 60
+    assert "a copy of the store was restored" in world.status.last_error
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_an_image_of_before_the_stream_was_made_anew_and_before_anything_was_kept(
+    newest_first: bool,
+) -> None:
+    world = World(replace(OPTIONS, window_msgs=16, newest_first=newest_first))
+    world.hub.down()
+    world.start()
+    world.store(*numbers(1, 200))
+    world.clock.advance(10 * NS_PER_S)
+    image = world.local.archive()
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+    world.local.make_anew(format_time(world.clock.wall_ns()))
+    world.clock.advance(30 * NS_PER_S)
+    world.store(b"a", b"b")
+    world.clock.advance(OUTAGE_NS)
+
+    world.uplink.stop()
+    world.local.restore(image)
+    world.local.side["KV_LEAFNODE_UPLINK"].messages.clear()
+    world.restart()
+    world.store(b"new")
+    world.clock.advance(300 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 200), b"a", b"b", b"new") == []
