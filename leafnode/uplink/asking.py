@@ -11,7 +11,6 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode import limits
-from leafnode.go_time import parse_time
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import EVERYTHING, ConsumerInfo, Failure, StreamInfo
 from leafnode.uplink.claims import Claims
@@ -20,7 +19,6 @@ from leafnode.uplink.interview import SILENCE, Interview
 from leafnode.uplink.knock import Knock
 from leafnode.uplink.local import LocalState, ask_stream
 from leafnode.uplink.onward import InFlight, Place
-from leafnode.uplink.parting import Parting
 from leafnode.uplink.resume import Known, Position, Resume
 from leafnode.uplink.status import Protection
 from leafnode.uplink.ways import Reached
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
 
     from leafnode.uplink.flight import Flight, Parts
     from leafnode.uplink.onward import Origin
+    from leafnode.uplink.parting import Parting
     from leafnode.uplink.resume import Moved
     from leafnode.uplink.ways import Ways
     from leafnode.uplink.ways_store import WaysStore
@@ -99,6 +98,7 @@ class Asking:
         self._history = History(
             self._interview,
             parts.mailbox,
+            parts.clock,
             parts.options.stream,
             is_scattered=parts.options.newest_first,
         )
@@ -385,12 +385,7 @@ class Asking:
     def _part(self, resume: Resume, stretch: tuple[int, int]) -> None:
         """A copy was restored, or others hide what is ours: find out what the hub has of that."""
         assert self._origin is not None, "it has begun"
-        origin, window = self._origin, self._flight.window
-        first_ns = parse_time(self._local.stream.state.first_ts) or 0
-        waits_ns = min((entry.stored_ns for entry in window), default=first_ns)
-        since_ns = waits_ns - limits.UPLINK_CLOCKS_APART_NS
-        # Newest first nothing goes without it.
-        patience = limits.UPLINK_PARTING_TIMES if self._options.newest_first else 1
+        origin, here = self._origin, (self._local, self._flight.window)
 
         def found(parting: Parting | Failure) -> None:
             if isinstance(parting, Failure):
@@ -409,11 +404,9 @@ class Asking:
                 self._look_at(resume)
 
         self.unheard()  # it takes as long as it takes
-        parting = Parting(resume.subjects, stretch, since_ns, patience)
-        if len(resume.subjects) > limits.UPLINK_PARTING_SUBJECTS_MAX:
-            found(parting)
-        else:
-            self._history.begin(parting, origin, (self._local, window), found)
+        if self._options.newest_first:
+            self.troubled("looking for what the hub has behind what others stored")
+        self._history.begin(resume.subjects, stretch, origin, here, found)
 
     def _hub_had(self) -> int:
         """Return up to where the hub had all; what this run set aside or removed is not in it."""

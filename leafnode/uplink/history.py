@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode import limits
+from leafnode.go_time import parse_time
 from leafnode.uplink.answers import Failure, Stored
 from leafnode.uplink.local import ask_message
 from leafnode.uplink.onward import Place
-from leafnode.uplink.parting import Verdict
+from leafnode.uplink.parting import Parting, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from leafnode.clock import Clock
     from leafnode.uplink.interview import Interview
     from leafnode.uplink.local import LocalState
     from leafnode.uplink.mailbox import Mailbox
     from leafnode.uplink.onward import Origin
-    from leafnode.uplink.parting import Parting
     from leafnode.uplink.window import Window
 
 
@@ -29,12 +31,23 @@ class History:
     """One search at a time: `begin`, then `done` is called with what was found, if anything."""
 
     def __init__(
-        self, interview: Interview, mailbox: Mailbox, stream: str, *, is_scattered: bool
+        self,
+        interview: Interview,
+        mailbox: Mailbox,
+        clock: Clock,
+        stream: str,
+        *,
+        is_scattered: bool,
     ) -> None:
-        """`is_scattered`: newest first, what is gone here need not be sent."""
+        """`is_scattered`: newest first, what is gone here need not be sent, and nothing goes
+        without the hub's word: it is looked for longer, and then not again for an hour.
+        """
         self._interview = interview
         self._mailbox = mailbox
         self._stream = stream
+        self._clock = clock
+        self._patience = limits.UPLINK_PARTING_TIMES if is_scattered else 1
+        self._again_ns = 0
         self._gone = Verdict.HERE if is_scattered else Verdict.UNKNOWN
         self._round = 0
 
@@ -43,17 +56,30 @@ class History:
 
     def begin(
         self,
-        parting: Parting,
+        subjects: list[str],
+        stretch: tuple[int, int],
         origin: Origin,
         here: tuple[LocalState, Window],
         done: Callable[[Parting | Failure], None],
     ) -> None:
-        """`here`: the stream and its consumer, and what waits."""
+        """`stretch` of the hub's stream is looked through. `here`: the stream and its consumer, and
+        what waits. Where there is too much to ask for the Parting that `done` gets is not whole.
+        """
         self.cancel()
         number, (local, window) = self._round, here
+        first_ns = parse_time(local.stream.state.first_ts) or 0
+        waits_ns = min((entry.stored_ns for entry in window), default=first_ns)
+        since_ns = waits_ns - limits.UPLINK_CLOCKS_APART_NS
+        parting = Parting(subjects, stretch, since_ns, self._patience)
+        is_too_soon = self._clock.monotonic_ns() < self._again_ns
+        if is_too_soon or len(subjects) > limits.UPLINK_PARTING_SUBJECTS_MAX:
+            done(parting)
+            return
 
         def go_on() -> None:
             if parting.is_over:
+                if self._patience > 1 and not parting.is_whole:
+                    self._again_ns = self._clock.monotonic_ns() + limits.UPLINK_PARTING_AGAIN_NS
                 done(parting)
             else:
                 self._interview.begin(parting, origin, answered)

@@ -15,6 +15,7 @@ from leafnode import limits
 from leafnode.errors import TransformError
 from leafnode.nuid import hash8
 from leafnode.protocol import subject as subjects
+from leafnode.routing.subject_set import SubjectSet
 from leafnode.uplink.onward import Place
 from leafnode.uplink.upstream import Upstream
 
@@ -180,18 +181,13 @@ class Ways:
         extra = list(also)
         for upstream in (self.now, *(one for _, one in self._former)):
             asked = dict.fromkeys(upstream.patterns(patterns))
-            wide = [one for one in asked if not subjects.is_literal(one.encode())]
+            # Under a pattern of everything others may be newer; any other asks for what fits it.
+            wide = SubjectSet(one.encode() for one in asked if one != f"{upstream.prefix}>")
             for subject in (upstream.subject(one) for one in extra):
-                # One that fits a wider pattern than `>` is asked for by that.
-                if not any(_covers(pattern, subject, upstream.prefix) for pattern in wide):
+                if not wide.matches(subject):
                     asked[subject.decode()] = None
             found |= dict.fromkeys(name for one in asked for name in self.names(one))
         return None if len(found) > limits.UPLINK_QUESTIONS_MAX else list(found)
-
-
-def _covers(pattern: str, subject: bytes, prefix: str) -> bool:
-    """Say whether a pattern asks for a subject. One of everything does not: others may be newer."""
-    return pattern != f"{prefix}>" and subjects.matches(pattern.encode(), subject)
 
 
 def _upstream(way: Way) -> Upstream | None:

@@ -172,3 +172,23 @@ def test_of_more_subjects_than_a_bound_it_is_not_found_and_said() -> None:
     assert world.hub.payloads()[-1] == b"new"
     assert world.hub.payloads().count(b"100") == 2
     assert world.status.protection is Protection.PARTLY
+
+
+def test_newest_first_what_is_found_in_no_time_is_not_looked_for_again_for_an_hour(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(limits, "UPLINK_PROBES_MAX", 8)
+    world = World(replace(OPTIONS, newest_first=True))
+    for _ in range(400):
+        world.hub.publish(b"edge.ev.a", b"other")
+    world.start()
+    world.store(b"1")
+    searched = 8 * limits.UPLINK_PARTING_TIMES
+
+    world.clock.advance(10 * 60 * NS_PER_S)
+
+    assert "looking for what the hub has" in caplog.messages[0]
+    assert "others publish under edge." in world.status.last_error
+    assert searched < len(world.hub.questions) < 2 * searched
+    world.clock.advance(3600 * NS_PER_S)
+    assert len(world.hub.questions) > 2 * searched
