@@ -71,6 +71,7 @@ class Boards:
             done=self._resumed,
         )
         self.is_asking = False  # what is stored: its readings wait for the answer
+        self._gave_up = False  # to wait for it
         self._is_open = False
         framing.admits = self._admits
 
@@ -84,6 +85,15 @@ class Boards:
 
     def leave(self) -> None:
         self._devices.leave(self)
+
+    def give_up(self) -> None:
+        """The port ends: what its board keeps is left to it where nobody knows what is stored."""
+        self._gave_up, self.is_asking = self.is_asking, False
+        self._resume.stop()
+
+    def leaves(self, reading: Reading) -> bool:
+        """Say whether a reading is its board's to say again, under the entry that follows."""
+        return self._gave_up and reading.receipt is not None
 
     def end(self) -> None:
         self._resume.stop()

@@ -160,6 +160,7 @@ class PortRunner:
         finally:
             if self._boards is not None:
                 self._boards.leave()
+                self._boards.give_up()
             try:
                 self._awaited.clear()  # it has read already what it has read
                 self._mapper.take_all()
@@ -394,6 +395,8 @@ class PortRunner:
         match event:
             case Reading():
                 if self._boards is not None:
+                    if self._boards.leaves(event):
+                        return
                     self._boards.read(event)
                 self._mapper.offer(event)
             case SlaveAnswer():

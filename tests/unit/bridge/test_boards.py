@@ -560,3 +560,25 @@ def test_a_silent_text_board_whose_name_another_has_is_nobody_when_it_speaks_aga
     run(world, story)
 
     assert world.stream.subjects == [b"s.uno.t", b"s.scale.t"]
+
+
+def test_what_was_read_while_the_stream_is_asked_is_stored_when_the_port_ends() -> None:
+    """But for what the board keeps: nobody knows whether that is stored."""
+    world = World(replace(port("text_link"), stream="S"))
+    asked: list[bytes] = []
+    world.account.subscribe(
+        b"$JS.API.STREAM.MSG.GET.S", lambda delivery: asked.append(delivery.subject)
+    )
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(
+            b"hello node1 77\npt temp 21.5\n" + sealed(b"#1 pt temp 21.6") + b"\npt temp 21.7\n"
+        )
+        await world.turns(40)
+        assert world.stream.payloads == []
+
+    run(world, story)
+
+    assert asked
+    assert world.stream.payloads == [b'{"v":21.5}', b'{"v":21.7}']
