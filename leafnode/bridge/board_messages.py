@@ -254,7 +254,7 @@ class BoardMessages:
         peer = self._peer_of(event.device)
         subs = []
         for prefix, pattern in self._patterns(peer, event.subject):
-            handler = partial(self._delivered, event.sub, len(prefix), answers=event.answers)
+            handler = partial(self._delivered, event.sub, prefix, answers=event.answers)
             sub = Subscription(peer, pattern, sid=b"%d" % event.sub, handler=handler)
             self._account.insert(sub)
             subs.append(sub)
@@ -304,8 +304,10 @@ class BoardMessages:
 
     # What the account has for the board
 
-    def _delivered(self, number: int, at: int, delivery: Delivery, *, answers: bool) -> None:
-        name = delivery.subject[at:].decode()
+    def _delivered(self, number: int, prefix: bytes, delivery: Delivery, *, answers: bool) -> None:
+        if not delivery.subject.startswith(prefix):
+            return  # what a stream holds comes under the subject that it has there
+        name = delivery.subject[len(prefix) :].decode("utf-8", "replace")
         delivery.origin.outbox.work_left -= port_bounds.REQUEST_WORK * len(delivery.messages)
         if not self._judged.takes(delivery.origin):
             return

@@ -159,7 +159,6 @@ class PortRunner:
             await self.life.run()
         finally:
             if self._boards is not None:
-                self._boards.leave()
                 self._boards.give_up()
             try:
                 self._awaited.clear()  # it has read already what it has read
@@ -177,6 +176,7 @@ class PortRunner:
         self._mapper.end()  # its function, and the publisher, go on by themselves until `leave`
         self._publisher.hurry()
         if self._boards is not None:
+            self._boards.leave()
             self._boards.end()
         if self._commands is not None:
             self._commands.end()

@@ -89,6 +89,7 @@ class Function:
         self._out = b""
         self._timer: Timer | None = None
         self._pause_ns = port_bounds.EXEC_RESTART_NS
+        self._is_pumping = False
         self._in_vain = 0  # processes in a row that ended without a word on a frame
         self.takes_all = False  # the port ends: what was read already is taken beyond the bound
         self._wanted = False
@@ -154,12 +155,22 @@ class Function:
 
     def pump(self) -> None:
         """Give the function its next frame, if it waits for one and there is room behind it."""
-        if self._state is not State.READY or self._running is None:
-            return
-        if not self._queue or not self._downstream_has_room():
-            return
-        if self._queue[0].wrong:
-            self._decide(BadReading(self._queue[0].wrong))
+        if self._is_pumping:
+            return  # what was decided made room: the one below goes on
+        self._is_pumping = True
+        try:
+            self._pump()
+        finally:
+            self._is_pumping = False
+
+    def _pump(self) -> None:
+        while self._state is State.READY and self._running is not None:
+            if not self._queue or not self._downstream_has_room():
+                return
+            if not self._queue[0].wrong:
+                break
+            self._settle(BadReading(self._queue[0].wrong))
+        else:
             return
         self._state = State.BUSY
         self._out = pipe.request(self._queue[0].payload)
@@ -251,11 +262,14 @@ class Function:
 
     def _decide(self, outcome: Outcome) -> None:
         """Hand over what became of the oldest reading, then take the next."""
+        self._settle(outcome)
+        self.pump()
+
+    def _settle(self, outcome: Outcome) -> None:
         self._in_vain = 0
         reading = self._queue.popleft()
         self._queued_bytes -= len(reading.payload)
         self._decided(reading, outcome)
-        self.pump()
 
     def _write(self) -> None:
         """Write what the pipe takes; the rest when it takes more."""

@@ -582,3 +582,21 @@ def test_what_was_read_while_the_stream_is_asked_is_stored_when_the_port_ends() 
 
     assert asked
     assert world.stream.payloads == [b'{"v":21.5}', b'{"v":21.7}']
+
+
+def test_what_a_stream_holds_under_another_subject_is_no_message_of_a_board() -> None:
+    """A consumer pushes it to the board's subject: no part of its name is what the board hears."""
+    world = World(port("text_link"))
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(b"hello node1 77\nsub led\n")
+        await world.turns(40)
+        world.hear()
+        for stored in (b"orders.new.2026", b"a.b", b"kv.\xff\xff.abcdefgh\xff"):
+            world.account.deliver(b"cmd.node1.led", [(stored, b"", 0, b"x")])
+        await world.turns(40)
+
+        assert world.hear() == b""
+
+    run(world, story)

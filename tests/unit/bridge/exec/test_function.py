@@ -421,6 +421,21 @@ def test_at_the_end_of_its_port_all_that_was_read_is_taken() -> None:
     tell(story)
 
 
+def test_however_many_wrong_ones_wait_they_are_decided_one_after_the_other() -> None:
+    """Each decision makes room, of which the port tells the function at once."""
+
+    async def story(world: World) -> None:
+        world.function.takes_all = True
+        for _ in range(2000):
+            world.function.offer(Reading(b"id", b"", wrong="is too long"))
+        await world.ready()
+
+        assert world.count("queued") == 0
+        assert world.function.is_done
+
+    tell(story)
+
+
 def test_at_the_end_of_its_port_one_that_failed_is_started_at_once() -> None:
     async def story(world: World) -> None:
         await world.ready()
