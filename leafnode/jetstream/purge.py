@@ -233,6 +233,8 @@ class Purge:
     def _remove_slice(self) -> bool:
         store = self._stream.store
         if self._pattern == ALL:
+            if store.last_seq() < self._below_seq - 1:  # what comes meanwhile comes behind that
+                store.end_at(self._below_seq - 1, 0)
             self._thinning.removed = store.remove_below(store.front_end(self._below_seq))
             return store.first_seq() >= self._below_seq
         if self._next_seq:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreBusy
 from leafnode.go_time import format_time
 from leafnode.jetstream import notes
+from tests.sim.committer import SMALL
 from tests.unit.jetstream.real_world import RealWorld
 
 if TYPE_CHECKING:
@@ -93,6 +95,39 @@ def test_a_start_goes_on_with_a_purge_that_a_crash_cut_off(world: RealWorld) -> 
 
     assert (messages(world), noted(world)) == (1, [])
     assert world.state()["first_seq"] == COUNT
+
+
+@pytest.fixture
+def front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RealWorld:
+    """A purge of its front takes several turns."""
+    monkeypatch.setattr(limits, "PURGE_TURN_ROWS", SLICE)
+    made = RealWorld(tmp_path / "store", replace(SMALL, segment_rows_max=SLICE))
+    made.create_stream()
+    fill(made)
+    return made
+
+
+@pytest.mark.parametrize("turns", range(1, 10))
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_purge_beyond_the_end_takes_nothing_that_was_stored_meanwhile(
+    front: RealWorld, turns: int, *, dies: bool
+) -> None:
+    purged = front.request(PURGE, b'{"seq":1000}')
+    acks = []
+    for _ in range(turns):
+        acks.append(front.request("s.a", b"new"))
+        front.turns(1)
+    if dies:
+        front.die()
+    wait(front)
+
+    stored = [json.loads(ack[0].payload)["seq"] for ack in acks if ack]
+    state = front.state()
+    assert stored == list(range(1000, 1000 + turns))
+    assert (state["messages"], state["first_seq"]) == (turns, 1000)
+    assert noted(front) == []
+    if not dies:
+        assert json.loads(purged[0].payload)["purged"] == COUNT
 
 
 @pytest.mark.parametrize(
