@@ -72,9 +72,11 @@ def prepare_pending(
     if not sids:
         return
     asked = _Asked(sids, wanted_bits(sids), tuple(patterns))
-    for segment in _shorter_side(index, start_seq)[1]:
-        counts = segment.counts
-        if counts is None or _known(segment, asked) is not None:
+    # One that is sealed meanwhile may have subjects that came meanwhile: they are not in `sids`.
+    others = _shorter_side(index, start_seq)[1]
+    sealed = [(one, one.counts) for one in others if one.counts is not None]
+    for segment, counts in sealed:
+        if _known(segment, asked) is not None:
             continue
         if index_of() is not index or index.segment_at(segment.first_seq) is not segment:
             return

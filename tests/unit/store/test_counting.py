@@ -151,6 +151,29 @@ def test_many_subjects_are_counted_once_in_each_segment_and_removals_kept_up_wit
     world.close()
 
 
+@pytest.mark.parametrize("wanted", [[b"1.>"], [b"1.s.*", b"1.new.*"]])
+def test_subjects_of_a_segment_that_is_sealed_while_a_count_is_prepared_are_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: list[bytes]
+) -> None:
+    monkeypatch.setattr(subject_counts, "SUBJECTS_COUNTED_MAX", 2)
+    world = open_store(tmp_path, BOUNDS)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for seq in range(1, 42):
+        stream.append(b"%d.s.%d" % (seq % 2, seq), 0, b"", 1000 + seq)
+    world.settle()
+
+    steps = stream.prepare(*wanted, start_seq=26)
+    next(steps)
+    for number in range(7):  # they fill the open segment, and another one
+        stream.append(b"1.new.%d" % number, 0, b"", 2000)
+    world.settle()
+    for _ in steps:
+        pass
+
+    assert stream.num_pending(wanted, 26) == 8 + 7
+    world.close()
+
+
 @pytest.mark.parametrize("rows", [1, 3, 100])
 def test_what_subjects_have_too_many_of_is_found_in_the_order_of_sequences(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
