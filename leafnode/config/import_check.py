@@ -15,7 +15,15 @@ from leafnode.protocol.subject import is_subset, is_valid
 from leafnode.protocol.transform import import_transform, stream_transforms, untokenize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        Callable,
+        Collection,
+        Generator,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
     from leafnode.config.account_options import (
         AccountOptions,
@@ -176,8 +184,8 @@ class ImportCheck:
 
     def revised(
         self, changed: Mapping[str, AccountOptions | None], anew: Iterable[str]
-    ) -> ImportCheck:
-        """Return a check in which these accounts are others (None: gone), and the imports of
+    ) -> Generator[None, None, ImportCheck]:
+        """Make in steps a check in which these accounts are others (None: gone), and the imports of
         `anew` are to be added again. This one stays as it is.
         """
         revised = ImportCheck()
@@ -187,6 +195,7 @@ class ImportCheck:
             known = revised._accounts.pop(name, None)
             if options is not None:
                 revised._accounts[name] = known.of(options) if known else _Account(options)
+            yield
         for name in anew:
             if (before := revised._streams.pop(name, None)) is not None:
                 revised._before[name] = before

@@ -215,12 +215,10 @@ class Accounts:
         """
         draft = self._drafted(wanted)
         self._version += 1
-        old: list[object] = []  # to be freed in turns
+        before = {name: self.options.get(name) for name in draft.changed}
         gone = [self.by_name.pop(name) for name, one in draft.changed.items() if one is None]
         self.by_name.update(draft.accounts)
         for name, options in draft.changed.items():
-            old += _parts(before := self.options.get(name))
-            self._importers.follow(name, exporters_of(before), exporters_of(options))
             if options is not None:
                 self.options[name] = options
                 continue
@@ -229,19 +227,23 @@ class Accounts:
             self._circling.discard(name)
         self._exports |= draft.exports
         self._check = draft.check
+        old = [part for one in before.values() for part in _parts(one)]
         in_turns(self._seams.outbox, _freeing(self._check.settle(), old, self._seams.outbox))
         self.world.system = self.by_name.get(self.system_name)
-        for account in gone:
-            self._unwire(account)
-            account.sublist.end()
-            if account.services is not None:
-                account.services.stop()
         for name, plan in draft.plans.items():
             self._adopt(name, plan)
-        self._connecting = self._wiring(draft)
+        self._connecting = self._wiring(draft, gone, before)
         return gone
 
-    def _wiring(self, draft: Draft) -> Iterator[None]:
+    def _wiring(
+        self, draft: Draft, gone: list[Account], before: Mapping[str, AccountOptions | None]
+    ) -> Iterator[None]:
+        for account in gone:
+            self._unwire(account)
+            yield
+        for name, options in draft.changed.items():
+            self._importers.follow(name, exporters_of(before[name]), exporters_of(options))
+            yield
         for name, wiring in draft.wiring.items():
             self._wire(self.by_name[name], self.options[name], wiring)
             yield
@@ -274,25 +276,29 @@ class Accounts:
     def _fill(self, draft: Draft) -> Generator[None, None, None]:
         """Build the accounts that changed, and those that share with them; in steps."""
         changed = draft.changed
-        sharing = [
-            name for name, one in changed.items() if _shared(self.options.get(name)) != _shared(one)
-        ]
+        sharing: list[str] = []
+        for name, one in changed.items():
+            if _shared(self.options.get(name)) != _shared(one):
+                sharing.append(name)
+            yield
         importers = {other for name in sharing for other in self._importers.of(name)}
         waiting = self._circling if sharing else set()
         others = [name for name in sorted(importers | waiting) if name not in changed]
         anew = [name for name in sharing if changed[name] is not None] + others
-        draft.check = self._check.revised(changed, [*sharing, *others])
+        draft.check = yield from self._check.revised(changed, [*sharing, *others])
         for name, one in changed.items():
             if one is None:
                 continue
             if name not in self.by_name:
                 draft.accounts[name] = Account(name, self._seams.outbox, self._seams.on_fault)
             draft.exports[name] = yield from self._exported(draft, name, one)
+            yield
         yield from self._plan(draft, anew)
         for name in [*(name for name, one in changed.items() if one is not None), *others]:
             is_touched = name in changed or name in importers
             if is_touched or draft.plans[name][:2] != self._plans[name][:2]:
                 yield from self._build_wiring(draft, name)
+            yield
 
     def _exported(
         self, draft: Draft, name: str, options: AccountOptions
@@ -432,7 +438,8 @@ class Accounts:
         if account.stream_imports is not None:
             account.stream_imports.stop()
         if account.services is not None:
-            account.services.replace_imports(())
+            account.services.stop()
+        account.sublist.end()
 
 
 def _system_name(options: Options) -> str:

@@ -126,20 +126,21 @@ async def jetstream_closed(server: Server) -> None:
         server.features.closing = None
 
 
-def change_jetstream(server: Server, fresh: JetStreams | None) -> None:
-    """Give JetStream to the accounts that have it now, with the bounds of now.
+def change_jetstream(server: Server, fresh: JetStreams | None) -> Iterator[None]:
+    """Turn JetStream on, off, or to the bounds of now; return what gives it to the accounts that
+    have it now, in steps.
 
     `fresh` is one that was just turned on.
     """
-    options = server.options.jetstream
+    features, options = server.features, server.options.jetstream
     if fresh is not None:
-        server.features.jetstream = fresh
-        fresh.follow_accounts()
+        features.jetstream = fresh
     elif options is None:
-        _end_jetstream(server.features)
-    elif server.features.jetstream is not None:
-        server.features.jetstream.change(options)
+        _end_jetstream(features)
+    elif features.jetstream is not None:
+        features.jetstream.change(options)
     server.domain = options.domain if options is not None else ""
+    return features.jetstream.following() if features.jetstream is not None else iter(())
 
 
 def start_leafs(server: Server) -> None:

@@ -31,7 +31,7 @@ from leafnode.store.memory import MemoryStore
 from leafnode.store.sqlite import SqliteStore, StoreSeams
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from leafnode.clock import Timer
     from leafnode.config.account_options import AccountJetStream as Bounds
@@ -149,24 +149,38 @@ class JetStreams:
         return self._recovering.get(name)
 
     def change(self, options: JetStreamOptions) -> None:
-        """Go by these bounds of the server, and by what its accounts have now."""
+        """Go by these bounds of the server; what its accounts have now: see `following`."""
         self.options = options = self._bounded(options)
         self._bounds.configured = options.limits
         self._bounds.strict = options.strict
         self.shared.limit(
             max_memory_bytes=options.max_memory_bytes, max_file_bytes=options.max_file_bytes
         )
-        self.follow_accounts()
 
     def follow_accounts(self, names: Collection[str] | None = None) -> None:
-        """Begin and end where accounts came, changed or are gone: these, or whichever."""
-        wanted = self._wanted()
-        for name in [name for name in self.by_account if name not in wanted]:
+        """Do what `following` does at once."""
+        for _ in self.following(names):
+            pass
+
+    def following(self, names: Collection[str] | None = None) -> Iterator[None]:
+        """Begin and end where accounts came, changed or are gone, in steps: these, or whichever.
+
+        An account that changes meanwhile has been followed by then.
+        """
+        wanted, known = self._wanted(), dict(self._server.account_set.options)
+        asked = known.keys() | self._refusing if names is None else names
+        over = [name for name in self.by_account if name not in wanted]
+        for name in dict.fromkeys([*over, *asked]):
+            if self._server.account_set.options.get(name) is known.get(name):
+                self._follow(name, wanted.get(name))
+            yield
+
+    def _follow(self, name: str, bounds: Bounds | None) -> None:
+        if bounds is not None:
+            self.enable(name, bounds)
+        else:
             self.disable(name)
-            self._refuse([name])
-        for name in wanted if names is None else wanted.keys() & set(names):
-            self.enable(name, wanted[name])
-        self._refuse(self._server.accounts.keys() | self._refusing if names is None else names)
+        self._refuse(name)
 
     def _wanted(self) -> dict[str, Bounds]:
         accounts = self._server.account_set
@@ -267,35 +281,34 @@ class JetStreams:
             client_info=partial(server.account_set.world.client_info, detailed=True),
         )
 
-    def _refuse(self, names: Iterable[str]) -> None:
-        """Answer accounts without JetStream that they have none, unless another one's is theirs."""
-        for name in list(names):
-            options = self._server.account_set.options.get(name)
-            present = self._refusing.get(name)
-            is_refused = (
-                options is not None
-                and name not in self.by_account
-                and not any(map(_is_of_api, options.service_imports))
-            )
-            if not is_refused:
-                if present is not None:
-                    self._refusing.pop(name).close()
-                continue
-            account = self._server.account(name)
-            if present is None or present.account is not account:
-                elsewhere = dict(self._server.options.default_js_domains or ()).get(name)
-                refusing = self._refusing[name] = (
-                    DefaultDomain(account, elsewhere)
-                    if elsewhere
-                    else NotEnabled(
-                        account,
-                        self.options.domain,
-                        purge=self.shared.purge
-                        if name == self._server.account_set.system_name
-                        else None,
-                    )
+    def _refuse(self, name: str) -> None:
+        """Answer an account without JetStream that it has none, unless another one's is its."""
+        options = self._server.account_set.options.get(name)
+        present = self._refusing.get(name)
+        is_refused = (
+            options is not None
+            and name not in self.by_account
+            and not any(map(_is_of_api, options.service_imports))
+        )
+        if not is_refused:
+            if present is not None:
+                self._refusing.pop(name).close()
+            return
+        account = self._server.account(name)
+        if present is None or present.account is not account:
+            elsewhere = dict(self._server.options.default_js_domains or ()).get(name)
+            refusing = self._refusing[name] = (
+                DefaultDomain(account, elsewhere)
+                if elsewhere
+                else NotEnabled(
+                    account,
+                    self.options.domain,
+                    purge=self.shared.purge
+                    if name == self._server.account_set.system_name
+                    else None,
                 )
-                refusing.open()
+            )
+            refusing.open()
 
     def keepers(self) -> list[str]:
         """Return the accounts that the store has streams of."""

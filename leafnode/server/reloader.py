@@ -39,7 +39,7 @@ from leafnode.server.reload import Change, Part, changes, line
 from leafnode.server.views import refresh
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from leafnode.auth.known_accounts import LoadedAccount
     from leafnode.auth.resolver import Resolver
@@ -149,7 +149,7 @@ class Reloader:
         server.config_loaded_ns = server.clock.wall_ns()
         refresh(server)
         if server.features.system is not None:
-            server.features.system.refresh()
+            await server.features.system.refresh()
         log.info("Reloaded server configuration (%s)", server.options.config_digest)
 
     async def _read(self, work: Callable[[], T]) -> T:
@@ -207,14 +207,16 @@ class Reloader:
         for change in found:
             log.info("%s", line(change, options))
         gone = server.account_set.begin(options) if Part.ACCOUNTS in parts else []
+        by_jetstream: Iterator[None] = iter(())
         if parts & {Part.ACCOUNTS, Part.JETSTREAM}:
-            features.change_jetstream(server, ready.jetstream)
+            by_jetstream = features.change_jetstream(server, ready.jetstream)
         if parts & {Part.ACCOUNTS, Part.LOGINS}:
             sheds.append(server.authenticator.users)
             server.authenticator.apply(options, ready.users)
         if parts & {Part.ACCOUNTS, Part.LOGINS, Part.TLS}:  # the time for a login goes by TLS, too
             server.follow_callout()
         await server.account_set.end()
+        await walk(outbox, by_jetstream)
         if parts - _NOT_FOR_CLIENTS:
             is_news = client_ports.refresh(server)
             if server.websocket_authenticator is not None and ready.websocket_users is not None:

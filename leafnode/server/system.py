@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leafnode.server.features import links
+from leafnode.server.in_turns import walk
 from leafnode.server.operators import serve_claims
 from leafnode.system.answers import Acts, Answers, Sources
 from leafnode.system.envelope import About, Envelope
@@ -19,7 +20,7 @@ from leafnode.system.trace import TraceEvents
 from leafnode.system.user import user_info
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from leafnode.leaf.accepted import AcceptedLink
     from leafnode.leaf.link import Link
@@ -62,7 +63,7 @@ class System:
         """Listen for requests, follow connections, and send statistics from now on."""
         server = self._server
         self.answers.serve(self.requests)
-        self.follow_accounts()
+        self.follow_accounts(server.accounts)
         server.account_set.on_update.append(self.follow_accounts)
         server.registry.watcher = self.events
         server.on_lame_duck.append(self.events.lame_duck)
@@ -84,21 +85,25 @@ class System:
         """Tell of this remote's links from now on."""
         LeafEvents(remote, self.events)
 
-    def refresh(self) -> None:
-        """Take over what a reload has changed."""
+    async def refresh(self) -> None:
+        """Take over what a reload has changed; what is new is followed in turns."""
         self.envelope.about = _about(self._server)
-        self.follow_accounts()
+        await walk(self._server.turn.outbox, self._following(list(self._server.accounts)))
 
-    def follow_accounts(self, names: Collection[str] | None = None) -> None:
-        """Serve and trace the accounts that are new, of these or of all."""
-        accounts = self._server.accounts
-        for name in accounts if names is None else names:
-            account = accounts.get(name)
+    def follow_accounts(self, names: Collection[str]) -> None:
+        """Serve and trace those of these accounts that are new."""
+        for _ in self._following(names):
+            pass
+
+    def _following(self, names: Collection[str]) -> Iterator[None]:
+        for name in names:
+            account = self._server.accounts.get(name)
             if account is None or account.tracer is self.traces:
                 continue
             account.tracer = self.traces
             if account is not self.envelope.account:
                 self.answers.serve_account(account, self.requests)
+            yield
 
     def stop(self) -> None:
         """Say goodbye; what ends from now on is told to nobody."""

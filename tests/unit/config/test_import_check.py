@@ -16,6 +16,7 @@ from leafnode.config.account_options import (
 from leafnode.config.import_check import Exports, ImportCheck
 from leafnode.limits import PATTERN_WALK_NODES
 from leafnode.protocol.patterns import Walk
+from leafnode.slices import finish
 
 STREAM = 'Error adding stream import "{}": {}'
 SERVICE = 'Error adding service import "{}": {}'
@@ -184,12 +185,14 @@ def test_an_exporter_that_offers_the_same_still_knows_its_answers() -> None:
     before = ImportCheck([exporter, account("I")])
     assert before.add_service("I", ServiceImport("E", crossing)) == ""
 
-    check = before.revised({"E": replace(exporter, name_tag="other"), "I": account("I")}, ())
+    check = finish(
+        before.revised({"E": replace(exporter, name_tag="other"), "I": account("I")}, ())
+    )
     told = [check.add_service("X", ServiceImport("E", "a." * 10 + f"y{n}")) for n in range(100)]
 
     assert CROSSING in told[-1], "a walk would take too long now"
     assert check.service_export("E", crossing) == ServiceExport("a." * 9 + "*.x")
-    fewer = check.revised({"E": account("E", ServiceExport("r"))}, ())
+    fewer = finish(check.revised({"E": account("E", ServiceExport("r"))}, ()))
     assert fewer.service_export("E", "r") == ServiceExport("r")
     assert fewer.service_export("E", crossing) is None
 
@@ -207,7 +210,7 @@ def test_an_import_that_is_called_otherwise_now_has_other_transforms() -> None:
         return transforms[0].apply(b"s.1.2")
 
     for again, subject in ((same, b"x.1.2"), (other, b"y.2.1")):
-        check = before.revised({}, ["A"])
+        check = finish(before.revised({}, ["A"]))
         assert check.add_stream("A", again) == ""
         assert shown(check, again) == subject
         is_kept = check.stream_transforms("A", again) is before.stream_transforms("A", one)

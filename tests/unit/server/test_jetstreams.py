@@ -105,7 +105,7 @@ async def test_an_account_loses_it_and_has_all_again_later(tmp_path: Path) -> No
         )
 
         jetstreams.disable("$G")
-        jetstreams._refuse(["$G"])
+        jetstreams._refuse("$G")
         assert info(account)["error"]["err_code"] == 10039
 
         jetstreams.enable("$G", UNBOUNDED)

@@ -17,6 +17,7 @@ import pytest
 
 from leafnode.auth.users import Users
 from leafnode.clock import NS_PER_S, SystemClock
+from leafnode.config import import_check
 from leafnode.config.account_options import AccountOptions, StreamExport, StreamImport
 from leafnode.config.import_check import ImportCheck
 from leafnode.config.listener_options import CertificatePair, ListenerTls
@@ -33,12 +34,17 @@ from leafnode.config.options import (
 from leafnode.config.serial_options import FramingOptions, SerialOptions, SerialPort
 from leafnode.errors import ConfigError
 from leafnode.files import FileReader
+from leafnode.jetstream.jetstream import UNBOUNDED
+from leafnode.limits import CLIENTS_HELD_PER_TURN
 from leafnode.net.tls_context import ServerTls
 from leafnode.server import features
+from leafnode.server.accounts import Accounts
 from leafnode.server.client_ports import FIRST_ONLY
+from leafnode.server.jetstreams import JetStreams
 from leafnode.server.reload import changes
 from leafnode.server.reloader import NO_FILE
 from leafnode.server.server import Seams, Server
+from leafnode.system.answers import Answers
 from tests.sim.certificates import tls_pair
 from tests.unit.bridge.fake_stream import FakeStream
 
@@ -492,6 +498,52 @@ async def test_accounts_that_change_are_worked_out_in_turns_before_anything_does
         assert worked_out == count, "what was prepared is used"
 
     await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize(
+    ("brings", "steps"),
+    [
+        (True, [(import_check._Account, "__init__"), (JetStreams, "enable")]),
+        (True, [(Answers, "serve_account")]),
+        (False, [(Accounts, "_unwire"), (JetStreams, "disable")]),
+    ],
+)
+async def test_a_reload_that_brings_or_takes_very_many_accounts_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    brings: bool,
+    steps: list[tuple[type, str]],
+) -> None:
+    count = 5 * CLIENTS_HELD_PER_TURN
+    few = replace(OLD, jetstream=JetStreamOptions(store_dir=str(tmp_path)))
+    several = [AccountOptions(f"A{number}", jetstream=UNBOUNDED) for number in range(count)]
+    many = replace(few, accounts=tuple(several))
+    done = dict.fromkeys([name for _, name in steps], 0)
+
+    async def story(server: Server, file: File) -> None:
+        file.options = many if brings else few
+        for owner, name in steps:
+            monkeypatch.setattr(owner, name, counting(getattr(owner, name), done))
+        most = dict(done)
+        reloading = asyncio.ensure_future(server.reload())
+        while not reloading.done():
+            before = dict(done)
+            await asyncio.sleep(0)
+            most = {name: max(most[name], done[name] - before[name]) for name in done}
+        assert reloading.result() == ""
+        assert min(done.values()) >= count
+        assert max(most.values()) <= CLIENTS_HELD_PER_TURN
+
+    await while_serving(few if brings else many, story)
+
+
+def counting(call: Callable[..., Any], done: dict[str, int]) -> Callable[..., Any]:
+    def counted(*args: Any) -> Any:
+        done[call.__name__] += 1
+        return call(*args)
+
+    return counted
 
 
 @pytest.mark.real_loop
