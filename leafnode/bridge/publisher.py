@@ -16,12 +16,13 @@ from __future__ import annotations
 import logging
 from collections import deque
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from leafnode import limits
 from leafnode.bridge import port_bounds
+from leafnode.bridge.publication import Left, Publication
 from leafnode.bridge.status import Seldom
 from leafnode.bridge.turns import PortTurns
 from leafnode.protocol import header
@@ -40,30 +41,6 @@ log = logging.getLogger(__name__)
 # JetStream refusals of the message itself: the next attempt would be refused as well.
 # 10054 message size exceeds maximum allowed, 10097 header size exceeds maximum allowed of 64k.
 POISON_ERR_CODES: Final = frozenset({10054, 10097})
-
-
-class Publication(NamedTuple):
-    """A reading as the stream gets it. `body` is header block and payload.
-
-    `is_kept`: its device keeps it, and says it again to whoever opens the port next. Of a reading's
-    messages all are kept, the last one has the receipt.
-    """
-
-    subject: bytes
-    header_size: int
-    body: bytes
-    receipt: Receipt | None
-    is_kept: bool = False
-
-
-class Left(NamedTuple):
-    """What a port that ended had not stored, and no device keeps; in order. `stream`: its option,
-    "" where any stream's answer counts. `lost`: readings that became none.
-    """
-
-    publications: list[Publication]
-    stream: str
-    lost: int = 0
 
 
 _LEFT: Final = "what the entry before left"
@@ -248,8 +225,9 @@ class Publisher:
         Returns what nobody else has.
         """
         self.is_stopped = True
+        # What is kept is left out, so nothing is known to be stored with those behind it.
         left = [
-            entry.publication
+            entry.publication._replace(through=b"")
             for entry in self._entries
             if entry.state is not State.RESOLVED and not entry.publication.is_kept
         ]
@@ -360,7 +338,8 @@ class Publisher:
         entry.attempts += 1
         self._counters.retried += entry.attempts > 1
         self._in_flight += 1
-        subject, header_size, body = entry.publication[:3]
+        subject = entry.publication.subject
+        header_size, body = entry.publication.told()
         reply = self._inbox + b"." + entry.token
         if self._account.publish(subject, body, header_size=header_size, reply=reply):
             return True

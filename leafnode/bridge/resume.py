@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from leafnode import limits
+from leafnode.bridge.mapping.messages import MSG_ID
+from leafnode.bridge.publication import THROUGH
 from leafnode.bridge.reading import Receipt
 from leafnode.link import const
 from leafnode.protocol import header
@@ -57,7 +59,9 @@ class Resume:
         by_field: bool = False,
         done: Callable[[Receipt | None], None],
     ) -> None:
-        """`by_field`: a reading's messages are those of its fields, and the last has its id."""
+        """`by_field`: a reading's messages are those of its fields, and the last tells that all
+        are stored. A former gateway's had the reading's own id.
+        """
         self._account = account
         self._clock = clock
         self._inbox = inbox
@@ -124,13 +128,27 @@ class Resume:
 
     def _on_message(self, answer: bytes) -> None:
         message = msgspec.json.decode(answer, type=_MsgGetAnswer).message
-        msg_id = (header.get(message.hdrs, b"Nats-Msg-Id") or b"") if message else b""
-        digits, _, field = msg_id.removeprefix(self._prefix).partition(b".")
-        known = msg_id.startswith(self._prefix) and digits.isdigit() and len(digits) <= 10
-        seq = int(digits) if known and (self._by_field or not field) else 0
-        if field:
-            seq -= 1  # of the last one some fields are stored
+        seq = self._stored(message.hdrs) if message else 0
         self._finish(Receipt(self._boot_id, seq) if 0 < seq <= const.SEQ_MAX else None)
+
+    def _stored(self, block: bytes) -> int:
+        """Return up to which reading of the boot all are stored, as a message tells; 0: none."""
+        through, part = self._parsed(header.get(block, THROUGH))
+        if through and not part:
+            return through
+        seq, part = self._parsed(header.get(block, MSG_ID))
+        if part:  # of the last one some fields are stored
+            return seq - 1 if self._by_field else 0
+        return seq
+
+    def _parsed(self, msg_id: bytes | None) -> tuple[int, bytes]:
+        """Return the sequence in the id of a reading of this boot, 0 for any other, and what
+        stands behind it, from its dot on.
+        """
+        if msg_id is None or not msg_id.startswith(self._prefix):
+            return 0, b""
+        digits, dot, field = msg_id.removeprefix(self._prefix).partition(b".")
+        return (int(digits), dot + field) if digits.isdigit() and len(digits) <= 10 else (0, b"")
 
     def _timed_out(self) -> None:
         log.warning(

@@ -22,7 +22,7 @@ from leafnode.bridge.modbus.master import ModbusFraming
 from leafnode.bridge.output import PortOutput
 from leafnode.bridge.port_life import PortLife
 from leafnode.bridge.port_log import PortLog
-from leafnode.bridge.publisher import Left, Publisher
+from leafnode.bridge.publisher import Publisher
 from leafnode.bridge.reading import MORE, Reading, SlaveAnswer, SlaveNews
 from leafnode.bridge.status import PortCounters, PortStatus
 from leafnode.bridge.taps import Taps
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from leafnode.bridge.commands import PortCommands
     from leafnode.bridge.port import OpenPort
+    from leafnode.bridge.publication import Left
     from leafnode.bridge.reading import Event, Receipt
     from leafnode.bridge.seams import BridgeSeams
     from leafnode.config.serial_options import SerialPort

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge.framing import new_framing
 from leafnode.bridge.mapping.mapper import Mapper
-from leafnode.bridge.publisher import Publication, Publisher
+from leafnode.bridge.publisher import Publisher
 from leafnode.bridge.reading import Reading
 from leafnode.bridge.status import PortCounters
 from leafnode.config import pattern, pattern_cost, serial_bounds
@@ -28,6 +28,7 @@ from tests.unit.bridge.test_presets import FRAMES
 from tests.unit.config.test_serial_framing import port
 
 if TYPE_CHECKING:
+    from leafnode.bridge.publication import Publication
     from leafnode.config.serial_options import SerialPort
 
 PORTS: Final = 24

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from leafnode.bridge.codecs import Codec
     from leafnode.bridge.exec.function import Function, Outcome
-    from leafnode.bridge.publisher import Publication, Publisher
+    from leafnode.bridge.publication import Publication
+    from leafnode.bridge.publisher import Publisher
     from leafnode.bridge.reading import Reading, Receipt
     from leafnode.bridge.status import PortCounters
     from leafnode.clock import Clock, Timer
@@ -228,13 +229,11 @@ class Mapper:
             subject = self._messages.template.subject(reading, raw, name)
             if not self._filters.active or self._filters.passes(subject, {name: value}, now_ns):
                 new.append((subject, name, value))
-        # The last message has the reading's own id: by that a board's readings are found again.
-        last = len(new) - 1
+        # Which is the last one, a filter decides by what it remembers: no id may hang on that.
+        told = [b""] * (len(new) - 1) + [reading.msg_id if reading.receipt is not None else b""]
         return [
-            self._messages.one_field(
-                subject, reading, (name, value), raw, wall_ns, has_id=index == last
-            )
-            for index, (subject, name, value) in enumerate(new)
+            self._messages.one_field(subject, reading, (name, value), raw, wall_ns, through=through)
+            for (subject, name, value), through in zip(new, told, strict=False)
         ]
 
     def _gather(self, reading: Reading, fields: bytes | dict[str, object]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from leafnode.bridge.mapping.template import HeaderTemplate, SubjectTemplate
-from leafnode.bridge.publisher import Publication
+from leafnode.bridge.publication import Publication
 from leafnode.bridge.reading import BadReading
 from leafnode.clock import NS_PER_MS
 from leafnode.go_time import format_time
@@ -89,9 +89,9 @@ class Messages:
         raw: Mapping[str, object],
         wall_ns: int,
         *,
-        has_id: bool,
+        through: bytes = b"",
     ) -> Publication:
-        """Return the message of one field. Its id is the reading's, or has the field behind it."""
+        """Return the message of one field. Its id is the reading's with the field behind it."""
         wall_ns = _measured_ns(reading, wall_ns)
         name, value = field
         payload: dict[str, object] = {"value": value}
@@ -102,8 +102,14 @@ class Messages:
         # An id is a header's value: what a device calls a field may hold anything. Two of a reading
         # have two ids.
         suffix = name.encode("unicode_escape").replace(b" ", b"\\x20")
-        msg_id = reading.msg_id if has_id else reading.msg_id + b"." + suffix
-        return self._message(subject, reading, msg_id, _encoded(payload), raw, wall_ns, [])
+        msg_id = reading.msg_id + b"." + suffix
+        made = self._message(subject, reading, msg_id, _encoded(payload), raw, wall_ns, [])
+        return self._telling(made, through)
+
+    def _telling(self, made: Publication, through: bytes) -> Publication:
+        """Return the message with what is told with it, unless it is too large for that."""
+        telling = made._replace(through=through)
+        return telling if len(telling.told()[1]) <= self._max_payload() else made
 
     def _message(
         self,

@@ -13,7 +13,7 @@ import pytest
 from leafnode import limits
 from leafnode.bridge import port_bounds
 from leafnode.bridge.bridge import Bridge
-from leafnode.bridge.publisher import Publication
+from leafnode.bridge.publication import Publication
 from leafnode.bridge.runner import PortRunner
 from leafnode.clock import NS_PER_S
 from leafnode.config.serial_options import SerialOptions, SerialPort

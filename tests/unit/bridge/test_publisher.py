@@ -21,7 +21,8 @@ from leafnode.bridge.port_bounds import (
     READINGS_LEFT_MAX,
     SERIAL_BURST_NS,
 )
-from leafnode.bridge.publisher import Left, Publication, Publisher
+from leafnode.bridge.publication import Left, Publication
+from leafnode.bridge.publisher import Publisher
 from leafnode.bridge.reading import Receipt
 from leafnode.bridge.status import PortCounters
 from leafnode.bridge.turns import PortTurns

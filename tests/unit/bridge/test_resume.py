@@ -28,8 +28,9 @@ NOT_FOUND = (
 )
 
 
-def message(msg_id: bytes) -> bytes:
-    block = b"NATS/1.0\r\nNats-Msg-Id: " + msg_id + b"\r\nLeafnode-Port: p\r\n\r\n"
+def message(msg_id: bytes, through: bytes = b"") -> bytes:
+    told = b"Leafnode-Through: " + through + b"\r\n" if through else b""
+    block = b"NATS/1.0\r\nNats-Msg-Id: " + msg_id + b"\r\nLeafnode-Port: p\r\n" + told + b"\r\n"
     return (
         b'{"type":"io.nats.jetstream.api.v1.stream_msg_get_response","message":'
         b'{"subject":"s.node1.t","seq":9,"hdrs":"%b","data":"MQ==","time":"2026-01-01T00:00:00Z"}}'
@@ -120,6 +121,21 @@ def test_of_a_reading_whose_fields_are_messages_all_are_stored_or_it_is_not(
     world = World(answers={NAMES: ONE_STREAM, GET: message(msg_id)}, by_field=True)
 
     assert world.results == [Receipt(77, seq) if seq else None]
+
+
+@pytest.mark.parametrize(
+    ("msg_id", "through", "seq"),
+    [
+        (b"node1.77.41.temp", b"node1.77.41", 41),
+        (b"node1.77.41.", b"", 40),  # a field without a name
+    ],
+)
+def test_the_last_field_tells_that_all_of_its_reading_is_stored(
+    msg_id: bytes, through: bytes, seq: int
+) -> None:
+    answers = {NAMES: ONE_STREAM, GET: message(msg_id, through)}
+
+    assert World(answers=answers, by_field=True).results == [Receipt(77, seq)]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from leafnode.config.serial_stage_options import (
     FramingOptions,
     MappingOptions,
 )
+from leafnode.protocol import header
 from tests.sim.clock import FakeClock
 from tests.unit.bridge.fake_stream import FakeStream, new_account
 
@@ -166,8 +167,36 @@ def test_one_message_for_each_field_and_the_receipt_with_the_last() -> None:
 
     assert desk.stream.subjects == [b"s.a", b"s.b"]
     assert desk.payloads == [{"value": 1}, {"value": 2, "unit": "kg"}]
-    assert desk.stream.ids == [b"id.1.a", b"id.1"]
+    assert desk.stream.ids == [b"id.1.a", b"id.1.b"]
+    assert [header.get(block, b"Leafnode-Through") for block in desk.stream.headers] == [
+        None,
+        b"id.1",
+    ]
     assert desk.seqs == [1]
+
+
+def test_a_repeat_after_a_restart_has_the_ids_of_before_whatever_a_filter_forgot() -> None:
+    mapping = {"fields": (FieldOptions("a", deadband=1), FieldOptions("b", deadband=1))}
+    before = Desk(subject="s.{field}", **mapping)
+    before.say({"a": 1, "b": 1})
+    before.say({"a": 5, "b": 1})  # of which a alone is news
+    after = Desk(subject="s.{field}", **mapping)
+    after.count = 1
+
+    after.say({"a": 5, "b": 1})
+
+    assert before.stream.ids[2:] == [b"id.2.a"]
+    assert after.stream.ids == [b"id.2.a", b"id.2.b"]
+
+
+def test_the_one_field_of_a_reading_tells_that_all_of_it_is_stored() -> None:
+    desk = Desk(subject="s.{field}")
+
+    desk.say({"a": 1})
+    desk.say({"a": 2}, receipt=False)
+
+    assert desk.stream.ids == [b"id.1.a", b"id.2.a"]
+    assert header.get(desk.stream.headers[0], b"Leafnode-Through") == b"id.1"
 
 
 def test_each_field_passes_by_itself() -> None:
@@ -180,7 +209,7 @@ def test_each_field_passes_by_itself() -> None:
     desk.say({"a": 1, "b": 3})
 
     assert desk.stream.subjects == [b"s.a", b"s.b", b"s.b"]
-    assert desk.stream.ids[-1] == b"id.2"
+    assert desk.stream.ids[-1] == b"id.2.b"
     assert desk.seqs == [1, 2, 3]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from leafnode.bridge.mapping.messages import Messages, with_receipt
@@ -10,6 +12,9 @@ from leafnode.clock import NS_PER_MS
 from leafnode.config.serial_options import SerialPort
 from leafnode.config.serial_stage_options import MappingOptions
 from leafnode.protocol import header
+
+if TYPE_CHECKING:
+    from leafnode.bridge.publication import Publication
 
 READING = Reading(b"scale.boot.1", b"")
 WALL_NS = 1_764_280_800_123 * NS_PER_MS  # 2025-11-27T22:00:00.123Z
@@ -76,7 +81,7 @@ def test_units_are_those_of_the_fields_that_are_there() -> None:
 
 def test_one_field_has_its_value_unit_and_an_id_behind_the_readings() -> None:
     made = messages(units={"t": "C"}, timestamp="field").one_field(
-        b"s.t", READING, ("t", 21.5), {}, WALL_NS, has_id=False
+        b"s.t", READING, ("t", 21.5), {}, WALL_NS
     )
 
     headers, payload = parts(made.body, made.header_size)
@@ -84,14 +89,8 @@ def test_one_field_has_its_value_unit_and_an_id_behind_the_readings() -> None:
     assert headers[b"Nats-Msg-Id"] == b"scale.boot.1.t"
 
 
-def test_the_last_field_has_the_id_of_the_reading() -> None:
-    made = messages().one_field(b"s.t", READING, ("t", 1), {}, WALL_NS, has_id=True)
-
-    assert parts(made.body, made.header_size)[0][b"Nats-Msg-Id"] == b"scale.boot.1"
-
-
 def test_a_name_of_a_field_cannot_end_the_header_of_its_id() -> None:
-    made = messages().one_field(b"s", READING, ("a\r\nX: é", 1), {}, WALL_NS, has_id=False)
+    made = messages().one_field(b"s", READING, ("a\r\nX: é", 1), {}, WALL_NS)
 
     assert (
         parts(made.body, made.header_size)[0][b"Nats-Msg-Id"] == b"scale.boot.1.a\\r\\nX:\\x20\\xe9"
@@ -112,9 +111,7 @@ def test_two_fields_of_a_reading_have_two_ids_which_are_printable() -> None:
         "\ud800",
         "a\x00",
     ]
-    made = [
-        messages().one_field(b"s", READING, (name, 1), {}, WALL_NS, has_id=False) for name in names
-    ]
+    made = [messages().one_field(b"s", READING, (name, 1), {}, WALL_NS) for name in names]
     ids = {parts(one.body, one.header_size)[0][b"Nats-Msg-Id"] for one in made}
 
     assert len(ids) == len(names)
@@ -132,6 +129,17 @@ def test_headers_and_payload_may_have_max_payload_and_no_byte_more() -> None:
 def test_what_json_cannot_hold_is_bad() -> None:
     with pytest.raises(BadReading):
         messages().whole(b"s", READING, {"a": "\ud800"}, {}, WALL_NS)
+
+
+def test_what_is_told_with_a_message_gives_way_to_max_payload_and_the_reading_does_not() -> None:
+    def made(size: int) -> Publication:
+        maker = messages(max_payload_bytes=size)
+        return maker.one_field(b"s.t", READING, ("t", 1), {}, WALL_NS, through=b"node1.77.41")
+
+    size = len(made(1000).told()[1])
+
+    assert made(size).through == b"node1.77.41"
+    assert made(size - 1).through == b""
 
 
 def test_the_last_message_has_the_receipt() -> None:
