@@ -49,7 +49,7 @@ class Subjects(Protocol[Key]):
 
 def in_steps(subjects: Subjects[Key]) -> Generator[None, None, list[int]]:
     """List them. Raises StoreError."""
-    end = subjects.end()
+    end = began = subjects.end()
     seen: dict[Key, int] = {}
     unsure: list[Key] = []
     keys = iter(subjects.keys())
@@ -71,8 +71,11 @@ def in_steps(subjects: Subjects[Key]) -> Generator[None, None, list[int]]:
     while end < subjects.end():
         came, end = subjects.since(end, limits.LISTED_PER_STEP)
         for key in came:
+            seq = subjects.newest(key) or subjects.search(key)
+            if seq and seq < began:  # what came is gone again: its place is the old one
+                continue
             _take_out(parts, seen.pop(key, 0))
-            later[key] = subjects.newest(key) or subjects.search(key)
+            later[key] = seq
         if end < subjects.end():
             yield
     return [*chain(*(parts[one] for one in sorted(parts))), *sorted(filter(None, later.values()))]

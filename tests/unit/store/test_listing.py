@@ -91,6 +91,16 @@ def test_what_is_removed_meanwhile_may_be_in_it_and_nothing_else(stream: StreamS
     assert stream.missing(listed) == [seq for seq in listed if seq < 9]
 
 
+def test_it_ascends_though_what_came_meanwhile_is_removed_again(stream: StreamStore) -> None:
+    put(stream, *"abcdefghij")
+    steps = stream.list_last(b">")
+    next(steps)
+    put(stream, *"acacdd")
+    stream.remove([11, 12, 13, 14])
+
+    assert finish(steps) == [1, 2, 3, 5, 6, 7, 8, 9, 10, 16]
+
+
 def test_a_stream_that_is_purged_meanwhile(world: World, stream: StreamStore) -> None:
     put(stream, *"abcdefghij")
     world.settle()
