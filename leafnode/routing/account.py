@@ -412,18 +412,23 @@ class Account:
         """
         message = Message(subject, reply, header_size, body)
         sender = self.system if origin is None else origin
-        once = subject.startswith(_INBOX)
-        return deliver(self, sender, message, once=once, in_order=in_order)
+        return deliver(self, sender, message, once=subject.startswith(_INBOX), in_order=in_order)
 
     def answer(
-        self, reply: bytes, body: bytes, *, header_size: int = 0, further: bytes = b""
+        self,
+        reply: bytes,
+        body: bytes,
+        *,
+        header_size: int = 0,
+        further: bytes = b"",
+        announced: bool = False,
     ) -> int:
-        """Send an answer of the server itself to the reply of a request, `further` being its own;
-        return how many got it. Who may ask may name any reply: nothing takes it for a request.
+        """Send an answer of the server itself (`announced`: see there) to the reply of a request,
+        `further` being its own; return how many got it. Nothing takes it for a request.
         """
         if is_of_the_api(reply):
             return 0
-        message = Message(reply, further, header_size, body)
+        message = Message(reply, further, header_size, body, announced=announced)
         return deliver(self, self.answering, message, once=reply.startswith(_INBOX))
 
     def announce(self, subject: bytes, body: bytes = b"", *, header_size: int = 0) -> None:

@@ -308,7 +308,7 @@ class ClaimsRequests:
 
     def _send(self, reply: bytes, body: bytes) -> None:
         if reply:
-            self._envelope.account.announce(reply, body)
+            self._envelope.account.answer(reply, body, announced=True)
 
 
 async def _read(body: bytes) -> tuple[AccountClaims, str]:

@@ -235,8 +235,7 @@ class Requests:
     ) -> None:
         account = request.account
         is_direct = account is self._envelope.account and not service.is_imported
-        respond = account.announce if is_direct else account.publish
-        respond(request.reply, body, header_size=header_size)
+        account.answer(request.reply, body, header_size=header_size, announced=is_direct)
 
     def _message(self, service: Service, request: Request) -> Steps[object]:
         """Return the whole answer, in steps; raises NoAnswer where there is none to give."""

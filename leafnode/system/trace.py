@@ -59,7 +59,7 @@ class TraceEvents:
         packs = len(body) <= TRACE_PACKED_BYTES_MAX
         block, body = finish(encoded(trace.header if packs else b"", body))
         self.sent += 1
-        trace.account.announce(trace.dest, block + body, header_size=len(block))
+        trace.account.answer(trace.dest, block + body, header_size=len(block), announced=True)
 
     def message(self, trace: Trace) -> dict[str, object]:
         request: dict[str, object] = {"header": _fields(trace.header), "msgsize": trace.size}

@@ -106,6 +106,17 @@ async def test_an_update_is_kept_and_looked_up(tmp_path: Path) -> None:
         )
 
 
+async def test_an_answer_lends_nobody_the_rights_of_the_system_account(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks)
+        origins: list[object] = []
+        world.account.subscribe(b"reply", lambda delivery: origins.append(delivery.origin))
+
+        await world.ask("$SYS.REQ.CLAIMS.LIST")
+
+        assert origins == [world.account.answering]
+
+
 @pytest.mark.parametrize(
     ("token", "problem"),
     [

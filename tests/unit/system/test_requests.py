@@ -223,3 +223,31 @@ def test_a_command_for_another_server_is_not_started(world: SystemWorld) -> None
     world.ask(b"$SYS.REQ.SERVER.NSERVER.RELOAD", b'{"server_name":"other"}')
 
     assert world.reloads == []
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [b"$SYS.REQ.USER.INFO", b"$SYS.REQ.ACCOUNT.PING.STATZ", b"$SYS.REQ.SERVER.PING.CONNZ"],
+)
+def test_an_answer_to_who_names_the_api_as_reply_asks_nothing_there(subject: bytes) -> None:
+    world, api = SystemWorld(), b"$JS.API.CONSUMER.RESET.T.C"
+    account, client = world.server.account("$G"), world.client()
+    origins: list[object] = []
+    heard = world.hear("$G", api)
+    account.subscribe(b"here", lambda delivery: origins.append(delivery.origin))
+
+    for reply in (api, b"here"):
+        client.says(b"PUB %b %b 0\r\n\r\n" % (subject, reply))
+
+    assert heard == []
+    assert origins == [account.answering], "JetStream and ports take nothing that comes from it"
+
+
+def test_an_answer_of_the_system_account_lends_nobody_its_rights(world: SystemWorld) -> None:
+    origins: list[object] = []
+    world.system.subscribe(b"here", lambda delivery: origins.append(delivery.origin))
+
+    world.system.publish(b"q.1", reply=b"here")
+    world.settle()
+
+    assert origins == [world.system.answering]

@@ -95,3 +95,15 @@ def test_a_large_trace_leaves_as_it_is() -> None:
 
     assert b"Content-Encoding" not in heard
     assert b'"L00000":["vvv' in heard
+
+
+def test_a_trace_asks_nothing_of_jetstream() -> None:
+    world, api = TracedWorld(), b"$JS.API.CONSUMER.RESET.T.C"
+    heard = world.hear("$G", api)
+    client = world.client(b'{"verbose":false,"headers":true}')
+    block = BLOCK.replace(b"Nats-Trace-Dest: t", b"Nats-Trace-Dest: " + api) % b""
+
+    client.says(b"HPUB a %d %d\r\n%b\r\n" % (len(block), len(block), block))
+
+    assert heard == []
+    assert world.traces.sent == 1
