@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from leafnode.bridge.board_messages import BoardMessages
 from leafnode.bridge.devices import Devices
+from leafnode.bridge.framing.link import msg_id
 from leafnode.bridge.mapping.template import device_pattern
 from leafnode.bridge.reading import DeviceHello, DeviceLog, WrongLine
 from leafnode.bridge.resume import Resume
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 
 class Boards:
-    """Implements devices.Port. `stored` gets what of a board that said hello is stored, None where
-    nothing is; `send` is called when there is something new for a board.
+    """Implements devices.Port. `stored` gets what of a board that said hello is stored, with its
+    id, None where nothing is; `send` is called when there is something new for a board.
     """
 
     def __init__(  # noqa: PLR0913 -- keyword-only but for what it is of
@@ -41,7 +42,7 @@ class Boards:
         counters: PortCounters,
         log: PortLog,
         inbox: bytes,
-        stored: Callable[[Receipt | None], None],
+        stored: Callable[[Receipt | None, bytes], None],
         send: Callable[[], None],
     ) -> None:
         self._options = options
@@ -71,6 +72,7 @@ class Boards:
             done=self._resumed,
         )
         self.is_asking = False  # what is stored: its readings wait for the answer
+        self._asked_of = ""
         self._gave_up = False  # to wait for it
         self._is_open = False
         framing.admits = self._admits
@@ -164,10 +166,10 @@ class Boards:
         self._devices.met(self.name, self._options.framing.type, hello)
         if not hello.resumed:
             pattern = device_pattern(self._options.subject, self.name, hello.device)
-            self.is_asking = True
+            self.is_asking, self._asked_of = True, hello.device
             self._resume.ask(pattern, hello.device, hello.boot_id)
 
     def _resumed(self, receipt: Receipt | None) -> None:
         # The board sends no reading before it heard our hello, so none up to this one is here yet.
         self.is_asking = False
-        self._stored(receipt)
+        self._stored(receipt, b"" if receipt is None else msg_id(self._asked_of, *receipt))

@@ -44,6 +44,7 @@ SYSFS_BYTES_MAX: Final = 256  # of one attribute, such as a serial number
 SYSFS_PARENTS_MAX: Final = 12  # directories above a tty's device in search of its USB device
 TTYS_MAX: Final = 1024  # of a machine that are looked at
 LOCK_FILE_BYTES_MAX: Final = 64  # of a UUCP lock file: a pid
+RESUME_QUESTIONS_MAX: Final = 256  # of one search for what of a board is stored last
 DEVICES_MAX: Final = 256  # boards of all ports that are remembered
 TEXT_BOARD_THERE_MS: Final = 60_000  # a board in text is taken to be there for so long
 EXEC_QUEUE_MAX: Final = 64  # readings of a port that wait for its function

@@ -2,7 +2,8 @@
 
 A gateway that died between COMMIT and the board's ack gets that reading again when it is back.
 Within the stream's duplicate window its id makes that harmless; after a longer outage only this
-question does.
+question does. The newest message tells it, but for those of others under the same subjects, and of
+former gateways: behind them it is looked for, so far.
 Knows the JetStream API as any client does; not how the answer is used. Truth: nats-server 2.15.1
 STREAM.NAMES and STREAM.MSG.GET with last_by_subj, which takes a wildcard (measured).
 """
@@ -10,11 +11,13 @@ STREAM.NAMES and STREAM.MSG.GET with last_by_subj, which takes a wildcard (measu
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from leafnode import limits
+from leafnode.bridge import port_bounds
 from leafnode.bridge.mapping.messages import MSG_ID
 from leafnode.bridge.publication import THROUGH
 from leafnode.bridge.reading import Receipt
@@ -32,6 +35,9 @@ log = logging.getLogger(__name__)
 
 _NAMES: Final = b"$JS.API.STREAM.NAMES"
 _MSG_GET: Final = b"$JS.API.STREAM.MSG.GET."
+_NUMBERS: Final = re.compile(rb"([0-9]{1,10})\.([0-9]{1,10})(\..*)?\Z")  # boot, sequence, part
+_WIDTH: Final = 8  # sequences that are looked at together; where no message is among them,
+_WIDER: Final = 4  # so many times more before them
 
 
 class _NamesAnswer(msgspec.Struct):
@@ -39,6 +45,7 @@ class _NamesAnswer(msgspec.Struct):
 
 
 class _Message(msgspec.Struct):
+    seq: int = 0
     hdrs: bytes = b""
 
 
@@ -74,6 +81,13 @@ class Resume:
         self._count = 0
         self._next: Callable[[bytes], None] | None = None
         self._timer: Timer | None = None
+        # Of the search: where its messages are, what of them was looked at, and what that told.
+        self._asked_stream = ""
+        self._questions = 0
+        self._width = self._begin = self._end = 0
+        self._is_empty = False
+        self._found: int | None = None
+        self._soon: Timer | None = None
         self._subscription: Subscription | None = None
 
     def stop(self) -> None:
@@ -89,8 +103,9 @@ class Resume:
         if self._subscription is None:
             self._subscription = self._account.subscribe(self._inbox + b".*", self._answered)
         self._pattern = pattern
-        self._prefix = f"{device}.{boot_id}.".encode()
+        self._prefix = f"{device}.".encode()
         self._boot_id = boot_id
+        self._questions, self._width = 0, _WIDTH
         self._timer = self._clock.call_later(limits.RESUME_TIMEOUT_NS, self._timed_out)
         if self._stream:
             self._ask_last(self._stream)
@@ -123,32 +138,88 @@ class Resume:
             self._finish(None)
 
     def _ask_last(self, stream: str) -> None:
+        self._asked_stream = stream
         request = msgspec.json.encode({"last_by_subj": self._pattern.decode()})
-        self._request(_MSG_GET + stream.encode(), request, self._on_message)
+        self._request(_MSG_GET + stream.encode(), request, self._on_last)
 
-    def _on_message(self, answer: bytes) -> None:
-        message = msgspec.json.decode(answer, type=_MsgGetAnswer).message
-        seq = self._stored(message.hdrs) if message else 0
-        self._finish(Receipt(self._boot_id, seq) if 0 < seq <= const.SEQ_MAX else None)
+    def _on_last(self, answer: bytes) -> None:
+        message = _message(answer)
+        stored = None if message is None else self._stored(message.hdrs)
+        if message is None or stored is not None:
+            self._finish(stored)
+        else:
+            self._look_back(message.seq)
 
-    def _stored(self, block: bytes) -> int:
-        """Return up to which reading of the boot all are stored, as a message tells; 0: none."""
-        through, part = self._parsed(header.get(block, THROUGH))
-        if through and not part:
-            return through
-        seq, part = self._parsed(header.get(block, MSG_ID))
-        if part:  # of the last one some fields are stored
-            return seq - 1 if self._by_field else 0
-        return seq
+    # Whose newest message says nothing: messages of others hide the board's own.
 
-    def _parsed(self, msg_id: bytes | None) -> tuple[int, bytes]:
-        """Return the sequence in the id of a reading of this boot, 0 for any other, and what
-        stands behind it, from its dot on.
+    def _look_back(self, end: int) -> None:
+        """Look at what is just before `end`, from its first message on."""
+        self._found, self._is_empty = None, True
+        self._begin, self._end = max(1, end - self._width), end
+        if end <= 1:
+            self._finish(None)
+        else:
+            self._ask_next(self._begin)
+
+    def _ask_next(self, seq: int) -> None:
+        """Ask for the next message, in a turn of its own."""
+        if self._questions == port_bounds.RESUME_QUESTIONS_MAX:
+            log.warning(
+                "What is stored of a board is hidden behind the messages of others, only the "
+                "stream's duplicate window protects: subject=%s",
+                self._pattern.decode(),
+            )
+            self._finish(self._found)
+            return
+        self._questions += 1
+        request = msgspec.json.encode({"seq": seq, "next_by_subj": self._pattern.decode()})
+        get = _MSG_GET + self._asked_stream.encode()
+        self._soon = self._clock.call_later(0, lambda: self._request(get, request, self._on_next))
+
+    def _on_next(self, answer: bytes) -> None:
+        message = _message(answer)
+        if message is not None and self._begin <= message.seq < self._end:
+            self._is_empty = False
+            stored = self._stored(message.hdrs)
+            self._found = self._found if stored is None else stored
+            self._ask_next(message.seq + 1)
+        elif self._found is not None:
+            self._finish(self._found)
+        else:
+            self._width *= _WIDER if self._is_empty else 1
+            self._look_back(self._begin)
+
+    # What a message tells
+
+    def _stored(self, block: bytes) -> int | None:
+        """Return up to which reading of the boot all are stored, as a message tells; 0: none is,
+        None: it does not tell.
         """
-        if msg_id is None or not msg_id.startswith(self._prefix):
-            return 0, b""
-        digits, dot, field = msg_id.removeprefix(self._prefix).partition(b".")
-        return (int(digits), dot + field) if digits.isdigit() and len(digits) <= 10 else (0, b"")
+        for msg_id, is_told in (
+            (header.get(block, THROUGH), True),
+            (header.get(block, MSG_ID), False),
+        ):
+            boot, seq, part = self._parsed(msg_id or b"")
+            if not seq:
+                continue
+            if boot != self._boot_id:
+                return 0  # one boot is over when the next begins
+            if not part or is_told:
+                return seq
+            if self._by_field:
+                return seq - 1  # of the last one some fields are stored
+        return None
+
+    def _parsed(self, msg_id: bytes) -> tuple[int, int, bytes]:
+        """Return boot and sequence of a reading of the device, zeros for anything else, and what
+        stands behind them, from its dot on.
+        """
+        if not msg_id.startswith(self._prefix):
+            return 0, 0, b""
+        found = _NUMBERS.match(msg_id, len(self._prefix))
+        if found is None or int(found[2]) > const.SEQ_MAX:
+            return 0, 0, b""
+        return int(found[1]), int(found[2]), found[3] or b""
 
     def _timed_out(self) -> None:
         log.warning(
@@ -157,12 +228,17 @@ class Resume:
         )
         self._finish(None)
 
-    def _finish(self, receipt: Receipt | None) -> None:
+    def _finish(self, seq: int | None) -> None:
         self._forget()
-        self._done(receipt)
+        self._done(Receipt(self._boot_id, seq) if seq else None)
 
     def _forget(self) -> None:
         self._next = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._soon):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._soon = None
+
+
+def _message(answer: bytes) -> _Message | None:
+    return msgspec.json.decode(answer, type=_MsgGetAnswer).message

@@ -413,7 +413,8 @@ class PortRunner:
         if self._port is not None and not self._draining and not self._output.is_sending:
             self._guard(self._send)
 
-    def _resumed(self, receipt: Receipt | None) -> None:
+    def _resumed(self, receipt: Receipt | None, msg_id: bytes) -> None:
+        self._mapper.resumed(msg_id)
         self._resolved(receipt)
         self._progressed()
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from leafnode.bridge.exec.function import Function, Outcome
     from leafnode.bridge.publication import Publication
     from leafnode.bridge.publisher import Publisher
-    from leafnode.bridge.reading import Reading, Receipt
+    from leafnode.bridge.reading import Reading
     from leafnode.bridge.status import PortCounters
     from leafnode.clock import Clock, Timer
     from leafnode.config.serial_options import SerialPort
@@ -68,7 +68,9 @@ class Mapper:
         self._counters = counters
         self._timer: Timer | None = None
         self._is_ending = False
-        self._receipt: Receipt | None = None  # of the last reading in the windows, or behind them
+        # The last one in the windows, or behind them, that its board keeps.
+        self._kept: Reading | None = None
+        self._through = b""  # id of the last one before what goes to the queue next
         # Of windows that ended while the queue was full: one end's messages at most, since the
         # port is not read meanwhile.
         self._waiting: deque[Publication] = deque()
@@ -85,6 +87,10 @@ class Mapper:
             decided=self._decided,
             has_room=lambda: self._publisher.has_room,
         )
+
+    def resumed(self, msg_id: bytes) -> None:
+        """Up to this reading a board has all stored, before anything of it comes."""
+        self._through = msg_id
 
     def begin(self) -> None:
         """Start the function, where there is one."""
@@ -123,7 +129,7 @@ class Mapper:
         """The function is done with a reading."""
         if outcome is None:
             self._counters.filtered += 1
-            self._pass_over(reading.receipt)
+            self._pass_over(reading)
         else:
             self._take(reading, lambda _: _checked(outcome, needs_fields=self._needs_fields))
         if self._is_ending and self.is_done:
@@ -133,7 +139,7 @@ class Mapper:
 
     def _take(self, reading: Reading, codec: Codec) -> None:
         if reading.wrong:
-            self._drop(reading.receipt, reading.wrong)
+            self._drop(reading, reading.wrong)
             return
         try:
             payload = self._decoded(reading, codec)
@@ -142,7 +148,7 @@ class Mapper:
             else:
                 self._publish(reading, payload)
         except BadReading as err:
-            self._drop(reading.receipt, err.reason)
+            self._drop(reading, err.reason)
 
     def progressed(self) -> None:
         """There is room in the queue again."""
@@ -150,9 +156,10 @@ class Mapper:
             self._function.pump()
         while self._waiting and self._publisher.has_room:
             self._publisher.offer(self._waiting.popleft())
-        if self._receipt is not None and not self._waiting and not self._windows:
-            receipt, self._receipt = self._receipt, None
-            self._publisher.pass_over(receipt)
+        if self._kept is not None and not self._waiting and not self._windows:
+            self._publisher.pass_over(self._kept.receipt)
+            self._go_before(self._kept)
+            self._kept = None
 
     def take_all(self) -> None:
         """The port ends. What it had read is nowhere else, and is taken beyond all bounds."""
@@ -179,9 +186,10 @@ class Mapper:
         self._waiting.extend(self._gathered())
         for message in self._waiting:
             if not message.is_kept and self._publisher.has_room:
-                self._publisher.offer(message)
+                # What is kept is left out, so nothing is known to be stored with those behind it.
+                self._publisher.offer(message._replace(through=b""))
         self._waiting.clear()
-        self._receipt = None
+        self._kept = None
 
     def _publish(self, reading: Reading, payload: bytes | dict[str, object]) -> None:
         now_ns, wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
@@ -197,6 +205,12 @@ class Mapper:
         else:
             self._counters.filtered += 1
             self._publisher.pass_over(reading.receipt)
+        self._go_before(reading)
+
+    def _go_before(self, reading: Reading) -> None:
+        """A reading is in the queue: its board has it stored before what comes next."""
+        if reading.receipt is not None and reading.receipt.boot_id > 0:
+            self._through = reading.msg_id
 
     def _decoded(self, reading: Reading, codec: Codec) -> bytes | dict[str, object]:
         """Return what the codec makes of a reading; JSON and CBOR may have any number of fields."""
@@ -219,7 +233,9 @@ class Mapper:
             payload = self._fields.mapped(raw)
         if self._filters.active and not self._filters.passes(subject, payload, now_ns):
             return []
-        return [self._messages.whole(subject, reading, payload, raw, wall_ns)]
+        # Of a reading that its board keeps the id tells as much.
+        through = self._through if reading.receipt is None else b""
+        return [self._messages.whole(subject, reading, payload, raw, wall_ns, through=through)]
 
     def _by_field(
         self, reading: Reading, raw: dict[str, object], now_ns: int, wall_ns: int
@@ -230,7 +246,10 @@ class Mapper:
             if not self._filters.active or self._filters.passes(subject, {name: value}, now_ns):
                 new.append((subject, name, value))
         # Which is the last one, a filter decides by what it remembers: no id may hang on that.
-        told = [b""] * (len(new) - 1) + [reading.msg_id if reading.receipt is not None else b""]
+        if reading.receipt is None:
+            told = [self._through] * len(new)
+        else:
+            told = [b""] * (len(new) - 1) + [reading.msg_id]
         return [
             self._messages.one_field(subject, reading, (name, value), raw, wall_ns, through=through)
             for (subject, name, value), through in zip(new, told, strict=False)
@@ -245,21 +264,25 @@ class Mapper:
             self._end_windows()
         wall_ns = self._clock.wall_ns()
         self._windows.add(subject, reading, self._fields.mapped(fields), fields, wall_ns)
-        self._receipt = reading.receipt or self._receipt
+        self._hold(reading)
         if self._timer is None:
             self._set_timer(self._every_ns)
 
-    def _drop(self, receipt: Receipt | None, reason: str) -> None:
+    def _hold(self, reading: Reading) -> None:
+        self._kept = reading if reading.receipt is not None else self._kept
+
+    def _drop(self, reading: Reading, reason: str) -> None:
         """Nothing could store this reading."""
         self._publisher.give_up(None, reason)
-        self._pass_over(receipt)
+        self._pass_over(reading)
 
-    def _pass_over(self, receipt: Receipt | None) -> None:
+    def _pass_over(self, reading: Reading) -> None:
         """A reading is done. Those before it may be gathered yet: its device hears after them."""
         if self._windows is not None and (self._windows or self._waiting):
-            self._receipt = receipt or self._receipt
+            self._hold(reading)
         else:
-            self._publisher.pass_over(receipt)
+            self._publisher.pass_over(reading.receipt)
+            self._go_before(reading)
 
     def _due(self) -> None:
         self._timer = None
@@ -281,7 +304,7 @@ class Mapper:
             has_id = not is_kept or at == at_last_kept
             try:
                 message = self._messages.whole(
-                    subject, reading, fields, raw, wall_ns, has_id=has_id
+                    subject, reading, fields, raw, wall_ns, has_id=has_id, through=self._through
                 )
             except BadReading as err:
                 self._publisher.give_up(None, err.reason)
@@ -289,8 +312,10 @@ class Mapper:
             self._counters.windows += 1
             self._show(message.subject, message.body[message.header_size :])
             if at == at_last_kept:
-                message = message._replace(receipt=self._receipt)
-                self._receipt = None
+                assert self._kept is not None, "it is in the windows"
+                message = message._replace(receipt=self._kept.receipt, through=b"")
+                self._go_before(self._kept)
+                self._kept = None
             made.append(message._replace(is_kept=is_kept))
         return made
 

@@ -57,6 +57,7 @@ class Messages:
         wall_ns: int,
         *,
         has_id: bool = True,
+        through: bytes = b"",
     ) -> Publication:
         """Return the message of a whole reading. `raw`: the fields that templates may name.
 
@@ -71,7 +72,8 @@ class Messages:
             payload = _encoded(payload)
         extra = [(UNITS, units)] if units else []
         msg_id = reading.msg_id if has_id else reading.msg_id + b".gathered"
-        return self._message(subject, reading, msg_id, payload, raw, wall_ns, extra)
+        made = self._message(subject, reading, msg_id, payload, raw, wall_ns, extra)
+        return self._telling(made, through)
 
     def _units_of(self, fields: Mapping[str, object]) -> bytes:
         """Return the units of the fields that are there: of those of another slave none."""

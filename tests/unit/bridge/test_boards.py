@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import json
 import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -582,6 +584,47 @@ def test_what_was_read_while_the_stream_is_asked_is_stored_when_the_port_ends() 
 
     assert asked
     assert world.stream.payloads == [b'{"v":21.5}', b'{"v":21.7}']
+
+
+def answering(world: World, *former: bytes) -> None:
+    """Have the stream asked for the last message, one of a former gateway in the end."""
+
+    def answer(delivery: Delivery) -> None:
+        block = [*former, *world.stream.headers][-1]
+        message = {"seq": 1, "hdrs": base64.b64encode(block).decode()}
+        text = json.dumps({"message": message}).encode()
+        world.account.publish(delivery.messages[0][0], text)
+
+    world.account.subscribe(b"$JS.API.STREAM.MSG.GET.S", answer)
+
+
+def test_a_line_that_is_repeated_after_an_outage_is_stored_once_behind_those_without_a_number() -> (
+    None
+):
+    before, after = (World(replace(port("text_link"), stream="S")) for _ in range(2))
+    before.account.subscribe(b"$JS.API.STREAM.MSG.GET.S", lambda _: None)
+
+    async def said(world: World) -> None:
+        await world.opened()
+        world.say(b"hello node1 77\n")
+        await world.turns(40)
+        world.clock.advance(limits.RESUME_TIMEOUT_NS)
+        world.say(b"#1 pt t 1\npt t 2\npt t 3\n")
+        await world.until(lambda: world.runner.status().stored == 3)
+
+    async def repeated(world: World) -> None:
+        await world.opened()
+        world.say(b"hello node1 77\npt t 4\n#1 pt t 1\n#2 pt t 5\n")
+        await world.until(lambda: world.runner.status().stored == 2)
+
+    run(before, said)
+    answering(after, *before.stream.headers)
+    run(after, repeated)
+
+    assert before.stream.payloads == [b'{"v":1}', b'{"v":2}', b'{"v":3}']
+    assert after.stream.payloads == [b'{"v":4}', b'{"v":5}']
+    told = header.get(after.stream.headers[0], b"Leafnode-Through")
+    assert told == b"node1.77.1"  # what is stored is known of it for the next time, too
 
 
 def test_what_a_stream_holds_under_another_subject_is_no_message_of_a_board() -> None:

@@ -182,6 +182,19 @@ def test_it_is_settled_when_nothing_waits_that_a_stream_may_take() -> None:
     assert not world.publisher.is_settled
 
 
+def test_what_a_port_leaves_tells_nothing_of_what_it_does_not_leave() -> None:
+    world = World()
+    world.offer([1])
+    told = Publication(b"s.scale", 0, b"2", None, through=b"scale.x.1")
+    kept = told._replace(receipt=Receipt(7, 1), is_kept=True)
+    world.publisher.offer_all([kept, told])
+
+    left = world.publisher.stop()
+
+    assert left.publications[-1] == told._replace(through=b"")
+    assert kept not in left.publications
+
+
 def test_who_ends_tries_at_once_what_was_refused_for_long() -> None:
     world = World()
     stream = FakeStream(world.account, b"s.>")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from leafnode import limits
+from leafnode.bridge import port_bounds
 from leafnode.bridge.reading import Receipt
 from leafnode.bridge.resume import Resume
 from tests.sim.clock import FakeClock
@@ -28,13 +30,13 @@ NOT_FOUND = (
 )
 
 
-def message(msg_id: bytes, through: bytes = b"") -> bytes:
+def message(msg_id: bytes, through: bytes = b"", seq: int = 9) -> bytes:
     told = b"Leafnode-Through: " + through + b"\r\n" if through else b""
     block = b"NATS/1.0\r\nNats-Msg-Id: " + msg_id + b"\r\nLeafnode-Port: p\r\n" + told + b"\r\n"
     return (
         b'{"type":"io.nats.jetstream.api.v1.stream_msg_get_response","message":'
-        b'{"subject":"s.node1.t","seq":9,"hdrs":"%b","data":"MQ==","time":"2026-01-01T00:00:00Z"}}'
-        % base64.b64encode(block)
+        b'{"subject":"s.node1.t","seq":%d,"hdrs":"%b","data":"MQ==","time":"2026-01-01T00:00:00Z"}}'
+        % (seq, base64.b64encode(block))
     )
 
 
@@ -65,6 +67,8 @@ class World:
             done=self.results.append,
         )
         self.resume.ask(b"s.node1.>", "node1", 77)
+        for _ in range(port_bounds.RESUME_QUESTIONS_MAX):  # each has a turn of its own
+            self.clock.advance(0)
 
     def _on_request(self, delivery: Delivery) -> None:
         for reply, _, body in delivery.messages:
@@ -101,6 +105,7 @@ def test_a_configured_stream_is_asked_at_once() -> None:
         b"node1.77.x",
         b"node1.77.41.gathered",
         b"node1.77.-1",
+        b"node1.77.41x",
         b"node1.77.99999999999999999999",
         b"node1.77.4294967296",
     ],
@@ -157,6 +162,100 @@ def test_without_a_clear_answer_nothing_is_taken_for_stored(answers: dict[bytes,
 
     assert world.results == [None]
     assert world.clock.pending() == 0
+
+
+class Shelf:
+    """A stream's messages of the asked subject by sequence; what it is asked, it answers."""
+
+    def __init__(self, ids: dict[int, tuple[bytes, bytes]]) -> None:
+        self.account = new_account()
+        self.clock = FakeClock()
+        self.questions = 0
+        self.results: list[Receipt | None] = []
+        self._ids = ids
+        self.account.subscribe(GET, self._on_request)
+        self.resume = Resume(
+            self.account,
+            self.clock,
+            inbox=b"_INBOX.x.last",
+            stream="READINGS",
+            done=self.results.append,
+        )
+        self.resume.ask(b"s.node1.>", "node1", 77)
+        while not self.results:
+            self.clock.advance(0)
+
+    def _on_request(self, delivery: Delivery) -> None:
+        reply, _, body = delivery.messages[0]
+        self.questions += 1
+        wanted = json.loads(body)
+        first = max(self._ids) if "last_by_subj" in wanted else wanted["seq"]
+        seq = min((seq for seq in self._ids if seq >= first), default=0)
+        answer = message(*self._ids[seq], seq) if seq else NOT_FOUND
+        self.account.publish(reply, answer)
+
+
+PLAIN = b"scale.x.1", b""
+NUMBERED = b"node1.77.41", b""
+OF_BEFORE = b"node1.76.99", b""
+
+
+@pytest.mark.parametrize(
+    ("newest", "seq", "is_told"),
+    [
+        ((b"scale.x.1", b"node1.77.41"), 41, True),  # as this gateway stores it
+        ((b"scale.x.1", b"node1.76.99"), None, True),  # of the boot before
+        (OF_BEFORE, None, True),
+        ((b"scale.x.1", b"node2.78.7"), 40, False),
+        (PLAIN, 40, False),  # as a former gateway stored it
+    ],
+)
+def test_a_line_without_a_number_hides_none_with_one(
+    newest: tuple[bytes, bytes], seq: int | None, *, is_told: bool
+) -> None:
+    shelf = Shelf({4: OF_BEFORE, 8: (b"node1.77.40", b""), 9: newest})
+
+    assert shelf.results == [Receipt(77, seq) if seq else None]
+    # Else 4 and 8 are looked at, and that no more is before 9.
+    assert shelf.questions == (1 if is_told else 4)
+
+
+@pytest.mark.parametrize("others", [1, 7, 8, 9, 40, 200])
+def test_a_reading_is_found_behind_the_messages_of_others(others: int) -> None:
+    shelf = Shelf({5: NUMBERED, **dict.fromkeys(range(6, 6 + others), PLAIN)})
+
+    assert shelf.results == [Receipt(77, 41)]
+
+
+def test_a_reading_is_found_behind_a_million_messages_under_other_subjects() -> None:
+    shelf = Shelf({5: NUMBERED, 1_000_000: PLAIN, 1_000_001: PLAIN})
+
+    assert shelf.results == [Receipt(77, 41)]
+    assert shelf.questions < 30
+
+
+def test_what_the_newest_message_that_tells_says_counts() -> None:
+    shelf = Shelf({2: NUMBERED, 3: PLAIN, 4: (b"node1.77.42", b""), 5: PLAIN, 6: PLAIN})
+
+    assert shelf.results == [Receipt(77, 42)]
+
+
+def test_the_search_behind_the_messages_of_others_is_bounded_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shelf = Shelf({5: NUMBERED, **dict.fromkeys(range(6, 10_000), PLAIN)})
+
+    assert shelf.results == [None]
+    assert shelf.questions == port_bounds.RESUME_QUESTIONS_MAX + 1
+    assert "hidden behind the messages of others" in caplog.text
+    assert shelf.clock.pending() == 0
+
+
+def test_where_a_board_never_stored_anything_the_search_ends_at_the_streams_begin() -> None:
+    shelf = Shelf(dict.fromkeys(range(1, 6), PLAIN))
+
+    assert shelf.results == [None]
+    assert shelf.questions < 10
 
 
 def test_an_answer_that_does_not_come_is_waited_for_only_so_long(

@@ -82,6 +82,10 @@ class Desk:
         return [json.loads(payload) for payload in self.stream.payloads]
 
     @property
+    def told(self) -> list[bytes | None]:
+        return [header.get(block, b"Leafnode-Through") for block in self.stream.headers]
+
+    @property
     def seqs(self) -> list[int]:
         return [receipt.seq for receipt in self.receipts if receipt is not None]
 
@@ -213,6 +217,47 @@ def test_each_field_passes_by_itself() -> None:
     assert desk.seqs == [1, 2, 3]
 
 
+def test_a_message_that_no_board_keeps_tells_which_reading_is_stored_before_it() -> None:
+    desk = Desk(fields=(FieldOptions("t", deadband=1),))
+
+    desk.say({"t": 0}, receipt=False)
+    desk.say({"t": 1})
+    desk.say({"t": 2}, receipt=False)
+    desk.say({"t": 2})  # says nothing new
+    desk.say({"t": 3}, receipt=False)
+    desk.say(b"nonsense")
+    desk.say({"t": 4}, receipt=False)
+
+    assert desk.told == [None, None, b"id.2", b"id.4", b"id.6"]
+
+
+def test_so_does_each_field_of_one() -> None:
+    desk = Desk(subject="s.{field}")
+
+    desk.say({"t": 1})
+    desk.say({"t": 2, "u": 2}, receipt=False)
+
+    assert desk.told == [b"id.1", b"id.1", b"id.1"]
+
+
+def test_a_message_tells_what_was_known_to_be_stored_when_the_board_came() -> None:
+    desk = Desk()
+    desk.mapper.resumed(b"dev.7.41")
+
+    desk.say({"t": 1}, receipt=False)
+
+    assert desk.told == [b"dev.7.41"]
+
+
+def test_of_a_board_without_a_boot_nothing_is_told() -> None:
+    desk = Desk(codec="text")
+    desk.mapper.offer(Reading(b"scale.x.h1.1", b"1", b"dev", b"", Receipt(-1, 1)))
+
+    desk.say(b"2", receipt=False)
+
+    assert desk.told == [None, None]
+
+
 def test_a_reading_that_is_bad_is_acknowledged_and_counted() -> None:
     desk = Desk(subject="s.{place}")
 
@@ -295,6 +340,35 @@ def test_a_reading_without_a_receipt_does_not_take_another_ones() -> None:
     # What a board keeps comes last: by the last message it is found again.
     assert desk.stream.subjects == [b"s.b", b"s.a"]
     assert desk.seqs == [1]
+
+
+def test_what_was_gathered_tells_of_what_was_gathered_before_it_and_not_with_it() -> None:
+    desk = Desk(subject="s.{name}", **GATHER)
+    for _ in range(2):
+        desk.say({"t": 1}, name=b"a")
+        desk.say({"t": 2}, name=b"b", receipt=False)
+        desk.clock.advance(60 * NS_PER_S)
+
+    assert desk.stream.ids == [b"id.2", b"id.1", b"id.4", b"id.3"]
+    assert desk.told == [None, None, b"id.1", None]
+
+
+def test_at_the_end_nothing_is_told_of_what_a_device_says_again() -> None:
+    desk = Desk(subject="s.{name}", **GATHER)
+    desk.stream.commits_at_once = False
+    desk.say({"t": 0}, name=b"a")
+    desk.clock.advance(60 * NS_PER_S)
+    desk.say({"t": 1}, name=b"a")
+    desk.say({"t": 2}, name=b"b", receipt=False)
+
+    desk.mapper.end()
+    desk.publisher.pump()
+    desk.stream.commits_at_once = True
+    desk.stream.commit()
+    desk.clock.advance(0)
+
+    assert desk.stream.ids == [b"id.1", b"id.3"]
+    assert desk.told == [None, None]
 
 
 def test_at_the_end_what_no_device_keeps_is_published_and_the_rest_said_again() -> None:
