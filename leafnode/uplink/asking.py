@@ -488,5 +488,5 @@ class Asking:
             return False
         what = (self._options.stream, moved.sent, moved.seen)
         log.info("The hub renames what it stores: stream=%s sent=%s stored=%s", *what)
-        self._store.keep(lambda: None)
+        self._store.keep()
         return True

@@ -138,6 +138,7 @@ class StreamUplink:
         )
         self._flight = Flight(parts, cut=self._cut)
         self._store = WaysStore(ways, self._mailbox, clock, stream=options.stream)
+        self._store.kept = self._kept
         self._asking = self._new_asking(ways)
 
     def _new_asking(self, ways: Ways) -> Asking:
@@ -146,7 +147,7 @@ class StreamUplink:
         asking.told, asking.failed, asking.unheard = self._told, self._cut, self._unanswered
         asking.troubled, asking.doubted = self._trouble.say, self._doubted
         self._flight.acked = asking.acked
-        self._flight.is_ready = lambda: self._store.is_ready(self._kept)
+        self._flight.is_ready = self._store.is_ready
         return asking
 
     def start(self) -> None:

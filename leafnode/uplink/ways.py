@@ -101,7 +101,8 @@ class Ways:
         self.reached: Reached | None = None
         self.refuted: Reached | None = None
         self._identity = Identity()
-        self.is_fresh = False  # nothing was ever sent of the stream, by what was kept
+        self._opened = ""  # the name of the stream that this run had last
+        self.is_fresh = False  # nothing was ever sent of the stream: it was made in this run
 
     def take(self, record: Record) -> bool:
         """Take what was kept; say whether it has to be kept anew."""
@@ -129,10 +130,10 @@ class Ways:
         """
         known = self._identity
         name = known.name if known.created == stream.created else hash8(stream.made)
-        # What is new is kept before the first message goes.
-        is_new = known.name not in {"", name} or (self.is_fresh and known.name == name)
-        self.is_fresh = is_new and not stream.is_restored
-        self._identity = Identity(stream.created, name)
+        # What was kept does not tell: it may be as old as an image of before the first message.
+        is_new = self._opened != name if self._opened else False
+        self.is_fresh = (is_new or self.is_fresh) and not stream.is_restored
+        self._opened, self._identity = name, Identity(stream.created, name)
         return name, self._identity != known
 
     def reached_of(self, origin: Origin) -> Reached | None:

@@ -40,7 +40,9 @@ class WaysStore:
         self._is_read = False
         self._is_kept = False
         self._is_keeping = False
+        self._is_stale = False  # what is being stored has changed since
         self._gave_up = False
+        self.kept: Callable[[], None] = lambda: None  # or it cannot be
         self.problem = ""  # why it is not read, or not kept
 
     def open(self, place: str, then: Callable[[], None]) -> None:
@@ -70,15 +72,15 @@ class WaysStore:
         self._is_kept = self._is_kept and not is_new
         return name
 
-    def is_ready(self, then: Callable[[], None]) -> bool:
-        """Say whether a message may go; if not it is kept under which subject, and `then` called.
+    def is_ready(self) -> bool:
+        """Say whether a message may go; if not it is kept under which subject, and `kept` called.
 
         So nothing that was never sent under takes the place of what was.
         """
         if self._is_kept or self._gave_up or not self._is_read:
             return True
         if not self._is_keeping:
-            self.keep(then)
+            self.keep()
         return False
 
     def _is_old(self, body: bytes | None) -> bool:
@@ -86,8 +88,11 @@ class WaysStore:
         stored_ns = None if body is None else answers.stored_ns(body)
         return self._clock.wall_ns() - (stored_ns or 0) > limits.UPLINK_LEDGER_AGE_NS // 4
 
-    def keep(self, then: Callable[[], None]) -> None:
+    def keep(self) -> None:
         """Store it as it is now."""
+        self._is_stale = self._is_keeping
+        if self._is_keeping:
+            return
         self._is_keeping = True
 
         def made(body: bytes | None) -> None:
@@ -105,7 +110,10 @@ class WaysStore:
             self._is_keeping = False
             self.problem = problem
             self._is_kept, self._gave_up = not problem, bool(problem)
-            then()
+            if self._is_stale and not problem:
+                self.keep()
+            else:
+                self.kept()
 
         self._ask("STREAM.CREATE", BUCKET_CONFIG, made)
 
@@ -116,14 +124,15 @@ class WaysStore:
         self._ways.reached = reached
         if self._is_kept:  # else it is kept with the rest, before the first message goes
             self._put(lambda _body: None)
+        elif self._ways.is_fresh:  # the next run has to know up to where there is nothing
+            self.keep()
 
     def refuted(self, origin: Origin, message: HubMessage) -> None:
         """Keep which message of the hub's is not of the stream's history."""
         found = Reached(origin.identity, seq=message.seq or 0, mark=message.mark)
         if found != self._ways.refuted:
             self._ways.refuted = found
-            if not self._is_keeping:
-                self.keep(lambda: None)  # no message goes before which it would be kept
+            self.keep()  # no message goes before which it would be kept
 
     def _put(self, then: Callable[[bytes | None], None]) -> None:
         value = ways.encode(self._ways.record())

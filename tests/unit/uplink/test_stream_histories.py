@@ -121,8 +121,12 @@ def test_what_an_older_copy_sent_does_not_hide_what_the_hub_has_of_a_later_one(
     assert "a copy of the store was restored" in world.status.last_error
 
 
-def test_a_copy_of_before_the_name_was_kept_is_compared_all_the_same() -> None:
-    world = world_with()
+@pytest.mark.parametrize("others", [0, 50])
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_copy_of_before_the_name_was_kept_is_compared_all_the_same(
+    newest_first: bool, others: int
+) -> None:
+    world = world_with(newest_first=newest_first)
     world.link_down()
     world.local.make_anew(format_time(world.clock.wall_ns()))
     world.clock.advance(10 * NS_PER_S)
@@ -133,15 +137,22 @@ def test_a_copy_of_before_the_name_was_kept_is_compared_all_the_same() -> None:
     world.clock.advance(60 * NS_PER_S)
     world.store(b"a", b"b")
     world.clock.advance(OUTAGE_NS)
+    for _ in range(others):
+        world.hub.publish(b"edge.ev.a", b"other")
 
     world.uplink.stop()
     world.local.restore(image)
     world.local.side["KV_LEAFNODE_UPLINK"].messages[:] = side
     world.restart()
-    world.store(b"new")
+    if not newest_first:
+        world.store(b"new")
     world.clock.advance(60 * NS_PER_S)
 
-    assert missing_or_doubled(world, *numbers(1, 110), b"a", b"b", b"new") == []
+    assert missing_or_doubled(world, *numbers(1, 110), b"a", b"b") == []
+    if newest_first:
+        assert "a copy of the store was restored" in world.status.last_error
+    else:
+        assert missing_or_doubled(world, b"new") == []
 
 
 def test_newest_first_what_is_kept_of_a_backlog_is_not_forgotten_behind_others() -> None:
