@@ -15,6 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from leafnode import limits
+from leafnode.uplink.gaps import Gaps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,8 +49,7 @@ class Parting:
         """
         start, end = stretch
         self._subjects = subjects
-        # What is not known of the hub's stream, ascending.
-        self._gaps = [(start + 1, end - 1)] if start + 1 < end else []
+        self._gaps = Gaps(start + 1, end - 1)  # what is not known of the hub's stream
         self._middle = 0
         self._walks: set[int] = set()  # subjects of which the first message is not known
         self._first: HubMessage | None = None  # from the middle on, under any subject
@@ -103,13 +103,13 @@ class Parting:
     def _take(self) -> None:
         """All subjects are asked: what is before the first of their messages is nobody's."""
         found = self._first
-        if found is None or found.hub_seq > self._gaps[-1][1]:
-            self._cut(self._middle, self._gaps[-1][1])
+        if found is None or found.hub_seq > self._gaps.last.end:
+            self._gaps.cut(self._middle, self._gaps.last.end)
         elif found.seq is not None:
             self.candidate = found
             return
         else:
-            self._cut(self._middle, found.hub_seq)
+            self._gaps.cut(self._middle, found.hub_seq)
             self.is_early(found)
         self._ask_next()
 
@@ -128,23 +128,16 @@ class Parting:
         if found is None:
             return
         self.sees_ours = True
-        self._cut(self._middle, found.hub_seq)
+        self._gaps.cut(self._middle, found.hub_seq)
         if verdict is Verdict.HERE:
-            self._cut(0, found.hub_seq)
+            self._gaps.cut(0, found.hub_seq)
             self.newest, self._left = found, self._most
         elif verdict is Verdict.FOREIGN:
             # An early one is of a copy that was here before this one: ours may be behind it.
             if not self.is_early(found):
-                self._cut(found.hub_seq, self._gaps[-1][1] if self._gaps else 0)
+                self._gaps.cut(found.hub_seq, self._gaps.last.end if self._gaps else 0)
             self.foreign, self._left = found, self._most
         self._ask_next()
-
-    def _cut(self, first: int, last: int) -> None:
-        """Nothing more is to be asked of this stretch."""
-        left: list[tuple[int, int]] = []
-        for start, end in self._gaps:
-            left += [(start, min(end, first - 1)), (max(start, last + 1), end)]
-        self._gaps = [(start, end) for start, end in left if start <= end]
 
     def _ask_next(self) -> None:
         if not self._gaps:
@@ -153,12 +146,11 @@ class Parting:
             self._end(is_whole=False)
         else:
             self._left -= 1
-            gaps = [gap for gap in self._gaps if gap[0] > self._early]
-            if not gaps:  # there is nothing behind what is early, or a clock is wrong
-                gaps, self._since_ns, self._early = self._gaps, 0, 0
+            if not self._gaps.has_some(self._early):  # but what is early, or a clock is wrong
+                self._since_ns = self._early = 0
             # In turn: the widest may be of others alone, and so may the last.
             is_last = self._left % 2
-            start, end = gaps[-1] if is_last else max(gaps, key=lambda gap: gap[1] - gap[0])
+            start, end = self._gaps.last if is_last else self._gaps.widest(self._early)
             self._middle, self._first = (start + end) // 2, None
             self._walks = set(range(len(self._subjects)))
 

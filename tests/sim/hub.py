@@ -63,6 +63,7 @@ class FakeHub:
         self.peer.account = account
         self.stored: dict[int, Stored] = {}
         self._by_subject: dict[bytes, list[int]] = {}  # ascending; what is gone may be in it
+        self._matches: dict[bytes, list[list[int]]] = {}  # by pattern, of those
         self.last_seq = 0
         self.received: list[bytes] = []  # ids of everything that arrived, duplicates too
         self.questions: list[dict[str, Any]] = []
@@ -258,11 +259,22 @@ class FakeHub:
         self.last_seq += 1
         stored.stored_ns = self.clock.wall_ns()
         self.stored[self.last_seq] = stored
-        self._by_subject.setdefault(stored.subject, []).append(self.last_seq)
+        seqs = self._by_subject.get(stored.subject)
+        if seqs is None:
+            seqs = self._by_subject[stored.subject] = []
+            for pattern, matching in self._matches.items():
+                if subject.matches(pattern, stored.subject):
+                    matching.append(seqs)
+        seqs.append(self.last_seq)
         return self.last_seq
 
     def _matching(self, pattern: bytes) -> list[list[int]]:
-        return [seqs for one, seqs in self._by_subject.items() if subject.matches(pattern, one)]
+        if pattern not in self._matches:
+            found = [
+                seqs for one, seqs in self._by_subject.items() if subject.matches(pattern, one)
+            ]
+            self._matches[pattern] = found
+        return self._matches[pattern]
 
     def _next(self, pattern: bytes, first: int) -> int | None:
         """Return the first message under a pattern from a sequence on."""
