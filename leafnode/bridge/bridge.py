@@ -137,6 +137,8 @@ class Bridge:
         before = self._runners
         self._known = frozenset(port.name for port in before)
         self._runners = {port: before.get(port) or self._runner(port) for port in options.ports}
+        for one in [one for one, its_heir in self._leaving.items() if its_heir is None]:
+            self._leave_to(one, self._heir(one))  # a reload before this one took it away
         for port in ended:
             self._lend_on(before[port])
         late = [port for port, task in ending.items() if not task.done()]

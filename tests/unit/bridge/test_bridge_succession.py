@@ -136,3 +136,36 @@ def test_what_was_not_handed_on_yet_is_the_next_ones_or_is_seen_off() -> None:
 
     asyncio.run(story())
     site.close()
+
+
+def test_a_port_that_one_reload_takes_away_and_the_next_brings_back_has_what_waits() -> None:
+    site = Site()
+    kept = site.ports[:-1]
+
+    async def story() -> None:
+        bridge = site.bridge(0)
+        async with running(bridge):
+            await site.until(lambda: all(port.open for port in bridge.status()))
+            line = site.lines["h"]
+            assert line.device is not None
+            line.device.sendall(b"1\n2\n3\n")
+            await site.until(lambda: bridge.status()[-1].queued == 3)
+
+            await bridge.change(SerialOptions(ports=tuple(kept)))
+            await bridge.change(SerialOptions(ports=tuple(site.ports)))
+            await site.until(lambda: bridge.status()[-1].open)
+            line.device.sendall(b"4\n")
+            for _ in range(30):
+                site.clock.advance(NS_PER_S)
+                await asyncio.sleep(0)
+            assert bridge.status()[-1].queued == 4
+            assert bridge.lost == 0
+            stream = FakeStream(site.accounts[0], b"s.>")
+            stream.commits_at_once = True
+            for _ in range(100):
+                site.clock.advance(NS_PER_S)
+                await asyncio.sleep(0)
+            assert stream.payloads == [b"1", b"2", b"3", b"4"]
+
+    asyncio.run(story())
+    site.close()
