@@ -6,11 +6,14 @@ Truth: docs/serial/mapping.md, "Fields".
 
 from __future__ import annotations
 
+import math
 from decimal import Context, Decimal
 from typing import Final
 
 # For a product of two floats. What is not finite stays so, and is no error here.
 _CONTEXT: Final = Context(prec=40, traps=[])
+# Sums and differences are exact: floats begin 308 places before the point, and end 343 behind it.
+_EXACT: Final = Context(prec=700, traps=[])
 _MEAN_DIGITS: Final = 15  # that every float has
 
 
@@ -26,12 +29,21 @@ def unscaled(value: float, scale: float, offset: float) -> Decimal:
 
 def added(total: Decimal, value: float) -> Decimal:
     """Return the sum, exactly."""
-    return _CONTEXT.add(total, _decimal(value))
+    return _EXACT.add(total, _decimal(value))
 
 
 def mean(total: Decimal, count: int) -> float:
-    """Return the mean of so many values."""
+    """Return the mean of so many values; the last digit may be beyond the greatest of them."""
     return float(f"{_CONTEXT.divide(total, Decimal(count)):.{_MEAN_DIGITS}g}")
+
+
+def moved(before: float, now: float, distance: float) -> bool:
+    """Say whether a value moved at all, and as far as this: 21.7 is 0.2 from 21.5."""
+    if before == now:
+        return False
+    if not (math.isfinite(before) and math.isfinite(now)):
+        return True
+    return _EXACT.subtract(_decimal(now), _decimal(before)).copy_abs() >= _decimal(distance)
 
 
 def _decimal(number: float) -> Decimal:

@@ -7,18 +7,15 @@ Truth: docs/serial/mapping.md, "Fewer messages".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
+from leafnode.bridge.mapping.decimals import moved
 from leafnode.config import serial_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from leafnode.config.serial_stage_options import MappingOptions
-
-
-# Of a value is noise: 21.7 - 21.5 is 0.1999999999999993.
-_NOISE: Final = 2.0**-52
 
 
 class _Last(NamedTuple):
@@ -73,10 +70,7 @@ class Filters:
 
 def _differs(before: object, now: object, deadband: float) -> bool:
     if _is_number(before) and _is_number(now):
-        difference = abs(now - before)
-        if isinstance(difference, float):
-            deadband -= abs(now) * _NOISE + abs(before) * _NOISE
-        return difference >= deadband and difference > 0
+        return moved(before, now, deadband)
     return before != now
 
 

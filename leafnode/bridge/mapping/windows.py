@@ -149,4 +149,4 @@ class _Column:
             return self.least
         if function == "max":
             return self.most
-        return mean(self.total, self.count)
+        return max(self.least, min(self.most, mean(self.total, self.count)))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.bridge.mapping.decimals import added, mean, scaled, unscaled
+from leafnode.bridge.mapping.decimals import added, mean, moved, scaled, unscaled
 
 DECIMALS = st.tuples(st.integers(-(2**64), 2**64), st.integers(0, 9))
 
@@ -63,3 +63,33 @@ def test_a_mean_has_no_noise_and_loses_no_counter() -> None:
         for value in values:
             total = added(total, value)
         assert mean(total, len(values)) == result
+
+
+def test_a_sum_is_exact_whatever_its_values() -> None:
+    values = [1e30, 1e-20, 1.7976931348623157e308, 5e-324, -1.7976931348623157e308, -1e30]
+    total = Decimal(0)
+    for value in values:
+        total = added(total, value)
+
+    assert Fraction(total) == Fraction("1e-20") + Fraction("5e-324")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "distance", "is_moved"),
+    [
+        (21.5, 21.7, 0.2, True),
+        (21.7, 21.5, 0.2, True),
+        (21.5, 21.69, 0.2, False),
+        (1e16, 1e16 + 2, 3, False),
+        (1e16, 1e16 + 4, 3, True),
+        (10**300, 10**300 + 1, 2, False),
+        (10**300, 10**300 + 2, 2, True),
+        (1, 1.0, 0, False),
+        (1, math.inf, 5, True),
+        (math.inf, math.inf, 0, False),
+    ],
+)
+def test_a_value_has_moved_by_what_people_see(
+    before: float, now: float, distance: float, *, is_moved: bool
+) -> None:
+    assert moved(before, now, distance) is is_moved

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -139,4 +141,5 @@ def test_between_what_passes_no_value_was_further_than_the_deadband(
     for value in values:
         if filters.passes(b"s", {"kg": value}, 0):
             published = value
-        assert abs(value - published) < deadband or value == published
+        distance = abs(Fraction(repr(value)) - Fraction(repr(published)))
+        assert distance < Fraction(repr(deadband)) or distance == 0

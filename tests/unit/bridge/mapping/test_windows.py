@@ -107,3 +107,10 @@ def test_the_functions_are_those_of_python(values: list[int]) -> None:
     assert fields["t_mean"] == pytest.approx(sum(values) / len(values), abs=1e-9)
     assert fields["t_last"] == values[-1]
     assert fields["count"] == len(values)
+
+
+@pytest.mark.parametrize("value", [0.12345678901234567, -0.12345678901234567, 2**63 - 1, 5e-324])
+def test_a_mean_is_not_above_the_greatest_nor_below_the_least(value: float) -> None:
+    fields = gathered(("min", "max", "mean"), {"t": value}, {"t": value})
+
+    assert fields["t_min"] == fields["t_mean"] == fields["t_max"] == value
