@@ -103,6 +103,8 @@ class PortLife:
                 if not isinstance(err, FileNotFoundError):  # it is there, and will not
                     bound_ns = limits.PORT_REOPEN_MAX_NS
                     trouble = Trouble.REFUSED
+                if trouble is not self._said:  # it came just now, or went
+                    wait_ns = limits.PORT_REOPEN_NS
                 self._say(trouble, "Serial port cannot be opened", err)
             if port is not None:
                 if self.loan is not None:  # somebody asked for it meanwhile

@@ -83,6 +83,25 @@ def test_a_device_that_is_lost_again_and_again_is_back_within_the_same_bound() -
     assert pauses[-1] == limits.PORT_POLL_NS
 
 
+def test_a_device_that_is_back_and_not_allowed_yet_is_tried_again_soon() -> None:
+    """Where nobody tells of it: its permissions come a moment behind it."""
+    world = World(line_port())
+    world.line.refusal = FileNotFoundError(2, "not there")
+
+    async def story(world: World) -> None:
+        for attempt in range(1, 7):
+            if attempt == 6:
+                world.line.refusal = PermissionError(13, "not allowed")
+            await world.until(lambda wanted=attempt: world.runner.status().open_failures == wanted)
+            await world.until(lambda: world.clock.pending() == 1)
+            pause = world.clock.due_in_ns() or 0
+            if attempt < 6:
+                world.clock.advance(pause)
+        assert pause == limits.PORT_REOPEN_NS
+
+    run(world, story)
+
+
 def test_why_a_port_is_closed_is_said_again_only_when_it_is_something_else(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
