@@ -309,7 +309,7 @@ class BoardMessages:
             return  # what a stream holds comes under the subject that it has there
         name = delivery.subject[len(prefix) :].decode("utf-8", "replace")
         delivery.origin.outbox.work_left -= port_bounds.REQUEST_WORK * len(delivery.messages)
-        if not self._judged.takes(delivery.origin):
+        if not self._judged.takes(delivery):
             return
         for reply, header_size, body in delivery.messages:
             payload = body[header_size:]

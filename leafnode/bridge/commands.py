@@ -187,7 +187,7 @@ class CommandQueue(Generic[T]):
     def _came(self, delivery: Delivery) -> None:
         delivery.origin.outbox.work_left -= port_bounds.REQUEST_WORK * len(delivery.messages)
         found = self._subjects.get(delivery.subject)
-        if found is None or not self._replies.takes(delivery.origin):
+        if found is None or not self._replies.takes(delivery):
             return  # what a stream holds comes under the subject that it has there
         prepare, timeout_ns = found
         for reply, header_size, body in delivery.messages:

@@ -122,7 +122,7 @@ class PortControl:
         delivery.origin.outbox.work_left -= port_bounds.REQUEST_WORK * len(delivery.messages)
         if not delivery.subject.startswith(self._prefix.encode()):
             return  # what a stream holds comes under the subject that it has there
-        if not self._replies.takes(delivery.origin):
+        if not self._replies.takes(delivery):
             return
         name, verb = delivery.subject[len(self._prefix) :].decode("utf-8", "replace").split(".")
         for named, header_size, body in delivery.messages:

@@ -189,7 +189,7 @@ class Api:
         trace, subject = delivery.trace, delivery.subject
         if trace is not None and trace.is_served(subject, subject):
             return
-        if is_answer(delivery.origin) or not subject.startswith(_PREFIX):
+        if is_answer(delivery) or not subject.startswith(_PREFIX):
             return  # no request: the server's answer, or what a stream holds
         if is_served_elsewhere(subject):
             if self._is_served(subject):

@@ -58,7 +58,7 @@ class NotEnabled:
             self._sub = None
 
     def _on_request(self, delivery: Delivery) -> None:
-        if is_answer(delivery.origin):
+        if is_answer(delivery):
             return
         found = find_endpoint(delivery.subject)
         for reply, _, _ in delivery.messages:

@@ -63,7 +63,7 @@ class DomainMapping:
         self._subs.clear()
 
     def _on_api(self, delivery: Delivery) -> None:
-        if is_answer(delivery.origin) or not delivery.subject.startswith(self._prefix):
+        if is_answer(delivery) or not delivery.subject.startswith(self._prefix):
             return  # no request: the server's answer, or what a stream holds
         self._forward(b"$JS.API." + delivery.subject[len(self._prefix) :], delivery)
 
@@ -100,7 +100,7 @@ class DefaultDomain:
             self._sub = None
 
     def _on_api(self, delivery: Delivery) -> None:
-        if is_answer(delivery.origin) or not delivery.subject.startswith(b"$JS.API."):
+        if is_answer(delivery) or not delivery.subject.startswith(b"$JS.API."):
             return  # see `DomainMapping`
         subject = self._prefix + delivery.subject.removeprefix(b"$JS.API.")
         for reply, header_size, body in delivery.messages:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from leafnode.routing.account import Account
-    from leafnode.routing.peer import Peer
+    from leafnode.routing.subscription import Delivery
 
 # Of every client, some with an own name behind it; and of a service import of another server,
 # which no client can name (permissions.RESERVED_REPLIES).
@@ -29,11 +29,12 @@ def is_of_the_api(subject: bytes) -> bool:
     return rest[:1] not in ([b"ACK"], [b"FC"]) and b"API" in rest[:2]
 
 
-def is_answer(origin: Peer) -> bool:
-    """Say whether this is the server itself, in whatever account, where it answers somebody: what
-    comes from there is no request, by whatever mapping or import it arrives.
+def is_answer(delivery: Delivery) -> bool:
+    """Say whether this is no request, by whatever mapping or import it arrives: an answer of the
+    server itself, in whatever account, or of a service of another account's.
     """
-    return origin.account is not None and origin is origin.account.answering
+    account = delivery.origin.account
+    return delivery.is_answer or (account is not None and delivery.origin is account.answering)
 
 
 def is_inbox(reply: bytes) -> bool:
@@ -83,10 +84,10 @@ class Replies:
         self._refuse("A request whose reply is no inbox is not answered: of=%s times=%d")
         return b""
 
-    def takes(self, origin: Peer) -> bool:
-        """Say whether what comes from there is a request at all; an answer is none, see above."""
-        if is_answer(origin):
-            self._refuse("An answer of the server's own is no request: of=%s times=%d")
+    def takes(self, delivery: Delivery) -> bool:
+        """Say whether it is a request at all; an answer is none, see above."""
+        if is_answer(delivery):
+            self._refuse("An answer is no request: of=%s times=%d")
             return False
         return True
 

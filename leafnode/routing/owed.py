@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import SERVICE_WORK
 from leafnode.routing import latency as measure
+from leafnode.routing.answers import is_of_the_api
 from leafnode.routing.deliver import deliver
 from leafnode.routing.latency import Measurement
 from leafnode.routing.permissions import LOGIN_REQUESTS
@@ -87,7 +88,7 @@ class Response:
         self.measure(measure.OK, responder=origin)
         account = self.importer.account
         to = self.to if account.mappings is None else account.mappings.choose(self.to)
-        passed = (*message.passed, Passed(self.export, self.share, None))
+        passed = (*message.passed, Passed(self.export, self.share, None, is_answer=True))
         answer = Message(
             to,
             reply,
@@ -98,7 +99,8 @@ class Response:
             fate=message.fate,
             shown=message.shown,
         )
-        received = deliver(account, origin, answer, once=True)
+        # Who asked chose where it goes, and may not be one who may ask there.
+        received = deliver(account, origin, answer, once=True) if not is_of_the_api(to) else 0
         if not received and further is not None:
             further.end()  # what is asked back is not measured
         if not received or self.answers is Answers.ONE or not message.body:

@@ -51,6 +51,11 @@ class Message(NamedTuple):
     shown: bytes = b""
 
     @property
+    def is_answer(self) -> bool:
+        """Say whether it answers a request to a service, or did on its way."""
+        return any(one.is_answer for one in self.passed)
+
+    @property
     def ready(self) -> Message:
         """The message as it is received."""
         if self.made is None:

@@ -30,11 +30,12 @@ class Answers(Enum):
 
 
 class Passed(NamedTuple):
-    """One service that a message came through."""
+    """One service that a message came through, as a request or as an answer."""
 
     export: ServiceExport
     share: bool
     info: ClientInfo | None
+    is_answer: bool = False
 
 
 class ServiceExport:

@@ -16,8 +16,10 @@ import msgspec
 
 from leafnode.limits import HEADER_BYTES_A_WORK, RESPONSES_ENDED_PER_TURN, SERVICE_WORK
 from leafnode.nuid import nuid
+from leafnode.protocol.subject import is_literal
 from leafnode.protocol.transform import import_transform, untokenize
 from leafnode.routing import latency as measure
+from leafnode.routing.answers import is_of_the_api
 from leafnode.routing.awaited import Awaited
 from leafnode.routing.deliver import deliver
 from leafnode.routing.fate import Fate
@@ -112,6 +114,8 @@ class ServiceImport:
             to = exporter.mappings.choose(to)
         if message.shown and to == LOGIN_REQUESTS:
             return 0  # see `Account.deliver`
+        if message.is_answer and (is_of_the_api(to) or not is_literal(self.local)):
+            return 0  # as there, where it goes no further by an import with wildcards
         trace = message.trace
         if trace is not None:
             trace.is_imported(exporter, message.subject, to)

@@ -18,7 +18,8 @@ class Delivery(NamedTuple):
     Each message is (reply or b"", header size, body); the body is header block and payload in one
     piece.
     `trace` is set for one that is traced: who takes part may add what it does. `lost_bytes`: so
-    much was behind the only one, which was too large to be kept.
+    much was behind the only one, which was too large to be kept. `is_answer`: it came back through
+    the import of a service.
     """
 
     subject: bytes
@@ -26,6 +27,7 @@ class Delivery(NamedTuple):
     origin: Peer
     trace: Trace | None = None
     lost_bytes: int = 0
+    is_answer: bool = False
 
 
 class Relay(Protocol):

@@ -81,3 +81,54 @@ def test_an_answer_that_would_go_round_and_round_goes_nowhere() -> None:
     response.to, response.importer = seen, response.responders  # no client can make it so
 
     assert where_it_arrives(account, seen) == (account, b"")
+
+
+@pytest.mark.parametrize("api", [b"$JS.API.STREAM.PURGE.S", b"$JS.hub.API.STREAM.DELETE.S"])
+@pytest.mark.parametrize("via", [b"", b"$JS.API.S"])
+def test_an_answer_of_a_service_asks_nothing_of_any_api(api: bytes, via: bytes) -> None:
+    """Who asked named where it goes, and need not be one who may ask there."""
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    pair.requester.subscribe(b"$JS.>", b"9")
+    if via:
+        pair.world.import_("I", pair.world.export("J", api), b"by.name")
+        FakePeer(pair.world.account("J"), 3).subscribe(b"$JS.>", b"1")
+
+    reply = pair.ask(b"PUB q %b 1\r\nq\r\n" % (b"by.name" if via else api))
+    pair.responder.says(b"PUB %b 0\r\n\r\n" % reply)
+
+    assert pair.requester.got() == b""
+    assert pair.owed == 0
+
+
+def test_what_answers_a_request_to_a_service_is_no_command() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    replies = Replies(logging.getLogger("leafnode.test"), "commands", new_account())
+    taken: list[bool] = []
+    account = pair.world.account("I")
+    account.subscribe(b"cmd", lambda delivery: taken.append(replies.takes(delivery)))
+
+    reply = pair.ask(b"PUB q cmd 1\r\nq\r\n")
+    pair.responder.says(b"PUB %b 5\r\nOUT 1\r\n" % reply)
+    pair.requester.says(b"PUB cmd 5\r\nOUT 0\r\n")
+
+    assert taken == [False, True]
+
+
+@pytest.mark.parametrize(("local", "received"), [(b"next", 1), (b"nex*", 1), (b"*", 0), (b">", 0)])
+def test_an_answer_goes_on_as_a_request_through_an_import_without_wildcards_alone(
+    local: bytes, received: int
+) -> None:
+    """As on nats-server 2.15.1 (measured), also of what an answer asks back."""
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    name = b"nex*" if local == b"nex*" else b"next"
+    pair.world.import_("I", pair.world.export("J", local))
+    further = FakePeer(pair.world.account("J"), 3)
+    further.subscribe(b">", b"1")
+
+    reply = pair.ask(b"PUB q %b 1\r\nq\r\n" % name)
+    pair.responder.says(b"PUB %b 1\r\na\r\n" % reply)
+
+    assert further.got().count(b"\r\na\r\n") == received
