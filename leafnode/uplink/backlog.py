@@ -5,20 +5,22 @@ Pure: values in, words out. Truth: docs/uplink.md, "Lag".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from leafnode.uplink.answers import ConsumerInfo, StreamInfo
+
+_REFUSED: Final = "what comes is refused"
 
 
 def full(stream: StreamInfo, consumer: ConsumerInfo) -> str:
     """Return why there is no room for more, empty while there is.
 
-    A stream that also keeps what the hub has is full of that first: what goes then is no loss.
+    A stream that also keeps what the hub has is full of that first. With `discard: old` what goes
+    then is no loss; with `discard: new` what comes is refused all the same.
     """
     config, state = stream.config, stream.state
-    acked_seq = consumer.ack_floor.stream_seq
-    if not state.messages or state.first_seq <= acked_seq <= state.last_seq:
+    if not state.messages:
         return ""
     if 0 < config.max_msgs <= state.messages:
         bound = f"max_msgs {config.max_msgs}"
@@ -26,5 +28,7 @@ def full(stream: StreamInfo, consumer: ConsumerInfo) -> str:
         bound = f"max_bytes {config.max_bytes}"
     else:
         return ""
-    lost = "what comes is refused" if config.discard == "new" else "the oldest are lost"
+    if state.first_seq <= consumer.ack_floor.stream_seq <= state.last_seq:
+        return f"the stream is full: {bound}, {_REFUSED}" if config.discard == "new" else ""
+    lost = _REFUSED if config.discard == "new" else "the oldest are lost"
     return f"the backlog is full: {bound} of messages that the hub does not have, {lost}"

@@ -444,11 +444,11 @@ class StreamUplink:
     def _note(self, local: LocalState) -> None:
         window, lag = self._flight.window, self._lag
         lag.note(local.stream, local.consumer, len(window))
-        if not lag.messages(window):
-            self._tells_full = True
-        elif lag.full and self._tells_full:
+        if lag.full and self._tells_full:
             self._tells_full = False  # until all is upstream: at the bound it comes and goes
             log.warning("Uplink problem: stream=%s problem=%s", self._options.stream, lag.full)
+        elif not lag.full and not lag.messages(window):
+            self._tells_full = True
 
     def _refresh_lag(self) -> None:
         self._lag_alarm.set(limits.UPLINK_LAG_REFRESH_NS)

@@ -101,6 +101,7 @@ class LocalJetStream:
         self.last_seq = 0
         self.consumers: dict[str, Consumer] = {}
         self.times: dict[int, int] = {}
+        self.bounds: dict[str, Any] = {}  # what its configuration says of them; kept by who tests
         self.max_per_subject = 0  # the next one pushes the oldest out
         self.removed: list[bytes] = []  # payloads that went unasked for
         # Of those: what was passed over by then is not sent, though it comes back.
@@ -219,6 +220,7 @@ class LocalJetStream:
                 "name": self.name,
                 "subjects": list(self.subjects),
                 "retention": retention,
+                **self.bounds,
             }
             if self.made != self.created:
                 config["metadata"] = {"_leafnode.made": self.made}

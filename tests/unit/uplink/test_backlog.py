@@ -48,5 +48,18 @@ def test_a_stream_that_keeps_what_the_hub_has_loses_that_first() -> None:
     assert words(acked=4, first=5, max_msgs=10) != ""
 
 
+@pytest.mark.parametrize(
+    ("config", "bound"),
+    [({"max_msgs": 10}, "max_msgs 10"), ({"max_bytes": 1000}, "max_bytes 1000")],
+)
+@pytest.mark.parametrize("acked", [1, 9, 10])
+def test_a_stream_that_refuses_what_comes_is_full_though_the_hub_has_some(
+    acked: int, config: dict[str, int], bound: str
+) -> None:
+    assert words(acked=acked, discard="new", **config) == (
+        f"the stream is full: {bound}, what comes is refused"
+    )
+
+
 def test_an_empty_stream_is_not_full() -> None:
     assert words(acked=10, first=11, messages=0, max_msgs=10) == ""
