@@ -36,8 +36,9 @@ log = logging.getLogger(__name__)
 _NAMES: Final = b"$JS.API.STREAM.NAMES"
 _MSG_GET: Final = b"$JS.API.STREAM.MSG.GET."
 _NUMBERS: Final = re.compile(rb"([0-9]{1,10})\.([0-9]{1,10})(\..*)?\Z")  # boot, sequence, part
-_WIDTH: Final = 8  # sequences that are looked at together; where no message is among them,
-_WIDER: Final = 4  # so many times more before them
+_WIDTH: Final = 8  # sequences that are looked at together
+_WIDER: Final = 4  # so many times more where fewer messages were among them
+_MANY: Final = 16  # messages, each a question: behind so many in one go may be the newest
 
 
 class _NamesAnswer(msgspec.Struct):
@@ -84,8 +85,8 @@ class Resume:
         # Of the search: where its messages are, what of them was looked at, and what that told.
         self._asked_stream = ""
         self._questions = 0
-        self._width = self._begin = self._end = 0
-        self._is_empty = False
+        self._width = self._few = self._begin = self._end = 0
+        self._seen = 0
         self._found: int | None = None
         self._soon: Timer | None = None
         self._subscription: Subscription | None = None
@@ -105,7 +106,7 @@ class Resume:
         self._pattern = pattern
         self._prefix = f"{device}.".encode()
         self._boot_id = boot_id
-        self._questions, self._width = 0, _WIDTH
+        self._questions, self._width, self._few = 0, _WIDTH, _WIDER
         self._timer = self._clock.call_later(limits.RESUME_TIMEOUT_NS, self._timed_out)
         if self._stream:
             self._ask_last(self._stream)
@@ -154,7 +155,7 @@ class Resume:
 
     def _look_back(self, end: int) -> None:
         """Look at what is just before `end`, from its first message on."""
-        self._found, self._is_empty = None, True
+        self._found, self._seen = None, 0
         self._begin, self._end = max(1, end - self._width), end
         if end <= 1:
             self._finish(None)
@@ -179,14 +180,19 @@ class Resume:
     def _on_next(self, answer: bytes) -> None:
         message = _message(answer)
         if message is not None and self._begin <= message.seq < self._end:
-            self._is_empty = False
+            self._seen += 1
             stored = self._stored(message.hdrs)
             self._found = self._found if stored is None else stored
-            self._ask_next(message.seq + 1)
+            if self._seen == _MANY < self._end - self._begin:
+                self._width //= _WIDER
+                self._few = 1  # what comes before them may be as dense
+                self._look_back(self._end)
+            else:
+                self._ask_next(message.seq + 1)
         elif self._found is not None:
             self._finish(self._found)
         else:
-            self._width *= _WIDER if self._is_empty else 1
+            self._width *= _WIDER if self._seen < self._few else 1
             self._look_back(self._begin)
 
     # What a message tells

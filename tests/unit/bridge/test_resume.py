@@ -234,6 +234,14 @@ def test_a_reading_is_found_behind_a_million_messages_under_other_subjects() -> 
     assert shelf.questions < 30
 
 
+@pytest.mark.parametrize("apart", [1, 3, 10, 21, 100])
+def test_a_reading_is_found_behind_others_messages_however_far_apart_these_are(apart: int) -> None:
+    others = {1000 + apart * number: PLAIN for number in range(120)}
+    shelf = Shelf({**dict.fromkeys(range(1, 990), PLAIN), 995: NUMBERED, **others})
+
+    assert shelf.results == [Receipt(77, 41)]
+
+
 def test_what_the_newest_message_that_tells_says_counts() -> None:
     shelf = Shelf({2: NUMBERED, 3: PLAIN, 4: (b"node1.77.42", b""), 5: PLAIN, 6: PLAIN})
 
