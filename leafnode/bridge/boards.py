@@ -73,6 +73,7 @@ class Boards:
         )
         self.is_asking = False  # what is stored: its readings wait for the answer
         self._asked_of = ""
+        self._is_ending = False
         self._gave_up = False  # to wait for it
         self._is_open = False
         framing.admits = self._admits
@@ -90,6 +91,7 @@ class Boards:
 
     def give_up(self) -> None:
         """The port ends: what its board keeps is left to it where nobody knows what is stored."""
+        self._is_ending = True
         self._gave_up, self.is_asking = self.is_asking, False
         self._resume.stop()
 
@@ -164,7 +166,11 @@ class Boards:
         """A board is there: ask what of it is stored already, before its readings are taken."""
         self._log.hello(hello)
         self._devices.met(self.name, self._options.framing.type, hello)
-        if not hello.resumed:
+        if hello.resumed:
+            return
+        if self._is_ending:
+            self._gave_up = True
+        else:
             pattern = device_pattern(self._options.subject, self.name, hello.device)
             self.is_asking, self._asked_of = True, hello.device
             self._resume.ask(pattern, hello.device, hello.boot_id)

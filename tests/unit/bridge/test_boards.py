@@ -586,6 +586,25 @@ def test_what_was_read_while_the_stream_is_asked_is_stored_when_the_port_ends() 
     assert world.stream.payloads == [b'{"v":21.5}', b'{"v":21.7}']
 
 
+def test_what_was_read_behind_another_hello_is_stored_too_when_the_port_ends() -> None:
+    world = World(replace(port("text_link"), stream="S"))
+    asked: list[bytes] = []
+    world.account.subscribe(
+        b"$JS.API.STREAM.MSG.GET.S", lambda delivery: asked.append(delivery.subject)
+    )
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(b"hello node1 77\npt temp 21.5\nhello node1 78\n#1 pt temp 21.6\npt temp 21.7\n")
+        await world.turns(40)
+
+    run(world, story)
+
+    assert len(asked) == 1
+    assert world.stream.payloads == [b'{"v":21.5}', b'{"v":21.7}']
+    assert world.clock.pending() == 0
+
+
 def answering(world: World, *former: bytes) -> None:
     """Have the stream asked for the last message, one of a former gateway in the end."""
 
