@@ -37,15 +37,16 @@ class Filters:
         self._last: dict[bytes, _Last] = {}
 
     def passes(self, key: bytes, values: object, now_ns: int) -> bool:
-        """Say whether to publish this; if so, it is what was published last."""
+        """Say whether this is to be published."""
         last = self._last.get(key)
-        if last is not None and not self._is_news(last, values, now_ns - last.at_ns):
-            return False
+        return last is None or self._is_news(last, values, now_ns - last.at_ns)
+
+    def published(self, key: bytes, values: object, now_ns: int) -> None:
+        """This is what was published last."""
         self._last.pop(key, None)
         if len(self._last) == serial_bounds.FILTER_SUBJECTS_MAX:
             del self._last[next(iter(self._last))]
         self._last[key] = _Last(values, now_ns)
-        return True
 
     def _is_news(self, last: _Last, values: object, passed_ns: int) -> bool:
         if self._max_silence_ns and passed_ns >= self._max_silence_ns:

@@ -235,7 +235,10 @@ class Mapper:
             return []
         # Of a reading that its board keeps the id tells as much.
         through = self._through if reading.receipt is None else b""
-        return [self._messages.whole(subject, reading, payload, raw, wall_ns, through=through)]
+        made = self._messages.whole(subject, reading, payload, raw, wall_ns, through=through)
+        if self._filters.active:
+            self._filters.published(subject, payload, now_ns)
+        return [made]
 
     def _by_field(
         self, reading: Reading, raw: dict[str, object], now_ns: int, wall_ns: int
@@ -250,10 +253,14 @@ class Mapper:
             told = [self._through] * len(new)
         else:
             told = [b""] * (len(new) - 1) + [reading.msg_id]
-        return [
+        made = [
             self._messages.one_field(subject, reading, (name, value), raw, wall_ns, through=through)
             for (subject, name, value), through in zip(new, told, strict=False)
         ]
+        if self._filters.active:
+            for subject, name, value in new:
+                self._filters.published(subject, {name: value}, now_ns)
+        return made
 
     def _gather(self, reading: Reading, fields: bytes | dict[str, object]) -> None:
         assert self._windows is not None, "only where readings are gathered"

@@ -13,12 +13,20 @@ from leafnode.config import serial_bounds
 from leafnode.config.serial_stage_options import MappingOptions
 
 
+def passes(filters: Filters, key: bytes, values: object, now_ns: int) -> bool:
+    """Publish it if it passes."""
+    is_news = filters.passes(key, values, now_ns)
+    if is_news:
+        filters.published(key, values, now_ns)
+    return is_news
+
+
 def passing(
     filters: Filters, readings: list[tuple[float, object]], key: bytes = b"s"
 ) -> list[object]:
     """Return the values that pass, of pairs of second and value."""
     return [
-        value for second, value in readings if filters.passes(key, value, int(second * NS_PER_S))
+        value for second, value in readings if passes(filters, key, value, int(second * NS_PER_S))
     ]
 
 
@@ -115,21 +123,21 @@ def test_a_repeat_passes_only_after_its_time() -> None:
 def test_every_subject_has_its_own_last_value() -> None:
     filters = Filters(MappingOptions(min_interval_ns=NS_PER_S), {})
 
-    assert filters.passes(b"a", 1, 0)
-    assert filters.passes(b"b", 1, 0)
-    assert not filters.passes(b"a", 1, 0)
+    assert passes(filters, b"a", 1, 0)
+    assert passes(filters, b"b", 1, 0)
+    assert not passes(filters, b"a", 1, 0)
 
 
 def test_beyond_the_bound_the_subject_published_longest_ago_is_forgotten() -> None:
     filters = Filters(MappingOptions(min_interval_ns=NS_PER_S), {})
     for number in range(serial_bounds.FILTER_SUBJECTS_MAX):
-        assert filters.passes(b"%d" % number, 1, number)
+        assert passes(filters, b"%d" % number, 1, number)
 
-    assert not filters.passes(b"0", 1, 1000)
-    assert filters.passes(b"new", 1, 1000)
+    assert not passes(filters, b"0", 1, 1000)
+    assert passes(filters, b"new", 1, 1000)
     assert len(filters._last) == serial_bounds.FILTER_SUBJECTS_MAX
-    assert filters.passes(b"0", 1, 1000)
-    assert not filters.passes(b"2", 1, 1000)
+    assert passes(filters, b"0", 1, 1000)
+    assert not passes(filters, b"2", 1, 1000)
 
 
 @given(st.lists(st.floats(-100, 100), min_size=1, max_size=30), st.floats(0, 10))
@@ -139,7 +147,7 @@ def test_between_what_passes_no_value_was_further_than_the_deadband(
     filters = Filters(MappingOptions(), {"kg": deadband})
     published = values[0]
     for value in values:
-        if filters.passes(b"s", {"kg": value}, 0):
+        if passes(filters, b"s", {"kg": value}, 0):
             published = value
         distance = abs(Fraction(repr(value)) - Fraction(repr(published)))
         assert distance < Fraction(repr(deadband)) or distance == 0

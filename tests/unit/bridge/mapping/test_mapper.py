@@ -258,6 +258,27 @@ def test_of_a_board_without_a_boot_nothing_is_told() -> None:
     assert desk.told == [None, None]
 
 
+@pytest.mark.parametrize("subject", ["s.{port}", "s.{field}"])
+def test_what_could_not_be_published_keeps_nothing_back_that_can(subject: str) -> None:
+    desk = Desk(subject=subject, fields=(FieldOptions("t", deadband=5),))
+
+    desk.say({"t": 1, "text": "x" * 3000})
+    desk.say({"t": 2})
+
+    assert desk.counters.poison == 1
+    assert desk.counters.filtered == 0
+    assert len(desk.payloads) == 1
+
+
+def test_two_fields_under_one_subject_are_published_both() -> None:
+    desk = Desk(subject="s.{field}", min_interval_ns=NS_PER_S)
+
+    desk.say({"a b": 1, "a_b": 2})
+    desk.say({"a b": 1, "a_b": 2})
+
+    assert desk.stream.subjects == [b"s.a_b", b"s.a_b"]
+
+
 def test_a_reading_that_is_bad_is_acknowledged_and_counted() -> None:
     desk = Desk(subject="s.{place}")
 
