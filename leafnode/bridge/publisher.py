@@ -5,10 +5,11 @@ Knows subjects, bodies and PubAcks; not ports, framings or devices. Truth: nats-
 
 Order at the stream is kept like this. A burst is published in one turn of the loop, so one COMMIT
 takes all of it or nothing; the next burst waits until every reading of this one is answered. It
-ends where the share of the turn is used up. The first refusal stops it. What was not stored is
-published again from the oldest on, one at a time until one was stored. The id of a reading never
-changes, so what was stored unheard is answered as a duplicate. tests/unit/bridge/test_publisher.py
-checks order and count against a stream that refuses at random.
+ends where the share of the turn is used up, but not within a reading of several messages that a
+board would say again. The first refusal stops it. What was not stored is published again from the
+oldest on, one reading at a time until one was stored. The id of a reading never changes, so what
+was stored unheard is answered as a duplicate. tests/unit/bridge/test_publisher.py checks order and
+count against a stream that refuses at random.
 """
 
 from __future__ import annotations
@@ -317,20 +318,26 @@ class Publisher:
 
     def _publish_burst(self, began_ns: int) -> None:
         size = sent = 0
+        is_within = False  # a reading that its board says again: all of it in one COMMIT
         self._stored_some = False
         for entry in self._entries:
             if entry.state is State.RESOLVED:
                 continue
             size += len(entry.publication.body)
-            if sent == self._burst_max or (sent and size > limits.READINGS_BURST_BYTES):
-                break
-            if sent >= port_bounds.READINGS_BURST_MIN and self._turns.is_full(began_ns):
+            if not is_within and sent and self._is_enough(sent, size, began_ns):
                 break
             sent += 1
+            is_within = entry.publication.is_kept and entry.publication.receipt is None
             if not self._publish(entry) or self._refusal:
                 break
         if self._in_flight:
             self._set_timer(limits.READING_ACK_TIMEOUT_NS)
+
+    def _is_enough(self, sent: int, size: int, began_ns: int) -> bool:
+        """Say whether a burst of so many readings ends before what would make it so large."""
+        if sent >= self._burst_max or size > limits.READINGS_BURST_BYTES:
+            return True
+        return sent >= port_bounds.READINGS_BURST_MIN and self._turns.is_full(began_ns)
 
     def _publish(self, entry: _Entry) -> bool:
         """Publish one reading; say whether anybody took it. The answer may come meanwhile."""

@@ -75,8 +75,8 @@ class World:
         self.publisher.pump()
 
     def _on_resolved(self, receipt: Receipt | None) -> None:
-        assert receipt is not None
-        self.resolved.append(receipt.seq)
+        if receipt is not None:
+            self.resolved.append(receipt.seq)
 
     def _on_progress(self) -> None:
         self.progress += 1
@@ -128,6 +128,43 @@ def test_a_burst_ends_with_the_share_of_the_turn_but_not_before_its_least(
     stream.commit()
 
     assert world.resolved == list(range(1, 2 * sent + 1))
+
+
+def of_a_board(number: int, count: int) -> list[Publication]:
+    """The messages of one reading that its board keeps."""
+    made = []
+    for field in range(count):
+        block = header.build([(b"Nats-Msg-Id", b"node1.77.%d.%d" % (number, field))])
+        body = block + b"%d" % (10 * number + field)
+        made.append(Publication(b"s.scale", len(block), body, None, is_kept=True))
+    made[-1] = made[-1]._replace(receipt=Receipt(77, number))
+    return made
+
+
+def test_a_burst_does_not_end_within_a_reading_whose_board_would_say_all_of_it_again() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    world.is_slow(1)
+
+    for number in range(1, 11):
+        world.publisher.offer_all(of_a_board(number, 5))
+    world.publisher.pump()
+
+    assert stream.staged == 35  # the first whole reading behind READINGS_BURST_MIN
+
+
+def test_what_is_tried_alone_after_a_refusal_is_a_whole_reading() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    for number in (1, 2):
+        world.publisher.offer_all(of_a_board(number, 3))
+    world.publisher.pump()
+    stream.fail()
+    world.clock.advance(NS_PER_S)
+
+    assert stream.staged == 3
+    stream.commit()
+    assert world.resolved == [1]
 
 
 async def test_another_ports_burst_waits_for_a_turn_with_time_for_it() -> None:
