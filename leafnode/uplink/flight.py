@@ -17,6 +17,7 @@ from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import onward
 from leafnode.uplink.refusal import Refusal, closed_for, denied, larger_than, not_taken, refusal
 from leafnode.uplink.scatter import Scatter
+from leafnode.uplink.stray import Stray
 from leafnode.uplink.way import Way
 from leafnode.uplink.window import Budget, Offer, Window
 
@@ -99,7 +100,7 @@ class Flight:
         self._retry_alarm = Alarm(parts.clock, self._retry_refused)
         self._ack_alarm = Alarm(parts.clock, self._ack_overdue)
         self._soon = Alarm(parts.clock, self.pump)
-        self._way = Way()
+        self._way, self.stray = Way(), Stray(parts.options)
         self._lost_alarm = Alarm(parts.clock, self._is_lost)  # set: nothing new is sent
         self.has_progress = False  # the hub acknowledged something
         self._heard_ns = 0  # when the hub last acknowledged anything
@@ -140,6 +141,7 @@ class Flight:
             self._parts.lag.behind = self._parts.local.pending()
         self._parts.counters.skipped += len(stored)
         for entry in stored:
+            self.stray.is_over()
             self.hub_had = max(self.hub_had, entry.seq)
             self._parts.local.ack(entry)
         self.is_refused = self.window.first_refused() is not None
@@ -256,7 +258,7 @@ class Flight:
         assert self.origin is not None, "it was opened"
         parts = self._parts
         in_flight = self.window.send(entry, self._clock.monotonic_ns())
-        more = () if in_flight is None else (in_flight.line(),)
+        more = self.stray.headers() + (() if in_flight is None else (in_flight.line(),))
         header_size, body = onward(
             self.origin.msg_id(entry.place), entry.header_size, entry.body, more
         )
@@ -322,11 +324,9 @@ class Flight:
             if entry is not None:
                 self._refuse(entry, refusal(ack))
             return
-        other_domain = self._options.domain and ack.domain != self._options.domain
-        other_stream = self._options.hub_stream and ack.stream != self._options.hub_stream
-        if other_domain or other_stream:
+        if wrong := self.stray.take(ack):
             self._way.ended(seq)
-            parts.trouble.say(f"stored by stream {ack.stream} of domain {ack.domain!r} instead")
+            parts.trouble.say(wrong)
             return
         entry = self.window.settle(seq, ack.seq)
         if entry is None:
@@ -400,7 +400,7 @@ class Flight:
             self._ack_alarm.set(left_ns)
         else:
             self._parts.link.doubt()
-            self._cut("the hub did not acknowledge in time")
+            self._cut(self.stray.overdue() or "the hub did not acknowledge in time")
 
     # -- refused
 

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.uplink.onward import onward
+from leafnode.uplink.stray import EXPECTED_STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.uplink.flight import Flight, Parts
     from leafnode.uplink.mailbox import Letter
-
-_EXPECTED_STREAM = b"Nats-Expected-Stream"
 
 
 class Knock:
@@ -41,7 +40,7 @@ class Knock:
         if entry is None or origin is None or self._is_in_vain:
             return False
         # No stream has this name: a name has no dot.
-        more = ((_EXPECTED_STREAM, b"%b." % parts.options.hub_stream.encode()),)
+        more = ((EXPECTED_STREAM, b"%b." % parts.options.hub_stream.encode()),)
         header_size, body = onward(origin.msg_id(entry.place), entry.header_size, entry.body, more)
         max_bytes = parts.link.max_payload_bytes()
         if max_bytes and len(body) > max_bytes:

@@ -230,7 +230,7 @@ class StreamUplink:
         that the hub was asked, and what it says does not tell what it has.
         """
         state = State.REFUSED if self._flight.is_refused else self._state
-        error = self._trouble.now
+        error = self._flight.stray.problem or self._trouble.now
         if state in _AILING:
             return f"is {state.value}: {error}"
         if state in {State.OFFLINE, State.STOPPED}:
@@ -380,10 +380,11 @@ class StreamUplink:
         self._settle(wants=False)
 
     def _told(self, word: Word) -> None:
-        """Go on, where the hub said; newest first there is no going on without its word."""
+        """Go on, where the hub said; where others store it or newest first not without its word."""
         self._is_answered |= not word.is_blind
-        if word.is_blind and self._options.newest_first:
-            self._cut(word.problem)
+        needs_word = self._options.newest_first or self._flight.stray.has_to_be_asked
+        if word.is_blind and needs_word:
+            self._cut(word.problem or self._flight.stray.problem)
         else:
             self._fly(word)
 

@@ -153,7 +153,7 @@ def test_a_pub_ack_of_another_hub_stream_does_not_count() -> None:
     world.clock.advance(NS_PER_S)
 
     assert world.local.acks == []
-    assert "stored by stream OTHER of domain 'hub' instead" in world.status.last_error
+    assert "stored by stream OTHER of domain 'hub', not AGG" in world.status.last_error
 
 
 def test_the_domain_of_the_hub_must_not_be_our_own() -> None:
