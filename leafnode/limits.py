@@ -508,6 +508,7 @@ UPLINK_LEDGER_DAYS_MAX: Final = 40  # in memory
 UPLINK_LEDGER_BYTES: Final = 4 * MIB  # the bucket that keeps the ledger
 UPLINK_LEDGER_AGE_NS: Final = 400 * 86_400 * NS_PER_S
 UPLINK_LEDGER_WRITE_NS: Final = 60 * NS_PER_S
+UPLINK_LEDGER_UNKEPT_BYTES: Final = 4 * KIB  # with a cap; more is written down before more is sent
 assert UPLINK_WINDOW_MSGS <= UPLINK_PROBES_MAX
 
 # --- a reload

@@ -7,7 +7,7 @@ be sent now".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Clock
     from leafnode.config.options import UplinkBudget
+
+
+_CAP_PARTS: Final = 1000  # of a monthly_cap: one may be forgotten by a kill
 
 
 class Hold(NamedTuple):
@@ -71,6 +74,7 @@ class Gate:
         self._soon = Alarm(clock, self._wake)
         self.ledger = Ledger(budget.ledger_tokens)
         self.month_began: Callable[[], None] = lambda: None  # called when a month is to be read
+        self.unkept: Callable[[], None] = lambda: None  # called when it has to be written down
         self._months: set[str] = set()  # of the ledger, that were read or cannot be had
         self._month_asked = ""
         self._is_metered = False  # streams that are not urgent had to wait when last asked
@@ -118,6 +122,11 @@ class Gate:
         """What was sent in a month before this run is known, or cannot be."""
         self._months.add(month)
         self._wake()
+
+    def ledger_kept(self, day: str, size: int) -> None:
+        """So many bytes of a day are written down, or cannot be."""
+        self.ledger.kept(day, size)
+        self._soon.set(0)
 
     def hold(self, slot: Slot, size: int) -> Hold | None:
         """Return None when a message of this size may go now; else why it has to wait."""
@@ -230,10 +239,15 @@ class Gate:
                 self._month_asked = month
                 self.month_began()
             return Hold("the ledger is not read yet")
+        if self.ledger.unkept() > max(cap // _CAP_PARTS, limits.UPLINK_LEDGER_UNKEPT_BYTES):
+            self.unkept()  # a kill would forget it
+            return Hold("the ledger is being written")
         spent = self.ledger.bytes_of(month)
         answers = (self._flying + 1) * self._answer_size
         if spent + size + answers <= cap or not self.ledger.has_sent(month):
             return None  # a cap that is less than one message lets one through
+        if self.ledger.unkept():
+            self.unkept()
         wait_ns = until_next_month_ns(self._clock.wall_ns(), self._zone)
         return Hold("monthly_cap is used up", wait_ns)
 

@@ -44,23 +44,24 @@ class Ledger:
         self._months: dict[str, int] = {}  # bytes of their days: asked for before each message
         self._messages: dict[str, int] = {}  # the same of messages
         self.changed: set[str] = set()  # days that are not written down as they are
+        self._unkept: dict[str, int] = {}  # bytes of those
 
     def sent(self, day: str, subject: bytes, size: int) -> None:
         line = self._line(day, subject)
         line.messages += 1
         line.sent += size
-        self._count(day, size, 1)
+        self._spend(day, size, 1)
 
     def received(self, day: str, subject: bytes, size: int) -> None:
         self._line(day, subject).received += size
-        self._count(day, size)
+        self._spend(day, size)
 
     def asked(self, day: str, sent: int, received: int) -> None:
         """Count what questions to the hub cost."""
         line = self._line(day, QUESTIONS.encode())
         line.sent += sent
         line.received += received
-        self._count(day, sent + received)
+        self._spend(day, sent + received)
 
     def found(self, day: str, page: Page) -> None:
         """Add what a former run wrote down of a day."""
@@ -68,6 +69,16 @@ class Ledger:
         for name, line in page.items():
             own.setdefault(name if name in own or self._has_room(own) else OTHERS, Line()).add(line)
         self._count(day, _bytes_of(page), _messages_of(page))
+
+    def unkept(self, day: str = "") -> int:
+        """Return how many bytes of a day, or of all, are not written down."""
+        return self._unkept.get(day, 0) if day else sum(self._unkept.values())
+
+    def kept(self, day: str, size: int) -> None:
+        """So many bytes of a day are written down, or cannot be."""
+        left = self._unkept.pop(day, 0) - size
+        if left > 0:
+            self._unkept[day] = left
 
     def page(self, day: str) -> Page:
         """Return one day, to be read."""
@@ -82,6 +93,10 @@ class Ledger:
     def has_sent(self, month: str) -> bool:
         """Say whether any message went in a month like 2026-11, beside questions."""
         return self._messages.get(month, 0) > 0
+
+    def _spend(self, day: str, size: int, messages: int = 0) -> None:
+        self._unkept[day] = self._unkept.get(day, 0) + size
+        self._count(day, size, messages)
 
     def _count(self, day: str, size: int, messages: int = 0) -> None:
         month = day[:_MONTH_CHARS]
@@ -113,6 +128,7 @@ class Ledger:
         if not any(one.startswith(month) for one in self._pages):
             del self._months[month], self._messages[month]
         self.changed.discard(day)
+        self._unkept.pop(day, None)
 
 
 def _bytes_of(page: Page) -> int:

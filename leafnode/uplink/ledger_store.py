@@ -44,6 +44,7 @@ class LedgerStore:
 
     def start(self) -> None:
         self._gate.month_began = self._month_began
+        self._gate.unkept = self._write
         self._read_month()
 
     def stop(self) -> None:
@@ -113,23 +114,30 @@ class LedgerStore:
         self._gate.ledger_read(month)
 
     def _write(self) -> None:
-        for day in sorted(self._gate.ledger.changed - self._writing):
+        ledger = self._gate.ledger
+        for day in sorted(ledger.changed - self._writing):
             if day[:7] in self._months:
-                self._gate.ledger.changed.discard(day)
+                ledger.changed.discard(day)
                 self._writing.add(day)
                 self._put(day)
+            else:  # it is in memory only
+                self._gate.ledger_kept(day, ledger.unkept(day))
 
     def _put(self, day: str) -> None:
+        ledger = self._gate.ledger
+        size = ledger.unkept(day)
+
         def stored(body: bytes | None) -> None:
             self._writing.discard(day)
             ack = Failure(0, "no answer") if body is None else answers.pub_ack(body)
             if isinstance(ack, Failure):
-                self._gate.ledger.changed.add(day)
+                ledger.changed.add(day)
                 self.problem = f"bucket {BUCKET} cannot be written: {ack}"
             else:
                 self.problem = ""
+            self._gate.ledger_kept(day, size)
 
-        body = encode(self._gate.ledger.page(day))
+        body = encode(ledger.page(day))
         self._mailbox.ask(self._key(day).encode(), body, stored, limits.UPLINK_API_TIMEOUT_NS)
 
     def _key(self, day: str) -> str:

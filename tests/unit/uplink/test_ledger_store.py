@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import UplinkBudget, UplinkStream
@@ -86,6 +88,35 @@ def test_a_cap_holds_over_a_restart() -> None:
     site.clock.jump_wall(31 * 86_400 * NS_PER_S)
     site.clock.advance(limits.UPLINK_GATE_CHECK_NS + NS_PER_S)
     assert site.hub.payloads() == [b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize("lives_ns", [NS_PER_S // 20, NS_PER_S, 20 * NS_PER_S])
+def test_a_cap_holds_over_lives_that_end_without_a_last_word(lives_ns: int) -> None:
+    cap, lives = 100_000, 8
+    site = Site(STREAM, budget=UplinkBudget(monthly_cap_bytes=cap))
+    site.hub.bytes_per_s = 50_000
+    site.store("EV", *[b"%d " % number + b"x" * 500 for number in range(1000)])
+    site.start()
+    for _ in range(lives):
+        site.clock.advance(lives_ns)
+        site.restart(dies=True)
+    site.clock.advance(120 * NS_PER_S)
+
+    sent = site.uplink.budget().bytes_month
+    assert sent >= cap * 9 // 10
+    assert site.status("EV").held == "monthly_cap is used up"
+    assert len(site.hub.received) * 600 <= cap + lives * limits.UPLINK_LEDGER_UNKEPT_BYTES * 2
+
+
+def test_a_cap_goes_on_in_memory_where_nothing_can_be_written() -> None:
+    site = Site(STREAM, budget=UplinkBudget(monthly_cap_bytes=100_000))
+    site.side_denied()
+    site.store("EV", *[b"%d " % number + b"x" * 500 for number in range(1000)])
+    site.start()
+    site.clock.advance(60 * NS_PER_S)
+
+    assert 90_000 <= site.uplink.budget().bytes_month <= 100_000
+    assert site.status("EV").held == "monthly_cap is used up"
 
 
 def test_a_clock_that_was_wrong_at_the_start_costs_no_count() -> None:
