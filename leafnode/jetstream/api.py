@@ -177,7 +177,9 @@ class Api:
 
     def open(self) -> None:
         """Begin to answer."""
-        self._sub = self._js.context.account.subscribe(_PREFIX + b">", self._on_request)
+        self._sub = self._js.context.account.subscribe(
+            _PREFIX + b">", self._on_request, is_service=True
+        )
 
     def close(self) -> None:
         """Stop answering."""

@@ -47,7 +47,7 @@ class NotEnabled:
 
     def open(self) -> None:
         """Begin to refuse."""
-        self._sub = self.account.subscribe(_API, self._on_request)
+        self._sub = self.account.subscribe(_API, self._on_request, is_service=True)
         self._domain.open()
 
     def close(self) -> None:

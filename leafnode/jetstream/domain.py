@@ -52,7 +52,9 @@ class DomainMapping:
         if not self._prefix:
             return
         for tail in _API:
-            self._subs.append(self._account.subscribe(self._prefix + tail, self._on_api))
+            self._subs.append(
+                self._account.subscribe(self._prefix + tail, self._on_api, is_service=True)
+            )
         for tail in _DATA:
             self._subs.append(self._account.subscribe(self._prefix + tail, self._on_data))
 
@@ -91,7 +93,7 @@ class DefaultDomain:
 
     def open(self) -> None:
         """Begin to pass requests on."""
-        self._sub = self.account.subscribe(b"$JS.API.>", self._on_api)
+        self._sub = self.account.subscribe(b"$JS.API.>", self._on_api, is_service=True)
 
     def close(self) -> None:
         """Pass nothing on any more."""

@@ -22,12 +22,7 @@ from leafnode.limits import (
 from leafnode.metrics import Traffic
 from leafnode.routing.acks import publish_acks
 from leafnode.routing.answers import is_of_the_api
-from leafnode.routing.deliver import (
-    Handout,
-    deliver,
-    hand_out,
-    send_aside,
-)
+from leafnode.routing.deliver import Handout, deliver, hand_out, send_aside
 from leafnode.routing.leaf_interest import LeafInterest
 from leafnode.routing.mapped_interest import MappedInterest
 from leafnode.routing.parked import Backlog, in_turns
@@ -141,13 +136,15 @@ class Account:
         *,
         queue: bytes = b"",
         is_private: bool = False,
+        is_service: bool = False,
     ) -> Subscription:
         """Subscribe for the server itself; `handler` runs on the publisher's turn of the loop.
 
         `is_private`: only what is published here is wanted, so no leaf link is told of it.
+        `is_service`: what comes are requests, which no stream import brings.
         """
         sub = Subscription(self.system, subject, queue=queue, handler=handler)
-        sub.is_private = is_private
+        sub.is_private, sub.is_service = is_private, is_service
         self.insert(sub)
         return sub
 

@@ -323,8 +323,8 @@ def _work(subject: bytes) -> int:
 
 
 def _casts(sub: Subscription) -> bool:
-    """Say whether a subscription has shadows: imports do not chain."""
-    return sub.shadow is None and sub.relay is None
+    """Say whether a subscription has shadows: imports do not chain, and bring no requests."""
+    return sub.shadow is None and sub.relay is None and not sub.is_service
 
 
 def _leftovers(imports: list[StreamImport]) -> Iterator[None]:

@@ -67,6 +67,7 @@ class Subscription:
         "delivered",
         "handler",
         "is_private",
+        "is_service",
         "max_msgs",
         "peer",
         "queue",
@@ -102,4 +103,5 @@ class Subscription:
         self.delivered = 0
         self.closed = False
         self.is_private = False  # no leaf link is told of it
+        self.is_service = False  # no stream import brings anything to it
         self.asleep = False  # it is there and gets nothing yet: see `intake`

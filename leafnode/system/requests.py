@@ -131,7 +131,7 @@ class Requests:
                     ),
                 )
 
-        account.subscribe(subject.encode(), take)
+        account.subscribe(subject.encode(), take, is_service=True)
 
     def serve_command(
         self, account: Account, subject: str, start: Callable[[Callable[[str], None]], None]

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode.routing.account import Account
+from leafnode.routing.imports import StreamImports
+from tests.sim.imports import stream_import
 from tests.unit.jetstream.test_imported import Imported
 from tests.unit.jetstream.world import World
 
@@ -106,6 +109,19 @@ def test_nor_does_one_by_the_name_of_an_import(api: str, body: bytes) -> None:
     world.settle()
 
     assert world.state("PRECIOUS")["messages"] == 1
+
+
+@pytest.mark.parametrize("request_", ["$JS.API." + DELETE, "$JS.edge.API." + PURGE])
+def test_nor_does_who_publishes_where_everything_is_imported_from(request_: str) -> None:
+    world = prepared(World(domain="edge"))
+    exporter = Account("B", world.account.system.outbox)
+    StreamImports(world.account, [stream_import(exporter, b">", b">")]).start()
+
+    exporter.publish(request_.encode())
+    exporter.publish(b"precious.b")
+    world.settle()
+
+    assert world.state("PRECIOUS")["messages"] == 2
 
 
 def test_what_is_published_again_is_no_request() -> None:

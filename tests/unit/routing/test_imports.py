@@ -72,6 +72,22 @@ def test_a_message_arrives_under_the_importer_s_subject_and_only_there() -> None
     assert world.subscriber.got() == b"MSG in.y.x 7 2\r\nhi\r\nMSG in.y.x 7 r 2\r\nho\r\n"
 
 
+def test_no_stream_import_brings_requests_to_the_server_s_own_services() -> None:
+    """Else clients of the exporter could ask JetStream to purge what the importer keeps."""
+    asked: list[bytes] = []
+    heard: list[bytes] = []
+    world = World((b">", b">"))
+    account = world.importer
+    account.subscribe(b"$JS.API.>", lambda run: asked.append(run.subject), is_service=True)
+    account.subscribe(b"$JS.API.>", lambda run: heard.append(run.subject))
+
+    world.publisher.says(b"PUB $JS.API.STREAM.PURGE.S 0\r\n\r\n")
+    assert (asked, heard) == ([], [b"$JS.API.STREAM.PURGE.S"])
+
+    world.subscriber.says(b"PUB $JS.API.STREAM.PURGE.S 0\r\n\r\n")
+    assert asked == [b"$JS.API.STREAM.PURGE.S"]
+
+
 def test_nothing_goes_the_other_way() -> None:
     world = World((b"a", b"a"))
     world.publisher.subscribe(b"a", b"1")
