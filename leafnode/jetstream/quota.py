@@ -96,6 +96,22 @@ class Quota:
             return True
         return False
 
+    def used_up(self) -> Quota | None:
+        """Return the bound at which messages are refused now, the server's before an account's;
+        None while there is room.
+        """
+        outer = self._outer.used_up() if self._outer is not None else None
+        if outer is not None:
+            return outer
+        self.refresh()
+        if self._used_bytes > self.max_bytes and not self._counted:
+            self._count()  # some of it may be gone
+        return self if self._used_bytes > self.max_bytes else None
+
+    @property
+    def is_of_account(self) -> bool:
+        return bool(self._account)
+
     def spoil(self) -> None:
         """Something was removed: the next run counts anew."""
         self._count_at_ns = 0

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from leafnode.routing.account import Account
     from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Delivery, Subscription
+    from leafnode.server.jetstreams import JetStreams
     from leafnode.server.server import Server
     from leafnode.uplink.status import BudgetStatus, UplinkStatus
 
@@ -114,7 +115,12 @@ class _Running:
         self.links = HubLinks(server.features.remotes, options.account, options.remote)
         self.uplink = Uplink(
             options,
-            edge=Edge(self.account, server.name, names),
+            edge=Edge(
+                self.account,
+                server.name,
+                names,
+                lambda stream: no_room(server.features.jetstream, options.account, stream),
+            ),
             zone=zone_of(options.budget.time_zone),
             clock=server.clock,
             random=server.random,
@@ -260,6 +266,21 @@ class Voice:
         for reply, _, _ in delivery.messages:
             if where := self._replies.checked(reply):
                 self.account.answer(where, body)
+
+
+def no_room(jetstream: JetStreams | None, account: str, stream: str) -> str:
+    """Return which bound on all streams of one storage refuses what comes for this one; empty:
+    none does.
+    """
+    one = jetstream.by_account.get(account) if jetstream is not None else None
+    there = one.streams.get(stream) if one is not None else None
+    if there is None or there.quota is None or (bound := there.quota.used_up()) is None:
+        return ""
+    storage = there.config.storage
+    if bound.is_of_account:
+        name = "max_memory" if storage == "memory" else "max_store"
+        return f"{name} {bound.max_bytes} of the account"
+    return f"max_{storage}_store {bound.max_bytes} of this server"
 
 
 def zone_of(name: str) -> tzinfo:

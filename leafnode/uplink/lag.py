@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leafnode.clock import NS_PER_S
-from leafnode.uplink import backlog
 
 if TYPE_CHECKING:
     from leafnode.uplink.answers import ConsumerInfo, StreamInfo, StreamState
@@ -24,7 +23,6 @@ class Lag:
         self.acked_seq = 0  # everything up to it is acknowledged here
         self.last_seq = 0
         self.behind = 0  # messages after the newest one pulled
-        self.full = ""  # why there is no room for more of them
         self.held = ""  # why the local consumer brings none
         self._mean_bytes = 0.0
         self._oldest_ns = 0  # when the first message behind was stored, if the window is empty
@@ -32,7 +30,6 @@ class Lag:
     def note(self, stream: StreamInfo, consumer: ConsumerInfo, held: int) -> None:
         """Take what the local JetStream says; `held` messages are in the window."""
         self.acked_seq = consumer.ack_floor.stream_seq
-        self.full = backlog.full(stream, consumer)
         self.held = "its consumer here is paused" if consumer.paused else ""
         behind = consumer.num_pending + max(0, consumer.num_ack_pending - held)
         self._note(stream.state, behind)

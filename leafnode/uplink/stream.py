@@ -20,6 +20,7 @@ from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import ConsumerInfo, Failure, StreamInfo
 from leafnode.uplink.asking import Asking
+from leafnode.uplink.backlog import Backlog
 from leafnode.uplink.ceiling import Suspect
 from leafnode.uplink.dead_letter import DeadLetters
 from leafnode.uplink.durable import Search
@@ -73,6 +74,7 @@ class Shared(NamedTuple):
     answered: set[str]
     ceiling: Ceiling
     names: Callable[[str], Set[str]]  # of the uplinks that have a stream, as configured now
+    no_room: Callable[[str], str] = lambda _stream: ""  # see `Edge`
     remote: str = ""  # one of its URLs; empty: the only one of the account
     dead_letter: str = ""  # the local stream for what the hub refuses; empty: it is held
 
@@ -115,7 +117,7 @@ class StreamUplink:
         self._here = LocalState(StreamInfo(), ConsumerInfo())
         self._counters = Counters()
         self._lag = Lag(is_scattered=options.newest_first)
-        self._tells_full = True  # the log was not told
+        self._backlog = Backlog(options.stream)
         self._trouble = Trouble(options.stream, clock)
         self._pause_ns = limits.UPLINK_RETRY_NS
         self._is_answered = True  # by the hub, when it was asked last
@@ -206,7 +208,7 @@ class StreamUplink:
             order="newest_first" if self._options.newest_first else "oldest_first",
             state=State.REFUSED if self._flight.is_refused else self._state,
             held=self._slot.held.why if self._slot.held is not None else lag.held,
-            backlog=lag.full,
+            backlog=self._backlog.words,
             protection=self._protection,
             lag_messages=lag.messages(window),
             lag_bytes=lag.bytes(window),
@@ -445,11 +447,8 @@ class StreamUplink:
     def _note(self, local: LocalState) -> None:
         window, lag = self._flight.window, self._lag
         lag.note(local.stream, local.consumer, len(window))
-        if lag.full and self._tells_full:
-            self._tells_full = False  # until all is upstream: at the bound it comes and goes
-            log.warning("Uplink problem: stream=%s problem=%s", self._options.stream, lag.full)
-        elif not lag.full and not lag.messages(window):
-            self._tells_full = True
+        no_room = self._shared.no_room(self._options.stream)
+        self._backlog.note(local, no_room=no_room, waits=lag.messages(window) > 0)
 
     def _refresh_lag(self) -> None:
         self._lag_alarm.set(limits.UPLINK_LAG_REFRESH_NS)

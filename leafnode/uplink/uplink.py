@@ -30,11 +30,14 @@ log = logging.getLogger(__name__)
 
 
 class Edge(NamedTuple):
-    """Where an uplink begins. `names`: which uplinks have a stream, by the configuration of now."""
+    """Where an uplink begins. `names`: which uplinks have a stream, by the configuration of now.
+    `no_room`: which bound beside its own refuses what comes for a stream; empty: none.
+    """
 
     account: Account
     server_name: str
     names: Callable[[str], Set[str]]
+    no_room: Callable[[str], str] = lambda _stream: ""
 
 
 class Uplink:
@@ -69,6 +72,7 @@ class Uplink:
             answered=set(),
             ceiling=self._ceiling,
             names=edge.names,
+            no_room=edge.no_room,
             remote=options.remote,
             dead_letter=options.dead_letter,
         )

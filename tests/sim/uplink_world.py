@@ -37,6 +37,7 @@ class World:
         dead_letter: str = "",
     ) -> None:
         self.dead_letter = dead_letter
+        self.no_room = ""  # which bound on all streams refuses what comes
         self.clock = FakeClock()
         outbox = Outbox(lambda: None)
         outbox.wake = lambda: self._soon(outbox)
@@ -68,6 +69,7 @@ class World:
             answered=set(),
             ceiling=Ceiling(),
             names=lambda _stream: {""},
+            no_room=lambda _stream: self.no_room,
             dead_letter=self.dead_letter,
         )
         return StreamUplink(self.options, shared)

@@ -166,3 +166,34 @@ def test_what_comes_out_of_an_archive_is_counted_once() -> None:
 
     assert answer["state"]["messages"] == 2
     assert publish(world, "s.a", 100)["seq"] == 3  # 1,000 bytes are not passed before this one
+
+
+def test_it_says_which_bound_refuses_messages_now() -> None:
+    world = Bounded()
+    world.create_stream()
+    quota = world.js.streams["S"].quota
+    assert quota is not None
+    assert quota.used_up() is None
+
+    publish(world, "s.a", 1000)
+    bound = quota.used_up()
+    assert (bound, quota.max_bytes, quota.is_of_account) == (quota, 1000, False)
+
+    world.api("STREAM.PURGE.S")
+    world.clock.advance(limits.QUOTA_FULL_COUNT_NS)
+    assert quota.used_up() is None
+
+
+def test_the_servers_bound_is_named_before_that_of_an_account() -> None:
+    world = Bounded()
+    world.create_stream()
+    publish(world, "s.a", 1000)
+    store, clock = world.js.context.file_store, world.clock
+    outer = world.js.streams["S"].quota
+
+    inner = Quota(store, 10, clock, account="$G", outer=outer)
+    assert inner.used_up() is outer
+
+    alone = Quota(store, 10, clock, account="$G")
+    assert (alone.used_up(), alone.is_of_account) == (alone, True)
+    assert Quota(store, 10, clock, account="B").used_up() is None

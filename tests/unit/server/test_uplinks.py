@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from leafnode.clock import SystemClock
-from leafnode.config.account_options import AccountOptions
+from leafnode.config.account_options import AccountJetStream, AccountOptions
 from leafnode.config.options import (
     JetStreamOptions,
     LeafOptions,
@@ -28,7 +28,7 @@ from leafnode.config.options import (
 )
 from leafnode.routing.permissions import Permissions, Rules
 from leafnode.server.server import Seams, Server
-from leafnode.server.uplinks import HubLinks, zone_of
+from leafnode.server.uplinks import HubLinks, no_room, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -164,6 +164,40 @@ async def test_a_reload_adds_changes_and_ends_uplinks(tmp_path: Path) -> None:
         assert names(world) == []
         interest = [subject for subject, _ in world.server.account("$G").local_interest]
         assert not any(subject.startswith(b"$LEAFNODE.") for subject in interest)
+
+
+ROOM = {
+    (-1, "file"): "max_file_store 1000 of this server",
+    (-1, "memory"): "max_memory_store 1000 of this server",
+    (500, "file"): "max_store 500 of the account",
+    (500, "memory"): "max_memory 500 of the account",
+}
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize("storage", ["file", "memory"])
+@pytest.mark.parametrize("own_bytes", [-1, 500])
+async def test_a_backlog_that_fills_what_all_streams_may_hold_is_told(
+    tmp_path: Path, own_bytes: int, storage: str
+) -> None:
+    options = edge(tmp_path, replace(ONE, account="A"))
+    assert options.jetstream is not None
+    bounded = replace(options.jetstream, max_file_bytes=1000, max_memory_bytes=1000)
+    own = AccountJetStream(max_memory_bytes=own_bytes, max_file_bytes=own_bytes)
+    accounts = (AccountOptions("A", jetstream=own),)
+    async with serving(replace(options, jetstream=bounded, accounts=accounts)) as world:
+        jetstream = world.server.features.jetstream
+        account = world.server.account("A")
+        config = {"name": "EV", "subjects": ["ev.>"], "storage": storage}
+        account.subscribe(b"answer", world._note)
+        account.publish(b"$JS.API.STREAM.CREATE.EV", json.dumps(config).encode(), reply=b"answer")
+        await world.until(lambda: world.heard)
+        assert no_room(jetstream, "A", "EV") == ""
+
+        account.publish(b"ev.a", b"x" * (600 if own_bytes > 0 else 1000))
+
+        assert no_room(jetstream, "A", "EV") == ROOM[own_bytes, storage]
+        assert no_room(jetstream, "A", "XY") == no_room(None, "A", "EV") == ""
 
 
 def remote(account: str, *urls: str, max_payload: int = 0) -> Remote:
