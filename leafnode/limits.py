@@ -388,6 +388,7 @@ PURGE_TURN_MSGS: Final = 1024  # removed one by one by purges, limits and ages i
 MARKED_TURN_MSGS: Final = PURGE_TURN_MSGS // 4  # and where each may leave a marker
 ACKED_TURN_MSGS: Final = 8192  # that one acknowledgement covers, in a turn; 1 us each
 EXPIRED_TURN: Final = 8192  # ack waits of a consumer that end together, in a turn; 0.5 us each
+EXPIRE_GAP_NS: Final = 10_000  # for each that is out, to the next look, of 0.2 us for each
 DELIVER_RETRY_NS: Final = 50 * NS_PER_MS  # ours: after the store refused a read; doubles
 DELIVER_RETRY_MAX_NS: Final = 5 * NS_PER_S
 TAKEN_APART_NS: Final = 2 * DELIVER_RETRY_MAX_NS  # a deleted stream: its retries are over by then

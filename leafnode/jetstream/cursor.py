@@ -212,11 +212,18 @@ class Cursor:
             return True, self._fetched[seq]
         self._get(seq)
         if len(self._fetching) <= 1:
-            for other in ahead:
+            self._get_ahead([seq, *islice(ahead, limits.GETS_IN_FLIGHT)])
+        return seq in self._fetched, self._fetched.get(seq)
+
+    def _get_ahead(self, wanted: Sequence[int]) -> None:
+        """Ask for some of these, too, and keep nothing else."""
+        fetched = self._fetched
+        self._fetched = {seq: fetched[seq] for seq in wanted if seq in fetched}
+        with suppress(StoreError):  # the first one was not refused
+            for seq in wanted:
                 if len(self._fetching) + len(self._fetched) >= limits.GETS_IN_FLIGHT:
                     break
-                self._get(other)
-        return seq in self._fetched, self._fetched.get(seq)
+                self._get(seq)
 
     def forget(self, seq: int) -> None:
         """Let go of a message that `fetch` returned."""
@@ -241,7 +248,7 @@ class Cursor:
         self._fetching.discard(seq)
         if msg is not None or self._store.damage() is None:
             self._fetched[seq] = msg
-        if not self._asked:
+        if not self._asked and not self._fetching:  # those that were asked for together come so
             self._on_ready()
 
     # --- counting

@@ -186,6 +186,10 @@ class Pending:
         """Return what has waited longest for redelivery, without taking it."""
         return next(iter(self._queue), None)
 
+    def redeliveries(self) -> Iterable[int]:
+        """Return all that wait for it, in that order. Until something changes."""
+        return self._queue
+
     def expire(self, now_ns: int) -> list[int]:
         """Queue messages whose ack wait has passed, in stream order, and return them: EXPIRED_TURN
         of them, the others when it is called again.

@@ -50,7 +50,10 @@ class Redelivery:
             self._timer.cancel()
         self._due_ns = due_ns
         clock = consumer.context.clock
-        self._timer = clock.call_later(due_ns - clock.monotonic_ns(), self._on_timer)
+        delay_ns = due_ns - clock.monotonic_ns()
+        if delay_ns > 0:  # each look is at all that is out
+            delay_ns = max(delay_ns, limits.EXPIRE_GAP_NS * len(consumer.pending))
+        self._timer = clock.call_later(delay_ns, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -82,7 +85,7 @@ class Redelivery:
         if 0 < consumer.config.max_deliver <= consumer.pending.deliveries(seq):
             self._give_up(seq)
             return True, None
-        known, msg = consumer.cursor.fetch(seq)
+        known, msg = consumer.cursor.fetch(seq, ahead=consumer.pending.redeliveries())
         if known and msg is None:
             consumer.cursor.forget(seq)
             consumer.pending.ack(seq)  # the stream let go of it

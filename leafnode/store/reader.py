@@ -66,8 +66,9 @@ class ReadRequest:
     """Messages of one stream between two sequences. `sids` None: of every subject.
 
     `no` is a segment at or before the place to start at (for `backward`: at or behind it). `others`
-    are segments without any of the subjects. `removed_below`: not what is there is read but what
-    was removed, all before that sequence included.
+    are segments without any of the subjects. `seqs`: only these, ascending.
+    `removed_below`: not what is there is read but what was removed, all before that sequence
+    included.
     """
 
     stream_id: int
@@ -81,6 +82,7 @@ class ReadRequest:
     backward: bool = False
     others: frozenset[int] = frozenset()
     removed_below: int = 0
+    seqs: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -244,7 +246,7 @@ class Reader:
             if not segment.sealed:
                 continue
             ended = not _is_full(request, result)
-            if request.sids is not None:
+            if request.sids is not None or request.seqs:
                 whole = count == len(parameters) if ended else parameters[count - 1] == last
             else:
                 if not ended:
@@ -278,13 +280,16 @@ class Reader:
         """Yield what gives the rows; by the columns where only some subjects are wanted."""
         order = "DESC" if request.backward else "ASC"
         name = table(request.stream_id, segment.no)
-        if request.sids is None:
+        if request.sids is None and not request.seqs:
             yield ROWS.format(table=name, order=order), seqs
-        elif not segment.sealed:
+        elif request.sids is not None and not segment.sealed:
             statement = ROWS_OF_SUBJECTS.format(table=name, order=order)
             yield statement, (*seqs, json.dumps(list(request.sids)))
         else:
-            wanted = self._wanted(conn, request, segment, seqs)
+            if request.seqs:
+                wanted = self._there(conn, request, segment)
+            else:
+                wanted = self._wanted(conn, request, segment, seqs)
             for start in range(0, len(wanted), SEQS_PER_SELECT):
                 part = wanted[start : start + SEQS_PER_SELECT]
                 marks = ",".join("?" * len(part))
@@ -315,6 +320,20 @@ class Reader:
         if request.backward:
             return wanted[: -request.max_msgs - 1 : -1]
         return wanted[: request.max_msgs]
+
+    def _there(self, conn: sqlite3.Connection, request: ReadRequest, segment: Segment) -> list[int]:
+        """Return those of the wanted sequences that have to be there."""
+        first, last = segment.first_seq, segment.last_seq if segment.sealed else request.last_seq
+        wanted = [seq for seq in request.seqs if first <= seq <= last and not segment.is_dead(seq)]
+        if segment.sealed and segment.rows <= segment.last_seq - segment.first_seq:
+            held = self._columns_of(conn, request.stream_id, segment)
+            slots = [(seq, held.slot(seq)) for seq in wanted]
+            wanted = [
+                seq
+                for seq, slot in slots
+                if slot < len(held) and held.offsets[slot] == seq - segment.first_seq
+            ]
+        return wanted
 
     def _columns_of(self, conn: sqlite3.Connection, stream_id: int, segment: Segment) -> Columns:
         key = (stream_id, segment.no, segment.rows)  # a swept segment has fewer rows

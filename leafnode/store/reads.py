@@ -8,12 +8,15 @@ Knows the worker, the reader and how many may wait; not streams. Truth: docs/sto
 from __future__ import annotations
 
 import logging
+import sys
 from collections import deque
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreFailed
+from leafnode.store.reader import ReadResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock, Timer
     from leafnode.errors import StoreError
     from leafnode.store.api import StoreStats
-    from leafnode.store.reader import Reader, ReadRequest, ReadResult
+    from leafnode.store.reader import Reader, ReadRequest
     from leafnode.store.worker import Worker
 
     Done = Callable[[ReadResult], None]
@@ -144,4 +147,27 @@ class Reads:
 
 
 def _read_all(reader: Reader, requests: list[ReadRequest]) -> list[ReadResult]:
-    return [reader.read(request) for request in requests]
+    """Read those of one segment together: for each statement the thread may wait for the loop's."""
+    groups: dict[tuple[int, int, int], list[int]] = {}
+    for place, one in enumerate(requests):
+        if one.first_seq == one.last_seq and one.sids is None and not one.removed_below:
+            groups.setdefault((one.stream_id, one.no, id(one.names)), []).append(place)
+    known: dict[int, ReadResult] = {}
+    for places in groups.values():
+        if len(places) > 1:
+            some = [requests[place] for place in places]
+            known.update(zip(places, _read_together(reader, some), strict=False))
+    return [known.get(place) or reader.read(one) for place, one in enumerate(requests)]
+
+
+def _read_together(reader: Reader, requests: list[ReadRequest]) -> list[ReadResult]:
+    """Return what each of them gets; nothing where that is not sure: then each is read alone."""
+    seqs = sorted({one.first_seq for one in requests})
+    first, last, most = seqs[0], seqs[-1], len(seqs)
+    joined = replace(requests[0], first_seq=first, last_seq=last, max_msgs=most, seqs=tuple(seqs))
+    result = reader.read(replace(joined, max_bytes=sys.maxsize))
+    if result.error is not None or result.damage is not None:
+        return []
+    found = {msg.seq: msg for msg in result.messages}
+    messages = [found.get(one.first_seq) for one in requests]
+    return [ReadResult() if msg is None else ReadResult([msg], len(msg.body)) for msg in messages]

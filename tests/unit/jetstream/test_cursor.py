@@ -156,6 +156,36 @@ def test_no_more_gets_are_under_way_than_allowed() -> None:
     assert reader.all() == list(range(1, 201))
 
 
+def test_messages_that_were_asked_for_together_are_one_piece_of_news() -> None:
+    reader = Reader(100)
+    reader.root.slow_reads = True
+    reader.cursor.fetch(3, ahead=range(3, 13))
+
+    reader.root.answer_reads()
+
+    assert reader.news == 1
+    assert [reader.cursor.fetch(seq)[0] for seq in range(3, 13)] == [True] * 10
+
+
+def test_what_was_read_ahead_and_is_not_wanted_any_more_takes_no_room() -> None:
+    reader = Reader(200)
+    reader.cursor.fetch(1, ahead=range(2, 101))
+
+    reader.root.slow_reads = True
+    reader.cursor.fetch(101, ahead=range(102, 201))
+
+    assert len(reader.root.answers) == limits.GETS_IN_FLIGHT
+
+
+def test_what_is_read_ahead_may_be_refused() -> None:
+    reader = Reader(3)
+    reader.root.slow_reads = True
+    reader.cursor.fetch(1)
+    reader.root.read_error = StoreBusy("4096 reads wait for the disk")
+
+    assert reader.cursor.fetch(1, ahead=[2, 3]) == (False, None)
+
+
 def test_counting_follows_arrivals_and_removals() -> None:
     reader = Reader(5)
     assert reader.cursor.num_pending(1) == 5

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from leafnode import limits
+from leafnode.jetstream.pending import Pending
 from tests.unit.jetstream.world import World
 
 S = 1_000_000_000
@@ -62,6 +63,37 @@ def test_the_last_of_several_attempts_is_given_up_when_somebody_asks() -> None:
     assert (world.info()["num_ack_pending"], world.info()["num_redelivered"]) == (0, 1)
     world.restart()
     assert world.info()["num_redelivered"] == 1
+
+
+def test_many_that_come_again_are_read_together() -> None:
+    world = world_with(100)
+    world.fetch({"batch": 100, "no_wait": True})
+    world.clock.advance(S)
+    world.store.slow_reads = True
+
+    again = world.fetch({"batch": 100, "expires": S})
+    asked = len(world.store.answers)
+    world.store.answer_reads()
+
+    assert asked == limits.GETS_IN_FLIGHT
+    assert [msg.payload for msg in again] == [b"m%d" % number for number in range(100)]
+
+
+def test_where_many_are_out_waits_that_end_one_after_the_other_are_looked_at_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = world_with(1000)
+    for _ in range(10):
+        world.fetch({"batch": 100, "no_wait": True})
+        world.clock.advance(10_000)
+    looked = []
+    expire = Pending.expire
+    monkeypatch.setattr(Pending, "expire", lambda *args: looked.append(1) or expire(*args))
+
+    world.clock.advance(S + limits.EXPIRE_GAP_NS * 1000)
+
+    assert len(looked) <= 2
+    assert world.js.streams["S"].consumers["C"].pending.queued == 1000
 
 
 def test_a_bound_that_was_lowered_tells_nothing() -> None:

@@ -124,6 +124,68 @@ def test_a_swept_segment_is_read_by_its_new_columns(tmp_path: Path) -> None:
     world.close()
 
 
+def get(world: StoreWorld, stream: StreamStore, *seqs: int) -> list[bytes | None]:
+    """Ask for single messages, of which all but the first are read together."""
+    found: dict[int, bytes | None] = {}
+    for place, seq in enumerate(seqs):
+        stream.get(seq, lambda msg, place=place: found.update({place: msg and msg.body}))  # type: ignore[misc]
+    world.settle()
+    return [found[place] for place in range(len(seqs))]
+
+
+def test_single_messages_of_a_segment_are_read_with_one_statement(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path)
+    world.disk.statements.clear()
+
+    found = get(world, stream, 1, 7, 5, 8, 7, 11)
+
+    assert found == [b"body %d" % seq for seq in (1, 7, 5, 8, 7, 11)]
+    assert [
+        world.disk.count(f"SELECT seq, sid, ts, hl, crc, body FROM m1_{no}") for no in (1, 2, 3)
+    ] == [1, 1, 1]
+    world.close()
+
+
+def test_single_messages_that_are_not_there_are_none(tmp_path: Path) -> None:
+    world = open_store(tmp_path, replace(OLD, segment_rows_max=6))
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for seq in (1, 2, 3, 5, 6, 7, 8, 10, 11):  # the last three are in the open segment
+        stream.append(b"a", 0, b"%d" % seq, 1000, seq=seq)
+    world.settle()
+    stream.remove([2, 10])
+    world.settle()
+
+    assert get(world, stream, 1, 1, 2, 3, 4, 5) == [b"1", b"1", None, b"3", None, b"5"]
+    assert get(world, stream, 1, 8, 9, 10, 11, 12) == [b"1", b"8", None, None, b"11", None]
+    stream.remove([3, 5, 6])  # swept
+    world.settle()
+    assert get(world, stream, 1, 1, 2, 3, 7) == [b"1", b"1", None, None, b"7"]
+    assert world.damage == []
+    world.close()
+
+
+def test_of_single_messages_read_together_those_before_a_damaged_one_are_served(
+    tmp_path: Path,
+) -> None:
+    world, stream = filled(tmp_path)
+    change(tmp_path, "UPDATE m1_2 SET body=CAST('other' AS BLOB) WHERE seq=7")
+
+    assert get(world, stream, 1, 5, 6, 7, 8) == [b"body 1", b"body 5", b"body 6", None, None]
+
+    assert len(world.damage) == 1
+    world.close()
+
+
+def test_of_single_messages_read_together_one_that_lacks_is_noticed(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path)
+    change(tmp_path, "DELETE FROM m1_2 WHERE seq=6")
+
+    assert get(world, stream, 1, 5, 6, 8) == [b"body 1", b"body 5", None, None]
+
+    assert "messages of segment 2 are missing" in str(world.damage[0][2])
+    world.close()
+
+
 def test_a_read_that_finds_nothing_goes_on_with_what_was_committed_meanwhile(
     tmp_path: Path,
 ) -> None:
