@@ -453,15 +453,18 @@ class Pending:
         self._entries.clear()
         self._deadline_ns = None
         # Once the last delivery's consumer sequence was kept: it is made less than the next one's.
-        below = delivered.consumer_seq + 1
+        below, above = delivered.consumer_seq + 1, delivered.stream_seq
         backward = iter(sorted(entries, reverse=True))
         while some := list(islice(backward, RESTORED_PER_STEP)):
             for seq, consumer_seq, deadline_ns in some:
                 below = min(consumer_seq, below - 1)
+                above = seq - 1 if below > floor.consumer_seq else above
                 self._set_deadline(seq, (below, deadline_ns), deadline_ns)
                 self._entries.move_to_end(seq, last=False)
             if len(some) == RESTORED_PER_STEP:
                 yield
+        lifted = self._entries and below <= floor.consumer_seq
+        self._gone = Position(floor.consumer_seq, above) if lifted else Position(0, 0)
 
     # --- inside
 

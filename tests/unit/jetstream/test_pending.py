@@ -422,6 +422,22 @@ def test_an_ack_that_is_taken_back_comes_again_with_its_count() -> None:
     assert pending.queued == 2
 
 
+@pytest.mark.parametrize(("gone", "shown"), [((2, 5), 5), ((2,), 2), ((5, 10), 10), ((1, 2, 4), 4)])
+def test_the_floor_that_is_shown_of_acks_of_all_is_the_same_after_a_restart(
+    gone: tuple[int, ...], shown: int
+) -> None:
+    old, new = Pending(1, ack_wait_ns=10), Pending(1, ack_wait_ns=10)
+    old.deliver_run(range(1, 11), 0)
+    for seq in gone:
+        old.forget_gone(seq)
+
+    assert not list(new.restore(*old.kept(), entries(old), old.kept_counts()))
+
+    floors = [one.shown_floor(acks_all=True) for one in (old, new)]
+    assert floors == [Position(shown, shown)] * 2
+    assert new.floor == old.floor
+
+
 def test_another_ack_wait_holds_for_what_is_out_already() -> None:
     pending = Pending(1, ack_wait_ns=100)
     pending.deliver(1, 0)
