@@ -23,36 +23,45 @@ if TYPE_CHECKING:
 def check_stream(bounds: Bounds, config: StreamConfig, promised_bytes: int) -> None:
     """Refuse a stream beyond the bounds; `promised_bytes` are those of the account's others."""
     _check_tier(bounds)
-    if bounds.max_bytes_required and config.max_bytes <= 0:
-        raise js_error(10113)
     _check_max_consumers(bounds, config)
-    in_memory = config.storage == "memory"
-    most = bounds.max_memory_bytes if in_memory else bounds.max_file_bytes
+    most = _most_bytes(bounds, config)
     # A stream without a bound of its own is counted as one byte, as nats-server does.
     wanted = config.max_bytes if config.max_bytes >= 0 else 1
-    if in_memory and 0 <= most < wanted:  # of files nats-server looks at the stream's bound first
-        raise too_much(config.storage)
-    largest = bounds.max_memory_stream_bytes if in_memory else bounds.max_file_stream_bytes
-    if 0 < largest < config.max_bytes:
-        raise js_error(10122)
     if most >= 0 and wanted > most - promised_bytes:
         raise too_much(config.storage)
 
 
-def check_new(bounds: Bounds, config: StreamConfig, others: int) -> None:
+def check_size(bounds: Bounds, config: StreamConfig) -> None:
+    """Refuse a stream that is larger than each may be, or says nothing of it where it has to."""
+    if bounds.tiers and config.num_replicas > 1:
+        bounds = dict(bounds.tiers).get(f"R{config.num_replicas}", bounds)
+    if bounds.max_bytes_required and config.max_bytes <= 0:
+        raise js_error(10113)
+    in_memory = config.storage == "memory"
+    largest = bounds.max_memory_stream_bytes if in_memory else bounds.max_file_stream_bytes
+    if 0 < largest < config.max_bytes:
+        raise js_error(10122)
+
+
+def check_new(bounds: Bounds, config: StreamConfig, others: int, promised_bytes: int) -> None:
     """Refuse one stream more than the account may have, as it is asked for, before anything else
-    is looked at: `others` are there beside it. What is asked for with several replicas has a tier
-    of its own, in which none is.
+    is looked at: `others` are there beside it, to whom so much was promised. What is asked for with
+    several replicas has a tier of its own, in which none is. Bytes count where a storage is named.
     """
+    copies = 1 if bounds.tiers else max(1, config.num_replicas)
     if bounds.tiers and config.num_replicas > 1:
         tier = dict(bounds.tiers).get(f"R{config.num_replicas}")
         if tier is None:
             raise js_error(10120)
-        bounds, others = tier, 0
+        bounds, others, promised_bytes = tier, 0, 0
     _check_tier(bounds)
     if 0 < bounds.max_streams <= others:
         raise js_error(10027)
     _check_max_consumers(bounds, config)
+    most = _most_bytes(bounds, config)
+    wanted = copies * (config.max_bytes if config.max_bytes >= 0 else 1)
+    if config.storage and most >= 0 and wanted > most - promised_bytes:
+        raise too_much(config.storage)
 
 
 def check_consumers(bounds: Bounds, config: StreamConfig, server: ServerBounds, there: int) -> None:
@@ -87,6 +96,10 @@ def shown(bounds: Bounds, used: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def _check_tier(bounds: Bounds) -> None:
     if not bounds.has_tier:
         raise js_error(10120)
+
+
+def _most_bytes(bounds: Bounds, config: StreamConfig) -> int:
+    return bounds.max_memory_bytes if config.storage == "memory" else bounds.max_file_bytes
 
 
 def _check_max_consumers(bounds: Bounds, config: StreamConfig) -> None:

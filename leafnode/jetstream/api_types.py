@@ -43,6 +43,7 @@ _SEQUENCES: Final = array(UINT64)
 RETENTION: Final = enum("limits", "interest", "workqueue")
 DISCARD: Final = enum("old", "new")
 STORAGE: Final = enum("file", "memory")
+_STORAGE_ASKED: Final = enum("file", "memory", zero="")
 COMPRESSION: Final = named("none", "s2", error="unknown compression algorithm")
 PERSIST: Final = enum("", "default", "async")
 DELIVER: Final = enum(
@@ -192,6 +193,7 @@ class StreamConfig:
 class StreamConfigRequest(StreamConfig):
     """Body of STREAM.CREATE and STREAM.UPDATE."""
 
+    storage: str = wire(_STORAGE_ASKED)  # empty where nothing is said of it
     first_seq: int = wire(SEQ)
     pedantic: bool = wire(BOOL)
 

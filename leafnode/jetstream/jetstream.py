@@ -232,9 +232,10 @@ class AccountJetStream:
         """Create a stream, or return the one that is there with just this configuration."""
         stream_config.check_request(request)
         present = self.streams.get(request.name)
-        others = len(self.streams) - (present is not None)
-        account_bounds.check_new(self.bounds, request, others)
-        config = stream_config.checked_create(request, self.context.bounds.duplicate_window_ns)
+        self._check_new(request)
+        window_max_ns = self.context.bounds.duplicate_window_ns
+        check_size = partial(account_bounds.check_size, self.bounds)
+        config = stream_config.checked_create(request, window_max_ns, check_size=check_size)
         origin_config.check_among(config, self.config_of, pedantic=request.pedantic)
         if present is not None:
             if present.config != config:
@@ -283,6 +284,7 @@ class AccountJetStream:
         window_max_ns = self.context.bounds.duplicate_window_ns
         # Before the stream is looked for.
         config = stream_config.checked(request, window_max_ns, pedantic=request.pedantic)
+        account_bounds.check_size(self.bounds, config)
         origin_config.check_among(config, self.config_of, pedantic=request.pedantic)
         if request.name != name:
             raise js_error(10056)
@@ -378,6 +380,17 @@ class AccountJetStream:
                 if leaving and name != config.name and have_common(config.subjects, leaving):
                     raise js_error(10065)
 
+    def _check_new(self, config: StreamConfig) -> None:
+        """Refuse one stream too many, and what others than one of its name leave no room for."""
+        present = self.config_of(config.name)
+        others = len(self.streams) - (present is not None)
+        promised = self.promised_bytes(config.storage) if config.storage else 0
+        if present is not None and present.storage == config.storage:
+            promised -= max(0, present.max_bytes)
+        account_bounds.check_new(self.bounds, config, others, promised)
+        if config.storage:
+            self.shared.check_promise(config.storage, max(0, config.max_bytes))
+
     def _check_bytes(self, config: StreamConfig, promised_before: int) -> None:
         """Refuse what is beyond the account's bounds, or would promise more than the server may."""
         storage = config.storage
@@ -400,8 +413,8 @@ class AccountJetStream:
 
     def check_restore(self, config: StreamConfig) -> None:
         """Refuse a stream out of an archive that may not be here, or has no room."""
-        others = len(self.streams) - (config.name in self.streams)
-        account_bounds.check_new(self.bounds, config, others)
+        self._check_new(config)
+        account_bounds.check_size(self.bounds, config)
         self._check_bytes(config, 0)
         if config.name in self.streams:
             raise js_error(10130)

@@ -24,7 +24,7 @@ from leafnode.protocol.subject import collides, is_subset, is_valid
 from leafnode.protocol.transform import Transform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from leafnode.errors import JetStreamError
     from leafnode.jetstream.api_types import StreamConfigRequest
@@ -59,9 +59,18 @@ def check_request(request: StreamConfigRequest) -> None:
         raise invalid("stream has no mirror but does have mirror direct")
 
 
-def checked_create(request: StreamConfigRequest, window_max_ns: int = 0) -> StreamConfig:
-    """Return the effective configuration of a new stream. Raises JetStreamError."""
+def checked_create(
+    request: StreamConfigRequest,
+    window_max_ns: int = 0,
+    *,
+    check_size: Callable[[StreamConfig], None] | None = None,
+) -> StreamConfig:
+    """Return the effective configuration of a new stream. Raises JetStreamError, and what
+    `check_size` does, which is asked before what one server cannot do.
+    """
     config = checked(request, window_max_ns, pedantic=request.pedantic)
+    if check_size is not None:
+        check_size(config)
     _check_one_server(config)
     return config
 
@@ -133,6 +142,7 @@ def checked(
     config = StreamConfig(
         **{field.name: getattr(request, field.name) for field in fields(StreamConfig)}
     )
+    config.storage = config.storage or "file"
     if config.persist_mode == "default":
         config.persist_mode = ""
     config.metadata = dict(request.metadata)

@@ -166,8 +166,9 @@ DURATION: Final = _integer("time.Duration", -(2**63), 2**63 - 1)
 TIME: Final = Kind("time.Time", _read_time, go_time.format_time)
 
 
-def enum(*names: str, refusal: Callable[[str], str] | None = None) -> Kind:
-    """Return the kind of a field with these values, the first being its zero value.
+def enum(*names: str, zero: str | None = None, refusal: Callable[[str], str] | None = None) -> Kind:
+    """Return the kind of a field with these values, the first being its zero value unless that is
+    given.
 
     `refusal` words the refusal of another one from how that is written.
     """
@@ -179,7 +180,7 @@ def enum(*names: str, refusal: Callable[[str], str] | None = None) -> Kind:
             raise _AsWritten(word)
         return value
 
-    return Kind("", read, zero=lambda: names[0])
+    return Kind("", read, zero=lambda: names[0] if zero is None else zero)
 
 
 def _refuse(raw: str) -> str:

@@ -203,6 +203,52 @@ def test_a_stream_too_many_is_refused_before_its_configuration_is_looked_at(
     assert create(full, "S", max_msgs=5, **fields) == code
 
 
+@pytest.mark.parametrize("storage", ["file", "memory"])
+@pytest.mark.parametrize(
+    "wrong", [{"subjects": ["a..b"]}, {"duplicate_window": -1}, {"num_replicas": 3}, {}]
+)
+def test_bytes_that_are_not_there_are_refused_before_the_configuration_is_looked_at(
+    storage: str, wrong: dict[str, Any]
+) -> None:
+    one = world(Bounds(max_memory_bytes=5000, max_file_bytes=5000))
+    code = 10028 if storage == "memory" else 10047
+    asked = {"subjects": ["s"], "storage": storage} | wrong
+
+    def ask_for(max_bytes: int) -> int:
+        answer = ask(one, "STREAM.CREATE.S", name="S", max_bytes=max_bytes, **asked)
+        return int(answer.get("error", {}).get("err_code", 0))
+
+    assert ask_for(5001) == code
+    assert create(one, "O", storage=storage, max_bytes=3000) == 0
+    assert ask_for(2001) == code
+    assert create(one, "S", storage=storage, max_bytes=2000) == 0
+    assert ask_for(2001) == code  # before the other one of its name is
+    assert ask_for(600) not in {0, code}
+
+
+def test_where_no_storage_is_named_the_configuration_is_looked_at_first() -> None:
+    one = world(Bounds(max_file_bytes=5000))
+
+    answer = ask(one, "STREAM.CREATE.S", name="S", subjects=["a..b"], max_bytes=5001)
+
+    assert answer["error"]["err_code"] == 10052
+    assert create(one, max_bytes=5001) == 10047
+
+
+@pytest.mark.parametrize(
+    ("max_bytes", "created", "updated"),
+    [(0, 10113, 10113), (3001, 10122, 10122), (100, 10074, 10059)],
+)
+def test_the_size_of_a_stream_is_looked_at_before_its_replicas_and_whether_it_is_there(
+    max_bytes: int, created: int, updated: int
+) -> None:
+    one = world(Bounds(max_file_stream_bytes=3000, max_bytes_required=True))
+
+    assert create(one, num_replicas=3, max_bytes=max_bytes) == created
+    fields = {"name": "S", "subjects": ["s"], "max_bytes": max_bytes}
+    assert ask(one, "STREAM.UPDATE.S", **fields)["error"]["err_code"] == updated
+
+
 def test_a_stream_that_is_there_is_not_counted_as_another() -> None:
     full = world(Bounds(max_streams=1))
     assert create(full) == 0
