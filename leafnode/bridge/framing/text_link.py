@@ -285,7 +285,7 @@ class TextLinkFraming:
         It would say the line for ever, and nothing behind it.
         """
         seq, is_sure = passed.number(), passed.is_sure()
-        if not seq or (self._is_checked and not is_sure):
+        if not seq or (self._is_checked and not passed.is_right()):
             return
         if not is_sure:
             said, times = self._same

@@ -185,6 +185,23 @@ def test_a_line_that_was_damaged_is_not_given_up() -> None:
     assert len(says(plain, b"#2 pt temp 21")) == 1
 
 
+@pytest.mark.parametrize("piece", [1000, 1])
+def test_a_line_into_which_the_wire_put_a_nul_is_not_given_up(piece: int) -> None:
+    """A glitch, which no sum of the other bytes shows; a board that means it says it again."""
+    framing = new()
+    says(framing, sealed(b"hello node1 77"), sealed(b"#1 pt temp 21.5"))
+    glitch = sealed(b"#2 pt\0 temp 21")
+
+    assert says_in_pieces(framing, glitch, piece) == []
+    (reading,) = says(framing, sealed(b"#2 pt temp 21"))
+    assert isinstance(reading, Reading)
+    assert reading.wrong == ""
+
+    meant = sealed(b"#3 pub a \0")
+    found = [says_in_pieces(framing, meant, piece) for _ in range(3)]
+    assert list(map(len, found)) == [0, 0, 1]
+
+
 def test_one_ok_stands_for_all_before_it() -> None:
     framing = greeted(b"77")
     says(framing, b"#1 pt t 1", b"#2 pt t 2", b"#3 pt t 3")
