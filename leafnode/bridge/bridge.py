@@ -137,15 +137,17 @@ class Bridge:
         before = self._runners
         self._known = frozenset(port.name for port in before)
         self._runners = {port: before.get(port) or self._runner(port) for port in options.ports}
-        for one in [one for one, its_heir in self._leaving.items() if its_heir is None]:
-            self._leave_to(one, self._heir(one))  # a reload before this one took it away
         for port in ended:
             self._lend_on(before[port])
         late = [port for port, task in ending.items() if not task.done()]
         for port in late:
             ending[port].add_done_callback(partial(self._end_late, before[port]))
         over = [before[port] for port in ended if port not in late]
-        self._before += over
+        # A reload before this one took these away, and this one brings them back.
+        back = [one for one, heir in self._leaving.items() if heir is None and self._heir(one)]
+        for one in back:
+            del self._leaving[one]
+        self._before += [*back, *over]
         await self._follow()
         self._begin_all()
 
@@ -194,10 +196,13 @@ class Bridge:
         """
 
         def is_over() -> bool:
+            if one not in self._leaving:
+                return True
             return one.is_settled or (self._leaving[one] is not None and one.is_decided)
 
         await self._wait(is_over, end_ns)
-        self._hand_on(one, self._leaving.pop(one))
+        if one in self._leaving:
+            self._hand_on(one, self._leaving.pop(one))
 
     def _heir(self, ended: PortRunner) -> PortRunner | None:
         """Return the port that has its name now, or else its device by a name that is new."""

@@ -169,3 +169,21 @@ def test_a_port_that_one_reload_takes_away_and_the_next_brings_back_has_what_wai
 
     asyncio.run(story())
     site.close()
+
+
+def test_a_port_that_comes_back_before_the_bridge_began_is_read() -> None:
+    site = Site()
+
+    async def story() -> None:
+        bridge = site.bridge(0)
+        await bridge.change(SerialOptions(ports=tuple(site.ports[:-1])))
+        await bridge.change(SerialOptions(ports=tuple(site.ports)))
+        async with running(bridge):
+            await site.until(lambda: all(port.open for port in bridge.status()))
+            line = site.lines["h"]
+            assert line.device is not None
+            line.device.sendall(b"1\n")
+            await site.until(lambda: bridge.status()[-1].queued == 1)
+
+    asyncio.run(story())
+    site.close()
