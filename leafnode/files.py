@@ -81,17 +81,31 @@ class FileReader:
         self._begin = begin or _in_a_thread
         self._job: asyncio.Future[Any] | None = None
 
-    async def run(self, work: Callable[[], T], what: str, timeout_ns: int) -> T:
+    async def run(
+        self,
+        work: Callable[[], T],
+        what: str,
+        timeout_ns: int,
+        *,
+        progress: Callable[[], int] = lambda: 0,
+    ) -> T:
         """Return what `work` returns, or raise what it raises. HungError, of `what`: it hangs, or
-        others before it take so long.
+        others before it take so long. As long as `progress` goes on it does not hang.
         """
-        until = asyncio.get_running_loop().time() + timeout_ns / NS_PER_S
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_ns / NS_PER_S
         while self._job is not None and not self._job.done():  # others may wait for it, too
             await _end_of(self._job, what, until)
         job = self._begin(work)
         job.add_done_callback(_forget)
         self._job = job
-        await _end_of(job, what, until)
+        done = -1
+        while not job.done() and progress() > done:
+            done = progress()
+            await asyncio.wait([job], timeout=max(0, until - loop.time()))
+            until = loop.time() + timeout_ns / NS_PER_S
+        if not job.done():
+            raise HungError(what)
         if self._job is job:
             self._job = None
         try:

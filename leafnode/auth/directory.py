@@ -349,23 +349,31 @@ class DirectoryResolver:
         self._options = options or directory.options
         self._files = FileReader()
         self._is_closed = False
+        self._preloaded = 0
 
     async def start(self) -> None:
         await asyncio.to_thread(self._begin)
 
     async def begin(self) -> None:
         """For a reload, which nothing holds for ever: what hangs begins when it answers. Until then
-        nothing is found.
+        nothing is found. A long preload does not hang, and who logs in goes by what was before.
         """
         try:
-            await self._files.run(self._begin, "resolver directory", RELOAD_FILES_TIMEOUT_NS)
+            await self._files.run(
+                self._begin,
+                "resolver directory",
+                RELOAD_FILES_TIMEOUT_NS,
+                progress=lambda: self._preloaded,
+            )
         except HungError as err:
             log.error("Account JWTs are not found until it answers: %s", err)  # noqa: TRY400 -- ours
 
     def _begin(self) -> None:
         if self.directory.options != self._options:
             self.directory.take(self._options)
-        self.directory.preload(self._preload)
+        for account, token in self._preload.items():
+            self.directory.preload({account: token})
+            self._preloaded += 1
 
     async def fetch(self, account: str) -> str:
         token = await self._read(partial(self.directory.load, account))

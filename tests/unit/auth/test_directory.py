@@ -360,6 +360,40 @@ async def test_a_reload_does_not_wait_for_ever_for_a_directory_that_hangs(
     assert await resolver.fetch(KEY.public) == TOKEN
 
 
+async def test_a_long_preload_of_a_reload_is_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop, minutes = asyncio.get_running_loop(), 5
+    tokens = {key.public: REALM.account_jwt(key) for key in (Key(ACCOUNT) for _ in range(minutes))}
+
+    def begin(work: Callable[[], Any]) -> asyncio.Future[Any]:
+        """Keep one a slow half minute, then say that all is done."""
+        job = loop.create_future()
+        left = list(tokens.items())
+
+        def keep_one() -> None:
+            if not left:
+                job.set_result(None)
+                return
+            resolver.directory.preload(dict([left.pop()]))
+            resolver._preloaded += 1
+            loop.call_later(25, keep_one)
+
+        loop.call_later(25, keep_one)
+        return job
+
+    resolver = DirectoryResolver(opened(tmp_path), tokens)
+    resolver._files = FileReader(begin)
+    before_s = loop.time()
+
+    await resolver.begin()
+
+    assert loop.time() - before_s == 25 * (minutes + 1)
+    assert "does not answer" not in caplog.text
+    resolver._files = FileReader()
+    assert {name: await resolver.fetch(name) for name in tokens} == tokens
+
+
 def test_a_directory_that_is_opened_again_knows_what_the_first_saves(tmp_path: Path) -> None:
     path, alias = tmp_path / "jwt", tmp_path / "alias"
     first = opened(path, limit=2)
