@@ -417,6 +417,7 @@ class Entry:
     def _leave(self, state: State) -> None:
         self._disarm()
         self._state = state
+        self._wire.peer = self._wire.peer or self._source  # no header came: it is the proxy's
         self._entrance.leave(self)
 
     # --- time

@@ -551,6 +551,7 @@ async def test_a_guest_that_greeted_learns_that_no_proxy_header_came(said: bytes
 
     assert here.failed == []
     assert here.guests[0].lost_reasons == ["Protocol Violation"]
+    assert here.guests[0].wire.peer.startswith("127.0.0.1:"), "of the proxy"
 
 
 @pytest.mark.real_loop
