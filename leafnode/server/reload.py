@@ -220,7 +220,7 @@ def _check_leaf_port(old: LeafOptions | None, new: LeafOptions | None) -> None:
 
     Values are shown of what can hold no secret.
     """
-    absent = LeafListener()
+    absent = LeafListener(host="")  # even a free port is a new one
     before, after = ((one.listener if one else None) or absent for one in (old, new))
     found: list[tuple[str, Any, Any]] = [
         (name, _leaf_value(before, name), _leaf_value(after, name)) for name in _LEAF_FIELDS
@@ -314,6 +314,8 @@ def line(change: Change, new: Options) -> str:
     """Return what the log says of a change."""
     if change.live.is_secret:
         return f"Reloaded: {change.live.shown}"
+    if change.field == "no_fast_producer_stall":
+        return f"Reloaded: fast producers will {'not ' * new.no_fast_producer_stall}be stalled"
     shown = _shown(getattr(new, change.field), change.field)
     return f"Reloaded: {change.live.shown} = {shown}" if shown else f"Reloaded: {change.live.shown}"
 

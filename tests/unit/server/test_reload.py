@@ -184,6 +184,23 @@ def test_certificates_of_the_port_for_leafs_change_live() -> None:
 USERS = Authorization(users=(User("a", "x"), User("b", "y")))
 
 
+@pytest.mark.parametrize("port", [-1, 7422])
+def test_a_port_for_leafs_that_was_not_there_is_refused(port: int) -> None:
+    new = Options(leafnodes=LeafOptions(listener=replace(PORT, port=port)))
+
+    with pytest.raises(ReloadError, match='LeafNode: field "Host": old=, new='):
+        changes(Options(), new)
+
+
+def test_what_becomes_of_fast_producers_is_said_as_by_nats_server() -> None:
+    quick = Options(no_fast_producer_stall=True)
+
+    [change] = changes(Options(), quick)
+
+    assert line(change, quick) == "Reloaded: fast producers will not be stalled"
+    assert line(change, Options()) == "Reloaded: fast producers will be stalled"
+
+
 @pytest.mark.parametrize(("old", "new"), [("a", "b"), ("a", ""), ("", "a")])
 def test_the_no_auth_user_stays_who_it_is(old: str, new: str) -> None:
     before = Options(authorization=USERS, no_auth_user=old)

@@ -730,3 +730,33 @@ async def test_a_reload_takes_nothing_of_what_is_stored_as_the_server_ends(
         os.close(terminal)
     assert streams[0].payloads == [b"1", b"2", b"3"]
     assert (bridges[0].status()[0].stored, bridges[0].lost) == (3, 0)
+
+
+@pytest.mark.real_loop
+async def test_who_goes_for_new_users_is_none_too_many_unlike_on_nats_server() -> None:
+    users = tuple(User(user=name, password="p") for name in "abc")
+    old = replace(OLD, authorization=Authorization(users=users))
+
+    async def story(server: Server, file: File) -> None:
+        writers = [await logged_in(server, name) for name in "abc"]
+        fewer = Authorization(users=users[1:])
+        file.options = replace(old, authorization=fewer, max_connections=2)
+
+        assert await server.reload() == ""
+
+        there = [one.identity.user for one in server.registry.open.values() if one.identity]
+        assert there == ["b", "c"]
+        for writer in writers:
+            writer.close()
+
+    await while_serving(old, story)
+
+
+async def logged_in(server: Server, user: str) -> asyncio.StreamWriter:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    login = b'CONNECT {"verbose":false,"user":"%b","pass":"p"}\r\nPING\r\n' % user.encode()
+    writer.write(login)
+    async with asyncio.timeout(10):
+        while await reader.readline() != b"PONG\r\n":
+            pass
+    return writer
