@@ -56,7 +56,9 @@ def _stream(stream: Stream) -> StreamView:
         created_ns=stream.created_ns,
         config=lambda: stream.shown_config(dynamic=False),
         state=stream.state,
-        consumers=lambda: (consumer.info() for consumer in list(stream.visible_consumers())),
+        consumers=lambda: (
+            consumer.info(dynamic=False) for consumer in list(stream.visible_consumers())
+        ),
         origins=stream.origins.shown,
         damage=str(stream.store.damage() or ""),
     )

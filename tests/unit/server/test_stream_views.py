@@ -21,3 +21,15 @@ def test_streams_are_shown_by_name_when_they_are_looked_at() -> None:
     assert first.state()["messages"] == 1
     assert [consumer["name"] for consumer in first.consumers()] == ["C"]
     assert (shown.api_total, shown.api_errors, first.damage) == (3, 0, "")
+
+
+def test_metadata_that_only_answers_have_is_shown_of_none() -> None:
+    world = World()
+    world.create_stream("A", subjects=["A.>"])
+    world.create_consumer("A", "C")
+
+    [stream] = jetstream_of(world.js, world.js.usage()).streams
+    [consumer] = stream.consumers()
+
+    for config in (stream.config(), consumer["config"]):
+        assert not config.get("metadata", {}).keys() & {"_nats.ver", "_nats.level"}
