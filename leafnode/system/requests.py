@@ -26,6 +26,7 @@ from leafnode.limits import (
     SYSTEM_REQUESTS_TURN_NS,
 )
 from leafnode.monitor.query import BadQuery
+from leafnode.routing.answers import is_answer
 from leafnode.system import options
 from leafnode.system.encoding import encoded, written
 
@@ -112,6 +113,8 @@ class Requests:
         most = self._most(account)
 
         def take(delivery: Delivery) -> None:
+            if is_answer(delivery):
+                return
             trace = delivery.trace
             if trace is not None and imported_as:
                 is_only_traced = trace.is_served(delivery.subject, imported_as.encode())

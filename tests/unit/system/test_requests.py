@@ -251,3 +251,16 @@ def test_an_answer_of_the_system_account_lends_nobody_its_rights(world: SystemWo
     world.settle()
 
     assert origins == [world.system.answering]
+
+
+def test_what_answers_somebody_and_asks_back_is_no_request(world: SystemWorld) -> None:
+    """Else a service could ask in the account of whoever names a subject of these as reply."""
+    heard = world.hear("$SYS", b"here")
+
+    world.system.answer(b"q.1", b"", further=b"here")
+    world.settle()
+    assert heard == []
+
+    world.system.publish(b"q.1", reply=b"here")
+    world.settle()
+    assert len(heard) == 1
