@@ -56,14 +56,17 @@ class Former:
         if self._is_back:
             self._is_back = False
             self._wait()  # somebody else pulls from it
+        is_due = self._clock.monotonic_ns() >= self._due_ns
         if self._local.is_pulling:
-            return False
+            # What is due comes to the open request as it would to another one.
+            self._is_back = is_due and pending <= held
+            return self._is_back
         if self._is_asked_for:
             self._is_back = pending <= held
             if not self._is_back:
                 self._wait()
             return self._is_back
-        if self._clock.monotonic_ns() >= self._due_ns:
+        if is_due:
             self._is_asked_for = True
             self._local.collect(pending)
         return False

@@ -104,6 +104,7 @@ class LocalStream:
         self._ack_alarm = Alarm(clock, self._acknowledge)
         self.taken: Callable[[Entry, int], None] = lambda _entry, _pending: None
         self.ended: Callable[[Pulled], None] = lambda _pulled: None
+        self.passed: Callable[[], None] = lambda: None  # the consumer gave messages to others
         mailbox.on(b"m", self._status)
         mailbox.on_message = self._message
 
@@ -230,7 +231,10 @@ class LocalStream:
         if place.delivery <= self._delivery:
             self._end(Pulled(gone=True))  # another consumer, or this one as it was: of an archive
             return
+        is_next = place.delivery == self._delivery + 1
         self._delivery = place.delivery
+        if not is_next:
+            self.passed()
         entry = Entry(place.seq, subject, header_size, body, reply, place.stored_ns)
         if self._wanted > 0:
             self._wanted -= 1

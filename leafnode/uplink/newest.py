@@ -54,6 +54,7 @@ class NewestFirst:
         self._whole = 0  # where that block begins; 0: something was found in it
         self.taken: Callable[[Entry, int], None] = lambda _entry, _pending: None
         self.ended: Callable[[Pulled], None] = lambda _pulled: None
+        self.passed: Callable[[], None] = lambda: None  # never: nobody else has what it reads
 
     def close(self) -> None:
         self.rest()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.protocol import subject as subjects
@@ -22,75 +22,34 @@ from leafnode.uplink.answers import ConsumerInfo, Failure, StreamInfo
 from leafnode.uplink.asking import Asking
 from leafnode.uplink.backlog import Backlog
 from leafnode.uplink.ceiling import Suspect
-from leafnode.uplink.dead_letter import DeadLetters
-from leafnode.uplink.durable import Search
 from leafnode.uplink.flight import Flight, Parts
 from leafnode.uplink.former import Former
 from leafnode.uplink.gate import Slot
 from leafnode.uplink.lag import Lag
 from leafnode.uplink.local import LocalState, LocalStream, ask_message, ask_stream
 from leafnode.uplink.mailbox import Mailbox
-from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import Origin
-from leafnode.uplink.owner import Owner, hub_of
 from leafnode.uplink.status import Counters, Protection, State, UplinkStatus
 from leafnode.uplink.trouble import Trouble
 from leafnode.uplink.ways import Ways
 from leafnode.uplink.ways_store import WaysStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Set
-    from random import Random
+    from collections.abc import Callable
 
-    from leafnode.clock import Clock
     from leafnode.config.options import UplinkStream
-    from leafnode.routing.account import Account
     from leafnode.uplink.answers import Stored
     from leafnode.uplink.asking import Word
-    from leafnode.uplink.ceiling import Ceiling
-    from leafnode.uplink.gate import Gate
-    from leafnode.uplink.link import Link
     from leafnode.uplink.local import Pulled
+    from leafnode.uplink.shared import Shared
 
 log = logging.getLogger(__name__)
 
 _AILING: Final = frozenset({State.OPENING, State.REFUSED, State.BLOCKED})
 _NOT_OPEN: Final = frozenset({State.OPENING, State.BLOCKED})
 _GONE: Final = "the local stream or its consumer is gone, or made anew"
+_PASSED: Final = "somebody else pulls from the uplink's consumer: what they have comes back first"
 _GIVEN_BEFORE: Final = "the local consumer gave messages to a former run and has yet to repeat them"
-
-
-class Shared(NamedTuple):
-    """What all streams of one uplink have."""
-
-    name: str  # of the uplink; empty: the only one
-    account: Account
-    server_name: str
-    clock: Clock
-    random: Random
-    link: Link
-    gate: Gate
-    # The questions that the hub has answered: it may be asked, so silence is no refusal.
-    answered: set[str]
-    ceiling: Ceiling
-    names: Callable[[str], Set[str]]  # of the uplinks that have a stream, as configured now
-    no_room: Callable[[str], str] = lambda _stream: ""  # see `Edge`
-    remote: str = ""  # one of its URLs; empty: the only one of the account
-    dead_letter: str = ""  # the local stream for what the hub refuses; empty: it is held
-
-
-def _dead_letters(shared: Shared, mailbox: Mailbox) -> DeadLetters | None:
-    name = shared.dead_letter
-    return DeadLetters(name, mailbox, shared.clock) if name else None
-
-
-def _local(options: UplinkStream, shared: Shared, mailbox: Mailbox) -> LocalStream | NewestFirst:
-    stream = options.stream
-    if options.newest_first:
-        return NewestFirst(shared.clock, mailbox, stream=stream, place=shared.name or "main")
-    owner = Owner(shared.name, hub_of(options.hub_stream, options.domain, shared.remote))
-    search = Search(mailbox, stream, owner, lambda: shared.names(stream))
-    return LocalStream(shared.account, shared.clock, mailbox, stream=stream, search=search)
 
 
 class StreamUplink:
@@ -106,8 +65,8 @@ class StreamUplink:
         ways = Ways(options, options.subject_prefix or f"{shared.server_name}.")
         self._upstream = ways.now
         self._mailbox = Mailbox(account, clock, shared.random, shared.link.is_hub)
-        self._local = _local(options, shared, self._mailbox)
-        self._local.ended = self._pull_ended
+        self._local = shared.local(options, self._mailbox)
+        self._local.ended, self._local.passed = self._pull_ended, self._passed
         self._former = Former(clock, self._local if isinstance(self._local, LocalStream) else None)
         self._alarm = Alarm(clock, self._go_on)  # the pause before the next step of a state
         self._lag_alarm = Alarm(clock, self._refresh_lag)
@@ -132,7 +91,7 @@ class StreamUplink:
             upstream=self._upstream,
             mailbox=self._mailbox,
             local=self._local,
-            dead_letters=_dead_letters(shared, self._mailbox),
+            dead_letters=shared.dead_letters(self._mailbox),
             counters=self._counters,
             lag=self._lag,
             trouble=self._trouble,
@@ -414,6 +373,11 @@ class StreamUplink:
             self._begin_anew(_GONE)
             return
         self._flight.pulled(too_large=pulled.too_large)
+
+    def _passed(self) -> None:
+        """Somebody else has what the consumer gave: nothing is sent before it is back."""
+        if self._state in {State.ASKING, State.RUNNING}:
+            self._cut(_PASSED)
 
     # -- stopping and going on
 

@@ -12,8 +12,9 @@ from leafnode.uplink.ceiling import VIOLATION, Ceiling
 from leafnode.uplink.gate import Gate
 from leafnode.uplink.ledger_store import LedgerStore
 from leafnode.uplink.mailbox import Mailbox
+from leafnode.uplink.shared import Shared
 from leafnode.uplink.status import BudgetStatus, LedgerLine
-from leafnode.uplink.stream import Shared, StreamUplink
+from leafnode.uplink.stream import StreamUplink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Set

@@ -113,6 +113,7 @@ class LocalJetStream:
         self.commit_ns = 0  # so long each of those takes to store something
         self.acks: list[int] = []
         self.requests: list[str] = []
+        self.others_take = 0  # of what the consumers give, and acknowledge nothing of it
         self.silent = False
         self.names_page = 1024  # consumers in one answer
         self.is_work_queue = False  # what is acknowledged goes
@@ -381,6 +382,10 @@ class LocalJetStream:
                 for pull in served:
                     self._end(consumer, pull, b"404 No Messages")
                 return
+            if self.others_take:
+                self.others_take -= 1
+                self._give(consumer, seq)
+                continue
             pull = consumer.pulls[0]
             pull.is_served = True
             subject, _, body = self.messages[seq]
@@ -409,12 +414,15 @@ class LocalJetStream:
         seqs = list(self.messages)  # ascending
         return len(seqs) - bisect_right(seqs, seq)
 
-    def _deliver(self, consumer: Consumer, seq: int, pull: Pull) -> None:
+    def _give(self, consumer: Consumer, seq: int) -> None:
         ack_wait_ns = consumer.config["ack_wait"]
         consumer.delivered = max(consumer.delivered, seq)
         consumer.count += 1
         consumer.pending[seq] = self.clock.monotonic_ns() + ack_wait_ns
         self.clock.call_later(ack_wait_ns, lambda: self._serve(consumer))
+
+    def _deliver(self, consumer: Consumer, seq: int, pull: Pull) -> None:
+        self._give(consumer, seq)
         after = self._after(consumer.delivered)
         place = f"1.{seq}.{consumer.count}.{self.times[seq]}.{after}"
         reply = f"$JS.ACK.{self.name}.{consumer.name}.{place}"

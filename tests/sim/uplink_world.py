@@ -12,7 +12,8 @@ from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
 from leafnode.uplink.ceiling import Ceiling
 from leafnode.uplink.gate import Gate
-from leafnode.uplink.stream import Shared, StreamUplink
+from leafnode.uplink.shared import Shared
+from leafnode.uplink.stream import StreamUplink
 from leafnode.uplink.uplink import Edge, Uplink
 from tests.sim.clock import FakeClock
 from tests.sim.hub import DUPLICATE_WINDOW_NS, FakeHub
