@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.config.options import UplinkStream
+    from leafnode.routing.subscription import Delivery, Subscription
     from leafnode.uplink.answers import Stored
     from leafnode.uplink.asking import Word
     from leafnode.uplink.local import Pulled
@@ -101,6 +102,7 @@ class StreamUplink:
         self._store = WaysStore(ways, self._mailbox, clock, stream=options.stream)
         self._store.kept = self._kept
         self._asking = self._new_asking(ways)
+        self._news: Subscription | None = None  # that the local stream was made
 
     def _new_asking(self, ways: Ways) -> Asking:
         parts, answered = self._flight.parts, self._shared.answered
@@ -114,11 +116,15 @@ class StreamUplink:
     def start(self) -> None:
         assert self._state is State.STOPPED
         self._lag_alarm.set(limits.UPLINK_LAG_REFRESH_NS)
+        made = b"$JS.EVENT.ADVISORY.STREAM.CREATED.%b" % self._options.stream.encode()
+        self._news = self._shared.account.subscribe(made, self._made, is_private=True)
         self._open()
 
     def stop(self) -> None:
         """End everything; what is not acknowledged stays in the stream."""
         self._state = State.STOPPED
+        if self._news is not None:
+            self._shared.account.unsubscribe(self._news)
         self._asking.keep(ends=True)
         self._alarm.cancel()
         self._lag_alarm.cancel()
@@ -205,6 +211,11 @@ class StreamUplink:
     def _open(self) -> None:
         self._state = State.OPENING
         self._local.open(self._options.window_msgs, self._opened)
+
+    def _made(self, _delivery: Delivery) -> None:
+        """Without a consumer an interest stream keeps nothing of what comes."""
+        if self._state is State.OPENING and self._alarm.is_set:
+            self._alarm.set(0)
 
     def _opened(self, local: LocalState | Failure) -> None:
         if self._state is not State.OPENING:

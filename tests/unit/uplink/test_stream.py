@@ -6,16 +6,14 @@ Truth: docs/uplink.md. The hub behaves as measured on nats-server 2.15.1.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+
+import pytest
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.options import UplinkStream
 from leafnode.uplink.status import Protection, State
 from tests.sim.uplink_world import OPTIONS, World, numbers
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_stored_messages_reach_the_hub_in_order_under_the_prefix_and_are_acknowledged() -> None:
@@ -93,6 +91,21 @@ def test_an_error_stays_while_nothing_shows_that_it_is_over(
         assert world.status.last_error == "the hub did not acknowledge in time"
 
     assert caplog.text.count("did not acknowledge in time") == 1
+
+
+@pytest.mark.parametrize("waits_ns", [10 * NS_PER_S, 100 * NS_PER_S])
+def test_a_local_stream_that_is_made_has_its_consumer_at_once(waits_ns: int) -> None:
+    world = World()
+    name, world.local.name = world.local.name, "NONE"
+    world.start()
+    world.clock.advance(waits_ns)
+    assert world.status.state is State.OPENING
+
+    world.local.name = name
+    world.account.publish(b"$JS.EVENT.ADVISORY.STREAM.CREATED.EV", b"{}")
+    world.clock.advance(NS_PER_S // 1000)
+
+    assert list(world.local.consumers) == ["leafnode-uplink-EV"]
 
 
 def test_a_missing_local_stream_is_waited_for() -> None:
