@@ -237,6 +237,7 @@ LEAF_RECONNECT_MAX_NS: Final = 30 * NS_PER_S
 LEAF_QUICK_DIALS: Final = 60  # a hub that restarts is back by then; later dials spread out
 LEAF_STABLE_NS: Final = 5 * NS_PER_S  # a link that held this long clears the count of refusals
 LEAF_LOG_INTERVAL_NS: Final = 60 * NS_PER_S  # the same failure of one remote: one line in this time
+LEAF_LOG_LINES_MAX: Final = 60  # of all failures of one remote in that time
 LEAF_LINES_PER_TURN: Final = 128  # LS+ and such; 25 us each on a PC, 4 ms before others have a turn
 LEAF_LINE_WORK: Final = TURN_WORK // LEAF_LINES_PER_TURN
 LEAF_REMOVE_SLICE: Final = 512  # subscriptions of a lost link taken out in one turn of the loop

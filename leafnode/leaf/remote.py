@@ -27,6 +27,7 @@ from leafnode.leaf.urls import HubUrl, UrlPool
 from leafnode.limits import (
     LEAF_FILES_TIMEOUT_NS,
     LEAF_LOG_INTERVAL_NS,
+    LEAF_LOG_LINES_MAX,
     LEAF_QUICK_DIALS,
     LEAF_RECONNECT_MAX_NS,
     LEAF_STABLE_NS,
@@ -125,6 +126,7 @@ class Remote:
         self._logged_error = ""
         self._logged_ns = 0
         self._suppressed = 0
+        self._lines = self._lines_since_ns = 0  # of the log, and since when they are counted
 
     def adopt(self, environment: LeafEnvironment, *, reconnect_ns: int) -> None:
         """Go by what the server's options name now; so does the link that is there."""
@@ -358,13 +360,17 @@ class Remote:
     # what people get to know
 
     def _note_error(self, text: str) -> None:
-        """Keep it for status; log it unless the same was logged a moment ago."""
+        """Keep it for status; log it unless the same was logged a moment ago, or much else was."""
         clock, text = self._environment.clock, in_words(text)
         self.status.last_error, self.status.last_error_ns = text, clock.wall_ns()
         now_ns = clock.monotonic_ns()
-        if text == self._logged_error and now_ns - self._logged_ns < LEAF_LOG_INTERVAL_NS:
+        if now_ns - self._lines_since_ns >= LEAF_LOG_INTERVAL_NS:
+            self._lines, self._lines_since_ns = 0, now_ns
+        is_same = text == self._logged_error and now_ns - self._logged_ns < LEAF_LOG_INTERVAL_NS
+        if is_same or self._lines >= LEAF_LOG_LINES_MAX:
             self._suppressed += 1
             return
+        self._lines += 1
         log.warning(
             "Leaf link problem: url=%s account=%s problem=%s suppressed=%d",
             *(self.status.url, self.account.name, text, self._suppressed),

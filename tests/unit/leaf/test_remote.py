@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import LeafRemote, TlsOptions
 from leafnode.files import FileReader
@@ -437,6 +438,23 @@ async def test_a_fault_of_ours_is_logged_and_the_remote_goes_on(
 
         assert world.remote.status.state is RemoteState.CONNECTED
         assert "ZeroDivisionError" in caplog.text
+
+
+async def test_a_hub_that_complains_without_end_fills_no_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = LeafWorld(REMOTE)
+    async with world.running():
+        await turns()
+        for number in range(1000):
+            world.remote.hub_error(f"Permissions Violation for Publish to x.{number}", "why")
+        await asyncio.sleep(60)
+        world.remote.hub_error("later", "why")
+
+    lines = [one for one in caplog.messages if one.startswith("Leaf link problem")]
+    assert len(lines) == limits.LEAF_LOG_LINES_MAX + 1
+    assert lines[-1].endswith("problem=later: why suppressed=940")
+    assert "later" in world.remote.status.last_error
 
 
 def cut(hub: ScriptedHub) -> None:
