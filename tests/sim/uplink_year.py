@@ -224,8 +224,16 @@ class Gateway:
                 self.copy_or_return()
             case 2 | 3 | 4:
                 self.archive_or_restore()
+            case 5:
+                self.look()
             case _:
                 self.remove()
+
+    def look(self) -> None:
+        """Somebody pulls what the uplink's consumer would give it, and acknowledges nothing."""
+        name = self.rng.choice(list(self.site.local))
+        self.site.local[name].others_take += self.rng.choice([1, 3, 20])
+        self.store()
 
     def remove(self) -> None:
         """Somebody deletes some messages, wherever they are, or all: in flight, too."""
