@@ -106,6 +106,9 @@ class _StreamConfig(msgspec.Struct):
     metadata: dict[str, str] = {}
     max_msgs: int = -1
     max_bytes: int = -1
+    max_msgs_per_subject: int = -1
+    max_age: int = 0
+    allow_msg_ttl: bool = False
     discard: str = "old"
 
 

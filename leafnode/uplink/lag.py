@@ -52,6 +52,13 @@ class Lag:
         """Take when the oldest message behind was stored."""
         self._oldest_ns = stored_ns
 
+    def acked(self, window: Window) -> int:
+        """Return up to which sequence the hub has all that was not removed before. What the stream
+        lets go of counts as acknowledged there, and may be in the window still.
+        """
+        acked = max(self.acked_seq, window.floor)
+        return min((acked, *(entry.seq - 1 for entry in window)))
+
     def messages(self, window: Window) -> int:
         return self.behind + len(window)
 

@@ -16,6 +16,7 @@ from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import ConsumerInfo, Failure, StreamInfo
 from leafnode.uplink.owner import place_of
+from leafnode.uplink.unsent import Unsent
 from leafnode.uplink.window import Entry
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class LocalStream:
         self._pull_alarm = Alarm(clock, self._pull_lost)
         self._acks: list[bytes] = []  # of one turn: what leaves the window at most
         self._ack_alarm = Alarm(clock, self._acknowledge)
+        self.unsent = Unsent()
         self.taken: Callable[[Entry, int], None] = lambda _entry, _pending: None
         self.ended: Callable[[Pulled], None] = lambda _pulled: None
         self.passed: Callable[[], None] = lambda: None  # the consumer gave messages to others
@@ -149,6 +151,7 @@ class LocalStream:
                 then(Failure(consumer.err_code, f"consumer {self._consumer}: {consumer.text}"))
             else:
                 self._delivery = consumer.delivered.consumer_seq
+                self.unsent.open(stream, consumer)
                 then(LocalState(stream, consumer))
 
         ask_stream(self._mailbox, self._stream, looked_up)
@@ -166,7 +169,11 @@ class LocalStream:
 
         def found(stream: StreamInfo, body: bytes | None) -> None:
             consumer = _SILENCE if body is None else answers.consumer_info(body)
-            then(consumer if isinstance(consumer, Failure) else LocalState(stream, consumer))
+            if isinstance(consumer, Failure):
+                then(consumer)
+                return
+            self.unsent.note(stream, consumer)
+            then(LocalState(stream, consumer))
 
         ask_stream(self._mailbox, self._stream, looked_up)
 
@@ -233,6 +240,7 @@ class LocalStream:
             return
         is_next = place.delivery == self._delivery + 1
         self._delivery = place.delivery
+        self.unsent.delivered(place.seq, place.delivery)
         if not is_next:
             self.passed()
         entry = Entry(place.seq, subject, header_size, body, reply, place.stored_ns)

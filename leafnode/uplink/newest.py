@@ -15,6 +15,7 @@ from leafnode.go_time import parse_time
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import ConsumerInfo, Failure, Position, StreamInfo
 from leafnode.uplink.local import LocalState, Pulled, ask_message, ask_stream
+from leafnode.uplink.unsent import UnsentNewest
 from leafnode.uplink.window import Entry
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class NewestFirst:
         self._block = (1, 0)  # what is left of a block, both ends in it
         self._span = limits.UPLINK_BLOCK_MSGS  # of the next block; grows where nothing is
         self._whole = 0  # where that block begins; 0: something was found in it
+        self.unsent = UnsentNewest()
         self.taken: Callable[[Entry, int], None] = lambda _entry, _pending: None
         self.ended: Callable[[Pulled], None] = lambda _pulled: None
         self.passed: Callable[[], None] = lambda: None  # never: nobody else has what it reads
@@ -86,7 +88,9 @@ class NewestFirst:
             if isinstance(stream, Failure):
                 then(Failure(stream.err_code, f"stream {self._stream}: {stream.text}"))
                 return
-            self._created = self._created or stream.created
+            if not self._created:
+                self._created = stream.created
+                self.unsent.open(stream)
             if stream.created == self._created:  # else nothing is known of it
                 self._note(stream)
             floor = self._window.done.floor()
@@ -117,6 +121,7 @@ class NewestFirst:
         self._last = stream.state.last_seq
         self._last_ns = parse_time(stream.state.last_ts) or 0
         self._messages = stream.state.messages
+        self.unsent.gone(1, self._first - 1, self._window)
         self._window.done.add(1, self._first - 1)
 
     def pending(self) -> int:
@@ -224,6 +229,7 @@ class NewestFirst:
     def _accept(self, wanted: tuple[int, int], message: Stored | None) -> None:
         first, last = wanted
         found = last + 1 if message is None else message.seq
+        self.unsent.gone(first, min(found, last + 1) - 1, self._window)
         self._window.done.add(first, min(found, last + 1) - 1)  # deleted here: nothing to send
         if first == self._live:
             self._live = min(found, last) + 1

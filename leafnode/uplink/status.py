@@ -43,7 +43,7 @@ class Counters:
     skipped: int = 0  # not sent, because the hub said that it has them
     refused: int = 0  # error answers of the hub
     dead_letters: int = 0  # of these, kept here as dead letters
-    removed: int = 0  # not sent any more: the local stream let go of them
+    removed: int = 0  # never sent: the local stream let go of them before
     cuts: int = 0  # flights that ended before everything was acknowledged
 
 
@@ -52,8 +52,8 @@ class UplinkStatus:
     """One stream's uplink at one moment. Times are wall time, 0: never.
 
     `held` says why a running stream sends nothing now, `backlog` why there is no room for more that
-    waits. `acked_seq`: the hub has everything up to
-    this local sequence. `last_error` says what is wrong now and is empty when nothing is;
+    waits, or what of it is lost. `acked_seq`: the hub has everything up to this local sequence that
+    was not removed before. `last_error` says what is wrong now and is empty when nothing is;
     `former_error` what was wrong before that.
     """
 

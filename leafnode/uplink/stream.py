@@ -20,7 +20,7 @@ from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import ConsumerInfo, Failure, StreamInfo
 from leafnode.uplink.asking import Asking
-from leafnode.uplink.backlog import Backlog
+from leafnode.uplink.backlog import Backlog, Waiting
 from leafnode.uplink.ceiling import Suspect
 from leafnode.uplink.flight import Flight, Parts
 from leafnode.uplink.former import Former
@@ -77,7 +77,7 @@ class StreamUplink:
         self._here = LocalState(StreamInfo(), ConsumerInfo())
         self._counters = Counters()
         self._lag = Lag(is_scattered=options.newest_first)
-        self._backlog = Backlog(options.stream)
+        self._backlog = Backlog(options.stream, clock, self._local.unsent, self._counters)
         self._trouble = Trouble(options.stream, clock)
         self._pause_ns = limits.UPLINK_RETRY_NS
         self._is_answered = True  # by the hub, when it was asked last
@@ -182,7 +182,7 @@ class StreamUplink:
             window_bytes=window.size,
             in_flight=window.in_flight if self._flight.is_on else 0,
             problem=self._ailment(),
-            acked_seq=max(lag.acked_seq, window.floor),
+            acked_seq=lag.acked(window),
             counters=copy.copy(self._counters),
             last_ack_ns=self._flight.last_ack_ns,
             last_error=trouble.now,
@@ -370,6 +370,7 @@ class StreamUplink:
         self._trouble.begin_flight(word.problem or self._store.problem, is_ailment=word.is_ailment)
         self._state = State.RUNNING
         self._flight.begin(word.position, is_asked=not word.is_blind, is_all=word.is_all)
+        self._backlog.told(word)
 
     def _doubted(self, problem: str) -> None:
         """What was sent in this flight cannot be found, should it be cut."""
@@ -422,8 +423,8 @@ class StreamUplink:
     def _note(self, local: LocalState) -> None:
         window, lag = self._flight.window, self._lag
         lag.note(local.stream, local.consumer, len(window))
-        no_room = self._shared.no_room(self._options.stream)
-        self._backlog.note(local, no_room=no_room, waits=lag.messages(window) > 0)
+        no_room, some = self._shared.no_room(self._options.stream), lag.messages(window) > 0
+        self._backlog.note(local, Waiting(no_room, some=some, is_sent=self._flight.is_on))
 
     def _refresh_lag(self) -> None:
         self._lag_alarm.set(limits.UPLINK_LAG_REFRESH_NS)
