@@ -150,18 +150,18 @@ class Consumer:
 
     def update(self, config: ConsumerConfig) -> None:
         """Take over a checked configuration, and the position but for an origin's reader."""
+        if config.sourcing or config.filters != self.config.filters:
+            self.pending = self.pending.copy()  # see `checkpoint`
         self._configure(config)
         anew = self.pending.floor.stream_seq + 1  # and nothing that was meant for the reader before
         return self.reset(anew) if config.sourcing else self.pump()
 
     def checkpoint(self, *, position: bool) -> Callable[[], None]:
-        """Return what puts its configuration back, and where asked its position, too. That stages
-        nothing.
+        """Return what puts its configuration back, and where asked its position, too: who changes
+        that begins with a copy, or anew. That stages nothing.
         """
         config = self.config
         pending, listed = self.pending, list(self.cursor.listed)
-        if position:
-            self.pending = pending.copy()
         since = self.acks.mark() if position else None
         uncounted = self.cursor.waiting.mark()
         seen = self.delivered_ts_ns, self.acks.acked_ts_ns
@@ -228,7 +228,7 @@ class Consumer:
         self.acks.forget_rest()
         is_new = seq != self.pending.delivered.stream_seq + 1 or len(self.pending) > 0
         self.cursor.list_again(self.pending.seqs())
-        self.pending.reset(seq)
+        self.pending = self.pending.anew(seq)
         if is_new:  # else it stays where it is, with what waits
             self.cursor.reset(seq)
         if is_new and self.config.ack_policy not in {"all", "flow_control"}:

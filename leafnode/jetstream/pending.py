@@ -394,15 +394,9 @@ class Pending:
             self._entries[seq] = (place, deadline_ns - was_ns + self.wait_ns(self.deliveries(seq)))
         self._deadline_ns = min((at for _, at in self._entries.values()), default=None)
 
-    def reset(self, seq: int) -> None:
-        """Start over: `seq` is the next to be delivered, as the first one."""
-        self.delivered = self.floor = Position(0, seq - 1)
-        self._given_seq, self._gone = seq - 1, Position(0, 0)
-        self.counts.clear()
-        self.given_up.clear()
-        self._entries.clear()
-        self._queue.clear()
-        self._deadline_ns = None
+    def anew(self, seq: int) -> Pending:
+        """Return one that starts over: `seq` is the next to be delivered, as the first one."""
+        return Pending(seq, ack_wait_ns=self.ack_wait_ns, backoff_ns=self.backoff_ns)
 
     def wait_ns(self, deliveries: int) -> int:
         """Return how long delivery number `deliveries` waits for its acknowledgement."""

@@ -274,8 +274,7 @@ def test_what_is_given_up_counts_as_redelivered_until_the_stream_lets_go_of_it()
     pending.purge(2)
 
     assert list(pending.given_up) == [3]
-    pending.reset(1)
-    assert pending.redelivered == 0
+    assert pending.anew(1).redelivered == 0
 
 
 def test_what_is_given_up_is_remembered_over_a_restart() -> None:

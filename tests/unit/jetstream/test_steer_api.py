@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from leafnode.jetstream.pending import Pending
 from tests.unit.jetstream.world import World
 
 
@@ -30,6 +31,14 @@ def test_back_to_the_ack_floor() -> None:
     (again,) = steered.fetch(1)
     assert again.payload == b"2"
     assert again.reply.split(b".")[4:7] == [b"1", b"2", b"1"]
+
+
+def test_of_what_is_out_nothing_is_copied_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    steered = world()
+    steered.fetch(3)
+    monkeypatch.setattr(Pending, "copy", None)
+
+    assert steered.api("CONSUMER.RESET.S.C")["num_pending"] == 4
 
 
 def test_back_to_a_sequence() -> None:
