@@ -70,6 +70,7 @@ class WaysStore:
         """Return the name of the stream in ids; what is new of it is kept before anything goes."""
         name, is_new = self._ways.identify(stream)
         self._is_kept = self._is_kept and not is_new
+        self._is_stale |= is_new
         return name
 
     def is_ready(self) -> bool:
@@ -109,8 +110,9 @@ class WaysStore:
         def end(problem: str) -> None:
             self._is_keeping = False
             self.problem = problem
-            self._is_kept, self._gave_up = not problem, bool(problem)
-            if self._is_stale and not problem:
+            is_stale = self._is_stale and not problem
+            self._is_kept, self._gave_up = not (problem or is_stale), bool(problem)
+            if is_stale:
                 self.keep()
             else:
                 self.kept()

@@ -77,3 +77,20 @@ def test_what_the_bucket_might_let_go_of_is_written_anew_before_the_next_message
         world.store(b"2")
         world.clock.advance(NS_PER_S)
         assert len(kept(world)) - before == writes - 1
+
+
+def test_what_changes_while_it_is_stored_is_stored_before_a_message_goes() -> None:
+    world = World()
+    world.local.commit_ns = NS_PER_S
+    world.uplink.start()
+    world.clock.advance(NS_PER_S // 100)
+    store = world.uplink._store
+    store.keep()
+    world.local.make_anew("2026-11-28T12:00:00Z")
+    world.account.publish(b"$JS.EVENT.ADVISORY.STREAM.CREATED.EV", b"{}")
+    world.store(b"1")
+    while not world.hub.received:
+        world.clock.advance(NS_PER_S // 100)
+
+    identities = [one["identity"] for one in kept(world)]
+    assert [one["created"] for one in identities][-1] == "2026-11-28T12:00:00Z"
