@@ -144,24 +144,28 @@ class Gate:
         self._flying += 1
         slot.waiting_bytes = max(0, slot.waiting_bytes - size)
         self.ledger.sent(self.today, subject, size)
+        self._write_down()
         if self._rate is not None:
             self._rate.spend(now_ns, size)
 
     def asked(self, size: int) -> None:
         """A question goes to the hub; nothing holds it, for without its answer nothing is sent."""
         self.ledger.asked(self.today, size, 0)
+        self._write_down()
         if self._rate is not None:
             self._rate.spend(self._clock.monotonic_ns(), size)
 
     def told(self, size: int) -> None:
         """The hub answered a question."""
         self.ledger.asked(self.today, 0, size)
+        self._write_down()
 
     def acked(self, subject: bytes, size: int, sent_ns: int, answer_size: int) -> None:
         """The hub answered what was sent at `sent_ns`."""
         self._answer_size = max(self._answer_size, answer_size)
         self._flow.acked(sent_ns, self._clock.monotonic_ns(), size)
         self.ledger.received(self.today, subject, answer_size)
+        self._write_down()
         self.landed(size)
 
     def landed(self, size: int) -> None:
@@ -239,8 +243,7 @@ class Gate:
                 self._month_asked = month
                 self.month_began()
             return Hold("the ledger is not read yet")
-        if self.ledger.unkept() > max(cap // _CAP_PARTS, limits.UPLINK_LEDGER_UNKEPT_BYTES):
-            self.unkept()  # a kill would forget it
+        if self._write_down():
             return Hold("the ledger is being written")
         spent = self.ledger.bytes_of(month)
         answers = (self._flying + 1) * self._answer_size
@@ -250,6 +253,15 @@ class Gate:
             self.unkept()
         wait_ns = until_next_month_ns(self._clock.wall_ns(), self._zone)
         return Hold("monthly_cap is used up", wait_ns)
+
+    def _write_down(self) -> bool:
+        """With a cap, have written down what a kill would forget; say whether it is too much."""
+        cap = self._budget.monthly_cap_bytes
+        most = max(cap // _CAP_PARTS, limits.UPLINK_LEDGER_UNKEPT_BYTES)
+        is_too_much = cap > 0 and self.ledger.unkept() > most
+        if is_too_much:
+            self.unkept()
+        return is_too_much
 
     def _batch_reason(self) -> Hold | None:
         if self._batching is None:

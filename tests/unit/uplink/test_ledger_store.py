@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -106,6 +107,25 @@ def test_a_cap_holds_over_lives_that_end_without_a_last_word(lives_ns: int) -> N
     assert sent >= cap * 9 // 10
     assert site.status("EV").held == "monthly_cap is used up"
     assert len(site.hub.received) * 600 <= cap + lives * limits.UPLINK_LEDGER_UNKEPT_BYTES * 2
+
+
+@pytest.mark.parametrize("is_urgent", [False, True])
+@pytest.mark.parametrize("size", [500, 100_000])
+def test_what_was_sent_last_is_written_down_where_there_is_a_cap(
+    size: int, is_urgent: bool
+) -> None:
+    options = replace(STREAM, urgent=is_urgent)
+    site = Site(options, budget=UplinkBudget(monthly_cap_bytes=1_000_000))
+    site.start()
+    for number in range(20):
+        site.store("EV", b"%d " % number + b"x" * size)
+        site.clock.advance(NS_PER_S // 10)
+    spent = site.uplink.budget().bytes_month
+    site.uplink = site._new()  # without a last word
+    site.start()
+
+    left = site.uplink.budget().bytes_month
+    assert left >= spent - 2 * limits.UPLINK_LEDGER_UNKEPT_BYTES
 
 
 def test_a_cap_goes_on_in_memory_where_nothing_can_be_written() -> None:
