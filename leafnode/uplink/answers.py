@@ -23,6 +23,7 @@ NO_MESSAGE_FOUND: Final = 10037
 NO_STREAM_FOUND: Final = 10059
 NO_CONSUMER_FOUND: Final = 10014
 NAME_IN_USE: Final = 10058  # with another configuration
+ANOTHER_STREAM: Final = 10060  # expected stream does not match
 MADE_KEY: Final = "_leafnode.made"  # in the metadata of a stream that came out of an archive
 MAX_SEQ_DIGITS: Final = 20
 EVERYTHING: Final = [">"]  # the patterns of a stream that may hold anything
@@ -224,6 +225,14 @@ def pub_ack(body: bytes) -> PubAck | Failure:
     if isinstance(answer, Failure):
         return answer
     return answer if answer.seq > 0 else Unread(0, "a PubAck without a sequence")
+
+
+def answering_stream(body: bytes) -> str:
+    """Return which stream answers to a message, also where it refuses it; empty: none is named."""
+    try:
+        return msgspec.json.decode(body, type=_PubAnswer).stream
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return ""
 
 
 def stream_info(body: bytes) -> StreamInfo | Failure:

@@ -116,6 +116,12 @@ class Asking:
         self._had_before = 0  # up to where all was done when this run began
         self.doubt = ""  # why what was sent cannot be found
 
+    @property
+    def can_ask(self) -> bool:
+        """Say whether the hub may be asked, by the configuration and by its permissions."""
+        is_named = bool(self._options.hub_stream and self._options.domain)
+        return is_named and self._link.lets_out(self.question.encode())
+
     def cancel(self) -> None:
         self._interview.cancel()
         self._claims.cancel()

@@ -156,6 +156,7 @@ class Flight:
         """Nothing is sent any more; what is open stays in the window."""
         if self.is_on and self.window.in_flight:
             self._parts.counters.cuts += 1
+            self.stray.overdue()
         self.is_on = self.is_refused = False
         self._ack_alarm.cancel()
         self._lost_alarm.cancel()
@@ -272,9 +273,7 @@ class Flight:
             return
         entry.sent_size = len(body)
         subject = entry.sent_as = parts.upstream.subject(entry.subject)
-        topic = b"%d" % entry.seq
-        if self._series:
-            topic = self._series + b"." + topic
+        topic = b"%b.%d" % (self._series, entry.seq) if self._series else b"%d" % entry.seq
         reply = parts.mailbox.address(b"p", topic)
         if not parts.link.send(subject, body, header_size=header_size, reply=reply):
             self._not_taken(entry, subject)
@@ -321,7 +320,7 @@ class Flight:
         if isinstance(ack, Failure):
             self._way.ended(seq)
             entry = self.window.get(seq)
-            if entry is not None:
+            if entry is not None and not self.stray.is_refusal(ack):
                 self._refuse(entry, refusal(ack))
             return
         if wrong := self.stray.take(ack):

@@ -28,6 +28,7 @@ class Former:
         self._clock = clock
         self._local = local
         self._is_back = False
+        self.is_passed = False  # somebody else was given what has to come back
         self._is_asked_for = False
         self._due_ns = 0
 
@@ -36,6 +37,11 @@ class Former:
         there are.
         """
         self._is_back = not messages
+        self._wait()
+
+    def passed(self) -> None:
+        """Somebody else was given messages: they have to come back as those of a former run."""
+        self._is_back, self.is_passed = False, True
         self._wait()
 
     def _wait(self) -> None:

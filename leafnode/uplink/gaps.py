@@ -1,6 +1,7 @@
-"""What is not known yet of a stretch of sequences, as it is cut away piece by piece.
+"""What is missing of a stretch of sequences, as it is cut away piece by piece.
 
-Pure. A search cuts some ten thousand times, so no question goes through all that is left.
+Pure. A search of the hub's stream cuts some ten thousand times, so no question goes through all
+that is left; a window has what others were given in its place.
 """
 
 from __future__ import annotations
@@ -38,12 +39,30 @@ class Gaps:
     def __bool__(self) -> bool:
         return bool(self._gaps)
 
+    def __len__(self) -> int:
+        return len(self._gaps)
+
+    def __contains__(self, seq: int) -> bool:
+        at = bisect_left(self._gaps, seq, key=_END)
+        return at < len(self._gaps) and self._gaps[at].start <= seq
+
     def __iter__(self) -> Iterator[Gap]:
         return iter(self._gaps)
 
     @property
+    def first(self) -> Gap:
+        return self._gaps[0]
+
+    @property
     def last(self) -> Gap:
         return self._gaps[-1]
+
+    def add(self, start: int, end: int) -> None:
+        """One more, behind all others."""
+        assert not self._gaps or self.last.end < start, "they ascend"
+        if start <= end:
+            self._gaps.append(Gap(start, end))
+            self._push(self.last)
 
     def cut(self, first: int, last: int) -> None:
         """Nothing more is to be asked of this stretch."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leafnode import limits
+from leafnode.uplink import answers
 from leafnode.uplink.onward import onward
 from leafnode.uplink.stray import EXPECTED_STREAM
 
@@ -70,5 +71,8 @@ class Knock:
         if letter.from_hub:
             self._parts.gate.told(len(letter.body) + limits.UPLINK_LINE_BYTES)
         if self.is_out and letter.from_hub and letter.topic == b"%d" % self._number:
+            stream = answers.answering_stream(letter.body[letter.header_size :])
+            if stream not in {"", self._parts.options.hub_stream}:
+                return  # it takes the subject, too, and says nothing of the other one's queue
             self.is_out = False
             self.heard()

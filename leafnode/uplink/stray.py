@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode import limits
+from leafnode.uplink import answers
+
 if TYPE_CHECKING:
     from leafnode.config.options import UplinkStream
-    from leafnode.uplink.answers import PubAck
+    from leafnode.uplink.answers import Failure, PubAck
 
 EXPECTED_STREAM = b"Nats-Expected-Stream"
 
@@ -19,12 +22,13 @@ EXPECTED_STREAM = b"Nats-Expected-Stream"
 class Stray:
     """What others acknowledged of one stream since the right one did."""
 
-    __slots__ = ("_domain", "_said", "_stream", "problem")
+    __slots__ = ("_domain", "_said", "_stream", "pause_ns", "problem")
 
     def __init__(self, options: UplinkStream) -> None:
         self._stream, self._domain = options.hub_stream, options.domain
         self._said = ""
         self.problem = ""  # nothing of it goes where it should
+        self.pause_ns = 0  # until something is sent again, where the hub cannot be asked
 
     def take(self, ack: PubAck) -> str:
         """Return what is wrong with an acknowledgement, or nothing: it is the right one's."""
@@ -40,18 +44,22 @@ class Stray:
     def is_over(self) -> None:
         """The right one has something of it."""
         self._said = self.problem = ""
+        self.pause_ns = 0
 
     def overdue(self) -> str:
-        """What was sent is not acknowledged in time: return why, where others stored it."""
-        self.problem = self._said or self.problem
-        return self._said
-
-    @property
-    def has_to_be_asked(self) -> bool:
-        """Say whether nothing may be sent before the hub answers for the stream and domain: the
-        name of the stream does not tell that others would not store it.
+        """What was sent is not acknowledged in time, or the link broke before: return why, where
+        others stored it.
         """
-        return bool(self.problem and (self._domain or not self._stream))
+        said, self._said = self._said, ""
+        if said:
+            self.problem = said
+            longer_ns = max(limits.UPLINK_STRAY_NS, 2 * self.pause_ns)
+            self.pause_ns = min(longer_ns, limits.UPLINK_STRAY_MAX_NS)
+        return said
+
+    def is_refusal(self, failure: Failure) -> bool:
+        """Say whether another stream refuses what is not for it: the named one may store it."""
+        return bool(self.problem) and failure.err_code == answers.ANOTHER_STREAM
 
     def headers(self) -> tuple[tuple[bytes, bytes], ...]:
         """Return what makes others refuse a message."""

@@ -103,6 +103,7 @@ class StreamUplink:
         self._store.kept = self._kept
         self._asking = self._new_asking(ways)
         self._news: Subscription | None = None  # that the local stream was made
+        self._is_made = False  # since it was looked for last
 
     def _new_asking(self, ways: Ways) -> Asking:
         parts, answered = self._flight.parts, self._shared.answered
@@ -209,12 +210,17 @@ class StreamUplink:
     # -- opening
 
     def _open(self) -> None:
-        self._state = State.OPENING
+        self._state, self._is_made = State.OPENING, False
         self._local.open(self._options.window_msgs, self._opened)
 
-    def _made(self, _delivery: Delivery) -> None:
+    def _made(self, delivery: Delivery) -> None:
         """Without a consumer an interest stream keeps nothing of what comes."""
-        if self._state is State.OPENING and self._alarm.is_set:
+        if delivery.origin is not self._shared.account.system:
+            return  # any client may say so
+        self._is_made = True
+        if self._state is not State.OPENING:
+            self._lag_alarm.set(0)  # it may be another one
+        elif self._alarm.is_set:
             self._alarm.set(0)
 
     def _opened(self, local: LocalState | Failure) -> None:
@@ -302,12 +308,15 @@ class StreamUplink:
         window = self._flight.window
         self._note(local)
         self._here = local  # its subjects change while it runs
-        if not self._former.is_back(local.consumer.num_ack_pending, len(window)):
+        held = sum(entry.seq >= local.stream.state.first_seq for entry in window)
+        if not self._former.is_back(local.consumer.num_ack_pending, held):
             if not self._lag.held:
-                self._trouble.wait(_GIVEN_BEFORE, limits.UPLINK_GIVEN_BEFORE_NS)
+                what = _PASSED if self._former.is_passed else _GIVEN_BEFORE
+                self._trouble.wait(what, limits.UPLINK_GIVEN_BEFORE_NS)
             if self._state is State.RECOVERING:
                 self._alarm.set(limits.UPLINK_RETRY_NS)
             return
+        self._former.is_passed = False
         self._trouble.waited()
         if self._link.is_connected():
             self._ask(origin)
@@ -354,9 +363,9 @@ class StreamUplink:
     def _told(self, word: Word) -> None:
         """Go on, where the hub said; where others store it or newest first not without its word."""
         self._is_answered |= not word.is_blind
-        needs_word = self._options.newest_first or self._flight.stray.has_to_be_asked
-        if word.is_blind and needs_word:
-            self._cut(word.problem or self._flight.stray.problem)
+        is_stray = bool(self._flight.stray.problem) and self._asking.can_ask
+        if word.is_blind and (is_stray or self._options.newest_first):
+            self._cut(word.problem)
         else:
             self._fly(word)
 
@@ -388,6 +397,8 @@ class StreamUplink:
 
     def _passed(self) -> None:
         """Somebody else has what the consumer gave: nothing is sent before it is back."""
+        self._flight.window.passed()
+        self._former.passed()
         if self._state in {State.ASKING, State.RUNNING}:
             self._cut(_PASSED)
 
@@ -406,7 +417,10 @@ class StreamUplink:
             self._state = State.OFFLINE
 
     def _pause(self) -> None:
-        self._alarm.set(self._pause_ns)
+        pause_ns = 0 if self._state is State.OPENING and self._is_made else self._pause_ns
+        if not self._asking.can_ask:
+            pause_ns = max(pause_ns, self._flight.stray.pause_ns)
+        self._alarm.set(pause_ns)
         self._pause_ns = min(self._pause_ns * 2, limits.UPLINK_RETRY_MAX_NS)
 
     def _go_on(self) -> None:
@@ -423,6 +437,7 @@ class StreamUplink:
     def _note(self, local: LocalState) -> None:
         window, lag = self._flight.window, self._lag
         lag.note(local.stream, local.consumer, len(window))
+        window.came_back(local.consumer.ack_floor.stream_seq)
         no_room, some = self._shared.no_room(self._options.stream), lag.messages(window) > 0
         self._backlog.note(local, Waiting(no_room, some=some, is_sent=self._flight.is_on))
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from leafnode import limits
+from leafnode.uplink.gaps import Gaps
 from leafnode.uplink.onward import InFlight, Place
 from leafnode.uplink.ranges import Ranges
 from leafnode.uplink.resume import Position
@@ -80,6 +82,8 @@ class Window:
         self._unsent = 0  # how many of them are; asked for with every PubAck
         self._tried = 0  # the highest sequence that was ever sent
         self._seen = 0  # the highest sequence ever offered
+        self._others = Gaps(1, 0)  # below that: what somebody else may have been given
+        self._is_passed = False  # somebody else was given something since
         self._floor = 0
         self._hub_seq = 0
         # Done beyond a gap: seq -> hub's seq, 0 for a dead letter. Grows by what is in the window,
@@ -108,9 +112,27 @@ class Window:
         """How many are sent and neither acknowledged nor refused."""
         return sum(entry.sent_ns is not None for entry in self._entries.values())
 
+    def passed(self) -> None:
+        """The consumer gave messages to somebody else: before the next one that is new."""
+        self._is_passed = True
+
+    def came_back(self, acked_seq: int) -> None:
+        """The consumer waits for nothing up to there: what others had was acknowledged, or went."""
+        if self._others:
+            self._others.cut(0, acked_seq)
+            self._raise_floor()
+
+    def _see(self, seq: int) -> None:
+        self._others.cut(seq, seq)
+        if seq <= self._seen:
+            return
+        if self._is_passed and len(self._others) < limits.UPLINK_PASSED_MAX:
+            self._others.add(max(self._seen, self._floor) + 1, seq - 1)
+        self._is_passed, self._seen = False, seq
+
     def offer(self, entry: Entry) -> Offer:
         """Take a delivered message, unless it is here or at the hub already."""
-        self._seen = max(self._seen, entry.seq)
+        self._see(entry.seq)
         known = self._entries.get(entry.seq)
         if known is not None:
             known.ack = entry.ack
@@ -197,7 +219,7 @@ class Window:
         """
         self._mark(entry, now_ns, refused=False)
         entry.attempts += 1
-        before = next(iter(self._entries)) < entry.seq
+        before = self._first_open() < entry.seq
         behind = self._tried > entry.seq and any(
             other.attempts for other in self if other.seq > entry.seq
         )
@@ -249,6 +271,7 @@ class Window:
             self._pop(entry.seq)
         for entry in self:
             self._mark(entry, None, refused=entry.refused)
+        self._others.cut(0, self._floor)
         first_open = next(iter(self._entries), None)
         if first_open is not None and first_open <= self._floor:
             # It was open all the time, so what was known before holds for what is behind it.
@@ -256,9 +279,16 @@ class Window:
             self._hub_seq = before
         return stored
 
+    def _first_open(self) -> int:
+        """The first that is neither done nor gone, or what comes next."""
+        first = next(iter(self._entries), self._seen + 1)
+        return min(first, self._others.first.start) if self._others else first
+
     def _raise_floor(self) -> None:
         """All that was offered below the first open message is done; the highest of it counts."""
-        first_open = next(iter(self._entries), self._seen + 1)
+        first_open = self._first_open()
+        if first_open <= self._floor + 1:
+            return
         done = [seq for seq in self._done_above if seq < first_open]
         if len(done) > 1:  # mostly it is one: the hub answers in order
             done.sort()

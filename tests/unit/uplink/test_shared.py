@@ -72,3 +72,51 @@ def test_it_is_said_who_keeps_it_waiting() -> None:
     world.clock.advance(NS_PER_S // 10)
 
     assert "somebody else pulls from the uplink's consumer" in world.status.problem
+
+
+@pytest.mark.parametrize("removed", [0, 1, 2])
+def test_messages_that_went_out_of_the_stream_do_not_stand_in_for_what_others_have(
+    removed: int,
+) -> None:
+    world = World()
+    world.start()
+    world.store(b"0")
+    world.clock.advance(5 * NS_PER_S)
+    world.link_down()
+    world.store(*numbers(1, 4))
+    world.clock.advance(NS_PER_S // 10)
+    world.local.delete(*range(2, 2 + removed))
+    world.local.others_take = 2
+    world.store(*numbers(5, 7))
+    world.clock.advance(NS_PER_S // 10)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(0, 7)
+    assert world.pending == []
+
+
+def test_what_others_acknowledge_is_theirs_and_keeps_nothing_back() -> None:
+    world = World(replace(OPTIONS, window_msgs=16))
+    world.start()
+    world.local.others_take = 3
+    world.store(*numbers(1, 40))
+    (consumer,) = world.local.consumers.values()
+    for seq in list(consumer.pending)[:3]:
+        consumer.pending.pop(seq)
+    world.clock.advance(60 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(4, 40)
+    assert world.status.lag_messages == 0
+    assert world.uplink._flight.window.floor == 40
+
+
+def test_who_pulls_all_the_time_is_named_all_the_time() -> None:
+    world = World(OPTIONS)
+    world.start()
+    for number in range(100):
+        world.local.others_take = 1
+        world.store(b"%d" % number, b"x")
+        world.clock.advance(NS_PER_S // 5)
+        if number > 1:
+            assert "somebody else pulls" in world.status.problem

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from leafnode.clock import NS_PER_S
@@ -32,17 +34,19 @@ def healthy_samples(world: World, lasts_ns: int) -> int:
 
 
 @pytest.mark.parametrize(
-    ("stream", "domain"), [("AGG", "hubb"), ("AG", "hub"), ("AG", ""), ("", "hubb")]
+    ("stream", "domain", "copies"),
+    [("AGG", "hubb", 1), ("AG", "hub", 1), ("AG", "", 1), ("", "hubb", 3)],
 )
 def test_what_another_stream_stores_is_stored_once_and_health_says_so_all_the_time(
-    stream: str, domain: str
+    stream: str, domain: str, copies: int
 ) -> None:
+    """Where nobody can be asked it is tried again, and less and less often."""
     world = world_of(stream, domain)
 
     assert healthy_samples(world, LATER_NS // 4) == 0
     world.clock.advance(LATER_NS)
 
-    assert world.hub.payloads() == numbers(1, 20)
+    assert world.hub.payloads() == numbers(1, 20) * copies
     assert world.local.acks == []
     named = stream or "any stream"
     assert f"stored by stream AGG of domain 'hub', not {named}" in world.status.problem
@@ -55,7 +59,7 @@ def test_once_the_named_stream_stores_it_all_of_it_goes_there(stream: str, domai
     assert world.local.acks == []
 
     world.hub.stream = stream
-    world.clock.advance(180 * NS_PER_S)
+    world.clock.advance(600 * NS_PER_S)
 
     # Without a domain the stream cannot be asked whether it is what the other one was.
     assert world.hub.payloads() == numbers(1, 20) * (1 if domain else 2)
@@ -88,3 +92,73 @@ def test_the_right_one_that_is_silent_for_a_while_is_not_taken_for_another() -> 
     assert world.hub.payloads() == numbers(1, 20)
     assert world.pending == []
     assert world.status.problem == ""
+
+
+@pytest.mark.parametrize("is_denied", [False, True])
+def test_where_the_hub_cannot_be_asked_a_slip_of_it_is_over_by_itself(is_denied: bool) -> None:
+    world = World(UplinkStream("EV", "AGG" if is_denied else "", "hub", subject_prefix="edge."))
+    world.hub.denies_api = is_denied
+    world.hub.down()
+    world.hub.up()
+    world.start()
+    world.hub.domain = "other"
+    world.store(b"1")
+    world.clock.advance(60 * NS_PER_S)
+    world.hub.domain = "hub"
+    world.clock.advance(180 * NS_PER_S)
+    world.store(b"2")
+    world.clock.advance(NS_PER_S)
+
+    assert world.hub.payloads()[-1] == b"2"
+    assert world.pending == []
+    assert world.status.problem == ""
+
+
+def test_a_link_that_breaks_before_a_pub_ack_is_overdue_has_it_stored_once() -> None:
+    """The named stream is there, and another one takes the subjects."""
+    world = World()
+    question = world.hub._question
+
+    def answered(api: bytes, body: bytes) -> dict[str, Any] | None:
+        if api.endswith(b".AGG"):
+            return {"error": {"code": 404, "err_code": 10037, "description": "no message found"}}
+        return question(api, body)
+
+    world.hub.stream, world.hub._question = "OTHER", answered  # type: ignore[method-assign]
+    world.start()
+    world.store(*numbers(1, 3))
+    for _ in range(10):
+        world.clock.advance(4 * NS_PER_S)
+        world.link_down()
+        world.clock.advance(DUPLICATE_WINDOW_NS + NS_PER_S)
+        world.link_up()
+    world.clock.advance(NS_PER_S)
+
+    assert world.hub.payloads() == numbers(1, 3)
+    assert "stored by stream OTHER" in world.status.problem
+
+
+def test_another_stream_does_not_say_that_the_named_one_has_worked_off_its_queue() -> None:
+    world = World()
+    hub = world.hub
+    hub.window_ns = NS_PER_S // 3
+    world.start()
+    world.store(b"0")
+    world.clock.advance(5 * NS_PER_S)
+    arrive = hub._arrive
+
+    def heard(chunk: bytes, epoch: int) -> None:
+        if b"Nats-Expected-Stream: AGG." in chunk:
+            error = {"code": 400, "err_code": 10060, "description": "expected stream"}
+            refusal = {"error": error, "stream": "TAP", "seq": 0}
+            hub._answer_later(chunk.split()[2], refusal, epoch)
+        arrive(chunk, epoch)
+
+    hub._arrive = heard  # type: ignore[method-assign]
+    hub.queue_ns = 9 * NS_PER_S
+    world.store(*numbers(1, 50))
+    world.clock.advance(37 * NS_PER_S)
+    hub.queue_ns = 0
+    world.clock.advance(60 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(0, 50)

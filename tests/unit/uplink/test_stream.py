@@ -108,6 +108,20 @@ def test_a_local_stream_that_is_made_has_its_consumer_at_once(waits_ns: int) -> 
     assert list(world.local.consumers) == ["leafnode-uplink-EV"]
 
 
+def test_a_stream_that_is_made_anew_while_offline_has_its_consumer_at_once() -> None:
+    world = World()
+    world.start()
+    world.store(b"1")
+    world.clock.advance(5 * NS_PER_S)
+    world.link_down()
+    world.clock.advance(120 * NS_PER_S)
+    world.local.make_anew("2026-11-28T12:00:00Z")
+    world.account.publish(b"$JS.EVENT.ADVISORY.STREAM.CREATED.EV", b"{}")
+    world.clock.advance(NS_PER_S // 100)
+
+    assert list(world.local.consumers) == ["leafnode-uplink-EV"]
+
+
 def test_a_missing_local_stream_is_waited_for() -> None:
     world = World()
     world.local.name = "LATER"
