@@ -72,6 +72,10 @@ class Backlog:
         if not word.is_blind and self._unsent.told(max((has.floor, *has.above))):
             self._losses.forget()
 
+    def not_seen(self) -> None:
+        """The stream cannot be looked at, or is another one: what it lost stays lost."""
+        self._full = ""
+
     def note(self, local: LocalState, waiting: Waiting) -> None:
         """Take a look at the stream."""
         self._full = full(local.stream, local.consumer)

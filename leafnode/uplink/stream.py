@@ -338,6 +338,7 @@ class StreamUplink:
 
     def _open_again(self) -> None:
         self._trouble.waited()
+        self._backlog.not_seen()
         self._state = State.OPENING
         self._pause()
 

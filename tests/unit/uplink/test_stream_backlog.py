@@ -13,6 +13,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.uplink.status import State
 from tests.sim.uplink_world import OPTIONS, World, numbers
 
 if TYPE_CHECKING:
@@ -271,3 +272,14 @@ def test_newest_first_no_more_is_counted_than_was_lost(seed: int) -> None:
     lost = world.local.last_seq - len(world.hub.stored)
 
     assert lost // 2 <= world.status.counters.removed <= lost
+
+
+def test_a_stream_that_is_gone_is_not_full() -> None:
+    world = offline(max_msgs=12, discard="new")
+    assert world.status.backlog == "the stream is full: max_msgs 12, what comes is refused"
+
+    world.local.denies_consumers = True
+    world.local.make_anew("2026-02-02T00:00:00Z")
+    look(world)
+
+    assert (world.status.state, world.status.backlog) == (State.OPENING, "")
