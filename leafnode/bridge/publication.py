@@ -30,6 +30,11 @@ class Publication(NamedTuple):
     is_kept: bool = False
     through: bytes = b""
 
+    @property
+    def speaks(self) -> bool:
+        """Whether its being stored says that those before it are."""
+        return self.is_kept or self.receipt is not None or bool(self.through)
+
     def told(self) -> tuple[int, bytes]:
         """Return header size and body with all that is told with it."""
         if not self.through:

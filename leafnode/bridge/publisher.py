@@ -6,10 +6,11 @@ Knows subjects, bodies and PubAcks; not ports, framings or devices. Truth: nats-
 Order at the stream is kept like this. A burst is published in one turn of the loop, so one COMMIT
 takes all of it or nothing; the next burst waits until every reading of this one is answered. It
 ends where the share of the turn is used up, but not within a reading of several messages that a
-board would say again. The first refusal stops it. What was not stored is published again from the
-oldest on, one reading at a time until one was stored. The id of a reading never changes, so what
-was stored unheard is answered as a duplicate. tests/unit/bridge/test_publisher.py checks order and
-count against a stream that refuses at random.
+board would say again. To a stream that is not this server's what a board keeps goes one by one: it
+may refuse one and take the next, which would speak for both. The first refusal stops it. What was
+not stored is published again from the oldest on, one reading at a time until one was stored. The id
+of a reading never changes, so what was stored unheard is answered as a duplicate.
+tests/unit/bridge/test_publisher.py checks order and count against a stream that refuses at random.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import msgspec
 
 from leafnode import limits
 from leafnode.bridge import port_bounds
+from leafnode.bridge.answerer import Answerer
 from leafnode.bridge.publication import Left, Publication
 from leafnode.bridge.status import Seldom
 from leafnode.bridge.turns import PortTurns
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from leafnode.bridge.status import PortCounters
     from leafnode.clock import Clock, Timer
     from leafnode.routing.account import Account
+    from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Delivery, Subscription
 
 log = logging.getLogger(__name__)
@@ -109,6 +112,7 @@ class Publisher:
         self.takes_all = False  # the port ends: what was read already is taken beyond the bound
         self._queued_bytes = 0
         self._last_error = ""
+        self._answerer = Answerer(account)
         self._is_heard = True  # a stream answered the last try, if only with an error
         self._refused_by: str | None = None  # the stream whose answer to the last try was an error
         self._whose = whose
@@ -324,6 +328,8 @@ class Publisher:
             if entry.state is State.RESOLVED:
                 continue
             size += len(entry.publication.body)
+            if sent and not self._goes_with(entry.publication):
+                break
             if not is_within and sent and self._is_enough(sent, size, began_ns):
                 break
             sent += 1
@@ -332,6 +338,10 @@ class Publisher:
                 break
         if self._in_flight:
             self._set_timer(limits.READING_ACK_TIMEOUT_NS)
+
+    def _goes_with(self, publication: Publication) -> bool:
+        """Say whether a message may go before those in front of it are known to be stored."""
+        return not publication.speaks or self._answerer.is_own(publication.subject)
 
     def _is_enough(self, sent: int, size: int, began_ns: int) -> bool:
         """Say whether a burst of so many readings ends before what would make it so large."""
@@ -352,6 +362,7 @@ class Publisher:
             return True
         if entry.state is State.IN_FLIGHT:
             self._is_heard = False
+            self._answerer.forget()
             self._refuse(entry, f"no stream captures {subject.decode(errors='replace')}")
         return False
 
@@ -360,11 +371,11 @@ class Publisher:
         if entry is None or entry.state is State.RESOLVED:
             return  # a late second answer
         for _, header_size, body in delivery.messages:
-            self._judge(entry, body[:header_size], body[header_size:])
+            self._judge(entry, delivery.origin, body[:header_size], body[header_size:])
         if not self._publishing:
             self._settle()
 
-    def _judge(self, entry: _Entry, block: bytes, payload: bytes) -> None:
+    def _judge(self, entry: _Entry, origin: Peer, block: bytes, payload: bytes) -> None:
         if not payload and block.startswith(_STATUS):
             status = block[len(_STATUS) :].partition(b"\r\n")[0].decode(errors="replace")
             self._refuse(entry, f"status {status}")
@@ -376,6 +387,7 @@ class Publisher:
         if self._stream and ack.stream != self._stream:
             return
         self._is_heard = True
+        self._answerer.heard(origin)
         self._refused_by = None
         if ack.error is not None and ack.error.err_code in POISON_ERR_CODES:
             self._count_poison(ack.error.description)
@@ -471,6 +483,7 @@ class Publisher:
                 entry.state = State.WAITING
         self._in_flight = 0
         self._is_heard = False
+        self._answerer.forget()
         self._note_refusal("no answer from a stream")
         self._settle()
 

@@ -10,6 +10,7 @@ from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
 
 if TYPE_CHECKING:
+    from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Delivery
 
 NO_SPACE = {
@@ -27,8 +28,12 @@ def new_account() -> Account:
 class FakeStream:
     """Captures `pattern`. `refusal` is answered at once, else `commit` or `fail` answers."""
 
-    def __init__(self, account: Account, pattern: bytes, name: str = "S") -> None:
+    def __init__(
+        self, account: Account, pattern: bytes, name: str = "S", *, origin: Peer | None = None
+    ) -> None:
+        """`origin`: the link over which its answers come; None: it is this server's."""
         self.name = name
+        self.origin = origin
         self.account = account
         self.subjects: list[bytes] = []
         self.payloads: list[bytes] = []
@@ -79,6 +84,11 @@ class FakeStream:
         self.commit()
         self._staged = later
 
+    def refuse_first(self) -> None:
+        """The oldest of what is staged is refused, the others may be taken yet: a hub's stream."""
+        _, reply, _, _ = self._staged.pop(0)
+        self._answer(reply, {"stream": self.name, "seq": 0, "error": NO_SPACE})
+
     def commit_unheard(self) -> None:
         """On disk, but no answer arrives."""
         replies = [(subject, b"nowhere", block, data) for subject, _, block, data in self._staged]
@@ -104,4 +114,4 @@ class FakeStream:
                 self.commit()
 
     def _answer(self, reply: bytes, answer: dict[str, object]) -> None:
-        self.account.publish(reply, json.dumps(answer).encode())
+        self.account.publish(reply, json.dumps(answer).encode(), origin=self.origin)
