@@ -101,6 +101,32 @@ def test_it_ascends_though_what_came_meanwhile_is_removed_again(stream: StreamSt
     assert finish(steps) == [1, 2, 3, 5, 6, 7, 8, 9, 10, 16]
 
 
+def test_a_subject_whose_new_message_was_seen_and_is_gone_again_has_its_old_one(
+    stream: StreamStore,
+) -> None:
+    put(stream, *"abcdefghij")
+    steps = stream.list_last(b">")
+    next(steps)
+    put(stream, "j")  # before the walk is there
+    for _ in range(4):
+        next(steps)
+    stream.remove([11])
+
+    assert finish(steps) == [*range(1, 11)]
+
+
+def test_a_subject_whose_last_messages_are_removed_meanwhile_has_an_older_one(
+    stream: StreamStore,
+) -> None:
+    put(stream, *"aabcdefghij")
+    steps = stream.list_last(b">")
+    next(steps)
+    put(stream, "a")
+    stream.remove([2, 12])
+
+    assert finish(steps) == [1, *range(3, 12)]
+
+
 def test_a_stream_that_is_purged_meanwhile(world: World, stream: StreamStore) -> None:
     put(stream, *"abcdefghij")
     world.settle()
