@@ -104,6 +104,7 @@ class CommandQueue(Generic[T]):
         bound: AnswerBound,
         changed: Callable[[], None],
         expired: Callable[[Order[T]], None],
+        sending_ns: Callable[[T], int] = lambda _: 0,
     ) -> None:
         self._account = account
         self._clock = clock
@@ -111,6 +112,7 @@ class CommandQueue(Generic[T]):
         self._subjects = subjects  # with what prepares a command, and how long its answer may take
         self._changed = changed
         self._expired = expired
+        self._sending_ns = sending_ns  # how long it is on the wire, before any answer
         self._subs: list[Subscription] = []
         self._open = False
         self._waiting: deque[tuple[Order[T], Timer]] = deque()
@@ -153,7 +155,8 @@ class CommandQueue(Generic[T]):
         order, timer = self._waiting.popleft()
         timer.cancel()
         self.current = order
-        self._timer = self._clock.call_later(order.timeout_ns, self._time_passed)
+        due_ns = self._sending_ns(order.work) + order.timeout_ns
+        self._timer = self._clock.call_later(due_ns, self._time_passed)
         return order
 
     def finish(self, payload: bytes = b"") -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from leafnode import limits
 from leafnode.bridge.answer_bound import AnswerBound
+from leafnode.bridge.char_time import char_ns
 from leafnode.bridge.checks import new_check
 from leafnode.bridge.codecs import new_codec
 from leafnode.bridge.commands import CommandQueue, Order, Refused
@@ -77,11 +78,14 @@ class FrameCommands:
             bound=AnswerBound(port.name, clock, max_payload),
             changed=send,
             expired=self._expired,
+            sending_ns=lambda work: self._sending_ms(work) * NS_PER_MS,
         )
+        self._char_ns = char_ns(port)
         # Where no command has an answer, none can come late.
         longest_ns = max((one.timeout_ns for one in port.commands if one.answer), default=0)
         self._opening_ms = min(OPENING_MS, longest_ns // NS_PER_MS)
         self._free_ms = 0  # no command goes before
+        self._sent_ms = 0  # then all that the kernel took is on the wire: nor does a poll before
         self._written = False
         self._polls_next = False
         self._late: _Work | None = None  # its answer may still come
@@ -111,9 +115,10 @@ class FrameCommands:
         if order is not None and not self._written:
             self._written = True  # all of it, or it would not be asked for more
             if not order.work.options.answer:
+                self._sent_ms = now_ms + self._sending_ms(order.work)
                 self._queue.finish()
                 order = None
-        if order is not None or self._late is not None:
+        if order is not None or self._late is not None or now_ms < self._sent_ms:
             return b""
         self._framing.hold_polls(on=False)
         if self._polls_next or not self._queue.waiting or self._awaits_ms(now_ms):
@@ -129,14 +134,21 @@ class FrameCommands:
 
     def next_timeout_ms(self, now_ms: int) -> int | None:
         due_ms = self._framing.next_timeout_ms(now_ms)
-        if self._queue.current is not None or not self._queue.waiting or self._late is not None:
+        if self._queue.current is not None or self._late is not None:
+            return due_ms
+        if not self._queue.waiting and now_ms >= self._sent_ms:
             return due_ms
         wait_ms = self._awaits_ms(now_ms)
         return wait_ms if due_ms is None else min(due_ms, wait_ms)
 
     def _awaits_ms(self, now_ms: int) -> int:
         """Return how long the answer to something else may come yet."""
-        return max(self._framing.awaits_ms(now_ms), self._free_ms - now_ms, 0)
+        free_ms = max(self._free_ms, self._sent_ms)
+        return max(self._framing.awaits_ms(now_ms), free_ms - now_ms, 0)
+
+    def _sending_ms(self, work: _Work) -> int:
+        """Return how long a command is on the wire; the kernel takes it at once."""
+        return len(work.data) * self._char_ns // NS_PER_MS
 
     def took(self, event: Event) -> bool:
         if not isinstance(event, Reading):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.bridge.char_time import char_ns
+from leafnode.clock import NS_PER_MS
 
 if TYPE_CHECKING:
     from leafnode.config.serial_options import SerialPort
@@ -23,8 +24,7 @@ class Line:
 
     def __init__(self, port: SerialPort) -> None:
         assert port.modbus is not None, "a bus has its block"
-        bits = 1 + port.data_bits + (port.parity != "none") + port.stop_bits
-        self._char_ns = -(-bits * NS_PER_S // port.baud)
+        self._char_ns = char_ns(port)
         gap_ns = port.modbus.gap_ns or max(
             _GAP_FAST_NS if port.baud > _FAST_BAUD else 0, _GAP_CHARS_TENTHS * self._char_ns // 10
         )
