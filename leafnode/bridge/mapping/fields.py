@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leafnode.bridge.mapping.decimals import scaled
+from leafnode.bridge.reading import BadReading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,7 @@ class FieldMap:
 
     def __init__(self, options: MappingOptions) -> None:
         self._options = {field.name: field for field in options.fields}
-        self._select = options.select
+        self._select = tuple(dict.fromkeys(options.select))
         self.units = {
             field.rename or field.name: field.unit for field in options.fields if field.unit
         }
@@ -31,18 +32,21 @@ class FieldMap:
         }
 
     def mapped(self, fields: Mapping[str, object]) -> dict[str, object]:
-        """Return the fields as they are published. Selected are the names that the device gave."""
+        """Return the fields as they are published. Selected are the names that the device gave.
+
+        Raises BadReading where the device has a field of the name that another one gets.
+        """
         names = self._select or fields
         if not self._options:
             return {name: fields[name] for name in names if name in fields}
-        mapped = {}
+        mapped: dict[str, object] = {}
         for name in names:
             if name in fields:
                 option = self._options.get(name)
-                if option is None:
-                    mapped[name] = fields[name]
-                else:
-                    mapped[option.rename or name] = _scaled(fields[name], option)
+                new_name = name if option is None else option.rename or name
+                if new_name in mapped:
+                    raise BadReading(f"has two fields that are named {new_name!a}")
+                mapped[new_name] = fields[name] if option is None else _scaled(fields[name], option)
         return mapped
 
 

@@ -1,7 +1,8 @@
 """Readings that say nothing new are not published.
 
-Knows values by subject, and time as a parameter; not messages. What it remembers is bounded: of the
-subject that was published longest ago the last value is forgotten, and its next reading passes.
+Knows values by subject (of a field: and its name), and time as a parameter; not messages. What it
+remembers is bounded: of the subject that was published longest ago the last value is forgotten, and
+its next reading passes.
 Truth: docs/serial/mapping.md, "Fewer messages".
 """
 

@@ -246,7 +246,8 @@ class Mapper:
         new = []
         for name, value in self._fields.mapped(raw).items():
             subject = self._messages.template.subject(reading, raw, name)
-            if not self._filters.active or self._filters.passes(subject, {name: value}, now_ns):
+            key = _filter_key(subject, name)
+            if not self._filters.active or self._filters.passes(key, {name: value}, now_ns):
                 new.append((subject, name, value))
         # Which is the last one, a filter decides by what it remembers: no id may hang on that.
         if reading.receipt is None:
@@ -259,7 +260,7 @@ class Mapper:
         ]
         if self._filters.active:
             for subject, name, value in new:
-                self._filters.published(subject, {name: value}, now_ns)
+                self._filters.published(_filter_key(subject, name), {name: value}, now_ns)
         return made
 
     def _gather(self, reading: Reading, fields: bytes | dict[str, object]) -> None:
@@ -330,6 +331,11 @@ class Mapper:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if delay_ns is None else self._clock.call_later(delay_ns, self._due)
+
+
+def _filter_key(subject: bytes, field: str) -> bytes:
+    """Return by what a field's last value is remembered: two names may make one subject."""
+    return subject + b" " + field.encode(errors="surrogatepass")
 
 
 def _checked(

@@ -120,10 +120,31 @@ def test_a_mapping_is_checked(text: str, error: str) -> None:
         ("codec: raw, mapping { aggregate { every: 1s } }", "….mapping: codec raw knows no fields"),
         ("codec: csv, fields: [a], mapping { select: [b] }", 'the codec has no field "b"'),
         ("codec: csv, fields: [a], mapping { fields { b {} } }", 'the codec has no field "b"'),
+        (
+            "codec: csv, fields: [a, b], mapping { fields { a { rename: b } } }",
+            "….mapping: two fields have the same name",
+        ),
+        (
+            "codec: json, mapping { select: [a, b], fields { a { rename: b } } }",
+            "….mapping: two fields have the same name",
+        ),
     ],
 )
 def test_a_mapping_must_suit_its_codec(text: str, error: str) -> None:
     assert error in refused(text)
+
+
+@pytest.mark.parametrize(
+    "fields", ["a { rename: b }, b { rename: a }", "a { rename: c }"], ids=["swapped", "free"]
+)
+def test_a_name_that_no_other_field_keeps_may_be_given(fields: str) -> None:
+    assert port(f"codec: csv, fields: [a, b], mapping {{ fields {{ {fields} }} }}").mapping.fields
+
+
+def test_the_name_of_a_field_that_is_not_selected_may_be_given() -> None:
+    text = "codec: csv, fields: [a, b], mapping { select: [a], fields { a { rename: b } } }"
+
+    assert port(text).mapping.select == ("a",)
 
 
 @pytest.mark.parametrize("codec", ["json", "keyvalue", "cbor"])

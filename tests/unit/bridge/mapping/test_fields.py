@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leafnode.bridge.mapping.fields import FieldMap
+from leafnode.bridge.reading import BadReading
 from leafnode.config.serial_stage_options import FieldOptions, MappingOptions
 
 
@@ -16,6 +17,17 @@ def mapped(
 
 def test_without_options_fields_stay() -> None:
     assert mapped({"a": 1, "b": "x"}) == {"a": 1, "b": "x"}
+
+
+def test_no_field_is_published_under_the_name_of_another() -> None:
+    rename = FieldOptions("a", rename="b", unit="V")
+
+    for both in ({"a": 1, "b": 2}, {"b": 2, "a": 1}):
+        with pytest.raises(BadReading, match="has two fields that are named 'b'"):
+            mapped(both, rename)
+
+    assert mapped({"b": 2}, rename) == {"b": 2}
+    assert mapped({"a": 1, "b": 2}, rename, select=("a", "a")) == {"b": 1}
 
 
 def test_a_number_is_scaled_then_moved_then_rounded() -> None:

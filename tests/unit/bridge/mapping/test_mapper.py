@@ -279,6 +279,15 @@ def test_two_fields_under_one_subject_are_published_both() -> None:
     assert desk.stream.subjects == [b"s.a_b", b"s.a_b"]
 
 
+def test_a_deadband_holds_for_a_field_that_shares_its_subject() -> None:
+    desk = Desk(subject="s.{field}", fields=(FieldOptions("a.b", deadband=5),))
+
+    for value in (1, 1, 7):
+        desk.say({"a.b": value, "a_b": 3})
+
+    assert [one["value"] for one in desk.payloads] == [1, 3, 3, 7, 3]
+
+
 def test_a_reading_that_is_bad_is_acknowledged_and_counted() -> None:
     desk = Desk(subject="s.{place}")
 
