@@ -13,7 +13,8 @@ COMMANDS: Final = (
     "baud: 2400, framing { type: line, keep_first: true }, commands [ "
     '{ subject: c.any }, { subject: c.show, send: "D {payload}", answer: none } ]'
 )
-POLLED: Final = COMMANDS.replace("keep_first: true", 'keep_first: true, poll: "P\r\n", poll_every: 1s')
+WITH_POLL: Final = r'keep_first: true, poll: "P\r\n", poll_every: 1s'
+POLLED: Final = COMMANDS.replace("keep_first: true", WITH_POLL)
 
 
 async def passes(world: Device, duration_ms: int) -> None:
