@@ -10,6 +10,7 @@ from enum import Enum, auto
 from typing import Final
 
 _REPEATED_MAX: Final = 8  # lines back that a board may repeat; further back it has started anew
+_AHEAD_MAX: Final = 8  # numbers that a board may leave out and be believed at once
 
 
 class Seq(Enum):
@@ -17,6 +18,9 @@ class Seq(Enum):
 
     NEW = auto()
     AGAIN = auto()  # it was taken before; the board is told once more
+    DOUBTED = (
+        auto()
+    )  # so far ahead that the wire may have made it: the board says it, or a newer one, again
     FAR = auto()  # so far behind that another life of the board must have said it
 
 
@@ -32,12 +36,13 @@ class Numbers:
         self._gathers = gathers
         self._tells = False
         self._last = self._committed = 0
+        self._doubted = 0  # the last one, 0: none; no line came between
         self._is_resumed = False  # it says again what it keeps, however far back that is
         self._ok_due = self._got_due = False
 
     def begin(self, *, has_boot: bool) -> None:
         """Another board is there, or another life of the one before."""
-        self._last = self._committed = 0
+        self._last = self._committed = self._doubted = 0
         self._is_resumed = self._ok_due = self._got_due = False
         self._tells = self._gathers and has_boot
 
@@ -47,6 +52,10 @@ class Numbers:
 
     def judge(self, seq: int) -> Seq:
         """Say what a number is. One that is new counts as taken from now on."""
+        if self._is_far_ahead(seq) and not 0 < self._doubted <= seq:
+            self._doubted = seq
+            return Seq.DOUBTED
+        self._doubted = 0
         if seq > self._last:
             self.missing += seq - self._last - 1 if self._last else 0
             self._last = seq
@@ -58,6 +67,10 @@ class Numbers:
         self._ok_due |= self._committed >= seq
         self._got_due = self._tells
         return Seq.AGAIN
+
+    def _is_far_ahead(self, seq: int) -> bool:
+        """Say whether it may be damage that no sum shows: what follows would be taken as known."""
+        return 0 < self._last < seq - _AHEAD_MAX and not self._is_resumed
 
     def untaken(self, seq: int) -> None:
         """This one was lost on its way, and those behind it: they are expected again."""

@@ -70,6 +70,33 @@ def test_a_number_far_behind_is_another_lifes_unless_the_board_has_said_hello_ag
     assert [numbers.judge(seq) for seq in (21, 12)] == [Seq.NEW, Seq.FAR]
 
 
+def test_one_damaged_number_far_ahead_does_not_ack_what_was_never_stored() -> None:
+    numbers = begun(gathers=False)
+    numbers.judge(12)
+
+    assert numbers.judge(53) is Seq.DOUBTED
+    assert [numbers.judge(seq) for seq in (13, 14)] == [Seq.NEW, Seq.NEW]
+    assert numbers.missing == 0
+    assert numbers.judge(53) is Seq.DOUBTED
+    assert numbers.judge(53) is Seq.NEW
+    assert numbers.missing == 38
+
+
+def test_a_board_that_keeps_its_newest_line_alone_is_believed_with_the_second() -> None:
+    numbers = begun(gathers=False)
+    numbers.judge(12)
+
+    assert [numbers.judge(seq) for seq in (53, 63)] == [Seq.DOUBTED, Seq.NEW]
+
+
+def test_a_number_far_ahead_is_believed_at_once_behind_a_hello() -> None:
+    numbers = begun(gathers=False)
+    numbers.judge(12)
+    numbers.resume()
+
+    assert numbers.judge(53) is Seq.NEW
+
+
 def test_another_board_begins_anew() -> None:
     numbers = begun(gathers=True)
     numbers.judge(20)

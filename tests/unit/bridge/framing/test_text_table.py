@@ -76,7 +76,7 @@ EVENTS: Final[dict[str, Callable[[Scene], object]]] = {
     "hello that cannot be": lambda s: s.say(b"hello a.b"),
     "pt or pub without a number": lambda s: s.say(b"pt t 1"),
     "pt or pub, the next number": lambda s: s.say(b"#21 pt t 1"),
-    "pt or pub, a number left out": lambda s: s.say(b"#30 pt t 1"),
+    "pt or pub, a number left out": lambda s: s.say(b"#23 pt t 1"),
     "pt or pub, the last number again": lambda s: s.say(b"#20 pt t 1"),
     "pt or pub, a number far behind": lambda s: s.say(b"#12 pt t 1"),
     "pt that is no number": lambda s: s.say(b"pt t hot"),
