@@ -99,13 +99,14 @@ class FileReader:
         job = self._begin(work)
         job.add_done_callback(_forget)
         self._job = job
-        done = -1
-        while not job.done() and progress() > done:
+        while not job.done():
             done = progress()
-            await asyncio.wait([job], timeout=max(0, until - loop.time()))
-            until = loop.time() + timeout_ns / NS_PER_S
-        if not job.done():
-            raise HungError(what)
+            try:
+                await _end_of(job, what, until)
+            except HungError:
+                if progress() == done:
+                    raise
+                until = loop.time() + timeout_ns / NS_PER_S
         if self._job is job:
             self._job = None
         try:

@@ -74,7 +74,7 @@ class Gate:
         self._soon = Alarm(clock, self._wake)
         self.ledger = Ledger(budget.ledger_tokens)
         self.month_began: Callable[[], None] = lambda: None  # called when a month is to be read
-        self.unkept: Callable[[], None] = lambda: None  # called when it has to be written down
+        self.write_ledger: Callable[[], None] = lambda: None  # called when it has to be
         self._months: set[str] = set()  # of the ledger, that were read or cannot be had
         self._month_asked = ""
         self._is_metered = False  # streams that are not urgent had to wait when last asked
@@ -250,7 +250,7 @@ class Gate:
         if spent + size + answers <= cap or not self.ledger.has_sent(month):
             return None  # a cap that is less than one message lets one through
         if self.ledger.unkept():
-            self.unkept()
+            self.write_ledger()
         wait_ns = until_next_month_ns(self._clock.wall_ns(), self._zone)
         return Hold("monthly_cap is used up", wait_ns)
 
@@ -260,7 +260,7 @@ class Gate:
         most = max(cap // _CAP_PARTS, limits.UPLINK_LEDGER_UNKEPT_BYTES)
         is_too_much = cap > 0 and self.ledger.unkept() > most
         if is_too_much:
-            self.unkept()
+            self.write_ledger()
         return is_too_much
 
     def _batch_reason(self) -> Hold | None:

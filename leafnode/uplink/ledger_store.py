@@ -44,7 +44,7 @@ class LedgerStore:
 
     def start(self) -> None:
         self._gate.month_began = self._month_began
-        self._gate.unkept = self._write
+        self._gate.write_ledger = self._write
         self._read_month()
 
     def stop(self) -> None:

@@ -131,7 +131,7 @@ class Ways:
         known = self._identity
         name = known.name if known.created == stream.created else hash8(stream.made)
         # What was kept does not tell: it may be as old as an image of before the first message.
-        is_new = self._opened != name if self._opened else False
+        is_new = self._opened not in {"", name}
         self.is_fresh = (is_new or self.is_fresh) and not stream.is_restored
         self._opened, self._identity = name, Identity(stream.created, name)
         return name, self._identity != known

@@ -18,9 +18,8 @@ class Seq(Enum):
 
     NEW = auto()
     AGAIN = auto()  # it was taken before; the board is told once more
-    DOUBTED = (
-        auto()
-    )  # so far ahead that the wire may have made it: the board says it, or a newer one, again
+    # So far ahead that the wire may have made it: the board says it, or a newer one, again.
+    DOUBTED = auto()
     FAR = auto()  # so far behind that another life of the board must have said it
 
 
