@@ -287,7 +287,12 @@ class Services:
     # --- answers
 
     def forward(self, origin: Peer, message: Message) -> int:
-        """Bring back what was published on a reply of ours. Implements Relay."""
+        """Bring back what was published on a reply of ours. Implements Relay.
+
+        It is heard here, late or not: who answers is told of nobody (as nats-server).
+        """
+        if message.fate is not None:
+            message.fate.is_received()
         response = self.responses.get(message.subject)
         return response.forward(origin, message) if response is not None else 0
 

@@ -124,6 +124,26 @@ def test_a_stream_s_messages_go_through_an_import_and_are_no_request_for_a_login
     assert responder.got() == b"MSG ev.a 1 $JS.ACK.S.C.1.1.1.1.0 3\r\none\r\n"
 
 
+@pytest.mark.parametrize("answers", [Answers.ONE, Answers.MANY])
+def test_who_answers_is_not_told_that_nobody_is_there(answers: Answers) -> None:
+    pair = Pair(answers=answers)
+    responder = pair.responder
+    responder.headers = responder.no_responders = True
+    responder.subscribe(b"q", b"1")
+    responder.subscribe(b"back", b"2")
+    late, given_up = pair.ask(), pair.ask()
+    responder.says(b"PUB %b 2\r\nok\r\n" % late)
+    pair.requester.says(b"UNSUB 1\r\n")
+
+    for reply in (late, given_up):
+        responder.says(b"PUB %b back 4\r\nmore\r\n" % reply)
+    assert responder.got() == b""
+
+    responder.says(b"PUB %bx back 4\r\nmore\r\n" % given_up)
+    responder.says(b"PUB _R_.another.x back 4\r\nmore\r\n")
+    assert responder.got().count(b"NATS/1.0 503\r\nNats-Subject: _R_.another.x\r\n") == 1
+
+
 class Crowd:
     """Two services of E, one of which never answers, and clients of I who ask them."""
 
