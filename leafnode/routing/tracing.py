@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from leafnode.config.options import SYSTEM_ACCOUNT
-from leafnode.limits import NOTE_WORK, TRACE_NOTES_MAX, TRACE_WORK
+from leafnode.limits import NOTE_WORK, SAME_HEADER_MAX, TRACE_NOTES_MAX, TRACE_WORK
 from leafnode.protocol import header
 from leafnode.protocol.errors import PermissionsViolation, wire_line
 from leafnode.protocol.subject import is_valid_literal
@@ -21,6 +21,8 @@ from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import is_listed, is_over, is_reserved
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from leafnode.routing.account import Account
     from leafnode.routing.peer import Peer
     from leafnode.routing.route import Message
@@ -30,8 +32,7 @@ DEST: Final = b"Nats-Trace-Dest"
 ONLY: Final = b"Nats-Trace-Only"
 HOP: Final = b"Nats-Trace-Hop"
 ORIGIN_ACCOUNT: Final = b"Nats-Trace-Origin-Account"
-_END: Final = b"\r\n\r\n"
-_OWN: Final = b"Nats-Trace-"  # taken as they are spelled, as `protocol.header` does
+_FIRST_LINE: Final = header.VERSION + b"\r\n"
 DISABLED: Final = b"trace disabled"  # no subject, so that nobody traces from here on
 _PARENT: Final = b"traceparent"
 _TRUE: Final = frozenset({b"1", b"true", b"on"})
@@ -260,11 +261,15 @@ def begin(account: Account, peer: Peer, subject: bytes, block: bytes, size: int)
     """
     tracer = account.tracer
     peer.outbox.work_left -= TRACE_WORK + len(block)
-    fields = _fields(block)
-    if tracer is None or fields is None:
+    if tracer is None:
         return Begun(None, block)
-    only = DEST in fields and fields.get(ONLY, b"").lower() in _TRUE
+    only = False
     try:
+        only = next(_scan(block, block, ONLY), b"").lower() in _TRUE
+        fields = _fields(block)
+        if fields is None:
+            return Begun(None, block)
+        only = only and DEST in fields
         dest = _destination(account, peer, fields, tracer)
     except _NoTrace as no:
         if only:
@@ -275,7 +280,7 @@ def begin(account: Account, peer: Peer, subject: bytes, block: bytes, size: int)
         raise Refused(PermissionsViolation(b"Publish", dest))
     trace = Trace(tracer, account, dest, block, size)
     trace.only = only
-    hop = fields.get(HOP, b"") if peer.kind is not Kind.CLIENT else b""
+    hop = fields[HOP] if peer.kind is not Kind.CLIENT else b""
     trace.came_in(peer, subject, hop)
     return Begun(trace, block)
 
@@ -309,7 +314,7 @@ def _destination(account: Account, peer: Peer, fields: dict[bytes, bytes], trace
         if peer.kind is Kind.CLIENT and not tracer.is_sampled(account.trace_sampling):
             raise _NoTrace(for_all=True)
         return dest
-    if fields.get(ORIGIN_ACCOUNT):
+    if fields[ORIGIN_ACCOUNT]:
         tracer.complain('Message tracing disabled because of header "Nats-Trace-Origin-Account"')
         raise _NoTrace(for_all=True)
     if not is_valid_literal(dest):
@@ -319,22 +324,47 @@ def _destination(account: Account, peer: Peer, fields: dict[bytes, bytes], trace
 
 
 def _fields(block: bytes) -> dict[bytes, bytes] | None:
-    """Return the first value of each header that matters, or None where none asks for a trace.
+    """Return the first value of each header about a trace, or None where none asks for one.
 
-    So many lines are looked at as `header.values` gives, of W3C's in any case.
+    Other servers look at the same header. What this one overlooks they would trace to where its
+    sender may not publish, so it is read by the same rules. Raises _NoTrace.
     """
-    fields: dict[bytes, bytes] = {}
-    block = block.partition(_END)[0]  # as there: nothing behind an empty line asks for anything
-    for name, text in header.values(block, block, _OWN):
-        value = text.strip()
-        if name == DEST and value == DISABLED:
-            return None
-        if value:
-            fields.setdefault(name, value)
-    if DEST in fields:
-        return fields
-    parents = header.values(block, block.lower(), _PARENT)
-    return fields if any(_is_sampled(value.strip()) for _, value in parents) else None
+    if not block.startswith(_FIRST_LINE):
+        return None
+    fields = {}
+    dest = next(_scan(block, block, DEST), b"")
+    if dest == DISABLED:
+        return None
+    if dest:
+        fields[DEST] = dest
+    elif not any(_is_sampled(value) for value in _scan(block, block.lower(), _PARENT)):
+        return None
+    for name in (HOP, ORIGIN_ACCOUNT):
+        fields[name] = next(_scan(block, block, name), b"")
+    return fields
+
+
+def _scan(block: bytes, folded: bytes, name: bytes) -> Iterator[bytes]:
+    """Yield what is said under a name, where it is not empty, as nats-server finds it.
+
+    There a name reaches from behind the last value to the next colon, wherever that is: it stands
+    alone behind the first line and behind one with a colon. An empty line ends nothing. `folded` is
+    the block with the letters that count. Raises _NoTrace behind the SAME_HEADER_MAXth time.
+    """
+    line = b"\r\n%b:" % name
+    at = folded.find(line)
+    for _ in range(SAME_HEADER_MAX):
+        if at < 0:
+            return
+        start = at + len(line)
+        before = block.rfind(b"\r\n", 0, at) + 2
+        if at + 2 == len(_FIRST_LINE) or block.find(b":", before, at) >= 0:
+            value = block[start : block.find(b"\r\n", start)].strip(b" \t")
+            if value:
+                yield value
+        at = folded.find(line, start)
+    if at >= 0:
+        raise _NoTrace(for_all=True)
 
 
 def _is_sampled(value: bytes) -> bool:
