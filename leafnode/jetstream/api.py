@@ -23,7 +23,7 @@ from leafnode.jetstream.origins import answers_direct
 from leafnode.jetstream.request import Handler, Request
 from leafnode.limits import ANSWER_BYTES_A_WORK, API_WORK, JSON_BYTES_A_WORK
 from leafnode.protocol import header
-from leafnode.routing.answers import is_answer
+from leafnode.routing.answers import is_request
 
 if TYPE_CHECKING:
     from leafnode.jetstream.jetstream import AccountJetStream
@@ -191,7 +191,7 @@ class Api:
         trace, subject = delivery.trace, delivery.subject
         if trace is not None and trace.is_served(subject, subject):
             return
-        if is_answer(delivery) or not subject.startswith(_PREFIX):
+        if not (is_request(delivery) and subject.startswith(_PREFIX)):
             return  # no request: the server's answer, or what a stream holds
         if is_served_elsewhere(subject):
             if self._is_served(subject):

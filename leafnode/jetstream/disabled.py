@@ -17,7 +17,7 @@ from leafnode.jetstream.api import Endpoint, find_endpoint, is_served_elsewhere
 from leafnode.jetstream.api_types import RESPONSE_TYPE
 from leafnode.jetstream.domain import DomainMapping, send_no_responders
 from leafnode.jetstream.errors import error_fields, js_error
-from leafnode.routing.answers import is_answer
+from leafnode.routing.answers import is_request
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
@@ -58,17 +58,22 @@ class NotEnabled:
             self._sub = None
 
     def _on_request(self, delivery: Delivery) -> None:
-        if is_answer(delivery):
+        if not is_request(delivery):
             return
         found = find_endpoint(delivery.subject)
         for reply, _, _ in delivery.messages:
             if self._purge is not None and _is_purge(delivery.subject):
                 self._on_purge(self._purge, delivery.subject[len(_PURGE) :], reply)
             elif found is None:
-                if is_served_elsewhere(delivery.subject):
+                if self._is_for_nobody(delivery):
                     send_no_responders(self.account, delivery.origin, reply, delivery.subject)
             elif reply:
                 self.account.answer(reply, self._refusal(found[0]))
+
+    def _is_for_nobody(self, delivery: Delivery) -> bool:
+        """Say so of a pull or a Direct Get that no other server, account or client serves."""
+        subject, origin = delivery.subject, delivery.origin
+        return is_served_elsewhere(subject) and self.account.is_sole(self._sub, subject, origin)
 
     def _refusal(self, endpoint: Endpoint) -> bytes:
         error = {"error": error_fields(js_error(10039))}

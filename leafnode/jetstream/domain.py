@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from leafnode.protocol import header
-from leafnode.routing.answers import is_answer
+from leafnode.routing.answers import is_request
 from leafnode.routing.peer import Kind
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class DomainMapping:
         self._subs.clear()
 
     def _on_api(self, delivery: Delivery) -> None:
-        if is_answer(delivery) or not delivery.subject.startswith(self._prefix):
+        if not (is_request(delivery) and delivery.subject.startswith(self._prefix)):
             return  # no request: the server's answer, or what a stream holds
         self._forward(b"$JS.API." + delivery.subject[len(self._prefix) :], delivery)
 
@@ -77,7 +77,12 @@ class DomainMapping:
     def _forward(self, subject: bytes, delivery: Delivery) -> None:
         for reply, header_size, body in delivery.messages:
             received = self._account.publish(
-                subject, body, header_size=header_size, reply=reply, origin=delivery.origin
+                subject,
+                body,
+                header_size=header_size,
+                reply=reply,
+                origin=delivery.origin,
+                passed=delivery.passed,
             )
             if not received:
                 send_no_responders(self._account, delivery.origin, reply, subject)
@@ -102,12 +107,17 @@ class DefaultDomain:
             self._sub = None
 
     def _on_api(self, delivery: Delivery) -> None:
-        if is_answer(delivery) or not delivery.subject.startswith(b"$JS.API."):
+        if not (is_request(delivery) and delivery.subject.startswith(b"$JS.API.")):
             return  # see `DomainMapping`
         subject = self._prefix + delivery.subject.removeprefix(b"$JS.API.")
         for reply, header_size, body in delivery.messages:
             received = self.account.publish(
-                subject, body, header_size=header_size, reply=reply, origin=delivery.origin
+                subject,
+                body,
+                header_size=header_size,
+                reply=reply,
+                origin=delivery.origin,
+                passed=delivery.passed,
             )
             if not received:
                 send_no_responders(self.account, delivery.origin, reply, subject)

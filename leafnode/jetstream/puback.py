@@ -55,7 +55,13 @@ class PubAcks:
             if is_of_the_api(copy.subject):
                 continue  # it would be a request with the server's rights
             size = copy.header_size
-            account.publish(copy.subject, copy.body, header_size=size, in_order=True)
+            account.publish(
+                copy.subject,
+                copy.body,
+                header_size=size,
+                origin=account.of_streams,
+                in_order=True,
+            )
         if aside.added > before:
             self._stream.copies_to = aside.last
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from leafnode.routing.leaf_interest import LinkWatcher
     from leafnode.routing.mapping import Mappings
     from leafnode.routing.peer import LeafSide, Outbox
+    from leafnode.routing.service_export import Passed
     from leafnode.routing.services import Services
     from leafnode.routing.tracing import Tracer
 
@@ -86,7 +87,8 @@ class Account:
         self.backlog = Backlog(outbox)
         self.system = Peer(0, Kind.SYSTEM, outbox)
         self.answering = Peer(0, Kind.SYSTEM, outbox)  # the same where it answers: see `answer`
-        self.system.account = self.answering.account = self
+        self.of_streams = Peer(0, Kind.SYSTEM, outbox)  # the same for what its streams hold
+        self.system.account = self.answering.account = self.of_streams.account = self
         self._last_sid = 0  # of the server's own subscriptions
         self._unheard: set[Subscription] = set()  # that were inserted asleep: no interest yet
         self.local_interest: dict[tuple[bytes, bytes], int] = {}
@@ -401,13 +403,15 @@ class Account:
         reply: bytes = b"",
         origin: Peer | None = None,
         in_order: bool = False,
+        passed: tuple[Passed, ...] = (),
     ) -> int:
         """Route one message as if `origin` (default: the server itself) had published it.
 
         Returns how many received it. No 503 is sent: 0 tells the caller that there was no
         responder. `in_order`: it overtakes nothing that the server is sending to very many.
+        `passed`: what it came through until here, so that it goes in no circle.
         """
-        message = Message(subject, reply, header_size, body)
+        message = Message(subject, reply, header_size, body, passed=passed)
         sender = self.system if origin is None else origin
         return deliver(self, sender, message, once=subject.startswith(_INBOX), in_order=in_order)
 
@@ -456,15 +460,14 @@ class Account:
         `deliver_subject`; of queue groups to these, or to all.
 
         Clients see the message's own subject, on whichever account's subscription it arrives; a
-        leaf gets both. Returns the receivers of the last message. None gets what a stream holds as
-        a request of the server's own.
+        leaf gets both. Returns the receivers of the last message. `origin`: a leaf that brings it,
+        or `answering`; default: a stream, and none gets what it holds as a request of the server's.
         """
         if deliver_subject == LOGIN_REQUESTS or is_of_the_api(deliver_subject):
             return 0
-        sender = self.system if origin is None else origin
+        sender = self.of_streams if origin is None else origin
         match = self.sublist.find_inbox(deliver_subject)
-        is_own = sender is self.system or sender is self.answering
-        if is_own and deliver_to_client(self, deliver_subject, match, messages):
+        if sender.kind is Kind.SYSTEM and deliver_to_client(self, deliver_subject, match, messages):
             return 1
         handouts = [
             Handout(self, sender, _held(message, deliver_subject, queues)) for message in messages

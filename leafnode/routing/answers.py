@@ -30,11 +30,21 @@ def is_of_the_api(subject: bytes) -> bool:
 
 
 def is_answer(delivery: Delivery) -> bool:
-    """Say whether this is no request, by whatever mapping or import it arrives: an answer of the
-    server itself, in whatever account, or of a service of another account's.
+    """Say whether this is an answer, by whatever mapping or import it arrives: of the server
+    itself, in whatever account, or of a service of another account's.
     """
     account = delivery.origin.account
-    return delivery.is_answer or (account is not None and delivery.origin is account.answering)
+    if account is not None and delivery.origin is account.answering:
+        return True
+    return any(one.is_answer for one in delivery.passed)
+
+
+def is_request(delivery: Delivery) -> bool:
+    """Say whether somebody asks: it is no answer, nor what a stream delivers or publishes again."""
+    account = delivery.origin.account
+    if account is not None and delivery.origin is account.of_streams:
+        return False
+    return not is_answer(delivery)
 
 
 def is_inbox(reply: bytes) -> bool:

@@ -361,7 +361,7 @@ def hand_over(account: Account, origin: Peer, sub: Subscription, message: Messag
             return
     if sub.handler is not None:
         one = (message.reply, message.header_size, message.body)
-        call(account, sub, Delivery(subject, [one], origin, trace, 0, message.is_answer))
+        call(account, sub, Delivery(subject, [one], origin, trace, 0, message.passed))
         return
     if trace is not None:
         trace.goes_to(found)  # by the exporter's subject

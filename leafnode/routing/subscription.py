@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from leafnode.routing.peer import Peer
     from leafnode.routing.route import Message
+    from leafnode.routing.service_export import Passed
     from leafnode.routing.tracing import Trace
 
 
@@ -18,8 +19,8 @@ class Delivery(NamedTuple):
     Each message is (reply or b"", header size, body); the body is header block and payload in one
     piece.
     `trace` is set for one that is traced: who takes part may add what it does. `lost_bytes`: so
-    much was behind the only one, which was too large to be kept. `is_answer`: it came back through
-    the import of a service.
+    much was behind the only one, which was too large to be kept. `passed`: the services of other
+    accounts that it came through, as a request or as an answer.
     """
 
     subject: bytes
@@ -27,7 +28,7 @@ class Delivery(NamedTuple):
     origin: Peer
     trace: Trace | None = None
     lost_bytes: int = 0
-    is_answer: bool = False
+    passed: tuple[Passed, ...] = ()
 
 
 class Relay(Protocol):

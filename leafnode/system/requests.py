@@ -26,7 +26,7 @@ from leafnode.limits import (
     SYSTEM_REQUESTS_TURN_NS,
 )
 from leafnode.monitor.query import BadQuery
-from leafnode.routing.answers import is_answer
+from leafnode.routing.answers import is_request
 from leafnode.system import options
 from leafnode.system.encoding import encoded, written
 
@@ -113,7 +113,7 @@ class Requests:
         most = self._most(account)
 
         def take(delivery: Delivery) -> None:
-            if is_answer(delivery):
+            if not is_request(delivery):
                 return
             trace = delivery.trace
             if trace is not None and imported_as:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DELETE = "STREAM.DELETE.PRECIOUS"
 PURGE = "STREAM.PURGE.PRECIOUS"
+SUBJECT = {"src": "x", "dest": "del"}
 
 
 def not_found(world: World, reply: str) -> None:
@@ -109,6 +110,28 @@ def test_nor_does_one_by_the_name_of_an_import(api: str, body: bytes) -> None:
     world.settle()
 
     assert world.state("PRECIOUS")["messages"] == 1
+
+
+@pytest.mark.parametrize(
+    "config", [{"republish": {"src": "x", "dest": "del"}}, {"subject_transform": SUBJECT}]
+)
+def test_nor_does_what_a_stream_sends_to_an_import(config: dict[str, object]) -> None:
+    """Published again, or to the deliver subject of a consumer and stored under the same."""
+    world = Imported()
+    prepared(world)
+    export = world.sharing.export("U", b"del")
+    world.sharing.import_("$G", export, b"del")
+    world.sharing.import_("U", world.sharing.export("$G", b"$JS.API." + PURGE.encode()), b"del")
+    world.create_stream("X", subjects=["x"], **config)
+    world.create_consumer("X", "P", deliver_subject="del", ack_policy="none")
+
+    world.publish("x")
+    world.settle()
+
+    assert world.state("PRECIOUS")["messages"] == 1
+    world.user.says(b"PUB del 0\r\n\r\n")
+    world.settle()
+    assert world.state("PRECIOUS")["messages"] == 0
 
 
 @pytest.mark.parametrize("request_", ["$JS.API." + DELETE, "$JS.edge.API." + PURGE])

@@ -9,7 +9,8 @@ import pytest
 from leafnode.errors import StoreError, StoreFailed
 from leafnode.jetstream.disabled import NotEnabled, Purge
 from leafnode.routing.account import Account
-from leafnode.routing.peer import Outbox
+from leafnode.routing.peer import Kind, Outbox
+from tests.sim.peers import FakePeer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,3 +105,19 @@ def test_other_subjects_are_met_with_silence(subject: bytes) -> None:
 
 def test_another_account_deletes_nothing() -> None:
     assert answers(b"$JS.API.ACCOUNT.PURGE.APP") == []
+
+
+@pytest.mark.parametrize("is_served", [False, True])
+def test_a_pull_that_others_serve_is_not_told_that_nobody_does(*, is_served: bool) -> None:
+    account = Account("C", Outbox(lambda: None))
+    NotEnabled(account, "").open()
+    client = FakePeer(account, 1)
+    client.headers = client.no_responders = True
+    client.subscribe(b"r", b"1")
+    if is_served:
+        FakePeer(account, 2, Kind.LEAF).subscribe(b"$JS.API.>", b"1")
+
+    client.says(b"PUB $JS.API.CONSUMER.MSG.NEXT.S.C r 0\r\n\r\n")
+    client.says(b"PUB $JS.API.DIRECT.GET.S r 0\r\n\r\n")
+
+    assert client.got().count(b"NATS/1.0 503") == (0 if is_served else 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from leafnode.jetstream.domain import DefaultDomain
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Kind, Outbox
+from tests.unit.jetstream.test_imported import Imported
 from tests.unit.jetstream.world import World
 
 
@@ -100,3 +101,21 @@ def test_an_account_without_jetstream_may_use_that_of_another_domain() -> None:
     account.publish(b"$JS.API.INFO", b"", reply=b"reply")
 
     assert heard == [(b"$JS.hub.API.STREAM.INFO.S", b"reply")]
+
+
+def test_a_circle_of_imports_through_the_domain_ends() -> None:
+    world = Imported(domain="D")
+    for here, other in (("$G", "U"), ("U", "$G")):
+        export = world.sharing.export(other, b"$JS.D.API.>")
+        world.sharing.import_(here, export, b"$JS.API.>")
+    own = world.enable(world.user.account)
+    own.recover(lambda: None)
+    world.settle()
+    passed: list[int] = []
+    world.account.subscribe(b"$JS.API.INFO", lambda run: passed.append(len(run.passed)))
+
+    answers = world.request("$JS.API.INFO")
+
+    assert {b"account_info_response" in answer.payload for answer in answers} == {True}
+    assert passed
+    assert max(passed) <= 2
