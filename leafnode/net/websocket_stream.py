@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
@@ -16,6 +17,7 @@ from wsproto.frame_protocol import CloseReason, ParseFailed
 
 from leafnode.limits import (
     DEFLATE_CODING,
+    LAYER_TURN_BYTES_MAX,
     READ_CHUNK_BYTES,
     WEBSOCKET_CLOSE_NS,
     WEBSOCKET_CODING,
@@ -40,7 +42,8 @@ log = logging.getLogger(__name__)
 
 # What a frame costs beside its payload: handling one takes as long as delivering 2 KiB or so, and
 # PING, PONG and empty frames are nothing else.
-_FRAME_COST: Final = 2048  # so that one turn has 128 of them at most
+_FRAME_COST: Final = 2048
+_FRAMES_A_TURN: Final = LAYER_TURN_BYTES_MAX // _FRAME_COST
 TOO_BIG: Final = "Maximum Message Payload Exceeded"
 BAD_STATUS: Final = "invalid close status code"  # which one stands behind it
 # What wsproto calls a mistake, by its start: what nats-server calls it.
@@ -231,13 +234,15 @@ class WebSocketStream(Layer):
             self._wire.close()
 
     def _await_end(self, frames: Frames, data: bytes) -> None:
+        """Look for the peer's CLOSE in what it goes on to send, a share in each turn."""
         self._ignored_bytes += len(data)
         frames.receive(data)
-        for event in frames.events():
-            if isinstance(event, CloseConnection):
-                self._wire.close()
-                return
-        if self._ignored_bytes > READ_CHUNK_BYTES:
+        seen = list(islice(frames.events(), _FRAMES_A_TURN))
+        if any(isinstance(event, CloseConnection) for event in seen):
+            self._wire.close()
+        elif len(seen) == _FRAMES_A_TURN:
+            self._wire.yield_turn()
+        elif self._ignored_bytes > READ_CHUNK_BYTES:
             self._wire.close()
 
     def abort(self, reason: str = "") -> None:
