@@ -263,6 +263,27 @@ async def test_a_pack_sends_what_the_other_lacks_and_ends_empty(tmp_path: Path) 
         ]
 
 
+async def test_a_pack_of_very_many_leaves_others_their_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, turns = asyncio.get_running_loop(), [0]
+
+    def take(delivery: Delivery) -> None:
+        if not turns[-1]:
+            loop.call_soon(turns.append, 0)
+        turns[-1] += len(delivery.messages)
+
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks)
+        many = [(f"A{number}", "token") for number in range(600)]
+        monkeypatch.setattr(JwtDirectory, "pack", lambda _: iter(many))
+        world.account.subscribe(b"reply", take)
+
+        await world.ask("$SYS.REQ.CLAIMS.PACK", bytes(32))
+
+    assert turns == [256, 256, 89, 0]
+
+
 def deletion(signer: Key, accounts: Any, **claims: Any) -> str:
     body = {"type": "generic", "version": 2, "accounts": accounts}
     return signer.sign(claims.pop("sub", signer.public), "del", body, issued_s=NOW_S, **claims)
