@@ -88,10 +88,14 @@ class ClaimsRequests:
                 table.append((b"$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", self._there(self._lookup)))
                 pack = self._queued(self._there(self._pack))
                 self._subscriptions.append(
-                    account.subscribe(b"$SYS.REQ.CLAIMS.PACK", pack, queue=_RESPONDERS)
+                    account.subscribe(
+                        b"$SYS.REQ.CLAIMS.PACK", pack, queue=_RESPONDERS, is_service=True
+                    )
                 )
         for subject, work in table:
-            self._subscriptions.append(account.subscribe(subject, self._queued(work)))
+            self._subscriptions.append(
+                account.subscribe(subject, self._queued(work), is_service=True)
+            )
 
     def _there(self, work: DirectoryWork) -> Work:
         """Return what is done with the directory that there is when it is a request's turn."""
