@@ -21,7 +21,12 @@ from leafnode.jetstream.errors import js_error, store_error
 from leafnode.jetstream.level import level_is_met
 from leafnode.jetstream.origins import answers_direct
 from leafnode.jetstream.request import Handler, Request
-from leafnode.limits import ANSWER_BYTES_A_WORK, API_WORK, JSON_BYTES_A_WORK
+from leafnode.limits import (
+    ANSWER_BYTES_A_WORK,
+    API_REQUEST_BYTES_MAX,
+    API_WORK,
+    JSON_BYTES_A_WORK,
+)
 from leafnode.protocol import header
 from leafnode.routing.answers import is_request
 
@@ -47,7 +52,10 @@ class Audit(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One kind of request. `args` is how many tokens may follow its name."""
+    """One kind of request. `args` is how many tokens may follow its name.
+
+    `configures`: its body may be as long as a payload, else API_REQUEST_BYTES_MAX.
+    """
 
     kind: str  # of the response: io.nats.jetstream.api.v1.<kind>_response
     args: tuple[int, int]
@@ -55,6 +63,7 @@ class Endpoint:
     mutates: bool = False  # its answer waits for the commit
     on_error: dict[str, Any] = field(default_factory=dict)  # fields that errors carry too
     audit: Audit = Audit.ALL
+    configures: bool = False
 
 
 class _Arrived(NamedTuple):
@@ -92,8 +101,12 @@ _MANY: Final = 1 << 30  # a filter subject may have any number of tokens
 
 ENDPOINTS: Final[dict[bytes, Endpoint]] = {
     b"INFO": Endpoint("account_info", (0, 0), stream_api.account_info),
-    b"STREAM.CREATE": Endpoint("stream_create", (1, 1), stream_api.create, mutates=True),
-    b"STREAM.UPDATE": Endpoint("stream_update", (1, 1), stream_api.update, mutates=True),
+    b"STREAM.CREATE": Endpoint(
+        "stream_create", (1, 1), stream_api.create, mutates=True, configures=True
+    ),
+    b"STREAM.UPDATE": Endpoint(
+        "stream_update", (1, 1), stream_api.update, mutates=True, configures=True
+    ),
     b"STREAM.NAMES": Endpoint(
         "stream_names", (0, 0), stream_api.names, on_error={**_PAGE, "streams": None}
     ),
@@ -111,11 +124,17 @@ ENDPOINTS: Final[dict[bytes, Endpoint]] = {
     ),
     b"STREAM.SNAPSHOT": Endpoint("stream_snapshot", (1, 1), snapshot_api.snapshot),
     b"STREAM.RESTORE": Endpoint(
-        "stream_restore", (1, 1), snapshot_api.restore, on_error={"deliver_subject": ""}
+        "stream_restore",
+        (1, 1),
+        snapshot_api.restore,
+        on_error={"deliver_subject": ""},
+        configures=True,
     ),
-    b"CONSUMER.CREATE": Endpoint("consumer_create", (1, _MANY), consumer_api.create, mutates=True),
+    b"CONSUMER.CREATE": Endpoint(
+        "consumer_create", (1, _MANY), consumer_api.create, mutates=True, configures=True
+    ),
     b"CONSUMER.DURABLE.CREATE": Endpoint(
-        "consumer_create", (2, 2), consumer_api.create_durable, mutates=True
+        "consumer_create", (2, 2), consumer_api.create_durable, mutates=True, configures=True
     ),
     b"CONSUMER.NAMES": Endpoint(
         "consumer_names", (1, 1), consumer_api.names, on_error={**_PAGE, "consumers": []}
@@ -259,11 +278,13 @@ class Api:
         return stream is not None and len(tokens) == 5 and tokens[4] in stream.consumers
 
     def _answer(self, arrived: _Arrived) -> None:
-        request = self._request(arrived)
-        if level_is_met(request.block):
-            request.answer(partial(arrived.endpoint.handle, self._js, request))
-        else:
+        request, endpoint = self._request(arrived), arrived.endpoint
+        if not level_is_met(request.block):
             request.finish(js_error(10185))
+        elif len(request.payload) > API_REQUEST_BYTES_MAX and not endpoint.configures:
+            request.finish(js_error(10025, f"longer than {API_REQUEST_BYTES_MAX} bytes"))
+        else:
+            request.answer(partial(endpoint.handle, self._js, request))
 
     def _finish(self, asked: _Asked, answer: dict[str, Any] | JetStreamError) -> None:
         if asked.endpoint.mutates and not isinstance(answer, JetStreamError):

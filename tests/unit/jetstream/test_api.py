@@ -365,3 +365,13 @@ def test_white_space_is_no_empty_body(body: bytes) -> None:
     assert world.error("CONSUMER.INFO.S.C", body)[1] == 10038
     assert world.error("CONSUMER.RESET.S.C", body)[1] == 10025
     assert "error" not in world.api("CONSUMER.INFO.S.C", b" {} ")
+
+
+def test_a_long_request_that_configures_nothing_is_not_read() -> None:
+    world = World()
+    world.create_stream(metadata={"k": "v" * limits.API_REQUEST_BYTES_MAX})
+    fits = b" " * (limits.API_REQUEST_BYTES_MAX - 2) + b"{}"
+
+    assert "error" not in world.api("STREAM.INFO.S", fits)
+    assert world.error("STREAM.INFO.S", b" " + fits)[1] == 10025
+    assert world.error("STREAM.PURGE.S", b" " + fits)[1] == 10025
