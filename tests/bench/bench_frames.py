@@ -109,7 +109,7 @@ class Sensor:
         self.framing = new_framing(options, b"p.boot", lambda: 0)
         self.framing.opened(0)
         self.mapper = Mapper(
-            options, self.publisher, self.clock, self.counters, max_payload_bytes=1 << 20
+            options, self.publisher, self.clock, self.counters, max_payload=lambda: 1 << 20
         )
 
     def take(self, data: bytes) -> int:
