@@ -43,6 +43,11 @@ class Publication(NamedTuple):
         return len(block), block + self.body[self.header_size :]
 
 
+def nothing(receipt: Receipt) -> Publication:
+    """Return what stands for a reading of which nothing is published."""
+    return Publication(b"", 0, b"", receipt, is_kept=True)
+
+
 class Left(NamedTuple):
     """What a port that ended had not stored, and no device keeps; in order. `stream`: its option,
     "" where any stream's answer counts. `lost`: readings that became none.

@@ -25,7 +25,7 @@ import msgspec
 from leafnode import limits
 from leafnode.bridge import port_bounds
 from leafnode.bridge.answerer import Answerer
-from leafnode.bridge.publication import Left, Publication
+from leafnode.bridge.publication import Left, nothing
 from leafnode.bridge.status import Seldom
 from leafnode.bridge.turns import PortTurns
 from leafnode.protocol import header
@@ -33,6 +33,7 @@ from leafnode.protocol import header
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from leafnode.bridge.publication import Publication
     from leafnode.bridge.reading import Receipt
     from leafnode.bridge.status import PortCounters
     from leafnode.clock import Clock, Timer
@@ -268,7 +269,7 @@ class Publisher:
         """Take a reading of which nothing is published: its device hears of it in its turn."""
         if receipt is None:
             return
-        entry = self._append(Publication(b"", 0, b"", receipt))
+        entry = self._append(nothing(receipt))
         entry.state = State.RESOLVED
         if not self._publishing:
             self._settle()

@@ -52,6 +52,7 @@ class PortRunner:
         self._framing = new_framing(options, f"{options.name}.{boot}".encode(), self._wall_ms)
         self._counters = PortCounters()
         self._publisher = self._new_publisher(seams, inbox)
+        self._turns = seams.turns or PortTurns(seams.clock)
         self._mapper = Mapper(
             options,
             self._publisher,
@@ -60,6 +61,7 @@ class PortRunner:
             max_payload=seams.max_payload,
             show=self._show,
             progress=self._progressed,
+            turns=self._turns,
         )
         self._log = PortLog(options.name, seams.clock)
         self._boards: Boards | None = None
@@ -79,7 +81,6 @@ class PortRunner:
         self._port: OpenPort | None = None
         self._reading = False
         self._draining = False
-        self._turns = seams.turns or PortTurns(seams.clock)
         self._deferred = False  # frames wait for another turn
         self._rested: asyncio.Event | None = None  # no longer, at the port's end
         self._ended = False
@@ -184,12 +185,12 @@ class PortRunner:
 
     @property
     def is_decided(self) -> bool:
-        """Whether nothing waits that the function may decide yet."""
+        """Whether nothing waits that the function may decide yet, and no windows for a turn."""
         return self._mapper.is_done
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing waits that the function or a stream may take yet."""
+        """Whether nothing waits that the function, a turn or a stream may take yet."""
         return self.is_decided and self._publisher.is_settled
 
     def leave(self) -> Left:
@@ -361,7 +362,7 @@ class PortRunner:
         began_ns = self._turns.begin()
         self._draining = True
         try:
-            while self._has_room and not self._is_asking:
+            while self._has_room and not (self._is_asking or self._mapper.is_behind):
                 if self._turns.is_full(began_ns):
                     self._deferred = True
                     self._turns.wait(self._go_on)

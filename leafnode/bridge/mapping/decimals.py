@@ -14,7 +14,7 @@ from typing import Final
 _CONTEXT: Final = Context(prec=40, traps=[])
 # Sums and differences are exact: floats begin 308 places before the point, and end 343 behind it.
 _EXACT: Final = Context(prec=700, traps=[])
-_MEAN_DIGITS: Final = 15  # that every float has
+_MEAN: Final = Context(prec=15, traps=[])  # digits that every float has
 
 
 def scaled(value: float, scale: float, offset: float) -> float:
@@ -34,7 +34,7 @@ def added(total: Decimal, value: float) -> Decimal:
 
 def mean(total: Decimal, count: int) -> float:
     """Return the mean of so many values; the last digit may be beyond the greatest of them."""
-    return float(f"{_CONTEXT.divide(total, Decimal(count)):.{_MEAN_DIGITS}g}")
+    return float(_MEAN.divide(total, count))
 
 
 def moved(before: float, now: float, distance: float) -> bool:

@@ -11,11 +11,14 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge.codecs import new_codec
+from leafnode.bridge.mapping.ended import Ended
 from leafnode.bridge.mapping.fields import FieldMap
 from leafnode.bridge.mapping.filters import Filters
 from leafnode.bridge.mapping.messages import Messages, with_receipt
 from leafnode.bridge.mapping.windows import Windows
+from leafnode.bridge.publication import nothing
 from leafnode.bridge.reading import BadReading
+from leafnode.bridge.turns import PortTurns
 from leafnode.config import serial_bounds
 from leafnode.config.serial_mapping import needs_fields
 
@@ -38,7 +41,7 @@ _TOO_LARGE: Final = 10**308
 class Mapper:
     """The stages of one port behind its framing."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- keyword-only but for what it is of
         self,
         options: SerialPort,
         publisher: Publisher,
@@ -48,9 +51,11 @@ class Mapper:
         max_payload: Callable[[], int],
         show: Callable[[bytes, bytes], None] = lambda _, __: None,
         progress: Callable[[], None] = lambda: None,
+        turns: PortTurns | None = None,
     ) -> None:
         """`show` gets subject and payload of what goes to the queue; `progress` is called when
-        a function is done with a reading, and takes another.
+        a function is done with a reading, or windows have become messages, and more may come.
+        `turns`: None where no other port has a share of them.
         """
         self._publisher = publisher
         self._clock = clock
@@ -66,10 +71,14 @@ class Mapper:
         self._every_ns = mapping.every_ns
         self._show = show
         self._counters = counters
+        self._turns = turns or PortTurns(clock)
         self._timer: Timer | None = None
         self._is_ending = False
         # The last one in the windows, or behind them, that its board keeps.
         self._kept: Reading | None = None
+        # Windows that become messages, an end after the other: two at most, see `is_behind`, and
+        # at the port's end what was read already.
+        self._ended: deque[Ended] = deque()
         self._through = b""  # id of the last one before what goes to the queue next
         # Of windows that ended while the queue was full: one end's messages at most, since the
         # port is not read meanwhile.
@@ -85,7 +94,7 @@ class Mapper:
             self._clock,
             port=options.name,
             decided=self._decided,
-            has_room=lambda: self._publisher.has_room,
+            has_room=lambda: self._publisher.has_room and not self.is_behind,
         )
 
     def resumed(self, msg_id: bytes) -> None:
@@ -103,8 +112,19 @@ class Mapper:
         return self._function is None or self._function.has_room
 
     @property
+    def is_behind(self) -> bool:
+        """Whether windows ended faster than turns of the loop came for them: nothing more is read
+        until then.
+        """
+        return len(self._ended) > 1 and not self._publisher.takes_all
+
+    @property
     def is_done(self) -> bool:
-        """Whether nothing waits that the function may decide yet."""
+        """Whether nothing waits that the function may decide yet, and no windows for a turn."""
+        return not self._ended and self._has_decided
+
+    @property
+    def _has_decided(self) -> bool:
         return self._function is None or self._function.is_done
 
     @property
@@ -132,8 +152,8 @@ class Mapper:
             self._pass_over(reading)
         else:
             self._take(reading, lambda _: _checked(outcome, needs_fields=self._needs_fields))
-        if self._is_ending and self.is_done:
-            self._give()
+        if self._is_ending and self._has_decided:
+            self._end_windows()
         self._publisher.pump()
         self._progress()
 
@@ -154,12 +174,17 @@ class Mapper:
         """There is room in the queue again."""
         if self._function is not None:
             self._function.pump()
-        while self._waiting and self._publisher.has_room:
-            self._publisher.offer(self._waiting.popleft())
-        if self._kept is not None and not self._waiting and not self._windows:
-            self._publisher.pass_over(self._kept.receipt)
-            self._go_before(self._kept)
-            self._kept = None
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        while self._waiting and (self._publisher.has_room or self._is_ending):
+            message = self._waiting.popleft()
+            if self._is_ending:
+                self._give(message)
+            elif message.subject:
+                self._publisher.offer(message)
+            else:
+                self._publisher.pass_over(message.receipt)
 
     def take_all(self) -> None:
         """The port ends. What it had read is nowhere else, and is taken beyond all bounds."""
@@ -172,24 +197,25 @@ class Mapper:
         self._is_ending = True
         if self._function is not None:
             self._function.hurry()
-        self._give()
+        self._hand_over()
+        self._end_windows()
 
     def stop(self) -> int:
-        """Decide no more; return how many readings are lost with that."""
+        """Decide no more, and wait for no turn; return how many readings are lost with that."""
+        self._is_ending = True
         lost = 0 if self._function is None else self._function.stop()
-        self._give()
+        self._turns.forget(self._make)
+        self._begin_ended()
+        while self._ended:
+            self._make_one()
+        self._hand_over()
         return lost
 
-    def _give(self) -> None:
-        """Give what is gathered to the queue; but not what a device still keeps and sends again."""
-        self._set_timer(None)
-        self._waiting.extend(self._gathered())
-        for message in self._waiting:
-            if not message.is_kept and self._publisher.has_room:
-                # What is kept is left out, so nothing is known to be stored with those behind it.
-                self._publisher.offer(message._replace(through=b""))
-        self._waiting.clear()
-        self._kept = None
+    def _give(self, message: Publication) -> None:
+        """Give it to the queue at the end; but not what a device still keeps and sends again."""
+        if not message.is_kept and self._publisher.has_room:
+            # What is kept is left out, so nothing is known to be stored with those behind it.
+            self._publisher.offer(message._replace(through=b""))
 
     def _publish(self, reading: Reading, payload: bytes | dict[str, object]) -> None:
         now_ns, wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
@@ -267,14 +293,17 @@ class Mapper:
         assert self._windows is not None, "only where readings are gathered"
         assert isinstance(fields, dict), "gathering needs a codec that knows fields"
         subject = self._messages.template.subject(reading, fields)
-        if not self._windows.has_room(subject):
+        is_full = not self._windows.has_room(subject)
+        if is_full:
             self._counters.windows_early += 1
-            self._end_windows()
+            self._begin_ended()
         wall_ns = self._clock.wall_ns()
         self._windows.add(subject, reading, self._fields.mapped(fields), fields, wall_ns)
         self._hold(reading)
         if self._timer is None:
             self._set_timer(self._every_ns)
+        if is_full:
+            self._make()  # not before this one has its window: others may come amid it
 
     def _hold(self, reading: Reading) -> None:
         self._kept = reading if reading.receipt is not None else self._kept
@@ -286,46 +315,83 @@ class Mapper:
 
     def _pass_over(self, reading: Reading) -> None:
         """A reading is done. Those before it may be gathered yet: its device hears after them."""
-        if self._windows is not None and (self._windows or self._waiting):
+        if self._windows:
             self._hold(reading)
+            return
+        self._go_before(reading)
+        if self._ended:
+            ended = self._ended[-1]
+            ended.kept = reading if reading.receipt is not None else ended.kept
+        elif self._waiting and reading.receipt is not None:
+            self._waiting.append(nothing(reading.receipt))
         else:
             self._publisher.pass_over(reading.receipt)
-            self._go_before(reading)
 
     def _due(self) -> None:
         self._timer = None
         self._end_windows()
-        self._publisher.pump()
 
     def _end_windows(self) -> None:
-        self._set_timer(None)
-        if self._windows:
-            self._waiting.extend(self._gathered())
-            self.progressed()
+        self._begin_ended()
+        self._make()
 
-    def _gathered(self) -> list[Publication]:
-        """Make messages of what was gathered; the last that its device keeps has the receipt."""
-        made: list[Publication] = []
-        ended = self._windows.end() if self._windows is not None else []
-        at_last_kept = max((at for at, one in enumerate(ended) if one.is_kept), default=-1)
-        for at, (subject, reading, fields, raw, wall_ns, is_kept) in enumerate(ended):
-            has_id = not is_kept or at == at_last_kept
-            try:
-                message = self._messages.whole(
-                    subject, reading, fields, raw, wall_ns, has_id=has_id, through=self._through
-                )
-            except BadReading as err:
-                self._publisher.give_up(None, err.reason)
-                continue
-            self._counters.windows += 1
-            self._show(message.subject, message.body[message.header_size :])
-            if at == at_last_kept:
-                assert self._kept is not None, "it is in the windows"
-                message = message._replace(receipt=self._kept.receipt, through=b"")
-                self._go_before(self._kept)
-                self._kept = None
-            made.append(message._replace(is_kept=is_kept))
-        return made
+    def _begin_ended(self) -> None:
+        """Let what was gathered become messages, and begin anew."""
+        self._set_timer(None)
+        if not self._windows:
+            return
+        self._ended.append(Ended(self._windows.end(), self._through, self._kept))
+        if self._kept is not None:
+            self._go_before(self._kept)
+            self._kept = None
+
+    def _make(self) -> None:
+        """Make messages of what was gathered. Beyond the share of a turn it goes on in another
+        one; those of windows that ended together go to the queue together, for one COMMIT.
+        """
+        count = len(self._ended)
+        began_ns = self._turns.begin()
+        try:
+            while self._ended and not self._turns.is_full(began_ns):
+                self._make_one()
+        finally:
+            self._turns.end(began_ns)
+            if self._ended:
+                self._turns.wait(self._make)
+        if len(self._ended) < count:
+            self.progressed()
+            self._publisher.pump()
+            self._progress()
+
+    def _make_one(self) -> None:
+        ended = self._ended[0]
+        try:
+            self._make_next(ended)
+        finally:
+            if ended.is_made:
+                self._ended.popleft()
+                self._waiting.extend(ended.messages())
+
+    def _make_next(self, ended: Ended) -> None:
+        one, speaks = ended.take()
+        through = b"" if speaks else ended.through
+        has_id = speaks or not one.is_kept
+        try:
+            message = self._messages.whole(
+                one.subject,
+                one.reading,
+                one.fields(),
+                one.raw,
+                one.wall_ns,
+                has_id=has_id,
+                through=through,
+            )
+        except BadReading as err:
+            self._publisher.give_up(None, err.reason)
+            return
+        self._counters.windows += 1
+        self._show(message.subject, message.body[message.header_size :])
+        ended.add(message._replace(is_kept=one.is_kept))
 
     def _set_timer(self, delay_ns: int | None) -> None:
         if self._timer is not None:

@@ -8,27 +8,30 @@ docs/serial/mapping.md, "Gathering".
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.bridge.mapping.decimals import added, mean
 from leafnode.config import serial_bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from leafnode.bridge.reading import Reading
 
 
 class Gathered(NamedTuple):
-    """One message's worth: the last reading of a subject, and what was made of all.
+    """One message's worth: the last reading of a subject, and what is made of all.
 
-    `is_kept`: the device keeps one of them until it hears that it is stored. Then `reading` is the
-    last of those: by its id it is found again.
+    `fields` makes it: of 128 fields that takes a while. `is_kept`: the device keeps one of them
+    until it hears that it is stored. Then `reading` is the last of those: by its id it is found
+    again.
     """
 
     subject: bytes
     reading: Reading
-    fields: dict[str, object]
+    fields: Callable[[], dict[str, object]]
     raw: Mapping[str, object]
     wall_ns: int
     is_kept: bool
@@ -38,7 +41,13 @@ class Windows:
     """The windows of one port."""
 
     def __init__(self, functions: tuple[str, ...]) -> None:
-        self._functions = functions
+        of_values = [function for function in functions if function != "count"] or ["last"]
+        # What is behind a field's name, and its value. With one function a field keeps its name.
+        self._made_of = [
+            ("" if len(of_values) == 1 else f"_{function}", _VALUES[function])
+            for function in of_values
+        ]
+        self._counts = "count" in functions
         self._windows: dict[bytes, _Window] = {}
 
     def __len__(self) -> int:
@@ -75,7 +84,7 @@ class Windows:
             Gathered(
                 subject,
                 window.reading,
-                window.made(self._functions),
+                partial(self._made, window),
                 window.raw,
                 window.wall_ns,
                 window.is_kept,
@@ -84,43 +93,39 @@ class Windows:
             if window.reading is not None and window.raw is not None
         ]
 
+    def _made(self, window: _Window) -> dict[str, object]:
+        made: dict[str, object] = {}
+        for name, column in window.columns.items():
+            if not column.count:
+                made[name] = column.last
+                continue
+            for suffix, value in self._made_of:
+                made[name + suffix] = value(column)
+        if self._counts:
+            made["count"] = window.count
+        return made
+
 
 class _Window:
-    __slots__ = ("_columns", "_count", "is_kept", "raw", "reading", "wall_ns")
+    __slots__ = ("columns", "count", "is_kept", "raw", "reading", "wall_ns")
 
     def __init__(self) -> None:
-        self._columns: dict[str, _Column] = {}
-        self._count = 0
+        self.columns: dict[str, _Column] = {}
+        self.count = 0
         self.reading: Reading | None = None
         self.raw: Mapping[str, object] | None = None
         self.wall_ns = 0
         self.is_kept = False
 
     def add(self, fields: Mapping[str, object]) -> None:
-        self._count += 1
+        self.count += 1
         for name, value in fields.items():
-            column = self._columns.get(name)
+            column = self.columns.get(name)
             if column is None:
-                if len(self._columns) >= serial_bounds.READING_FIELDS_MAX:
+                if len(self.columns) >= serial_bounds.READING_FIELDS_MAX:
                     continue
-                column = self._columns[name] = _Column()
+                column = self.columns[name] = _Column()
             column.add(value)
-
-    def made(self, functions: tuple[str, ...]) -> dict[str, object]:
-        made: dict[str, object] = {}
-        of_values = [function for function in functions if function != "count"]
-        for name, column in self._columns.items():
-            for function in of_values or ("last",):
-                if function == "last" or not column.count:
-                    made[name if len(of_values) < 2 or not column.count else f"{name}_last"] = (
-                        column.last
-                    )
-                else:
-                    key = name if len(of_values) == 1 else f"{name}_{function}"
-                    made[key] = column.value(function)
-        if "count" in functions:
-            made["count"] = self._count
-        return made
 
 
 class _Column:
@@ -144,9 +149,13 @@ class _Column:
         elif value is not None or not self.count:
             self.last = value
 
-    def value(self, function: str) -> float:
-        if function == "min":
-            return self.least
-        if function == "max":
-            return self.most
+    def mean(self) -> float:
         return max(self.least, min(self.most, mean(self.total, self.count)))
+
+
+_VALUES: Final[dict[str, Callable[[_Column], object]]] = {
+    "min": attrgetter("least"),
+    "max": attrgetter("most"),
+    "mean": _Column.mean,
+    "last": attrgetter("last"),
+}

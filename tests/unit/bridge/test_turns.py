@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from leafnode import limits
 from leafnode.bridge.port_bounds import SERIAL_TURN_NS
 from leafnode.bridge.turns import PortTurns
+from leafnode.clock import NS_PER_S
+from leafnode.config.serial_stage_options import MappingOptions
 from tests.sim.clock import FakeClock
 from tests.unit.bridge.world import World, line_port, run
 
@@ -107,6 +109,76 @@ def test_a_port_that_ended_takes_no_more_whatever_is_answered() -> None:
     assert world.runner.status().queued == 0
     assert not world.runner._turns._waiting
     assert world.clock.pending() == 0
+
+
+def gathering() -> World:
+    """A port whose windows end all at once; the message of each takes a quarter of the share."""
+    gather = MappingOptions(every_ns=60 * NS_PER_S, functions=("max",))
+    world = World(line_port(subject="s.{n}", codec="csv", fields=("n", "t"), mapping=gather))
+    messages = world.runner._mapper._messages
+    whole = messages.whole
+
+    def slow_whole(*args: object, **kwargs: object) -> object:
+        world.clock.advance(FRAME_NS)
+        return whole(*args, **kwargs)  # type: ignore[arg-type]
+
+    messages.whole = slow_whole  # type: ignore[assignment, method-assign]
+    return world
+
+
+WINDOWS = b"".join(b"%d,1\n" % number for number in range(20))
+
+
+def test_windows_that_end_together_take_several_turns_and_go_in_one() -> None:
+    world = gathering()
+    made: list[int] = []
+    stored: set[int] = set()
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(WINDOWS)
+        await world.until(lambda: world.runner.status().frames == 20)
+        world.clock.advance(60 * NS_PER_S)
+        world.say(b"1,7\n")
+        while world.runner.status().stored < 20:
+            made.append(world.runner.status().windows)
+            stored.add(world.runner.status().stored)
+            world.clock.advance(0)
+            await asyncio.sleep(0)
+        assert world.runner.status().frames == 21  # it is read meanwhile
+        world.clock.advance(60 * NS_PER_S)
+        await world.until(lambda: world.runner.status().stored == 21)
+
+    run(world, story)
+
+    assert max(after - before for before, after in pairwise(made)) <= 4
+    assert stored == {0}
+    assert world.stream.subjects == [b"s.%d" % number for number in range(20)] + [b"s.1"]
+    assert world.runner.status().pauses == 0
+
+
+def test_windows_of_a_port_that_ends_take_several_turns_too() -> None:
+    world = gathering()
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            port = tasks.create_task(world.runner.run())
+            await world.opened()
+            world.say(WINDOWS)
+            await world.until(lambda: world.runner.status().frames == 20)
+            port.cancel()
+        assert world.runner.status().windows < 20
+        assert not world.runner.is_decided
+        await world.until(lambda: world.runner.is_settled)
+        assert world.runner.leave().publications == []
+
+    try:
+        asyncio.run(main())
+    finally:
+        assert world.line.device is not None
+        world.line.device.close()
+
+    assert world.stream.subjects == [b"s.%d" % number for number in range(20)]
 
 
 class Worker:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leafnode import limits
 from leafnode.bridge.mapping.mapper import Mapper
 from leafnode.bridge.publisher import Publisher
 from leafnode.bridge.reading import Reading, Receipt
 from leafnode.bridge.status import PortCounters
+from leafnode.bridge.turns import PortTurns
 from leafnode.clock import NS_PER_S
 from leafnode.config import serial_bounds
 from leafnode.config.serial_options import SerialPort
@@ -25,11 +28,47 @@ from leafnode.protocol import header
 from tests.sim.clock import FakeClock
 from tests.unit.bridge.fake_stream import FakeStream, new_account
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Turns(PortTurns):
+    """A turn allows as many steps as the test says."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.steps = 0
+        self.go_on: Callable[[], None] | None = None
+
+    def is_full(self, began_ns: int) -> bool:
+        self.steps -= 1
+        return self.steps < 0
+
+    def wait(self, go_on: Callable[[], None]) -> None:
+        self.go_on = go_on
+
+    def forget(self, go_on: Callable[[], None]) -> None:
+        self.go_on = None
+
+    def turn(self, steps: int = 1) -> None:
+        self.steps = steps
+        go_on, self.go_on = self.go_on, None
+        if go_on is not None:
+            go_on()
+        self.steps = 0
+
 
 class Desk:
-    """A mapper with a publisher and a stream behind it."""
+    """A mapper with a publisher and a stream behind it. `in_turns`: its windows wait for them."""
 
-    def __init__(self, *, subject: str = "s.{port}", codec: str = "json", **mapping: Any) -> None:
+    def __init__(
+        self,
+        *,
+        subject: str = "s.{port}",
+        codec: str = "json",
+        in_turns: bool = False,
+        **mapping: Any,
+    ) -> None:
         self.account = new_account()
         self.clock = FakeClock()
         self.stream = FakeStream(self.account, b"s.>")
@@ -37,6 +76,7 @@ class Desk:
         self.counters = PortCounters()
         self.receipts: list[Receipt | None] = []
         self.shown: list[tuple[bytes, bytes]] = []
+        self.turns = Turns(self.clock)
         port = SerialPort(
             "/dev/x",
             "scale",
@@ -61,6 +101,7 @@ class Desk:
             self.counters,
             max_payload=lambda: 2000,
             show=lambda subject, payload: self.shown.append((subject, payload)),
+            turns=self.turns if in_turns else None,
         )
         self.publisher.start()
         self.count = 0
@@ -485,3 +526,163 @@ def test_at_the_end_what_a_board_keeps_is_not_published() -> None:
 
     assert desk.stream.payloads == []
     assert desk.seqs == []
+
+
+# --- windows that wait for turns of the loop
+
+
+def test_windows_become_messages_in_turns_and_go_together() -> None:
+    desk = Desk(subject="s.{name}", in_turns=True, **GATHER)
+    for name in (b"a", b"b", b"c"):
+        desk.say({"t": 1}, name=name)
+
+    desk.clock.advance(60 * NS_PER_S)
+    assert desk.counters.windows == 0
+    desk.turns.turn(1)
+    desk.turns.turn(1)
+    assert (desk.counters.windows, desk.stream.received) == (2, 0)
+    desk.turns.turn(1)
+
+    assert desk.stream.subjects == [b"s.a", b"s.b", b"s.c"]
+    assert desk.stream.ids == [b"id.1.gathered", b"id.2.gathered", b"id.3"]
+    assert desk.seqs == [3]
+    assert desk.turns.go_on is None
+
+
+def test_what_comes_meanwhile_is_gathered_anew_and_goes_behind() -> None:
+    desk = Desk(subject="s.{name}", in_turns=True, **GATHER)
+    for name in (b"a", b"b"):
+        desk.say({"t": 1}, name=name)
+    desk.clock.advance(60 * NS_PER_S)
+    desk.turns.turn(1)
+
+    desk.say({"t": 9}, name=b"a")
+    desk.turns.turn(1)
+    assert desk.seqs == [2]
+    desk.clock.advance(60 * NS_PER_S)
+    desk.turns.turn(1)
+
+    assert [one["t"] for one in desk.payloads] == [1.0, 1.0, 9.0]
+    assert desk.seqs == [2, 3]
+
+
+def test_a_reading_that_is_passed_over_meanwhile_is_acknowledged_behind_them() -> None:
+    desk = Desk(in_turns=True, **GATHER)
+    desk.say({"t": 1})
+    desk.clock.advance(60 * NS_PER_S)
+
+    desk.say(b"nonsense")
+    assert desk.seqs == []
+    desk.turns.turn(1)
+
+    assert desk.stream.ids == [b"id.1"]
+    assert desk.seqs == [2]
+
+
+def test_behind_windows_of_a_full_queue_it_is_acknowledged_in_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "READINGS_UNCOMMITTED_MAX", 1)
+    desk = Desk(subject="s.{name}", **GATHER)
+    desk.stream.commits_at_once = False
+    for name in (b"a", b"b"):
+        desk.say({"t": 1}, name=name)
+    desk.clock.advance(60 * NS_PER_S)
+
+    desk.say(b"nonsense")
+    for _ in range(2):
+        desk.stream.commit()
+        desk.clock.advance(0)
+
+    assert desk.stream.ids == [b"id.1.gathered", b"id.2"]
+    assert desk.seqs == [2, 3]
+
+
+def test_whoever_ends_windows_faster_than_turns_come_reads_no_more() -> None:
+    desk = Desk(in_turns=True, **GATHER)
+    for _ in range(2):
+        assert not desk.mapper.is_behind
+        desk.say({"t": 1})
+        desk.clock.advance(60 * NS_PER_S)
+    assert desk.mapper.is_behind
+
+    desk.turns.turn(1)
+
+    assert not desk.mapper.is_behind
+    assert desk.seqs == [1]
+
+
+def test_a_window_of_which_nothing_can_be_made_holds_nobody_up() -> None:
+    desk = Desk(subject="s.{name}", in_turns=True, **GATHER)
+    desk.say({"t": 1}, name=b"a")
+    desk.say({"text": "x" * 3000}, name=b"b")
+    desk.clock.advance(60 * NS_PER_S)
+    desk.turns.turn(2)
+
+    assert desk.counters.poison == 1
+    assert desk.stream.subjects == [b"s.a"]
+    assert desk.seqs == [2]
+
+
+def test_at_the_end_windows_go_on_in_turns_and_what_a_board_keeps_is_left_to_it() -> None:
+    desk = Desk(subject="s.{name}", in_turns=True, **GATHER)
+    for name, receipt in ((b"a", False), (b"b", True)):
+        desk.say({"t": 1}, name=name, receipt=receipt)
+    desk.clock.advance(60 * NS_PER_S)
+    desk.say({"t": 2}, name=b"c", receipt=False)
+
+    desk.mapper.take_all()
+    desk.mapper.end()
+    assert not desk.mapper.is_done
+    desk.turns.turn(1)
+    assert not desk.mapper.is_done
+    desk.turns.turn(2)
+
+    assert desk.mapper.is_done
+    assert desk.stream.subjects == [b"s.a", b"s.c"]
+    assert desk.seqs == []
+
+
+def test_who_stops_waits_for_no_turn() -> None:
+    desk = Desk(subject="s.{name}", in_turns=True, **GATHER)
+    for name in (b"a", b"b"):
+        desk.say({"t": 1}, name=name, receipt=False)
+    desk.clock.advance(60 * NS_PER_S)
+    desk.turns.turn(1)
+    desk.say({"t": 1}, name=b"c", receipt=False)
+
+    desk.mapper.stop()
+    desk.publisher.pump()
+
+    assert desk.stream.subjects == [b"s.a", b"s.b", b"s.c"]
+    assert desk.turns.go_on is None
+
+
+SAID = st.tuples(st.sampled_from(["a", "b", "c", "bad", "time"]), st.booleans(), st.integers(0, 2))
+
+
+@given(st.lists(SAID, max_size=40))
+def test_in_however_many_turns_the_same_is_stored_and_nothing_acknowledged_before_it_is(
+    said: list[tuple[str, bool, int]],
+) -> None:
+    at_once = Desk(subject="s.{name}", **GATHER)
+    in_turns = Desk(subject="s.{name}", in_turns=True, **GATHER)
+    for what, receipt, steps in said:
+        for desk in (at_once, in_turns):
+            if what == "time":
+                desk.clock.advance(60 * NS_PER_S)
+            else:
+                payload = b"nonsense" if what == "bad" else {"t": desk.count}
+                desk.say(payload, name=what.encode(), receipt=receipt)
+        in_turns.turns.turn(steps)
+        assert in_turns.seqs[-1:] <= at_once.seqs[-1:]
+    for desk in (at_once, in_turns):
+        desk.clock.advance(60 * NS_PER_S)
+    for _ in range(200):
+        in_turns.turns.turn()
+        in_turns.clock.advance(0)
+
+    assert in_turns.stream.payloads == at_once.stream.payloads
+    assert (in_turns.stream.ids, in_turns.told) == (at_once.stream.ids, at_once.told)
+    assert in_turns.seqs[-1:] == at_once.seqs[-1:]
+    assert in_turns.seqs == sorted(in_turns.seqs)

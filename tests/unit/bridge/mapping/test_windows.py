@@ -18,7 +18,7 @@ def gathered(functions: tuple[str, ...], *fields: dict[str, object]) -> dict[str
     (made,) = windows.end()
     assert made.reading.msg_id == b"%d" % (len(fields) - 1)
     assert made.wall_ns == len(fields) - 1
-    return made.fields
+    return made.fields()
 
 
 def test_one_function_keeps_the_name() -> None:
@@ -57,7 +57,7 @@ def test_subjects_are_gathered_apart_and_the_last_reading_comes_last() -> None:
     for index, subject in enumerate((b"a", b"b", b"a")):
         windows.add(subject, Reading(b"%d" % index, b""), {"n": index}, {}, 0)
 
-    assert [(made.subject, made.fields) for made in windows.end()] == [
+    assert [(made.subject, made.fields()) for made in windows.end()] == [
         (b"b", {"n": 1}),
         (b"a", {"n": 2}),
     ]

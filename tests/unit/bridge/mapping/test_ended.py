@@ -1,0 +1,53 @@
+"""Windows that ended together: who speaks for them, and what they become."""
+
+from __future__ import annotations
+
+from leafnode.bridge.mapping.ended import Ended
+from leafnode.bridge.mapping.windows import Gathered
+from leafnode.bridge.publication import Publication
+from leafnode.bridge.reading import Reading, Receipt
+
+
+def one(subject: bytes, *, is_kept: bool = False) -> Gathered:
+    return Gathered(subject, Reading(b"id", b""), dict, {}, 0, is_kept)
+
+
+def message(subject: bytes, *, is_kept: bool = False) -> Publication:
+    return Publication(subject, 0, b"", None, is_kept)
+
+
+KEPT = Reading(b"id.9", b"", receipt=Receipt(7, 9))
+
+
+def test_the_last_one_that_a_board_keeps_speaks_for_all() -> None:
+    ended = Ended([one(b"a"), one(b"b", is_kept=True), one(b"c", is_kept=True)], b"", KEPT)
+
+    assert [ended.take()[1] for _ in range(3)] == [False, False, True]
+    assert ended.is_made
+
+
+def test_of_what_nobody_keeps_none_speaks() -> None:
+    ended = Ended([one(b"a"), one(b"b")], b"", None)
+
+    assert [ended.take()[1] for _ in range(2)] == [False, False]
+    ended.add(message(b"a"))
+    assert ended.messages() == [message(b"a")]
+
+
+def test_the_last_that_is_kept_has_the_receipt_of_what_came_behind_too() -> None:
+    ended = Ended([one(b"a", is_kept=True)], b"", KEPT)
+    ended.take()
+    ended.add(message(b"a", is_kept=True))
+    ended.kept = Reading(b"id.10", b"", receipt=Receipt(7, 10))
+
+    assert [made.receipt for made in ended.messages()] == [Receipt(7, 10)]
+
+
+def test_where_no_kept_one_was_made_an_empty_one_behind_them_has_it() -> None:
+    ended = Ended([one(b"a"), one(b"b", is_kept=True)], b"", KEPT)
+    ended.add(message(b"a"))
+
+    first, last = ended.messages()
+
+    assert first == message(b"a")
+    assert (last.subject, last.receipt, last.is_kept) == (b"", Receipt(7, 9), True)
