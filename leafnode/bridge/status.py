@@ -5,8 +5,8 @@ Knows numbers only. Truth: docs/serial.md, "What a port reports".
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,9 +85,15 @@ class PortStatus:
     slaves: list[dict[str, object]] = field(default_factory=list)  # of a bus: each one's
 
 
+_NAMES: Final = tuple(one.name for one in fields(PortStatus))
+
+
 def row_of(status: PortStatus) -> dict[str, object]:
-    """Return what is shown of a port; the counts of its parts stand beside the others."""
-    row = asdict(status)
+    """Return what is shown of a port; the counts of its parts stand beside the others.
+
+    Its slaves are those of the status: a copy of them took ten times as long as all the rest.
+    """
+    row: dict[str, Any] = {name: getattr(status, name) for name in _NAMES}
     for part in ("board", "text", "function", "modbus", "commands"):
         counts: dict[str, int] = row.pop(part)
         row |= {f"{part}_{name}": count for name, count in counts.items()}

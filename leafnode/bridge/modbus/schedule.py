@@ -39,6 +39,9 @@ class SlaveState:
     def __init__(self, slave: Slave) -> None:
         self.slave = slave
         self.groups = [GroupState(group, slave) for group in slave.groups]
+        self._polled = [group for group in self.groups if group.every_ms]
+        self._first: GroupState | None = None
+        self._first_due_ms = 0
         self.failing = False
         self.last_error = ""
         self.answers = 0
@@ -48,6 +51,24 @@ class SlaveState:
         self.hold_ms = 0  # a late answer may still come: nothing else is asked
         self.retry_ms = 0  # of one that fails
         self.backoff_ms = 0
+
+    def opened(self, now_ms: int) -> None:
+        """All of it is due, whatever happened before."""
+        self.hold_ms = self.retry_ms = now_ms
+        self.backoff_ms = 0
+        self._first = None
+        for group in self.groups:
+            group.due_ms = now_ms
+
+    def first(self) -> GroupState | None:
+        """Return the group that is due first, None where none is polled.
+
+        It is so until it was read: the others are only ever put off.
+        """
+        if self._first is None or self._first.due_ms != self._first_due_ms:
+            self._first = min(self._polled, key=lambda group: group.due_ms, default=None)
+            self._first_due_ms = 0 if self._first is None else self._first.due_ms
+        return self._first
 
     @property
     def problem(self) -> str:
@@ -83,10 +104,7 @@ class Schedule:
     def opened(self, now_ms: int) -> None:
         """The port was opened anew: everything is due, and whoever failed gets another chance."""
         for slave in self.slaves:
-            slave.hold_ms = slave.retry_ms = now_ms
-            slave.backoff_ms = 0
-            for group in slave.groups:
-                group.due_ms = now_ms
+            slave.opened(now_ms)
 
     def due(self, now_ms: int) -> tuple[SlaveState, GroupState] | None:
         """Return what is to be read now."""
@@ -103,13 +121,13 @@ class Schedule:
         best: tuple[int, SlaveState, GroupState] | None = None
         best_key = (0, 0)
         for slave in self.slaves:
+            group = slave.first()
+            if group is None:
+                continue
             not_before = max(slave.hold_ms, slave.retry_ms if slave.failing else 0)
-            for group in slave.groups:
-                if not group.every_ms:
-                    continue
-                key = (max(group.due_ms, not_before), group.due_ms)
-                if best is None or key < best_key:
-                    best, best_key = (key[0], slave, group), key
+            key = (max(group.due_ms, not_before), group.due_ms)
+            if best is None or key < best_key:
+                best, best_key = (key[0], slave, group), key
         return best
 
     def answered(self, slave: SlaveState) -> bool:

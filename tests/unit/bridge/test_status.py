@@ -37,3 +37,13 @@ def test_the_counts_of_a_ports_parts_stand_beside_its_own() -> None:
 
     assert (row["board_messages"], row["function_starts"], row["text_value"]) == (7, 2, 3)
     assert not {"board", "function", "text"} & set(row)
+
+
+def test_a_row_has_no_copies_of_slaves_and_leaves_its_status_as_it_is() -> None:
+    status = port(slaves=[{"name": "a"}], line={"breaks": 1})
+
+    row = row_of(status)
+
+    assert row["slaves"] is status.slaves
+    assert (row["breaks"], status.line) == (1, {"breaks": 1})
+    assert "slaves" not in row_of(port(slaves=[]))
