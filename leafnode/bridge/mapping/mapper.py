@@ -14,7 +14,7 @@ from leafnode.bridge.codecs import new_codec
 from leafnode.bridge.mapping.ended import Ended
 from leafnode.bridge.mapping.fields import FieldMap
 from leafnode.bridge.mapping.filters import Filters
-from leafnode.bridge.mapping.messages import Messages, with_receipt
+from leafnode.bridge.mapping.messages import Field, Messages, with_receipt
 from leafnode.bridge.mapping.windows import Windows
 from leafnode.bridge.publication import nothing
 from leafnode.bridge.reading import BadReading
@@ -280,10 +280,8 @@ class Mapper:
             told = [self._through] * len(new)
         else:
             told = [b""] * (len(new) - 1) + [reading.msg_id]
-        made = [
-            self._messages.one_field(subject, reading, (name, value), raw, wall_ns, through=through)
-            for (subject, name, value), through in zip(new, told, strict=False)
-        ]
+        fields = [Field(*field, through) for field, through in zip(new, told, strict=False)]
+        made = self._messages.by_field(reading, fields, raw, wall_ns)
         if self._filters.active:
             for subject, name, value in new:
                 self._filters.published(_filter_key(subject, name), {name: value}, now_ns)

@@ -6,7 +6,7 @@ Knows templates and payloads; not filters, windows and the queue. Truth: docs/se
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -27,6 +27,15 @@ MSG_ID: Final = b"Nats-Msg-Id"
 PORT: Final = b"Leafnode-Port"
 TIME: Final = b"Leafnode-Time"
 UNITS: Final = b"Leafnode-Units"
+
+
+class Field(NamedTuple):
+    """A field that has a message of its own. `through`: see Publication."""
+
+    subject: bytes
+    name: str
+    value: object
+    through: bytes = b""
 
 
 class Messages:
@@ -72,8 +81,9 @@ class Messages:
             payload = _encoded(payload)
         extra = [(UNITS, units)] if units else []
         msg_id = reading.msg_id if has_id else reading.msg_id + b".gathered"
-        made = self._message(subject, reading, msg_id, payload, raw, wall_ns, extra)
-        return self._telling(made, through)
+        behind = self._behind(reading, raw, wall_ns)
+        pairs = [(MSG_ID, msg_id), (PORT, self._port), *extra, *behind]
+        return self._telling(self._message(subject, pairs, payload), through)
 
     def _units_of(self, fields: Mapping[str, object]) -> bytes:
         """Return the units of the fields that are there: of those of another slave none."""
@@ -83,51 +93,46 @@ class Messages:
         names = fields.keys() | {name.rpartition("_")[0] for name in fields}
         return _units({name: unit for name, unit in self._units.items() if name in names})
 
-    def one_field(
-        self,
-        subject: bytes,
-        reading: Reading,
-        field: tuple[str, object],
-        raw: Mapping[str, object],
-        wall_ns: int,
-        *,
-        through: bytes = b"",
-    ) -> Publication:
-        """Return the message of one field. Its id is the reading's with the field behind it."""
+    def by_field(
+        self, reading: Reading, fields: list[Field], raw: Mapping[str, object], wall_ns: int
+    ) -> list[Publication]:
+        """Return the message of each field. Its id is the reading's with the field behind it."""
+        if not fields:
+            return []
         wall_ns = _measured_ns(reading, wall_ns)
-        name, value = field
-        payload: dict[str, object] = {"value": value}
-        if name in self._units:
-            payload["unit"] = self._units[name]
-        if self._time == "field":
-            payload["time"] = format_time(wall_ns)
-        # An id is a header's value: what a device calls a field may hold anything. Two of a reading
-        # have two ids.
-        suffix = name.encode("unicode_escape").replace(b" ", b"\\x20")
-        msg_id = reading.msg_id + b"." + suffix
-        made = self._message(subject, reading, msg_id, _encoded(payload), raw, wall_ns, [])
-        return self._telling(made, through)
+        time = {"time": format_time(wall_ns)} if self._time == "field" else {}
+        behind = self._behind(reading, raw, wall_ns)  # of all: 16 headers may have to be filled
+        made = []
+        for subject, name, value, through in fields:
+            payload: dict[str, object] = {"value": value}
+            if name in self._units:
+                payload["unit"] = self._units[name]
+            # An id is a header's value: what a device calls a field may hold anything. Two of a
+            # reading have two ids.
+            suffix = name.encode("unicode_escape").replace(b" ", b"\\x20")
+            pairs = [(MSG_ID, reading.msg_id + b"." + suffix), (PORT, self._port), *behind]
+            message = self._message(subject, pairs, _encoded(payload | time))
+            made.append(self._telling(message, through))
+        return made
 
     def _telling(self, made: Publication, through: bytes) -> Publication:
         """Return the message with what is told with it, unless it is too large for that."""
         telling = made._replace(through=through)
         return telling if len(telling.told()[1]) <= self._max_payload() else made
 
-    def _message(
-        self,
-        subject: bytes,
-        reading: Reading,
-        msg_id: bytes,
-        payload: bytes,
-        raw: Mapping[str, object] | None,
-        wall_ns: int,
-        extra: list[tuple[bytes, bytes]],
-    ) -> Publication:
-        pairs = [(MSG_ID, msg_id), (PORT, self._port), *extra]
+    def _behind(
+        self, reading: Reading, raw: Mapping[str, object] | None, wall_ns: int
+    ) -> list[tuple[bytes, bytes]]:
+        """Return the headers that are the reading's, whatever message it has."""
         # A board that says when it measured is worth a header that nobody asked for.
-        if self._time == "header" or (reading.time_ms is not None and self._time != "field"):
-            pairs.append((TIME, format_time(wall_ns).encode()))
-        pairs += [(name, template.value(reading, raw)) for name, template in self._headers]
+        is_told = reading.time_ms is not None and self._time != "field"
+        time = format_time(wall_ns).encode() if self._time == "header" or is_told else b""
+        filled = [(name, template.value(reading, raw)) for name, template in self._headers]
+        return [(TIME, time), *filled] if time else filled
+
+    def _message(
+        self, subject: bytes, pairs: list[tuple[bytes, bytes]], payload: bytes
+    ) -> Publication:
         block = header.build(pairs)
         body = block + payload
         if len(body) > self._max_payload():

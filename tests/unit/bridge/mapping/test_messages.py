@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leafnode.bridge.mapping.messages import Messages, with_receipt
+from leafnode.bridge.mapping.messages import Field, Messages, with_receipt
+from leafnode.bridge.mapping.template import HeaderTemplate
 from leafnode.bridge.reading import BadReading, Reading, Receipt
 from leafnode.clock import NS_PER_MS
 from leafnode.config.serial_options import SerialPort
@@ -25,6 +26,13 @@ def messages(
 ) -> Messages:
     port = SerialPort("/dev/x", "scale", "s.{port}", mapping=MappingOptions(**options))  # type: ignore[arg-type]
     return Messages(port, units or {}, max_payload=lambda: max_payload_bytes)
+
+
+def one_field(
+    maker: Messages, name: str, value: object = 1, *, through: bytes = b""
+) -> Publication:
+    (made,) = maker.by_field(READING, [Field(b"s.t", name, value, through)], {}, WALL_NS)
+    return made
 
 
 def parts(body: bytes, header_size: int) -> tuple[dict[bytes, bytes], bytes]:
@@ -80,9 +88,7 @@ def test_units_are_those_of_the_fields_that_are_there() -> None:
 
 
 def test_one_field_has_its_value_unit_and_an_id_behind_the_readings() -> None:
-    made = messages(units={"t": "C"}, timestamp="field").one_field(
-        b"s.t", READING, ("t", 21.5), {}, WALL_NS
-    )
+    made = one_field(messages(units={"t": "C"}, timestamp="field"), "t", 21.5)
 
     headers, payload = parts(made.body, made.header_size)
     assert payload == b'{"value":21.5,"unit":"C","time":"2025-11-27T22:00:00.123Z"}'
@@ -90,7 +96,7 @@ def test_one_field_has_its_value_unit_and_an_id_behind_the_readings() -> None:
 
 
 def test_a_name_of_a_field_cannot_end_the_header_of_its_id() -> None:
-    made = messages().one_field(b"s", READING, ("a\r\nX: é", 1), {}, WALL_NS)
+    made = one_field(messages(), "a\r\nX: é")
 
     assert (
         parts(made.body, made.header_size)[0][b"Nats-Msg-Id"] == b"scale.boot.1.a\\r\\nX:\\x20\\xe9"
@@ -111,11 +117,37 @@ def test_two_fields_of_a_reading_have_two_ids_which_are_printable() -> None:
         "\ud800",
         "a\x00",
     ]
-    made = [messages().one_field(b"s", READING, (name, 1), {}, WALL_NS) for name in names]
+    made = [one_field(messages(), name) for name in names]
     ids = {parts(one.body, one.header_size)[0][b"Nats-Msg-Id"] for one in made}
 
     assert len(ids) == len(names)
     assert all(0x20 < byte < 0x7F for one in ids for byte in one)
+
+
+def test_the_headers_of_a_reading_are_filled_once_for_all_its_fields(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    maker = messages(timestamp="header", headers=(("Kind", "{type}"),))
+    filled: list[object] = []
+    value = HeaderTemplate.value
+
+    def counted(template: HeaderTemplate, reading: Reading, fields: dict[str, object]) -> bytes:
+        filled.append(fields)
+        return value(template, reading, fields)
+
+    monkeypatch.setattr(HeaderTemplate, "value", counted)
+    fields = [Field(b"s.a", "a", 1), Field(b"s.b", "b", 2)]
+
+    first, last = maker.by_field(READING, fields, {"type": "RMC"}, WALL_NS)
+
+    expected = {b"Leafnode-Time": b"2025-11-27T22:00:00.123Z", b"Kind": b"RMC"}
+    assert parts(first.body, first.header_size)[0].items() >= expected.items()
+    assert parts(last.body, last.header_size)[0].items() >= expected.items()
+    assert filled == [{"type": "RMC"}]
+
+
+def test_of_no_fields_nothing_is_made_nor_a_header_filled() -> None:
+    assert messages(headers=(("Kind", "{device}"),)).by_field(READING, [], {}, WALL_NS) == []
 
 
 def test_headers_and_payload_may_have_max_payload_and_no_byte_more() -> None:
@@ -134,7 +166,7 @@ def test_what_json_cannot_hold_is_bad() -> None:
 def test_what_is_told_with_a_message_gives_way_to_max_payload_and_the_reading_does_not() -> None:
     def made(size: int) -> Publication:
         maker = messages(max_payload_bytes=size)
-        return maker.one_field(b"s.t", READING, ("t", 1), {}, WALL_NS, through=b"node1.77.41")
+        return one_field(maker, "t", through=b"node1.77.41")
 
     size = len(made(1000).told()[1])
 
