@@ -24,7 +24,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.nuid import nuid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from random import Random
 
     from leafnode.bridge.port import FindPath, OpenSerial
@@ -135,8 +135,9 @@ class Bridge:
             for task in pending:
                 log.error("A serial port did not end in time: port=%s", task.get_name())
         before = self._runners
+        runners = await self._runners_of(options.ports)
         self._known = frozenset(port.name for port in before)
-        self._runners = {port: before.get(port) or self._runner(port) for port in options.ports}
+        self._runners = runners
         for port in ended:
             self._lend_on(before[port])
         late = [port for port, task in ending.items() if not task.done()]
@@ -150,6 +151,20 @@ class Bridge:
         self._before += [*back, *over]
         await self._follow()
         self._begin_all()
+
+    async def _runners_of(self, ports: Iterable[SerialPort]) -> dict[SerialPort, PortRunner]:
+        """Return who serves these ports.
+
+        A new one in a turn: a bus may have thousands of groups.
+        """
+        runners = {}
+        for port in ports:
+            runner = self._runners.get(port)
+            if runner is None:
+                runner = self._runner(port)
+                await asyncio.sleep(0)
+            runners[port] = runner
+        return runners
 
     def succeed(self, before: Bridge) -> None:
         """Have what was lent, and not stored, when the bridge of another account ended. At start.

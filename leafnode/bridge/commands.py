@@ -18,9 +18,10 @@ from leafnode.bridge.service_error import refuse
 from leafnode.config import serial_bounds
 from leafnode.errors import LeafnodeError
 from leafnode.routing.answers import Replies
+from leafnode.slices import in_slices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from leafnode.bridge.answer_bound import AnswerBound
     from leafnode.bridge.reading import Event
@@ -115,6 +116,7 @@ class CommandQueue(Generic[T]):
         self._sending_ns = sending_ns  # how long it is on the wire, before any answer
         self._subs: list[Subscription] = []
         self._open = False
+        self._ended = False
         self._waiting: deque[tuple[Order[T], Timer]] = deque()
         self.current: Order[T] | None = None
         self._timer: Timer | None = None
@@ -122,9 +124,19 @@ class CommandQueue(Generic[T]):
         self.stats = CommandCounts()
 
     def start(self) -> None:
-        self._subs = [self._account.subscribe(name, self._came) for name in self._subjects]
+        """Take commands: of a bus with very many subjects not of all at once."""
+        steps = self._subscribing()
+        in_slices(self._clock.call_later, steps, port_bounds.COMMAND_SUBJECTS_PER_TURN)
+
+    def _subscribing(self) -> Iterator[None]:
+        for name in self._subjects:
+            if self._ended:
+                return
+            self._subs.append(self._account.subscribe(name, self._came))
+            yield
 
     def end(self) -> None:
+        self._ended = True
         for sub in self._subs:
             self._account.unsubscribe(sub)
         self._subs = []

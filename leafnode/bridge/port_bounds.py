@@ -33,6 +33,7 @@ READINGS_LEFT_BYTES: Final = 4 * MIB
 REQUEST_WORK: Final = 256  # to look on, to lend, a command, a message for a board
 ROW_WORK: Final = 512  # a port, or a board, in the list of all
 LIST_BYTES_A_WORK: Final = 64  # of the list, sent to one who asks
+COMMAND_SUBJECTS_PER_TURN: Final = 32  # that a port begins to listen to; a bus may have 30,000
 PORT_LEND_MAX_NS: Final = 24 * 3600 * NS_PER_S
 LEASE_NAME_MAX: Final = 64  # characters by which a holder names its lending
 LEASE_HOLDER_MAX: Final = 128  # characters that say to people who it is

@@ -19,6 +19,9 @@ from tests.unit.bridge.world import FakeLine
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    import pytest
+
+    from leafnode.bridge.runner import PortRunner
     from leafnode.routing.account import Account
 
 NAMES = "abcdefgh"
@@ -187,3 +190,29 @@ def test_a_port_that_comes_back_before_the_bridge_began_is_read() -> None:
 
     asyncio.run(story())
     site.close()
+
+
+async def test_new_ports_of_a_reload_are_made_one_in_a_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bus may have thousands of groups: 24 of 247 slaves took 170 ms."""
+    site = Site()
+    bridge = site.bridge(1, site.ports[:1])
+    made: list[int] = []
+    turn = 0
+    new = bridge._runner
+
+    def note(port: SerialPort) -> PortRunner:
+        made.append(turn)
+        return new(port)
+
+    monkeypatch.setattr(bridge, "_runner", note)
+    async with asyncio.TaskGroup() as tasks:
+        options = SerialOptions(ports=tuple(site.ports))
+        changing = tasks.create_task(bridge.change(options))
+        while not changing.done():
+            turn += 1
+            await asyncio.sleep(0)
+
+    assert len(made) == len(set(made)) == 7
+    assert [status.name for status in bridge.status()] == list(NAMES)

@@ -24,15 +24,17 @@ if TYPE_CHECKING:
 class Row:
     """A queue and who asks."""
 
-    def __init__(self, account: Account | None = None) -> None:
+    def __init__(self, account: Account | None = None, *, more: int = 0) -> None:
         self.account = account or new_account()
         self.clock = FakeClock()
         self.changes = 0
         self.expired: list[bytes] = []
+        subjects = {b"c.a": (self._prepare, 2 * NS_PER_S), b"c.b": (self._prepare, NS_PER_S)}
+        subjects |= {b"c.%d" % number: (self._prepare, NS_PER_S) for number in range(more)}
         self.queue: CommandQueue[bytes] = CommandQueue(
             self.account,
             self.clock,
-            {b"c.a": (self._prepare, 2 * NS_PER_S), b"c.b": (self._prepare, NS_PER_S)},
+            subjects,
             bound=AnswerBound("p", self.clock, lambda: 5),
             changed=self._changed,
             expired=self._expired,
@@ -195,6 +197,32 @@ def test_behind_the_end_nobody_responds() -> None:
     row.queue.end()
 
     assert not row.requester.ask(b"c.a")
+
+
+def test_very_many_subjects_are_listened_to_in_turns() -> None:
+    per_turn = port_bounds.COMMAND_SUBJECTS_PER_TURN
+    row = Row(more=2 * per_turn)
+    counts = []
+    for _ in range(4):
+        counts.append(len(row.queue._subs))
+        row.clock.advance(0)
+
+    assert counts[0] == per_turn
+    assert counts[-1] == 2 * per_turn + 2
+    row.requester.ask(b"c.%d" % (2 * per_turn - 1), b"1")
+    assert row.begin() == b"1"
+
+
+def test_a_port_that_ends_before_it_listens_to_all_listens_to_none() -> None:
+    row = Row(more=2 * port_bounds.COMMAND_SUBJECTS_PER_TURN)
+
+    row.queue.end()
+    row.clock.advance(0)
+
+    assert not row.queue._subs
+    assert row.clock.pending() == 0
+    row.requester.ask(b"c.%d" % port_bounds.COMMAND_SUBJECTS_PER_TURN, b"1")
+    assert row.queue.waiting == 0
 
 
 def test_an_answer_goes_to_inboxes_alone() -> None:
