@@ -149,7 +149,7 @@ class Asking:
         if not self._link.takes_headers():
             self._blind("the hub takes no headers, so no id", Protection.NONE, is_ailment=True)
         elif not self._options.hub_stream or not self._options.domain:
-            self.told(Word(self._unknown(), Protection.WINDOW, is_blind=True))
+            self.told(Word(Position(self._acked()), Protection.WINDOW, is_blind=True))
         elif not self._link.lets_out(self.question.encode()):
             self._blind(not_asked(f"its permissions deny {self.question} to this leaf"))
         elif (known := self._known()) is not None and self._is_in_no_doubt():
@@ -206,15 +206,17 @@ class Asking:
             self._proves = True
             self._interview.begin(Resume.proof(known), self._origin, self._proved)
 
-    def _unknown(self) -> Position:
-        return Position(floor=self._lag.acked_seq)
+    def _acked(self) -> int:
+        """Up to where all is acknowledged here, or gone, and nothing of it is to be sent still."""
+        gone = self._local.stream.state.first_seq - 1
+        return self._flight.window.before(max(self._lag.acked_seq, gone))
 
     def _blind(
         self, problem: str, protection: Protection = Protection.WINDOW, *, is_ailment: bool = False
     ) -> None:
         self._is_grounded, self._clean_run = False, ""
-        word = Word(self._unknown(), protection, problem, is_blind=True, is_ailment=is_ailment)
-        self.told(word)
+        floor = Position(self._acked())
+        self.told(Word(floor, protection, problem, is_blind=True, is_ailment=is_ailment))
 
     # -- the questions
 
@@ -238,7 +240,7 @@ class Asking:
             groups = [known.names, *(self._ways.names(subject) for subject in sent)]
             if sum(map(len, groups)) <= limits.UPLINK_QUESTIONS_MAX:
                 doubtful = len(window.doubtful())
-                resume = Resume(groups, self._lag.acked_seq, known=known, doubtful=doubtful)
+                resume = Resume(groups, self._acked(), known=known, doubtful=doubtful)
                 self._interview.begin(resume, self._origin, self._answered)
                 return
         if self._local.stream.state.num_subjects > limits.UPLINK_QUESTIONS_MAX:
@@ -287,7 +289,7 @@ class Asking:
             """What was kept speaks of this stream, or of one whose copy was restored since: it is
             another's, too, where what it says to be stored waits here.
             """
-            waits = any(self._lag.acked_seq < entry.seq <= reached.floor for entry in window)
+            waits = any(entry.seq <= reached.floor for entry in window)
             if refuted or (waits and not self._options.newest_first):
                 self._ways.reached = None
                 self._ask_with(groups, None)
@@ -299,8 +301,7 @@ class Asking:
     def _ask_with(self, groups: list[tuple[str]], kept: InFlight | None) -> None:
         assert self._origin is not None, "it has begun"
         doubtful = len(self._flight.window)
-        acked = max(self._lag.acked_seq, self._local.stream.state.first_seq - 1)  # or gone
-        resume = Resume(groups, acked, doubtful=doubtful, kept=kept)
+        resume = Resume(groups, self._acked(), doubtful=doubtful, kept=kept)
         self._interview.begin(resume, self._origin, self._answered)
 
     def _heard_trouble(self, failure: Failure) -> None:

@@ -60,10 +60,10 @@ class Claims:
     def _judge(self, place: Place, window: Window, local: LocalState) -> bool | None:
         """Say whether it is ours; None: the stream has to be asked."""
         state, entry = local.stream.state, window.get(place.seq)
+        if entry is not None and place.mark:
+            return entry.place == place
         if not place.mark or place.seq < state.first_seq:
             return True  # there is nothing here that it could be taken for
-        if entry is not None:
-            return entry.place == place
         if place.seq > state.last_seq:
             return False
         return True if window.is_done(place.seq) else None

@@ -139,10 +139,10 @@ class History:
         entry = window.get(place.seq)
         if not place.mark:
             then(Verdict.HERE if is_done else Verdict.UNKNOWN)
-        elif place.seq < state.first_seq:
-            found(None)
         elif entry is not None:
             then(_verdict(place, entry.place))
+        elif place.seq < state.first_seq:
+            found(None)
         elif place.seq > state.last_seq:
             then(Verdict.FOREIGN)
         else:

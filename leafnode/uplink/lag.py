@@ -28,7 +28,7 @@ class Lag:
         self._oldest_ns = 0  # when the first message behind was stored, if the window is empty
 
     def note(self, stream: StreamInfo, consumer: ConsumerInfo, held: int) -> None:
-        """Take what the local JetStream says; `held` messages are in the window."""
+        """Take what the local JetStream says; `held` of what it has is in the window."""
         self.acked_seq = consumer.ack_floor.stream_seq
         self.held = "its consumer here is paused" if consumer.paused else ""
         behind = consumer.num_pending + max(0, consumer.num_ack_pending - held)
@@ -56,8 +56,7 @@ class Lag:
         """Return up to which sequence the hub has all that was not removed before. What the stream
         lets go of counts as acknowledged there, and may be in the window still.
         """
-        acked = max(self.acked_seq, window.floor)
-        return min((acked, *(entry.seq - 1 for entry in window)))
+        return window.before(max(self.acked_seq, window.floor))
 
     def messages(self, window: Window) -> int:
         return self.behind + len(window)

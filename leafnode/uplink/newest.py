@@ -122,16 +122,16 @@ class NewestFirst:
         self._last_ns = parse_time(stream.state.last_ts) or 0
         self._messages = stream.state.messages
         self.unsent.gone(1, self._first - 1, self._window)
-        self._window.done.add(1, self._first - 1)
+        self._window.let_go(1, self._first - 1)
 
     def pending(self) -> int:
         """Return how many are neither done nor here; where the stream has holes, at most so many.
 
-        What is done may be gone from the stream, and so may what is not.
+        What is done may be gone from the stream, and so may what is not, and what is here.
         """
         window = self._window
-        missing = self._last - window.done.count(1, self._last)
-        return max(0, min(missing, self._messages) - len(window))
+        missing = self._last - window.done.count(1, self._last) - len(window)
+        return max(0, min(missing, self._messages - window.held))
 
     # -- which one is next
 
@@ -230,7 +230,7 @@ class NewestFirst:
         first, last = wanted
         found = last + 1 if message is None else message.seq
         self.unsent.gone(first, min(found, last + 1) - 1, self._window)
-        self._window.done.add(first, min(found, last + 1) - 1)  # deleted here: nothing to send
+        self._window.let_go(first, min(found, last + 1) - 1)
         if first == self._live:
             self._live = min(found, last) + 1
         elif self._is_too_wide(wanted, found):

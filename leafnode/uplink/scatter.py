@@ -30,6 +30,27 @@ class Scatter(Window):
         self._top = NOWHERE  # the highest message that is known to be done; no hole behind it is
         # Sent and not answered yet, or answered behind such: seq -> the hub's sequence, 0 for none.
         self._order: dict[int, int] = {}
+        self._let_go: set[int] = set()  # of what is here; the stream has it no more
+
+    @property
+    def held(self) -> int:
+        """How many are here and in the stream, as far as is known."""
+        return len(self) - len(self._let_go)
+
+    def let_go(self, first: int, last: int) -> None:
+        """The stream holds none of these: there is nothing to send but what is here."""
+        if last < first:
+            return
+        here = sorted(seq for seq in self._entries if first <= seq <= last)
+        self._let_go.update(here)
+        for seq in here:
+            self.done.add(first, seq - 1)
+            first = seq + 1
+        self.done.add(first, last)
+
+    def _pop(self, seq: int) -> Entry | None:
+        self._let_go.discard(seq)
+        return super()._pop(seq)
 
     @property
     def floor(self) -> int:

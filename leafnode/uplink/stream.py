@@ -308,7 +308,7 @@ class StreamUplink:
         window = self._flight.window
         self._note(local)
         self._here = local  # its subjects change while it runs
-        held = sum(entry.seq >= local.stream.state.first_seq for entry in window)
+        held = window.held_from(local.stream.state.first_seq)
         if not self._former.is_back(local.consumer.num_ack_pending, held):
             if not self._lag.held:
                 what = _PASSED if self._former.is_passed else _GIVEN_BEFORE
@@ -437,7 +437,8 @@ class StreamUplink:
 
     def _note(self, local: LocalState) -> None:
         window, lag = self._flight.window, self._lag
-        lag.note(local.stream, local.consumer, len(window))
+        held = window.held_from(local.stream.state.first_seq)
+        lag.note(local.stream, local.consumer, held)
         window.came_back(local.consumer.ack_floor.stream_seq)
         no_room, some = self._shared.no_room(self._options.stream), lag.messages(window) > 0
         self._backlog.note(local, Waiting(no_room, some=some, is_sent=self._flight.is_on))
@@ -453,7 +454,8 @@ class StreamUplink:
     def _stream_looked(self, stream: StreamInfo | Failure) -> None:
         if self._state is State.OPENING and isinstance(stream, StreamInfo):
             window = self._flight.window
-            self._lag.note_stream(stream, window.floor, len(window))
+            held = window.held_from(stream.state.first_seq)
+            self._lag.note_stream(stream, window.floor, held)
             self._look_oldest()
 
     def _look_oldest(self) -> None:

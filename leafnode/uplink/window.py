@@ -112,6 +112,14 @@ class Window:
         """How many are sent and neither acknowledged nor refused."""
         return sum(entry.sent_ns is not None for entry in self._entries.values())
 
+    def before(self, seq: int) -> int:
+        """Return it, or what is before the first message that is here: this one is to be sent."""
+        return min((seq, *(held - 1 for held in self._entries)))
+
+    def held_from(self, seq: int) -> int:
+        """Return how many are here from there on: before its first the stream let go of them."""
+        return sum(held >= seq for held in self._entries)
+
     def passed(self) -> None:
         """The consumer gave messages to somebody else: before the next one that is new."""
         self._is_passed = True

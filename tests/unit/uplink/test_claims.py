@@ -69,6 +69,15 @@ def test_nobody_is_asked_for_what_is_known_but_for_what_was_acknowledged() -> No
     assert len(look.world.local.requests) == 1
 
 
+def test_what_waits_is_compared_though_the_stream_let_go_of_it() -> None:
+    look = Look()
+    look.window.offer(Entry(1, b"ev.a", 0, b"x", b"", look.times[1]))
+    look.window.offer(Entry(2, b"ev.a", 0, b"x", b"", look.times[2]))
+
+    assert look.look(look.place(1), look.place(2, 1)) == {look.place(2, 1)}
+    assert look.world.local.requests == []
+
+
 def test_a_message_that_is_gone_is_another_one_but_for_a_stream_that_has_no_consumer() -> None:
     for is_scattered in (False, True):
         look = Look(is_scattered=is_scattered)

@@ -68,6 +68,20 @@ def test_what_is_refused_or_a_dead_letter_holds_nothing_back() -> None:
     assert send(window, 1) == InFlight(0, 6, b"9-11", MARK)
 
 
+def test_what_the_stream_lets_go_of_is_done_but_for_what_is_here() -> None:
+    window = scatter(9, 3, 10, 12)
+    window.land(Position(stored=Ranges([(1, 2)])))
+
+    window.let_go(1, 10)
+    window.let_go(11, 10)
+
+    assert window.done == Ranges([(1, 2), (4, 8)])
+    assert (window.floor, window.before(10), window.held, len(window)) == (2, 2, 1, 4)
+    window.settle(9, 70)
+    assert window.done == Ranges([(1, 2), (4, 9)])
+    assert (window.held, len(window)) == (1, 3)
+
+
 def test_landing_takes_the_hubs_word() -> None:
     window = scatter(9, 10, 3)
     for seq in (9, 10, 3):

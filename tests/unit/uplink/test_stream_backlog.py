@@ -88,6 +88,7 @@ def test_without_room_the_oldest_of_a_full_stream_are_not_lost_but_what_comes_is
 
 
 NEWEST_FIRST = replace(OPTIONS, newest_first=True)
+BLIND = replace(OPTIONS, hub_stream="", domain="")
 FEW = replace(OPTIONS, window_msgs=4)
 
 
@@ -231,10 +232,11 @@ def any_life(seed: int, options: UplinkStream, *, is_work_queue: bool) -> World:
     world.local.is_work_queue = is_work_queue
     world.local.max_per_subject = rng.choice([0, 0, 3])
     world.start()
-    world.store(b"first")
-    look(world)
+    if options.newest_first or rng.random() < 0.5:
+        world.store(b"first")
+        look(world)
     for _ in range(50):
-        match rng.randrange(5):
+        match rng.randrange(6):
             case 0:
                 world.link_down()
             case 1:
@@ -245,8 +247,11 @@ def any_life(seed: int, options: UplinkStream, *, is_work_queue: bool) -> World:
                 there = list(world.local.messages)
                 first = rng.choice([0, rng.randrange(len(there) + 1)])
                 world.local.delete(*there[first : first + rng.choice([1, 3, 20])])
+            case 4:  # a leader dies
+                world.hub.loses += numbers(1, rng.choice([1, 5, 30]))
             case _:
                 world.clock.advance(rng.choice([1, 50, 300, 9000]) * NS_PER_MS)
+    world.hub.loses = []
     world.link_up()
     world.clock.advance(60 * NS_PER_S)
     assert world.status.lag_messages == 0
@@ -254,11 +259,12 @@ def any_life(seed: int, options: UplinkStream, *, is_work_queue: bool) -> World:
 
 
 @pytest.mark.parametrize("is_work_queue", [False, True])
+@pytest.mark.parametrize("options", [OPTIONS, BLIND], ids=["asked", "blind"])
 @pytest.mark.parametrize("seed", range(12))
 def test_in_one_run_all_that_was_lost_is_counted_and_nothing_else(
-    seed: int, *, is_work_queue: bool
+    seed: int, options: UplinkStream, *, is_work_queue: bool
 ) -> None:
-    world = any_life(seed, OPTIONS, is_work_queue=is_work_queue)
+    world = any_life(seed, options, is_work_queue=is_work_queue)
 
     lost = world.local.last_seq - len(world.hub.stored)
 

@@ -107,6 +107,14 @@ def test_what_comes_out_of_order_is_put_in_order() -> None:
     assert seqs(window) == [2, 5, 6]
 
 
+def test_what_is_before_all_that_waits_and_how_much_of_that_the_stream_has() -> None:
+    window = window_of(5, 6, 9)
+
+    assert [window.before(seq) for seq in (3, 4, 5, 100)] == [3, 4, 4, 4]
+    assert [window.held_from(seq) for seq in (0, 5, 6, 10)] == [3, 3, 2, 0]
+    assert window_of().before(7) == 7
+
+
 def test_a_message_sent_behind_open_ones_says_how_far_the_hub_is() -> None:
     window = window_of(1, 2, 3)
     one, two, three = list(window)
