@@ -19,8 +19,9 @@ MSG_ID: Final = b"Nats-Msg-Id"
 IN_FLIGHT: Final = b"Leafnode-In-Flight"
 
 # These told the local stream what to do, and it did. The hub would refuse the message for them
-# (10060, 10070, 10071, 10111, 10165, 10166, 10168, 10188, 10212, 10227) or take it for part of a
-# batch that never ends. They travel on as Leafnode-…, so that nothing a device wrote is lost.
+# (10060, 10070, 10071, 10111, 10165, 10166, 10168, 10188, 10212, 10227), take it for part of a
+# batch that never ends, or trace it in the name of the leaf's user and not store it. They travel on
+# as Leafnode-…, so that nothing a device wrote is lost.
 _INSTRUCTIONS: Final = frozenset(
     {
         MSG_ID,
@@ -45,9 +46,14 @@ _INSTRUCTIONS: Final = frozenset(
         b"Nats-Schedule-Rollup",
         b"Nats-Scheduler",
         b"Nats-Required-Api-Level",
+        b"Nats-Trace-Dest",
+        b"Nats-Trace-Only",
+        b"Nats-Trace-Hop",
+        b"Nats-Trace-Origin-Account",
     }
 )
 _MARK: Final = 5  # characters: one of 900 million
+_END: Final = b"\r\n\r\n"
 _PREFIX: Final = b"Nats-"
 _PREFIX_ONWARD: Final = b"Leafnode-"
 
@@ -131,14 +137,15 @@ def onward(
     """
     lines = [header.VERSION, MSG_ID + b": " + msg_id]
     lines += [name + b": " + value for name, value in more]
-    # Line by line, not parsed and built anew: what a device wrote keeps its bytes.
-    for line in body[:header_size].split(b"\r\n")[1:]:
+    # Line by line, not parsed and built anew: what a device wrote keeps its bytes. So does what is
+    # behind an empty line, where a stream looks for its instructions and nobody for anything else.
+    for line in body[:header_size].removesuffix(_END).split(b"\r\n")[1:]:
         name = line.partition(b":")[0]
         if name in _INSTRUCTIONS:
             lines.append(_PREFIX_ONWARD + line[len(_PREFIX) :])
-        elif line and name != IN_FLIGHT:  # of an uplink further out; it speaks of another hub
+        elif name != IN_FLIGHT:  # of an uplink further out; it speaks of another hub
             lines.append(line)
-    block = b"\r\n".join(lines) + b"\r\n\r\n"
+    block = b"\r\n".join(lines) + _END
     return len(block), block + body[header_size:]
 
 

@@ -41,10 +41,18 @@ def test_the_devices_own_id_is_kept_under_another_name_and_other_headers_as_they
         b"Batch-Id",
         b"Schedule-Next",
         b"Scheduler",
+        b"Trace-Dest",
+        b"Trace-Only",
+        b"Trace-Hop",
+        b"Trace-Origin-Account",
     ],
 )
-def test_what_instructed_the_local_stream_does_not_instruct_the_hubs(name: bytes) -> None:
-    block = b"NATS/1.0\r\nNats-" + name + b": v\r\n\r\n"
+@pytest.mark.parametrize("before", [b"", b"A: b\r\n", b"\r\n", b"A: b\r\n\r\n\r\n"])
+def test_what_instructed_the_local_stream_does_not_instruct_the_hubs(
+    name: bytes, before: bytes
+) -> None:
+    """Nor behind an empty line: a stream reads its headers there, too, as nats-server does."""
+    block = b"NATS/1.0\r\n" + before + b"Nats-" + name + b": v\r\n\r\n"
 
     size, body = onward(b"id", len(block), block, ())
 
@@ -59,6 +67,20 @@ def test_what_is_in_flight_is_written_and_that_of_an_uplink_further_out_dropped(
 
     assert body[:size].count(b"Leafnode-In-Flight") == 1
     assert in_flight_of(body[:size], 9) == InFlight(5, 1000)
+
+
+def test_what_stands_behind_the_end_of_the_headers_stays_there() -> None:
+    """Who reads headers stops at an empty line, so none of it may become one."""
+    behind = b"\r\nHidden: x\r\nNats-Trace-Dest: cmd.reboot\r\nLeafnode-In-Flight: 5 6\r\n\r\n"
+    block = b"NATS/1.0\r\nA: b\r\n" + behind
+
+    size, body = onward(b"id", len(block), block + b"1", [(b"More", b"m")])
+
+    assert body[:size] == (
+        b"NATS/1.0\r\nNats-Msg-Id: id\r\nMore: m\r\nA: b\r\n"
+        b"\r\nHidden: x\r\nLeafnode-Trace-Dest: cmd.reboot\r\n\r\n"
+    )
+    assert body[size:] == b"1"
 
 
 @pytest.mark.parametrize("value", [b"", b"5", b"5 ", b"x 1", b"9 1", b"-1 1", b"1" * 30 + b" 1"])
@@ -94,8 +116,19 @@ def test_an_id_names_its_message_again(seq: int, stored_ns: int) -> None:
     assert Place.of(seq, stored_ns + 1) != place
 
 
-@given(st.binary(max_size=200), st.binary(max_size=50))
-def test_whatever_a_device_wrote_the_block_has_our_id_first_and_ends_once(
+def visible(block: bytes) -> list[bytes]:
+    """Return the lines that who reads headers sees."""
+    return block.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+
+
+PIECES = [b"\r\n", b"\r\n\r\n", b"\r", b"\n", b"A: b", b"Nats-", b":", b" "]
+
+
+@given(
+    st.one_of(st.binary(max_size=200), st.lists(st.sampled_from(PIECES)).map(b"".join)),
+    st.binary(max_size=50),
+)
+def test_whatever_a_device_wrote_the_block_has_our_id_first_and_ends_where_it_did(
     junk: bytes, payload: bytes
 ) -> None:
     block = b"NATS/1.0\r\n" + junk + b"\r\n\r\n"
@@ -103,6 +136,6 @@ def test_whatever_a_device_wrote_the_block_has_our_id_first_and_ends_once(
     size, body = onward(b"id", len(block), block + payload, ())
 
     assert body[:size].endswith(b"\r\n\r\n")
-    assert body[:size].find(b"\r\n\r\n") == size - 4
+    assert visible(body[:size]) == [b"Nats-Msg-Id: id", *visible(block)]
     assert header.get(body[:size], b"Nats-Msg-Id") == b"id"
     assert body[size:] == payload
