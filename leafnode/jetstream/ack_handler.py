@@ -81,11 +81,16 @@ class AckHandler:
         self._acked = False
         self._acked_ts_ns = wall_ns
 
-    def removed(self, seq: int, *, follows: bool) -> None:
-        """A pending message is gone, which counts as acknowledged, with what lies before it where
-        an acknowledgement means that. `follows`: that is done later; it is only told of.
+    def removed(self, seq: int, *, follows: bool) -> bool:
+        """A message is gone. If it is pending that counts as acknowledged, with what lies before it
+        where an acknowledgement means that. `follows`: that is done later; it is only told of.
+        Return whether there may be room for another one.
         """
         consumer = self._consumer
+        if not follows:
+            consumer.pending.gone(seq)
+        if seq not in consumer.pending:
+            return False
         consumer_seq, deliveries = consumer.pending.first(seq)
         if not follows:
             if consumer.config.ack_policy == "explicit":
@@ -96,7 +101,7 @@ class AckHandler:
                     self._take_all(seq, consumer_seq)
                 except StoreError as error:  # it goes when its ack wait ends
                     consumer.trouble.note("Acknowledgement lost", error)
-                    return
+                    return False
             self._note_time()
         advisory.terminated(
             consumer.context,
@@ -107,6 +112,7 @@ class AckHandler:
             reason="Unacknowledged message was deleted",
         )
         consumer.keeper.touch()
+        return not follows
 
     def purged(self, first_seq: int) -> None:
         """The stream begins at `first_seq`: what was pending before it counts as acknowledged."""

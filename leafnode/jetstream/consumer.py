@@ -451,14 +451,12 @@ class Consumer:
         self.cursor.reset(self.pending.delivered.stream_seq + 1)
         self.keeper.touch()
 
-    def message_removed(self, seq: int, *, follows: bool = False) -> None:
-        """One message is gone. `follows`: `purged` does, for what is left to do."""
-        if not follows:
-            self.pending.gone(seq)
-        if seq in self.pending:
-            self.acks.removed(seq, follows=follows)
-        if seq > self.pending.delivered.stream_seq:
-            self.cursor.read_again(self.pending.delivered.stream_seq + 1)
+    def message_removed(self, seq: int, *, follows: bool = False) -> bool:
+        """One message is gone. `follows`: `purged` does, for what is left to do. Return whether
+        there is room for another one now: a `pump` is due.
+        """
+        self.cursor.forget(seq)
+        return self.acks.removed(seq, follows=follows)
 
     def interest_changed(self) -> None:
         """Somebody began or ceased to listen on the deliver subject."""

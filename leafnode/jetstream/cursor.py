@@ -194,6 +194,7 @@ class Cursor:
 
     def _on_page(self, generation: int, last: int, page: list[StoredMsg]) -> None:
         if generation != self._generation:
+            self._on_old_answer()
             return
         self._reading = False
         self._page.extend(page)
@@ -202,6 +203,11 @@ class Cursor:
         elif self._store.damage() is None:  # a damaged stream answers nothing: that is no news
             self._read_seq = max(self._read_seq, last + 1)
         if not self._asked:
+            self._on_ready()
+
+    def _on_old_answer(self) -> None:
+        """What was forgotten on its way is of no use: who waited for it asks anew."""
+        if not self._reading and not self._fetching:
             self._on_ready()
 
     # --- single messages
@@ -226,8 +232,9 @@ class Cursor:
                 self._get(seq)
 
     def forget(self, seq: int) -> None:
-        """Let go of a message that `fetch` returned."""
+        """Let go of a message that `fetch` returned, or will: what is on its way is old by now."""
         self._fetched.pop(seq, None)
+        self._fetching.discard(seq)
 
     def _get(self, seq: int) -> None:
         if seq in self._fetching or seq in self._fetched:
@@ -243,7 +250,8 @@ class Cursor:
             self._asked = False
 
     def _on_msg(self, generation: int, seq: int, msg: StoredMsg | None) -> None:
-        if generation != self._generation:
+        if generation != self._generation or seq not in self._fetching:
+            self._on_old_answer()
             return
         self._fetching.discard(seq)
         if msg is not None or self._store.damage() is None:
@@ -282,11 +290,6 @@ class Cursor:
             self._patterns = PatternSet(filters)
             if filters:
                 self._drop_unwanted()
-        self.read_again(next_seq)
-        self.waiting.recount()
-
-    def read_again(self, next_seq: int) -> None:
-        """Drop what was read ahead of `next_seq`: some of it may be gone."""
         self._generation += 1
         self._reading = False
         self._page.clear()
@@ -296,6 +299,7 @@ class Cursor:
             self.listed.popleft()
         after_listed = self.listed[-1] + 1 if self.listed else 0
         self._read_seq = max(next_seq, self._store.first_seq(), after_listed)
+        self.waiting.recount()
 
     def list_again(self, seqs: Sequence[int]) -> None:
         """These were delivered, and come again: first, while others are listed. nats-server leaves

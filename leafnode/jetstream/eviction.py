@@ -62,9 +62,8 @@ class Eviction:
             seq = seqs.popleft()
             for consumer in tuple(stream.consumers.values()):
                 room -= 1
-                if seq in consumer.pending:
+                if consumer.message_removed(seq):
                     freed[consumer] = None
-                consumer.message_removed(seq)
         if seqs:
             self._is_running = True
             stream.context.clock.call_later(0, self._run)

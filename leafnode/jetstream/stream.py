@@ -355,8 +355,9 @@ class Stream:
         """One message was removed: tell consumers, those that want `told` where that is given."""
         if error is None:
             for consumer in tuple(self.consumers.values()):
-                if not told or consumer.cursor.wants(told):
-                    consumer.message_removed(seq, follows=follows)
+                is_told = not told or consumer.cursor.wants(told)
+                if is_told and consumer.message_removed(seq, follows=follows):
+                    consumer.pump()
 
     def purge(
         self, *, pattern: bytes, below_seq: int, keep: int, done: Callable[[int | StoreError], None]

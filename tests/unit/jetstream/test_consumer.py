@@ -331,6 +331,51 @@ def test_a_deleted_message_is_not_delivered_again() -> None:
     assert json.loads(heard[0].payload)["reason"] == "Unacknowledged message was deleted"
 
 
+@pytest.mark.parametrize("policy", ["all", "last_per_subject"])
+@pytest.mark.parametrize("pulls", [False, True], ids=["push", "pull"])
+@pytest.mark.parametrize(
+    ("endpoint", "body"), [("MSG.DELETE", {"seq": 9}), ("PURGE", {"filter": "s.8"})]
+)
+def test_what_is_removed_while_a_read_is_under_way_holds_nothing_up(
+    policy: str, pulls: bool, endpoint: str, body: dict[str, Any]
+) -> None:
+    world = World()
+    world.create_stream()
+    for number in range(10):
+        world.publish(f"s.{number}")
+    heard = world.listen("out")
+    world.store.slow_reads = True
+    config: dict[str, Any] = {} if pulls else {"deliver_subject": "out"}
+    if policy != "all":
+        config |= {"deliver_policy": policy, "filter_subject": "s.>"}
+    world.create_consumer(ack_policy="none", **config)
+    if pulls:
+        heard = world.fetch({"batch": 10, "expires": 60 * S})
+
+    world.api(f"STREAM.{endpoint}.S", body)
+    world.store.answer_reads()
+    world.settle()
+    world.store.answer_reads()
+
+    assert [msg.subject for msg in heard] == [b"s.%d" % seq for seq in range(10) if seq != 8]
+
+
+@pytest.mark.parametrize("storage", ["file", "memory"])
+@pytest.mark.parametrize("policy", ["explicit", "all"])
+def test_who_was_full_goes_on_when_what_was_out_is_deleted(storage: str, policy: str) -> None:
+    world = World()
+    world.create_stream(storage=storage)
+    for number in range(3):
+        world.publish(f"s.{number}")
+    world.create_consumer(ack_policy=policy, max_ack_pending=1)
+    got = world.fetch({"batch": 3, "expires": 60 * S})
+    assert [msg.subject for msg in got] == [b"s.0"]
+
+    world.api("STREAM.MSG.DELETE.S", {"seq": 1})
+
+    assert [msg.subject for msg in got] == [b"s.0", b"s.1"]
+
+
 def test_a_message_that_the_stream_dropped_is_passed_over_at_redelivery() -> None:
     world = World()
     world.create_stream(max_msgs=2)

@@ -108,7 +108,7 @@ def test_a_run_is_not_lost_when_the_store_refuses_to_read_the_next_page() -> Non
     assert reader.all() == [limits.READ_BATCH_MSGS + 1]
 
 
-def test_an_answer_from_before_a_reset_is_thrown_away() -> None:
+def test_an_answer_from_before_a_reset_is_thrown_away_and_whoever_waits_asks_anew() -> None:
     reader = Reader(3)
     reader.root.slow_reads = True
     reader.cursor.peek()
@@ -117,8 +117,26 @@ def test_an_answer_from_before_a_reset_is_thrown_away() -> None:
     reader.root.answer_reads()
     reader.root.slow_reads = False
 
-    assert reader.news == 0
+    assert reader.news == 1
     assert reader.all() == [3]
+
+
+def test_so_is_a_single_message_and_nobody_is_told_while_more_is_on_its_way() -> None:
+    reader = Reader(3, listed=[1, 2, 3])
+    reader.root.slow_reads = True
+    reader.cursor.peek()
+    reader.cursor.reset(1)
+    assert reader.cursor.peek() is None
+
+    old, new = reader.root.answers[:3], reader.root.answers[3:]
+    for answer in old:
+        answer()
+    assert reader.news == 0
+    for answer in new:
+        answer()
+
+    assert reader.news == 1
+    assert reader.all() == [1, 2, 3]
 
 
 def test_uncommitted_messages_are_not_there() -> None:
@@ -270,6 +288,27 @@ def test_a_run_takes_what_is_at_hand_and_no_more_than_asked() -> None:
     assert reader.run(9) == []
 
     assert reader.cursor.left == 0
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["on its way", "at hand"])
+def test_a_single_message_that_is_gone_is_not_delivered_and_the_others_are_kept(
+    is_there: bool,
+) -> None:
+    reader = Reader(3, listed=[1, 2, 3])
+    reader.root.slow_reads = True
+    reader.cursor.peek()
+    if is_there:
+        reader.root.answer_reads()
+    reader.store.remove([1])
+    reader.cursor.removed(1, b"s.0", 1)
+    reader.cursor.forget(1)
+
+    reader.root.answer_reads()
+    assert reader.cursor.peek() is None
+    assert len(reader.root.answers) == 1
+    reader.root.answer_reads()
+
+    assert reader.all() == [2, 3]
 
 
 def test_listed_messages_are_not_taken_in_runs() -> None:
