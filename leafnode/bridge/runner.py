@@ -349,6 +349,12 @@ class PortRunner:
         return not self._awaited and self._publisher.has_room and self._mapper.has_room
 
     @property
+    def _is_held_up(self) -> bool:
+        """Whether a stream or a function has it wait, and not turns of the loop alone."""
+        has_room = self._publisher.has_room and self._mapper.has_room
+        return not (has_room and all(one._mapper.has_decided for one in self._awaited))
+
+    @property
     def _is_asking(self) -> bool:
         return self._boards is not None and self._boards.is_asking
 
@@ -434,7 +440,7 @@ class PortRunner:
         elif not on and self._reading:
             loop.remove_reader(self._port.fileno())
         self._reading = on
-        self._note_pause(paused=not on and not self._has_room)
+        self._note_pause(paused=not on and self._is_held_up)
 
     def _note_pause(self, *, paused: bool) -> None:
         if paused and not self._paused:

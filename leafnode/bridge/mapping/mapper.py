@@ -121,10 +121,11 @@ class Mapper:
     @property
     def is_done(self) -> bool:
         """Whether nothing waits that the function may decide yet, and no windows for a turn."""
-        return not self._ended and self._has_decided
+        return not self._ended and self.has_decided
 
     @property
-    def _has_decided(self) -> bool:
+    def has_decided(self) -> bool:
+        """Whether nothing waits that the function may decide yet."""
         return self._function is None or self._function.is_done
 
     @property
@@ -152,7 +153,7 @@ class Mapper:
             self._pass_over(reading)
         else:
             self._take(reading, lambda _: _checked(outcome, needs_fields=self._needs_fields))
-        if self._is_ending and self._has_decided:
+        if self._is_ending and self.has_decided:
             self._end_windows()
         self._publisher.pump()
         self._progress()

@@ -181,6 +181,37 @@ def test_windows_of_a_port_that_ends_take_several_turns_too() -> None:
     assert world.stream.subjects == [b"s.%d" % number for number in range(20)]
 
 
+def test_who_follows_a_port_waits_for_its_windows_without_a_word() -> None:
+    ended, heir = gathering(), World(line_port())
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            ports = [tasks.create_task(one.runner.run()) for one in (ended, heir)]
+            await ended.opened()
+            await heir.opened()
+            ended.say(WINDOWS)
+            await ended.until(lambda: ended.runner.status().frames == 20)
+            heir.runner.wait_for(ended.runner)
+            heir.say(b"1\n")
+            ports[0].cancel()
+            await heir.until(lambda: heir.runner.status().bytes_in == 2)
+            assert (heir.runner.status().stored, heir.runner.status().pauses) == (0, 0)
+
+            await ended.until(lambda: ports[0].done() and ended.runner.is_settled)
+            heir.runner.inherit(ended.runner)
+            await heir.until(lambda: heir.runner.status().stored == 1)
+            ports[1].cancel()
+
+    try:
+        asyncio.run(main())
+    finally:
+        for world in (ended, heir):
+            assert world.line.device is not None
+            world.line.device.close()
+
+    assert heir.runner.status().pauses == 0
+
+
 class Worker:
     """A port with so many frames left, each of which takes a quarter of the share."""
 
