@@ -80,6 +80,7 @@ HANDLER_RUN_MAX: Final = 64  # messages that such a part gets at once
 ACKS_AT_ONCE_BYTES: Final = 8 * KIB  # looked at for acknowledgements in a row
 API_WORK: Final = 1024  # a request to the JetStream API
 API_REQUEST_BYTES_MAX: Final = 64 * KIB  # ours: of one that configures nothing; 1 MB takes 65 ms
+DIRECT_REQUEST_BYTES_MAX: Final = 2 * API_REQUEST_BYTES_MAX  # it may name 1,024 subjects
 JSON_BYTES_A_WORK: Final = 4  # so much of it costs 1
 ANSWER_BYTES_A_WORK: Final = 16  # so much of its answer costs 1
 FILTERED_SUBJECT_WORK: Final = 2  # a subject of the stream that a new consumer may filter

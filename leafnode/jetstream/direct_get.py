@@ -20,7 +20,7 @@ from leafnode.jetstream.direct_batch import (
 )
 from leafnode.jetstream.errors import store_status
 from leafnode.jetstream.level import level_is_met
-from leafnode.limits import GET_WORK
+from leafnode.limits import DIRECT_REQUEST_BYTES_MAX, GET_WORK
 from leafnode.protocol import header
 from leafnode.protocol.subject import is_literal
 
@@ -92,6 +92,8 @@ class DirectGet:
             return self._last(reply, tail)
         request = MsgGetRequest()
         if payload:
+            if len(payload) > DIRECT_REQUEST_BYTES_MAX:
+                return _MALFORMED
             try:
                 request = wire.decode_lax(MsgGetRequest, payload)
             except wire.BindError:

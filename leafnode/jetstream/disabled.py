@@ -67,7 +67,7 @@ class NotEnabled:
             elif found is None:
                 if self._is_for_nobody(delivery):
                     send_no_responders(self.account, delivery.origin, reply, delivery.subject)
-            elif reply:
+            elif reply and not self.account.leafs:  # who is behind a link may answer
                 self.account.answer(reply, self._refusal(found[0]))
 
     def _is_for_nobody(self, delivery: Delivery) -> bool:

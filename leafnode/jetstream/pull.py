@@ -473,6 +473,8 @@ class PullQueue:
 
 def parse(payload: bytes) -> NextRequest:
     """Return what a request body asks for. Raises BindError for a bad JSON object."""
+    if len(payload) > limits.API_REQUEST_BYTES_MAX:
+        raise wire.BindError(f"longer than {limits.API_REQUEST_BYTES_MAX} bytes")
     text = payload.strip()
     if text.startswith(b"{"):
         return wire.decode_lax(NextRequest, text)

@@ -484,8 +484,7 @@ def _held(
 ) -> Message:
     """Return what a stream holds as it is sent to a subject."""
     own, reply, header_size, body = message
-    shown = own if own != subject else b""
-    return Message(subject, reply, header_size, body, queues, shown=shown)
+    return Message(subject, reply, header_size, body, queues, shown=own)
 
 
 def _members(sub: Subscription) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt, StoreError
+from leafnode.limits import DIRECT_REQUEST_BYTES_MAX
 from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import Msg, World
 
@@ -73,6 +74,7 @@ def test_each_selector_finds_its_message(body: object, tail: str, seq: int) -> N
         (b"", "", b"408 Empty Request"),
         (b"{}", "", b"408 Empty Request"),
         (b"{bad", "", b"408 Malformed Request"),
+        (b'{"seq":1}' + b" " * DIRECT_REQUEST_BYTES_MAX, "", b"408 Malformed Request"),
         ({"seq": 1, "last_by_subj": "s.a"}, "", b"408 Bad Request"),
         ({"seq": 1}, ".s.a", b"408 Bad Request"),
         ({"multi_last": ["s.a"], "next_by_subj": "s.a"}, "", b"408 Bad Request"),

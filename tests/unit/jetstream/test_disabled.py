@@ -121,3 +121,20 @@ def test_a_pull_that_others_serve_is_not_told_that_nobody_does(*, is_served: boo
     client.says(b"PUB $JS.API.DIRECT.GET.S r 0\r\n\r\n")
 
     assert client.got().count(b"NATS/1.0 503") == (0 if is_served else 2)
+
+
+def test_an_account_with_a_leaf_link_lets_who_is_behind_it_answer() -> None:
+    account = Account("C", Outbox(lambda: None))
+    NotEnabled(account, "").open()
+    client, link = FakePeer(account, 1), FakePeer(account, 2, Kind.LEAF)
+    client.subscribe(b"r", b"1")
+    asks = b"PUB $JS.API.INFO r 0\r\n\r\n"
+
+    client.says(asks)
+    assert b"10039" in client.got()
+    account.join(link)
+    client.says(asks)
+    assert client.got() == b""
+    account.leave(link)
+    client.says(asks)
+    assert b"10039" in client.got()

@@ -161,6 +161,19 @@ def test_a_request_beyond_the_consumers_bounds_is_refused(
     assert [message.status for message in world.fetch(request_body)] == [b"NATS/1.0 " + status]
 
 
+def test_a_request_that_would_take_long_to_read_is_refused() -> None:
+    body = b'{"batch":%b1}' % (b" " * (limits.API_REQUEST_BYTES_MAX - 11))
+    longer = body.replace(b":", b": ")
+    world = world_with(2)
+
+    (message,) = world.request("$JS.API.CONSUMER.MSG.NEXT.S.C", body)
+    (refused,) = world.request("$JS.API.CONSUMER.MSG.NEXT.S.C", longer)
+    (told,) = world.request(message.reply.decode(), b"+NXT " + longer)
+
+    text = b"NATS/1.0 400 Bad Request - longer than 65536 bytes\r\n\r\n"
+    assert (refused.block, told.block) == (text, text)
+
+
 def test_bad_json_is_named() -> None:
     world = world_with(1)
 
