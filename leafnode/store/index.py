@@ -117,6 +117,11 @@ class StreamIndex:
             return 1  # the last one may pass the bound
         return min(room, len(body_sizes))
 
+    def number_behind(self, before: StreamIndex) -> None:
+        """Give out no number that one before did: reads know segments and subjects by theirs."""
+        self.next_no = max(self.next_no, before.next_no)
+        self.subjects.next_sid = max(self.subjects.next_sid, before.subjects.next_sid)
+
     def skip_to(self, seq: int) -> None:
         """Let `seq` be the next sequence; those before it that hold nothing never will."""
         self.last_seq = seq - 1

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.errors import StoreCorrupt, StoreError
 from leafnode.store import schema
-from leafnode.store.recover import SEGMENT_COLUMNS, check_segment, load_columns
+from leafnode.store.recover import SEGMENT_COLUMNS, check_row, check_segment, load_columns
 from leafnode.store.rows import ascend, is_intact, to_message, to_messages
 from leafnode.store.segments import Segment, open_checked
 from leafnode.store.writes import table
@@ -49,6 +49,7 @@ PREVIOUS_SEGMENT: Final = (
     "WHERE stream=? AND no<=? AND first_seq<=? ORDER BY no DESC LIMIT 1"
 )
 SUBJECT_NAME: Final = "SELECT name FROM subject WHERE stream=? AND sid=?"
+FLOOR: Final = "SELECT first_seq, last_seq, last_ts, floor_crc FROM stream WHERE id=?"
 ROWS: Final = (
     "SELECT seq, sid, ts, hl, crc, body FROM {table} WHERE seq>=? AND seq<=? ORDER BY seq {order}"
 )
@@ -207,9 +208,14 @@ class Reader:
                 result.bytes += sum([len(msg[4]) for msg in found])
                 continue
             live = [row for row in rows if not segment.is_dead(row[0])] if segment.dead else rows
-            for sid in {row[1] for row in live}.difference(names):
-                names[sid] = name = _name(conn, request, sid)
-                crcs[sid] = zlib.crc32(name)
+            unknown = _learn(conn, request, live, names)
+            if unknown is not None:  # damage, or the front went and it was forgotten since then
+                floor = _floor(conn, request.stream_id)
+                live = [row for row in live if row[0] >= floor]
+                unknown = _learn(conn, request, live, names)
+            if unknown is not None:
+                raise StoreCorrupt(f"a message names the unknown subject {unknown}")
+            crcs.update((sid, zlib.crc32(names[sid])) for sid in names.keys() - crcs.keys())
             found = to_messages(live, names, crcs)
             size = sum([len(msg[4]) for msg in found])
             fits = len(result.messages) + len(found) <= request.max_msgs
@@ -388,16 +394,28 @@ def _is_written(row: Sequence[object]) -> bool:
     return all(type(number) is int for number in row[:5]) and type(row[5]) is bytes
 
 
-def _name(conn: sqlite3.Connection, request: ReadRequest, sid: int) -> bytes:
-    """Return a subject's name. Raises StoreCorrupt where it has none."""
-    name = request.names.get(sid)
-    if name is not None:
-        return name
-    # Forgotten on the loop's thread after this view was taken, or damage.
-    known = conn.execute(SUBJECT_NAME, (request.stream_id, sid)).fetchone()
-    if known is None:
-        raise StoreCorrupt(f"a message names the unknown subject {sid}")
-    return bytes(known[0])
+def _learn(
+    conn: sqlite3.Connection, request: ReadRequest, rows: Sequence[Row], names: dict[int, bytes]
+) -> int | None:
+    """Add the names of the subjects of these; return a subject that has none, if there is one."""
+    for sid in {row[1] for row in rows}.difference(names):
+        name = request.names.get(sid)
+        if name is None:  # forgotten on the loop's thread, after this view was taken maybe
+            known = conn.execute(SUBJECT_NAME, (request.stream_id, sid)).fetchone()
+            if known is None:
+                return sid
+            name = bytes(known[0])
+        names[sid] = name
+    return None
+
+
+def _floor(conn: sqlite3.Connection, stream_id: int) -> int:
+    """Return where the stream begins: what is before that is removed. Raises StoreCorrupt."""
+    row = conn.execute(FLOOR, (stream_id,)).fetchone()
+    if row is None:
+        raise StoreCorrupt(f"stream {stream_id} is not there")
+    check_row("its position", (stream_id, *row[:3]), row[3])
+    return int(row[0])
 
 
 def _still_wanted(request: ReadRequest, result: ReadResult) -> int:

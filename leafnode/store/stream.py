@@ -353,12 +353,12 @@ class SqliteStream:
 
     def adopt(self, index: StreamIndex, consumers: dict[str, ConsumerRecord]) -> None:
         """Start over from what is on disk, after a failed commit."""
+        index.number_behind(self.index)
         self.index, self.consumers = index, consumers
         self._gone = False
         self._removed_staged.clear()
         self._newest_removed.clear()
-        self._committed_seq = index.last_seq
-        self._committed_first = index.first_seq
+        self._committed_seq, self._committed_first = index.last_seq, index.first_seq
         self._floor_is_behind = False
         self._forgetting.stop()
         self._tail = Tail(index.last_seq + 1)

@@ -124,6 +124,61 @@ def test_a_swept_segment_is_read_by_its_new_columns(tmp_path: Path) -> None:
     world.close()
 
 
+def test_columns_that_are_remembered_are_not_those_of_a_later_segment(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path)
+    assert read(world, stream, 1, b"a.1") == [1, 4, 7, 10]
+    stream.remove_below(13)
+    world.settle()
+
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL, "database or disk is full")
+    stream.append(b"lost", 0, b"", 2000)
+    world.settle()
+    world.disk.heal()
+    world.clock.advance(limits.STORE_RETRY_NS)
+    world.settle()
+    for number in range(12):
+        stream.append(b"a.%d" % (number % 4), 0, b"", 3000)
+    world.settle()
+
+    assert read(world, stream, 1, b"a.1") == [14, 18, 22]
+    world.close()
+
+
+@pytest.mark.parametrize("upto", [6, 10], ids=["a sealed segment", "an open one"])
+def test_a_read_that_waits_while_the_front_goes_and_subjects_are_forgotten_is_no_damage(
+    tmp_path: Path, upto: int
+) -> None:
+    world = open_store(tmp_path, OLD, lambda _: HeldExecutor())
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for number in range(1, 12):
+        stream.append(b"a.%d" % number, 0, b"", 1000)
+    world.settle()
+    commits = world.executors["leafnode-commit"]
+    assert isinstance(commits, HeldExecutor)
+    pages: list[list[StoredMsg]] = []
+    stream.read(1, [], 100, 10_000, pages.append)
+    stream.read(1, [b"*.5", b"*.9", b"*.11"], 100, 10_000, pages.append)
+    stream.last(b"*.*", lambda last: pages.append([last] if last else []), upto_seq=upto - 1)
+    found: list[StoredMsg | None] = []
+    for seq in (1, 5, 9, 11):
+        stream.get(seq, found.append)
+
+    stream.remove_below(upto)
+    for _ in range(10):  # the floor, then the subjects
+        world.turns.run()
+        commits.release()
+        world.clock.advance(0)
+    assert len(stream.index.subjects.by_name) == 12 - upto
+    world.settle()
+
+    assert world.damage == []
+    left = list(range(upto, 12))
+    seqs = [[one.seq for one in page] for page in pages]
+    assert seqs == [left, [seq for seq in (9, 11) if seq in left], []]
+    assert [one.seq for one in found if one] == [seq for seq in (1, 5, 9, 11) if seq in left]
+    world.close()
+
+
 def get(world: StoreWorld, stream: StreamStore, *seqs: int) -> list[bytes | None]:
     """Ask for single messages, of which all but the first are read together."""
     found: dict[int, bytes | None] = {}
