@@ -5,8 +5,10 @@ Knows where an index says that messages are; not what is read. Truth: docs/store
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from leafnode import limits
 from leafnode.store import lookup
 from leafnode.store.reader import NO_SEGMENT_LIMIT, ReadRequest
 
@@ -45,3 +47,22 @@ def request(
         backward=backward,
         others=lookup.without(reached, sids),
     )
+
+
+def for_removed(
+    stream_id: int, index: StreamIndex, seqs: tuple[int, int], since_ns: int
+) -> ReadRequest | None:
+    """Ask for removed messages that are still in the file, or for nothing where there are none.
+
+    Segments that got their last message before `since_ns` are left out.
+    """
+    others = frozenset(
+        segment.no
+        for segment in index.segments
+        if segment.last_ts_ns < since_ns
+        or not (segment.dead_count or segment.first_seq < index.first_seq)
+    )
+    if len(others) == len(index.segments):
+        return None
+    asked = request(stream_id, index, seqs, None, (limits.READ_BATCH_MSGS, limits.PREFETCH_BYTES))
+    return replace(asked, others=others, removed_below=max(1, index.first_seq))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.errors import StoreBusy
+from leafnode.protocol.subject import is_literal
 from leafnode.store import listing
 from leafnode.store.api import SubjectState
 from leafnode.store.counting import num_pending, wanted_bits
@@ -81,12 +82,29 @@ def last_seqs(index: StreamIndex, patterns: Sequence[bytes]) -> list[int]:
     return [one.last_seq for one in found]
 
 
-def not_beyond(index: StreamIndex, sids: frozenset[int]) -> int:
-    """Return a sequence that no message of these subjects is beyond."""
-    if len(sids) > LAST_SUBJECTS_MAX:
+def not_beyond(index: StreamIndex, sids: frozenset[int] | None) -> int:
+    """Return a sequence that no message of these subjects, or of all, is beyond."""
+    if sids is None or len(sids) > LAST_SUBJECTS_MAX:
         return index.last_seq
     by_sid = index.subjects.by_sid
     return max((by_sid[sid].last_seq for sid in sids if by_sid[sid].msgs), default=0)
+
+
+def newest_of(index: StreamIndex, pattern: bytes, committed: tuple[int, int]) -> int | None:
+    """Return a literal subject's newest committed sequence, 0: none; None: it is not told here.
+
+    `committed`: where the stream begins and ends on disk.
+    """
+    if not is_literal(pattern):
+        return None
+    subject = index.subjects.by_name.get(pattern)
+    if subject is None:
+        return 0
+    if not subject.msgs:
+        return None if committed[0] < index.first_seq else 0
+    if subject.last_stale or subject.last_seq > committed[1]:
+        return None
+    return subject.last_seq
 
 
 def list_last(

@@ -6,9 +6,8 @@ Truth: leafnode/store/api.py for the contract; docs/store.md for what is durable
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreError, StoreFailed
@@ -31,6 +30,11 @@ if TYPE_CHECKING:
     from leafnode.store.reader import ReadRequest, ReadResult
     from leafnode.store.segments import Segment
     from leafnode.store.subjects import Subject
+
+    Found = Callable[[StoredMsg | None], None]
+    Pages = Callable[[list[StoredMsg]], None]
+
+_ROUNDS_MAX: Final = 3  # of a read that is overtaken each time, which may be by what does not match
 
 
 class SqliteStream:
@@ -253,7 +257,7 @@ class SqliteStream:
 
     # --- reads
 
-    def get(self, seq: int, done: Callable[[StoredMsg | None], None]) -> None:
+    def get(self, seq: int, done: Found, *, goes_on: bool = False) -> None:
         if self._damage is not None or not self._committed_first <= seq <= self._committed_seq:
             done(None)
             return
@@ -271,7 +275,8 @@ class SqliteStream:
             self._hot.arrived(seq, message)
             done(message)
 
-        self._ask(ask.request(self.id, self.index, (seq, seq), None, (1, 1)), got)
+        request = ask.request(self.id, self.index, (seq, seq), None, (1, 1))
+        self._ask(request, got, goes_on=goes_on)
         self._hot.await_one(seq)
 
     def read(
@@ -280,35 +285,40 @@ class SqliteStream:
         patterns: Sequence[bytes],
         max_msgs: int,
         max_bytes: int,
-        done: Callable[[list[StoredMsg]], None],
+        done: Pages,
     ) -> None:
         self._read(start_seq, patterns, (max_msgs, max_bytes), done)
 
-    def read_removed(
-        self, start_seq: int, since_ns: int, done: Callable[[list[StoredMsg]], None]
-    ) -> None:
-        index = self.index
-        others = frozenset(
-            segment.no
-            for segment in index.segments
-            if segment.last_ts_ns < since_ns
-            or not (segment.dead_count or segment.first_seq < index.first_seq)
-        )
-        if self._damage is not None or len(others) == len(index.segments):
-            done([])
-            return
+    def read_removed(self, start_seq: int, since_ns: int, done: Pages) -> None:
         seqs = start_seq, self._committed_seq
-        most = limits.READ_BATCH_MSGS, limits.PREFETCH_BYTES
-        request = ask.request(self.id, index, seqs, None, most)
-        floor = max(1, index.first_seq)
-        self._ask(replace(request, others=others, removed_below=floor), done)
+        request = ask.for_removed(self.id, self.index, seqs, since_ns)
+        if self._damage is not None or request is None:
+            done([])
+        else:
+            self._ask(request, done)
 
     def last(
-        self, pattern: bytes, done: Callable[[StoredMsg | None], None], *, upto_seq: int = SEQ_MAX
+        self, pattern: bytes, done: Found, *, upto_seq: int = SEQ_MAX, rounds: int = 0
     ) -> None:
-        newest = self._newest_of(pattern)
+        """`rounds`: how often what was the newest may have been replaced before it was read."""
+
+        def got(message: StoredMsg | None) -> None:
+            if rounds == _ROUNDS_MAX or not self._may_be_old(pattern, message, last, upto_seq):
+                done(message)
+            elif self._committed_seq > last:
+                again()
+            else:  # the reader has seen a COMMIT that this thread does not know of yet
+                then = self._host.committer.after_commit
+                then(lambda error: again() if error is None else done(message))
+
+        again = partial(self.last, pattern, done, upto_seq=upto_seq, rounds=rounds + 1)
+        committed = self._committed_first, self._committed_seq
+        newest = None
+        if not self._newest_removed:  # else readers may still see a newer one
+            newest = lookup.newest_of(self.index, pattern, committed)
         if newest is not None and newest <= upto_seq:
-            self.get(newest, done)
+            last = newest
+            self.get(last, got, goes_on=rounds > 0)
             return
         sids = self.index.subjects.sids([pattern])
         last = min(self._newest(sids), upto_seq)
@@ -319,10 +329,9 @@ class SqliteStream:
         if row is not None:
             done(to_message(row, self.index.subjects.names[row[1]]))
             return
-        last = min(last, self._tail.first_seq - 1)
-        seqs = self._committed_first, last
+        seqs = self._committed_first, min(last, self._tail.first_seq - 1)
         request = ask.request(self.id, self.index, seqs, sids, (1, 1), backward=True)
-        self._ask(request, lambda messages: done(messages[0] if messages else None))
+        self._ask(request, lambda found: got(found[0] if found else None), goes_on=rounds > 0)
 
     # --- what the store tells it
 
@@ -423,26 +432,21 @@ class SqliteStream:
         if self._tell_erased is not None and (removal.dropped or removal.swept):
             erased: list[Sequence[int]] = [seqs for _, seqs in removal.swept]
             erased += [range(one.first_seq, one.last_seq + 1) for one in removal.dropped]
-            self._tell_erased(sorted(erased, key=_first))
+            self._tell_erased(sorted(erased, key=lambda seqs: seqs[0] if seqs else 0))
 
-    def _newest_of(self, pattern: bytes) -> int | None:
-        """Return a subject's newest committed sequence, 0: none; None: memory does not tell."""
-        if not is_literal(pattern):
-            return None
-        subject = self.index.subjects.by_name.get(pattern)
-        if subject is None:
-            return 0
-        if self._newest_removed:
-            return None  # readers may still see a newer one
-        if not subject.msgs:
-            return None if self._committed_first < self.index.first_seq else 0
-        if subject.last_stale or subject.last_seq > self._committed_seq:
-            return None
-        return subject.last_seq
+    def _may_be_old(
+        self, pattern: bytes, message: StoredMsg | None, last: int, upto_seq: int
+    ) -> bool:
+        """Say whether there was a newer one by then, so that what was read never was the newest."""
+        if message is not None and is_literal(pattern):
+            return False  # of one subject it was: all before a newer one go with it
+        sids = self.index.subjects.sids([pattern])
+        is_current = self.is_readable() and self._host.committer.failed is None
+        return is_current and min(lookup.not_beyond(self.index, sids), upto_seq) > last
 
     def _newest(self, sids: frozenset[int] | None) -> int:
         """Return a sequence that no committed message of these subjects is beyond."""
-        if sids is None or self.is_removing():
+        if self.is_removing():
             return self._committed_seq if sids is None or sids else 0
         return min(self._committed_seq, lookup.not_beyond(self.index, sids))
 
@@ -451,7 +455,7 @@ class SqliteStream:
         start_seq: int,
         patterns: Sequence[bytes],
         most: tuple[int, int],
-        done: Callable[[list[StoredMsg]], None],
+        done: Pages,
         *,
         goes_on: bool = False,
     ) -> None:
@@ -481,7 +485,7 @@ class SqliteStream:
     def _ask(
         self,
         request: ReadRequest,
-        done: Callable[[list[StoredMsg]], None],
+        done: Pages,
         *,
         goes_on: bool = False,
     ) -> None:
@@ -494,7 +498,3 @@ class SqliteStream:
             self._host.ask_further(request, got)
         else:
             self._host.ask(request, got)
-
-
-def _first(seqs: Sequence[int]) -> int:
-    return seqs[0] if seqs else 0

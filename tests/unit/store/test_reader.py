@@ -244,11 +244,6 @@ def test_of_single_messages_read_together_one_that_lacks_is_noticed(tmp_path: Pa
 def test_a_read_that_finds_nothing_goes_on_with_what_was_committed_meanwhile(
     tmp_path: Path,
 ) -> None:
-    def held_reads(name: str) -> Executor:
-        executor = HeldExecutor()
-        executor.inline = name == "leafnode-commit"
-        return executor
-
     world = open_store(tmp_path, OLD, held_reads)
     stream = world.store.create_stream("A", "S", b"{}", 5, 1)
     stream.append(b"other", 0, b"", 1000)
@@ -264,6 +259,112 @@ def test_a_read_that_finds_nothing_goes_on_with_what_was_committed_meanwhile(
     world.settle()
 
     assert [[message.seq for message in messages] for messages in found] == [[3]]
+    world.close()
+
+
+def held_reads(name: str) -> Executor:
+    executor = HeldExecutor()
+    executor.inline = name == "leafnode-commit"
+    return executor
+
+
+def replace_value(world: StoreWorld, stream: StreamStore, subject: bytes) -> None:
+    """A subject that holds one message gets another one, in one transaction."""
+    known = stream.subject_state(subject)
+    assert known is not None
+    stream.append(subject, 0, b"new", 2000)
+    stream.remove([known.last_seq])
+    world.turns.run()
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("tail_bytes", [0, 4096])
+@pytest.mark.parametrize("pattern", [b"k.2", b"k.*", b">"])
+def test_what_is_replaced_while_its_subject_is_read_is_not_missing_and_no_older_one_comes(
+    tmp_path: Path, pattern: bytes, tail_bytes: int, times: int
+) -> None:
+    world = open_store(tmp_path, OLD)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for number in range(3):
+        stream.append(b"k.%d" % number, 0, b"old", 1000)
+    world.settle()
+    world.close()
+    world = open_store(tmp_path, replace(OLD, tail_cache_bytes=tail_bytes), held_reads)
+    (record,) = world.store.streams()
+    stream = record.store
+    found: list[StoredMsg | None] = []
+    stream.last(pattern, found.append)
+
+    for _ in range(times):
+        replace_value(world, stream, b"k.2")
+    world.settle()
+
+    assert [one and (one.seq, one.subject, one.body) for one in found] == [
+        (3 + times, b"k.2", b"new")
+    ]
+    world.close()
+
+
+@pytest.mark.parametrize("pattern", [b"k.2", b"k.*"])
+def test_nor_is_it_missing_where_the_reader_knows_of_a_commit_before_the_loop_does(
+    tmp_path: Path, pattern: bytes
+) -> None:
+    world = open_store(tmp_path, OLD, held_reads)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for number in range(3):
+        stream.append(b"k.%d" % number, 0, b"old", 1000)
+    world.turns.run()
+    found: list[StoredMsg | None] = []
+    stream.last(pattern, found.append)
+    reads = world.executors["leafnode-read"]
+    assert isinstance(reads, HeldExecutor)
+
+    stream.append(b"k.2", 0, b"new", 2000)
+    stream.remove([3])
+    world.store.committer.hurry()  # its result waits for the next turn
+    reads.release()
+    world.turns.run_results(world.store._read_worker)
+    assert stream.committed_seq() == 3
+    assert found == []
+    world.settle()
+
+    assert [one and (one.seq, one.subject) for one in found] == [(4, b"k.2")]
+    world.close()
+
+
+def test_what_is_removed_while_its_subject_is_read_is_missing(tmp_path: Path) -> None:
+    world = open_store(tmp_path, OLD, held_reads)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for subject in (b"k.1", b"k.2", b"k.3"):
+        stream.append(subject, 0, b"", 1000)
+    world.turns.run()
+    found: list[StoredMsg | None] = []
+    stream.last(b"k.1", found.append)
+    stream.last(b"k.*", found.append, upto_seq=2)
+
+    replace_value(world, stream, b"k.2")
+    stream.remove([1])
+    world.turns.run()
+    world.settle()
+
+    assert found == [None, None]
+    world.close()
+
+
+def test_of_a_stream_that_is_deleted_while_it_is_read_nothing_is_found(tmp_path: Path) -> None:
+    world = open_store(tmp_path, OLD, held_reads)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    stream.append(b"k", 0, b"", 1000)
+    world.turns.run()
+    found: list[StoredMsg | None] = []
+    stream.last(b"k", found.append)
+    stream.last(b">", found.append)
+
+    world.store.delete_stream("A", "S")
+    world.turns.run()
+    world.settle()
+
+    assert found == [None, None]
     world.close()
 
 
