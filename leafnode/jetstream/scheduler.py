@@ -211,7 +211,15 @@ class Scheduler:
     ) -> None:
         """Store the message of a schedule; without its source it has the schedule's content."""
         stream, content = self._stream, content or msg
-        if stream.closed:
+        if stream.closed or self._by_subject.get(msg.subject) != (msg.seq, due_ns):
+            return  # its subject got another one while its source was read
+        try:
+            is_there = stream.store.last_of(msg.subject) == msg.seq
+        except StoreError as error:
+            self._failed(error, msg.subject, msg.seq, due_ns)
+            return
+        if not is_there:  # it was removed meanwhile
+            self.forget(msg.subject)
             return
         now_ns = stream.next_time_ns()
         next_ns, repeats = schedule.next_ns(fields, due_ns, now_ns)

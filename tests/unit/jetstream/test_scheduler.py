@@ -224,6 +224,56 @@ def test_a_schedule_is_over_only_if_what_ended_it_was_committed(tmp_path: Path) 
     assert answer["state"]["subjects"] == {"s.due": 1}
 
 
+def reading_its_source(pattern: str) -> World:
+    """A schedule of `s.1` is due, and its source is on its way from the disk."""
+    planned = world(allow_rollup_hdrs=True)
+    planned.publish("t.src", b"content")
+    put(planned, pattern or at(planned, 2), Schedule_Source="t.src")
+    planned.store.slow_reads = True
+    planned.clock.advance(3 * NS_PER_S)
+    (schedule,) = planned.store.answers
+    planned.store.answers.clear()
+    schedule()
+    assert len(planned.store.answers) == 1
+    return planned
+
+
+def source_comes(planned: World) -> None:
+    planned.store.answer_reads()
+    planned.store.slow_reads = False
+
+
+@pytest.mark.parametrize("pattern", ["", "@every 2s"], ids=["once", "often"])
+def test_one_that_comes_while_the_source_of_its_predecessor_is_read_takes_over(
+    pattern: str,
+) -> None:
+    planned = reading_its_source(pattern)
+    put(planned, at(planned, 10), payload=b"newer")
+
+    source_comes(planned)
+    assert [one.payload for one in stored(planned, "s.1")][-1:] == [b"newer"]
+    planned.clock.advance(11 * NS_PER_S)
+
+    assert [one.payload for one in stored(planned, "t.1")] == [b"newer"]
+
+
+@pytest.mark.parametrize("pattern", ["", "@every 2s"], ids=["once", "often"])
+@pytest.mark.parametrize(
+    ("endpoint", "body"), [("PURGE", {"filter": "s.1"}), ("MSG.DELETE", {"seq": 2})]
+)
+def test_one_that_is_cancelled_while_its_source_is_read_is_not_sent(
+    pattern: str, endpoint: str, body: dict[str, Any]
+) -> None:
+    planned = reading_its_source(pattern)
+    assert planned.api(f"STREAM.{endpoint}.S", body)["success"]
+
+    source_comes(planned)
+    planned.clock.advance(11 * NS_PER_S)
+
+    assert stored(planned, "t.1") == []
+    assert not planned.js.streams["S"].scheduler.may_end(b"s.1")
+
+
 def test_a_schedule_that_is_replaced_many_times_leaves_little_behind() -> None:
     planned = world()
     scheduler = planned.js.streams["S"].scheduler
