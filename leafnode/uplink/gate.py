@@ -187,7 +187,7 @@ class Gate:
             for batching in (self._above, self._batching):
                 if batching is not None:
                     batching.drained()
-        self._wake()
+        self._wake_soon()  # at once each stream that has nothing more would wake the next one
 
     def _reason(self, slot: Slot, size: int) -> Hold | None:
         before = [one for one in self._slots if one.wants and one.priority < slot.priority]
@@ -280,7 +280,7 @@ class Gate:
             self._alarm.set(due_ns - self._clock.monotonic_ns())
 
     def _wake_soon(self) -> None:
-        """Once for all PubAcks of a read: each stream that is held costs a look at the policies."""
+        """Once for all of a turn: each stream that is held costs a look at the policies."""
         if not self._soon.is_set and any(slot.held is not None for slot in self._slots):
             self._soon.set(0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from leafnode import limits
@@ -48,9 +49,34 @@ def test_a_more_urgent_stream_goes_first_and_the_other_is_woken_when_it_has_noth
     assert door.gate.hold(bulk, 100) == Hold("a more urgent stream goes first")
     assert door.gate.hold(alarms, 100) is None
     door.gate.settle(alarms, 0, wants=False)
+    door.clock.advance(0)
 
     assert door.woken == [bulk]
     assert door.gate.hold(bulk, 100) is None
+
+
+def test_streams_that_have_little_wake_one_after_the_other_and_not_one_within_the_other() -> None:
+    door = Door(send_windows=((60, 120),))
+    nested: list[int] = []
+    awake: list[Slot] = []
+
+    def wake(slot: Slot) -> None:
+        """It sends what it has, and has nothing more."""
+        if door.gate.hold(slot, 10) is None:
+            awake.append(slot)
+            nested.append(len(awake))
+            door.gate.sent(slot, b"ev.a", 10)
+            door.gate.settle(slot, 0, wants=False)
+            awake.pop()
+
+    for number in range(300):
+        slot = door.slot(number % 10)
+        slot.wake = partial(wake, slot)
+        assert door.gate.hold(slot, 100) is not None
+
+    door.clock.advance(3600 * NS_PER_S)
+
+    assert nested == [1] * 300
 
 
 def test_equals_take_turns() -> None:
