@@ -6,7 +6,9 @@ says it all. Truth: docs/uplink.md, "Newest first".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import takewhile
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
 
 from leafnode.uplink.onward import InFlight, Place
 from leafnode.uplink.ranges import Ranges
@@ -15,6 +17,8 @@ from leafnode.uplink.window import Offer, Window
 
 if TYPE_CHECKING:
     from leafnode.uplink.window import Entry
+
+_HUB_SEQ: Final = itemgetter(1)  # 0: the hub has not answered
 
 
 class Scatter(Window):
@@ -122,9 +126,6 @@ class Scatter(Window):
 
     def _advance(self) -> None:
         """What is open was sent behind everything before it in the order of sending."""
-        for seq in list(self._order):
-            hub_seq = self._order[seq]
-            if not hub_seq:
-                return
+        for seq, hub_seq in [*takewhile(_HUB_SEQ, self._order.items())]:
             del self._order[seq]
             self._hub_seq = max(self._hub_seq, hub_seq)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode import limits
@@ -228,12 +229,15 @@ class Window:
         self._mark(entry, now_ns, refused=False)
         entry.attempts += 1
         before = self._first_open() < entry.seq
-        behind = self._tried > entry.seq and any(
-            other.attempts for other in self if other.seq > entry.seq
-        )
+        behind = self._tried > entry.seq and self._has_tried_behind(entry)
         self._tried = max(self._tried, entry.seq)
         alone = not (before or behind or self._done_above)
         return None if alone else self.said()
+
+    def _has_tried_behind(self, entry: Entry) -> bool:
+        """Say whether one behind it was sent before: mostly the last one was."""
+        behind = takewhile(lambda other: other.seq > entry.seq, reversed(self._entries.values()))
+        return any(other.attempts for other in behind)
 
     def said(self) -> InFlight:
         """Return what a message says that goes behind others."""
