@@ -161,10 +161,13 @@ class AckHandler:
 
     def rolled_back(self) -> None:
         """What was acknowledged since the last commit is in the stream again: so it is here."""
+        if not self._undoable:
+            return
         consumer = self._consumer
         now_ns = consumer.context.clock.monotonic_ns()
         undone = list(self._undoable)
         self._undoable.clear()
+        consumer.keeper.forget_replies()  # but not the rest's: that acknowledges all of it anew
         consumer.pending.take_back([ack for one in undone for ack in one.acked], now_ns)
         consumer.pending.given_up_again([seq for one in undone for seq in one.given_up])
 

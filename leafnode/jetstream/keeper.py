@@ -173,6 +173,10 @@ class Keeper:
         if not self._confirming:
             self._start()
 
+    def forget_replies(self) -> None:
+        """What was to be confirmed is undone: who asked hears nothing, and asks again."""
+        self._replies.clear()
+
     def _start(self) -> None:
         replies, self._replies = self._replies, []
         self._confirming = True

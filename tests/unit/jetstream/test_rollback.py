@@ -11,6 +11,7 @@ import pytest
 from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreFull
 from tests.contract.worlds import TINY
+from tests.sim.committer import HeldExecutor
 from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
 
@@ -127,6 +128,33 @@ def test_a_work_queues_ack_that_was_lost_is_not_confirmed_and_the_message_comes_
     world.settle()
     assert world.state()["messages"] == 0
     assert world.info()["num_ack_pending"] == 0
+
+
+@pytest.mark.parametrize(
+    ("retention", "policy"),
+    [("workqueue", "explicit"), ("interest", "explicit"), ("interest", "all")],
+)
+def test_who_waits_behind_a_commit_that_undoes_acks_is_not_told_that_they_are_done(
+    world: RealWorld, retention: str, policy: str
+) -> None:
+    world.create_stream(retention=retention)
+    world.create_consumer(ack_policy=policy)
+    for _ in range(3):
+        world.put("s.a")
+    messages = world.fetch({"batch": 3, "expires": NS_PER_S})
+    writer = world.store._write_worker._executor = HeldExecutor()
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
+    confirmed = [world.request(one.reply.decode(), b"+ACK") for one in messages]
+    world.disk_world.turns.run()
+
+    writer.jobs.popleft()()
+    world.disk.heal()
+    writer.inline = True
+    world.clock.advance(2 * NS_PER_S)
+    world.settle()
+
+    assert confirmed == [[], [], []]
+    assert world.info()["num_ack_pending"] == world.state()["messages"] == 3
 
 
 @LOST
