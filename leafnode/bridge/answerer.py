@@ -1,38 +1,25 @@
 """Whose stream stores what a port publishes: this server's, or one behind a link.
 
-This server's takes all of a turn or nothing. Another's may refuse a message and take the next one.
-Knows where answers come from, and who would get a message; not what they say.
+This server's says that it refuses a message before it is given the next one (jetstream/ingest), and
+takes the others of a turn in one COMMIT. Another's may take the next one all the same, and be heard
+later. Knows who would get a message; not what they say. It is asked for each message: what holds
+for one subject, or held before, says nothing of another.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leafnode.routing.peer import Kind
+from leafnode.routing.deliver import is_relayed
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
-    from leafnode.routing.peer import Peer
 
 
-class Answerer:
-    """Who answers the readings of one port."""
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-        self._is_own: bool | None = None  # None: nobody answered yet, or any more
-
-    def heard(self, origin: Peer) -> None:
-        """Its answer came from here."""
-        self._is_own = origin.kind is Kind.SYSTEM
-
-    def forget(self) -> None:
-        """It answers no more: the next may be another."""
-        self._is_own = None
-
-    def is_own(self, subject: bytes) -> bool:
-        """Say whether it is this server. Before it answered: whether nobody else can."""
-        if self._is_own is not None:
-            return self._is_own
-        match = self._account.sublist.match(subject)
-        return not match.is_wide and all(one.peer.kind is Kind.SYSTEM for one in match.plain)
+def is_own(account: Account, subject: bytes, stream: str = "") -> bool:
+    """Say whether this server's stream, or that of this name, gets a message, and in this turn."""
+    match = account.sublist.match(subject)
+    if match.is_wide or is_relayed(account, match):
+        return False
+    names = [sub.stream for sub in match.plain if sub.stream]
+    return stream in names if stream else bool(names)

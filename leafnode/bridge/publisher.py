@@ -3,13 +3,14 @@
 Knows subjects, bodies and PubAcks; not ports, framings or devices. Truth: nats-server 2.15.1 PubAck
 (server/jetstream_api.go JSPubAckResponse), ADR-22; docs/serial.md, "Stored, then acknowledged".
 
-Order at the stream is kept like this. A burst is published in one turn of the loop, so one COMMIT
-takes all of it or nothing; the next burst waits until every reading of this one is answered. It
-ends where the share of the turn is used up, but not within a reading of several messages that a
-board would say again. To a stream that is not this server's what a board keeps goes one by one: it
-may refuse one and take the next, which would speak for both. The first refusal stops it. What was
-not stored is published again from the oldest on, one reading at a time until one was stored. The id
-of a reading never changes, so what was stored unheard is answered as a duplicate.
+Order at the stream is kept like this. A burst is published in one turn of the loop, and the first
+refusal, which this server's stream says at once, ends it: one COMMIT takes all of it or nothing.
+The next burst waits until every reading of this one is answered. It ends where the share of the
+turn is used up, but not within a reading of several messages that a board would say again. To a
+stream that is not this server's what a board keeps goes one by one: it may take what is behind one
+that it refuses, which would speak for both. What was not stored is published again from the oldest
+on, one reading at a time until one was stored. The id of a reading never changes, so what was
+stored unheard is answered as a duplicate.
 tests/unit/bridge/test_publisher.py checks order and count against a stream that refuses at random.
 """
 
@@ -24,7 +25,7 @@ import msgspec
 
 from leafnode import limits
 from leafnode.bridge import port_bounds
-from leafnode.bridge.answerer import Answerer
+from leafnode.bridge.answerer import is_own
 from leafnode.bridge.publication import Left, nothing
 from leafnode.bridge.status import Seldom
 from leafnode.bridge.turns import PortTurns
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from leafnode.bridge.status import PortCounters
     from leafnode.clock import Clock, Timer
     from leafnode.routing.account import Account
-    from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Delivery, Subscription
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,6 @@ class Publisher:
         self.takes_all = False  # the port ends: what was read already is taken beyond the bound
         self._queued_bytes = 0
         self._last_error = ""
-        self._answerer = Answerer(account)
         self._is_heard = True  # a stream answered the last try, if only with an error
         self._refused_by: str | None = None  # the stream whose answer to the last try was an error
         self._whose = whose
@@ -342,7 +341,8 @@ class Publisher:
 
     def _goes_with(self, publication: Publication) -> bool:
         """Say whether a message may go before those in front of it are known to be stored."""
-        return not publication.speaks or self._answerer.is_own(publication.subject)
+        subject = publication.subject
+        return not publication.speaks or is_own(self._account, subject, self._stream)
 
     def _is_enough(self, sent: int, size: int, began_ns: int) -> bool:
         """Say whether a burst of so many readings ends before what would make it so large."""
@@ -363,7 +363,6 @@ class Publisher:
             return True
         if entry.state is State.IN_FLIGHT:
             self._is_heard = False
-            self._answerer.forget()
             self._refuse(entry, f"no stream captures {subject.decode(errors='replace')}")
         return False
 
@@ -372,11 +371,11 @@ class Publisher:
         if entry is None or entry.state is State.RESOLVED:
             return  # a late second answer
         for _, header_size, body in delivery.messages:
-            self._judge(entry, delivery.origin, body[:header_size], body[header_size:])
+            self._judge(entry, body[:header_size], body[header_size:])
         if not self._publishing:
             self._settle()
 
-    def _judge(self, entry: _Entry, origin: Peer, block: bytes, payload: bytes) -> None:
+    def _judge(self, entry: _Entry, block: bytes, payload: bytes) -> None:
         if not payload and block.startswith(_STATUS):
             status = block[len(_STATUS) :].partition(b"\r\n")[0].decode(errors="replace")
             self._refuse(entry, f"status {status}")
@@ -388,7 +387,6 @@ class Publisher:
         if self._stream and ack.stream != self._stream:
             return
         self._is_heard = True
-        self._answerer.heard(origin)
         self._refused_by = None
         if ack.error is not None and ack.error.err_code in POISON_ERR_CODES:
             self._count_poison(ack.error.description)
@@ -484,7 +482,6 @@ class Publisher:
                 entry.state = State.WAITING
         self._in_flight = 0
         self._is_heard = False
-        self._answerer.forget()
         self._note_refusal("no answer from a stream")
         self._settle()
 

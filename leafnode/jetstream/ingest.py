@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from leafnode.jetstream.puback import Answer
     from leafnode.jetstream.quota import Quota
     from leafnode.jetstream.stream import Stream
+    from leafnode.routing.peer import Peer
     from leafnode.routing.tracing import Trace
 
 _DUPLICATE: Final = "msgid is duplicate"
@@ -169,7 +170,7 @@ class Ingest:
             taken = self._take_run(subject, messages, now_ns, answers)
         if taken < len(messages):
             delivery.origin.outbox.work_left -= limits.STORED_WORK * (len(messages) - taken)
-            self._take_each(subject, messages[taken:], now_ns, answers)
+            self._take_each(delivery, messages[taken:], now_ns, answers)
         if stream.config.no_ack:  # fast batches are answered all the same
             answers = [one for one in answers if one[0][-4:] == SUFFIX]
         self._end_run(subject, answers)
@@ -214,13 +215,13 @@ class Ingest:
 
     def _take_each(
         self,
-        subject: bytes,
+        delivery: Delivery,
         messages: list[tuple[bytes, int, bytes]],
         now_ns: int,
         answers: list[Answer],
     ) -> None:
-        """Store messages that are looked at one by one."""
-        stream = self._stream
+        """Store messages of a run that are looked at one by one."""
+        stream, subject = self._stream, delivery.subject
         append = stream.store.append
         checked, ack, quota = self._checked, self._ack, stream.quota
         for reply, header_size, body in messages:
@@ -236,16 +237,28 @@ class Ingest:
                     answer = b"%b%d}" % (ack, append(subject, 0, body, now_ns))
                     stream.last_msg_id = b""
             except JetStreamError as error:
-                if reply:
-                    answers.append((reply, self.error(error), False))
+                self._not_stored(delivery.origin, reply, error, answers)
             except StoreBusy:
                 self._refuse(reply)
             except StoreError as error:
-                if reply:
-                    answers.append((reply, self.error(store_error(error)), False))
+                self._not_stored(delivery.origin, reply, store_error(error), answers)
             else:
                 if reply:
                     answers.append((reply, answer, True))
+
+    def _not_stored(
+        self, origin: Peer, reply: bytes, error: JetStreamError, answers: list[Answer]
+    ) -> None:
+        """Answer what is refused: behind what was published before it, as nats-server does; but at
+        once to a part of this server, which then publishes nothing more that would be stored
+        without it (bridge/publisher).
+        """
+        if not reply:
+            return
+        if origin.kind is not Kind.SYSTEM:
+            answers.append((reply, self.error(error), False))
+        elif not self._stream.config.no_ack:
+            self._stream.context.send(reply, self.error(error))
 
     def _end_run(self, subject: bytes, answers: list[Answer]) -> None:
         stream = self._stream

@@ -84,7 +84,7 @@ class Stream:
         self._ids_ahead_ns = self.next_time_ns() - context.clock.monotonic_ns()
         self.is_served = False
         self._ingest = Ingest(self)
-        self.intake = Intake(context.account, self._ingest.receive)
+        self.intake = Intake(context.account, config.name, self._ingest.receive)
         self.copies_to: Backlog | None = None  # where the last that went to very many wait
         self._direct = DirectGet(self)
         self.counters = Counters(self)

@@ -3,7 +3,7 @@ twice.
 
 Where an account imports from thousands, the shadows of new subscriptions are made in turns. Until
 they are all there the new ones sleep and the old ones hear; then one step wakes these and ends
-those. Knows subjects and one handler; not what is done with a message.
+those. Knows subjects, one handler and whose it is; not what is done with a message.
 """
 
 from __future__ import annotations
@@ -29,13 +29,16 @@ class Intake:
         "_asleep",
         "_awake",
         "_handler",
+        "_stream",
         "_waiting",
         "_wanted",
         "is_changing",
     )
 
-    def __init__(self, account: Account, handler: Callable[[Delivery], None]) -> None:
+    def __init__(self, account: Account, stream: str, handler: Callable[[Delivery], None]) -> None:
+        """`stream`: the name of the one that stores what is handled."""
         self._account = account
+        self._stream = stream
         self._handler = handler
         self._wanted: frozenset[bytes] = frozenset()
         self._awake: dict[bytes, Subscription] = {}  # by subject
@@ -91,7 +94,7 @@ class Intake:
                 if subject in self._awake or subject in self._asleep:
                     continue
                 sub = Subscription(self._account.system, subject, handler=self._handler)
-                sub.asleep = True
+                sub.asleep, sub.stream = True, self._stream
                 self._asleep[subject] = sub
                 yield from self._account.inserting(sub)
                 if wanted is not self._wanted:

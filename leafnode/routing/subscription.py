@@ -75,6 +75,7 @@ class Subscription:
         "relay",
         "shadow",
         "sid",
+        "stream",
         "subject",
         "weight",
     )
@@ -106,3 +107,4 @@ class Subscription:
         self.is_private = False  # no leaf link is told of it
         self.is_service = False  # no stream import brings anything to it
         self.asleep = False  # it is there and gets nothing yet: see `intake`
+        self.stream = ""  # name of the stream that stores what comes; empty for all others

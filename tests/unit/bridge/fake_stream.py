@@ -11,7 +11,7 @@ from leafnode.routing.peer import Outbox
 
 if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
-    from leafnode.routing.subscription import Delivery
+    from leafnode.routing.subscription import Delivery, Subscription
 
 NO_SPACE = {
     "code": 503,
@@ -46,7 +46,12 @@ class FakeStream:
         self._staged: list[tuple[bytes, bytes, bytes, bytes]] = []
         self._seqs: dict[bytes, int] = {}
         self._pattern = pattern
-        self._sub = account.subscribe(pattern, self._on_delivery)
+        self._sub = self._subscribe()
+
+    def _subscribe(self) -> Subscription:
+        sub = self.account.subscribe(self._pattern, self._on_delivery)
+        sub.stream = self.name if self.origin is None else ""
+        return sub
 
     def close(self) -> None:
         """Nobody captures the subjects any more; what is staged is still answered."""
@@ -54,7 +59,7 @@ class FakeStream:
 
     def reopen(self) -> None:
         self.close()
-        self._sub = self.account.subscribe(self._pattern, self._on_delivery)
+        self._sub = self._subscribe()
 
     @property
     def staged(self) -> int:

@@ -1,16 +1,25 @@
-"""A hub's stream may refuse a reading and take the next one of the same burst (nats-server 2.15.1,
-a full work queue with discard new while a consumer acks): what is stored must not speak for it.
+"""A stream may refuse a reading and take the next one of the same burst (nats-server 2.15.1, a full
+work queue with discard new while a consumer acks): what is stored must not speak for it.
 """
 
 from __future__ import annotations
 
+import pytest
+
 from leafnode import limits
 from leafnode.bridge.publication import Publication
+from leafnode.bridge.publisher import Publisher
+from leafnode.bridge.reading import Receipt
+from leafnode.bridge.status import PortCounters
+from leafnode.clock import NS_PER_S
 from leafnode.protocol import header
+from leafnode.routing import sublist as sublist_module
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.subscription import Subscription
+from tests.sim.imports import Slices
 from tests.unit.bridge.fake_stream import FakeStream
 from tests.unit.bridge.test_publisher import World, numbers
+from tests.unit.jetstream.world import World as JetStreamWorld
 
 
 def hub_of(world: World) -> FakeStream:
@@ -92,6 +101,103 @@ def test_a_leaf_that_listens_slows_nothing_once_this_server_answered() -> None:
     world.offer([2, 3, 4])
 
     assert stream.staged == 3
+
+
+class Edge:
+    """A publisher into a stream of this server, whose COMMIT comes when the test says so."""
+
+    def __init__(self, **config: object) -> None:
+        self.jetstream = JetStreamWorld()
+        self.jetstream.create_stream("S", discard="new", **config)
+        self.resolved: list[int] = []
+        self.publisher = Publisher(
+            self.jetstream.account,
+            self.jetstream.clock,
+            port="hall",
+            inbox=b"_INBOX.abc",
+            counters=PortCounters(),
+            resolved=lambda receipt: self.resolved.append(0 if receipt is None else receipt.seq),
+            progressed=lambda: None,
+        )
+        self.publisher.start()
+        self.jetstream.store.hold()
+
+    def offer(self, *readings: tuple[bytes, bytes]) -> None:
+        for number, (subject, payload) in enumerate(readings, 1):
+            block = header.build([(b"Nats-Msg-Id", b"node1.77.%d" % number)])
+            receipt = Receipt(77, number)
+            made = Publication(subject, len(block), block + payload, receipt, is_kept=True)
+            self.publisher.offer(made)
+        self.publisher.pump()
+
+    @property
+    def stored(self) -> list[bytes]:
+        msgs = self.jetstream.js.streams["S"].store.msgs.values()  # type: ignore[attr-defined]
+        return [msg.body[msg.header_size :] for msg in msgs]
+
+
+@pytest.mark.parametrize(
+    ("config", "filler", "readings"),
+    [
+        ({"max_bytes": 700}, b"s.other", [(b"s.a", b"1"), (b"s.a", b"2" * 400), (b"s.a", b"3")]),
+        (
+            {"max_msgs_per_subject": 1, "discard_new_per_subject": True},
+            b"s.full",
+            [(b"s.a", b"1"), (b"s.full", b"2"), (b"s.b", b"3")],
+        ),
+    ],
+)
+def test_nothing_of_a_board_is_stored_here_behind_a_reading_that_is_refused(
+    config: dict[str, object], filler: bytes, readings: list[tuple[bytes, bytes]]
+) -> None:
+    edge = Edge(**config)
+    edge.jetstream.publish(filler.decode(), b"f" * 300)
+
+    edge.offer(*readings)
+    edge.jetstream.store.commit()
+    assert edge.stored == [b"f" * 300, b"1"]
+    assert edge.resolved == [1]
+    edge.jetstream.store.holding = False
+    edge.jetstream.api("STREAM.PURGE.S", {"filter": filler.decode()})
+    edge.jetstream.clock.advance(NS_PER_S)
+
+    assert edge.stored == [payload for _, payload in readings]
+    assert edge.resolved == [1, 2, 3]
+
+
+def test_what_a_full_stream_of_this_server_takes_goes_in_bursts() -> None:
+    edge = Edge(max_msgs=1000)
+
+    edge.offer(*[(b"s.a", b"%d" % number) for number in range(100)])
+
+    assert len(edge.stored) == 100
+
+
+def test_where_very_many_listen_what_a_board_keeps_goes_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    for bound in ("FOUND_MAX", "RECEIVERS_MAX", "_FOUND_FREE"):
+        monkeypatch.setattr(sublist_module, bound, 0)
+    slices = Slices(world.account.system.outbox)
+
+    world.offer([1, 2])
+    slices.all()
+
+    assert stream.staged == 1
+
+
+def test_the_stream_that_is_named_is_this_servers_or_not() -> None:
+    world = World(stream="HUB")
+    own = FakeStream(world.account, b"s.>", "OWN")
+    hub = hub_of(world)
+    hub.name = "HUB"
+    is_wanted_by(world, hub)
+
+    world.offer([1, 2])
+
+    assert (own.staged, hub.staged) == (1, 1)
 
 
 def test_whose_stream_it_is_is_asked_anew_when_no_answer_came() -> None:

@@ -116,6 +116,29 @@ def test_too_many_staged_messages_get_a_429_and_are_counted() -> None:
     assert world.js.streams["S"].refused == 1
 
 
+@pytest.mark.parametrize("no_ack", [False, True])
+def test_a_part_of_the_server_hears_of_a_refusal_at_once_and_a_client_behind_what_came_before(
+    *, no_ack: bool
+) -> None:
+    world = World()
+    world.create_stream(discard="new", max_msgs=1, no_ack=no_ack)
+    world.store.hold()
+    first = world.listen("_INBOX.a.1")
+    behind = world.listen("_INBOX.a.2")
+    own = world.listen("_INBOX.a.3")
+    world.publish("s.a", b"1", reply="_INBOX.a.1")
+
+    world.publish("s.a", b"2", reply="_INBOX.a.2")
+    world.account.publish(b"s.a", b"3", reply=b"_INBOX.a.3")
+
+    told = [error(503, 10077, "maximum messages exceeded")]
+    assert [one.payload for one in own] == ([] if no_ack else told)
+    assert (first, behind) == ([], [])
+    world.store.commit()
+    assert [one.payload for one in behind] == ([] if no_ack else told)
+    assert len(own) == (not no_ack)
+
+
 def test_a_message_without_reply_is_stored_in_silence() -> None:
     world = World()
     world.create_stream()

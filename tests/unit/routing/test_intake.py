@@ -46,7 +46,7 @@ class World:
         self.slices = Slices(shared)
         self.outbox = shared
         self.heard: list[bytes] = []
-        self.intake = Intake(self.importer, self._took)
+        self.intake = Intake(self.importer, "S", self._took)
 
     def _took(self, run: Delivery) -> None:
         self.heard += [run.subject] * len(run.messages)
@@ -70,6 +70,7 @@ def test_few_imports_are_no_reason_to_wait() -> None:
     world.publish(b"here")
 
     assert world.heard == [b"in.4.1", b"in.4.1", b"here", b"in.4.1", b"in.4.1"]
+    assert {sub.stream for sub in world.importer.sublist} == {"S"}
     world.intake.close()
     assert (world.exporter.sublist.count, world.importer.sublist.count) == (0, 0)
     assert (world.exporter.local_interest, world.importer.local_interest) == ({}, {})
