@@ -66,6 +66,7 @@ class Boards:
         self._resume = Resume(
             seams.account,
             seams.clock,
+            seams.random,
             inbox=inbox + b".last",
             stream=options.stream,
             by_field="{field}" in options.subject,

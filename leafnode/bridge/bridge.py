@@ -57,6 +57,7 @@ class Bridge:
         self._seams = BridgeSeams(
             account,
             clock,
+            random,
             open_serial or opener,
             find_path or opener.find,
             max_payload,

@@ -1,7 +1,7 @@
 """Readings of one port into the stream that captures them: in order, each once, bounded.
 
-Knows subjects, bodies and PubAcks; not ports, framings or devices. Truth: nats-server 2.15.1 PubAck
-(server/jetstream_api.go JSPubAckResponse), ADR-22; docs/serial.md, "Stored, then acknowledged".
+Knows subjects, bodies and PubAcks; not ports, framings or devices. Truth: ADR-22; docs/serial.md,
+"Stored, then acknowledged".
 
 Order at the stream is kept like this. A burst is published in one turn of the loop, and the first
 refusal, which this server's stream says at once, ends it: one COMMIT takes all of it or nothing.
@@ -10,7 +10,8 @@ turn is used up, but not within a reading of several messages that a board would
 stream that is not this server's what a board keeps goes one by one: it may take what is behind one
 that it refuses, which would speak for both. What was not stored is published again from the oldest
 on, one reading at a time until one was stored. The id of a reading never changes, so what was
-stored unheard is answered as a duplicate.
+stored unheard is answered as a duplicate. No client is shown where an answer is awaited, nor can
+it know from another one.
 tests/unit/bridge/test_publisher.py checks order and count against a stream that refuses at random.
 """
 
@@ -21,18 +22,18 @@ from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from leafnode import limits
-from leafnode.bridge import port_bounds
-from leafnode.bridge.answerer import is_own
+from leafnode.bridge import port_bounds, puback
+from leafnode.bridge.answerer import is_own, may_answer
 from leafnode.bridge.publication import Left, nothing
 from leafnode.bridge.status import Seldom
 from leafnode.bridge.turns import PortTurns
-from leafnode.protocol import header
+from leafnode.nuid import nuid
+from leafnode.routing.ask import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from random import Random
 
     from leafnode.bridge.publication import Publication
     from leafnode.bridge.reading import Receipt
@@ -43,12 +44,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# JetStream refusals of the message itself: the next attempt would be refused as well.
-# 10054 message size exceeds maximum allowed, 10097 header size exceeds maximum allowed of 64k.
-POISON_ERR_CODES: Final = frozenset({10054, 10097})
-
-
 _LEFT: Final = "what the entry before left"
+_TOKEN_CHARS: Final = 12  # nobody guesses it (71 bits)
 
 
 class State(Enum):
@@ -62,28 +59,11 @@ class State(Enum):
 class _Entry:
     __slots__ = ("attempts", "publication", "state", "token")
 
-    def __init__(self, token: bytes, publication: Publication) -> None:
-        self.token = token
+    def __init__(self, publication: Publication) -> None:
+        self.token = b""
         self.publication = publication
         self.state = State.WAITING
         self.attempts = 0
-
-
-class _PubError(msgspec.Struct):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class _PubAck(msgspec.Struct):
-    stream: str = ""
-    seq: int = 0
-    duplicate: bool = False
-    error: _PubError | None = None
-
-
-_STATUS: Final = header.VERSION + b" "
-_PUB_ACK: Final = msgspec.json.Decoder(_PubAck)
 
 
 class Publisher:
@@ -99,6 +79,7 @@ class Publisher:
         self,
         account: Account,
         clock: Clock,
+        random: Random,
         *,
         port: str,
         inbox: bytes,
@@ -119,6 +100,7 @@ class Publisher:
         self._former: Publisher | None = None
         self._account = account
         self._clock = clock
+        self._random = random
         self._port = port
         self._inbox = inbox
         self._counters = counters
@@ -129,7 +111,6 @@ class Publisher:
         self._waits = False  # for a turn of its own
         self._entries: deque[_Entry] = deque()
         self._by_token: dict[bytes, _Entry] = {}
-        self._count = 0
         self._in_flight = 0
         self._burst_max = limits.READINGS_BURST_MAX
         self._retry_ns = limits.READING_RETRY_NS
@@ -195,6 +176,7 @@ class Publisher:
             self._former = Publisher(
                 self._account,
                 self._clock,
+                self._random,
                 port=self._port,
                 inbox=self._inbox + b".former",
                 counters=self._counters,
@@ -313,12 +295,17 @@ class Publisher:
         self.pump()
 
     def _append(self, publication: Publication) -> _Entry:
-        self._count += 1
-        entry = _Entry(b"%d" % self._count, publication)
+        entry = _Entry(publication)
         self._entries.append(entry)
-        self._by_token[entry.token] = entry
+        self._address(entry)
         self._queued_bytes += len(publication.body)
         return entry
+
+    def _address(self, entry: _Entry) -> None:
+        """Let its answer come where nobody knows of."""
+        self._by_token.pop(entry.token, None)
+        entry.token = nuid(self._random, _TOKEN_CHARS).encode()
+        self._by_token[entry.token] = entry
 
     def _publish_burst(self, began_ns: int) -> None:
         size = sent = 0
@@ -359,7 +346,8 @@ class Publisher:
         subject = entry.publication.subject
         header_size, body = entry.publication.told()
         reply = self._inbox + b"." + entry.token
-        if self._account.publish(subject, body, header_size=header_size, reply=reply):
+        beyond = not is_own(self._account, subject, self._stream)
+        if ask(self._account, subject, body, header_size=header_size, reply=reply, beyond=beyond):
             return True
         if entry.state is State.IN_FLIGHT:
             self._is_heard = False
@@ -370,25 +358,24 @@ class Publisher:
         entry = self._by_token.get(delivery.subject[len(self._inbox) + 1 :])
         if entry is None or entry.state is State.RESOLVED:
             return  # a late second answer
+        subject = entry.publication.subject
+        if not may_answer(self._account, delivery.origin, subject, self._stream):
+            return
         for _, header_size, body in delivery.messages:
             self._judge(entry, body[:header_size], body[header_size:])
         if not self._publishing:
             self._settle()
 
     def _judge(self, entry: _Entry, block: bytes, payload: bytes) -> None:
-        if not payload and block.startswith(_STATUS):
-            status = block[len(_STATUS) :].partition(b"\r\n")[0].decode(errors="replace")
+        if status := puback.status(block, payload):
             self._refuse(entry, f"status {status}")
             return
-        try:
-            ack = _PUB_ACK.decode(payload)
-        except (msgspec.DecodeError, RecursionError):
-            return  # of a subscriber that answers what it hears; the stream's word may still come
-        if self._stream and ack.stream != self._stream:
-            return
+        ack = puback.decoded(payload)
+        if ack is None or (self._stream and ack.stream != self._stream):
+            return  # of who answers what it hears; the stream's word may still come
         self._is_heard = True
         self._refused_by = None
-        if ack.error is not None and ack.error.err_code in POISON_ERR_CODES:
+        if ack.error is not None and ack.error.is_poison:
             self._count_poison(ack.error.description)
             self._resolve(entry)
         elif ack.error is not None:
@@ -410,6 +397,7 @@ class Publisher:
             return
         self._in_flight -= 1
         entry.state = State.WAITING
+        self._address(entry)  # whoever listens to inboxes has seen the answer
         self._note_refusal(reason)
 
     def _note_refusal(self, reason: str) -> None:

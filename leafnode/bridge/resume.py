@@ -22,10 +22,14 @@ from leafnode.bridge.mapping.messages import MSG_ID
 from leafnode.bridge.publication import THROUGH
 from leafnode.bridge.reading import Receipt
 from leafnode.link import const
+from leafnode.nuid import nuid
 from leafnode.protocol import header
+from leafnode.routing.ask import ask
+from leafnode.routing.peer import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from random import Random
 
     from leafnode.clock import Clock, Timer
     from leafnode.routing.account import Account
@@ -61,6 +65,7 @@ class Resume:
         self,
         account: Account,
         clock: Clock,
+        random: Random,
         *,
         inbox: bytes,
         stream: str,
@@ -72,6 +77,7 @@ class Resume:
         """
         self._account = account
         self._clock = clock
+        self._random = random
         self._inbox = inbox
         self._stream = stream
         self._by_field = by_field
@@ -79,7 +85,7 @@ class Resume:
         self._pattern = b""
         self._prefix = b""
         self._boot_id = 0
-        self._count = 0
+        self._reply = b""  # where the answer is awaited: no client is shown it
         self._next: Callable[[bytes], None] | None = None
         self._timer: Timer | None = None
         # Of the search: where its messages are, what of them was looked at, and what that told.
@@ -102,7 +108,9 @@ class Resume:
         """Ask for the last reading of this boot that matches; a former question is void."""
         self._forget()
         if self._subscription is None:
-            self._subscription = self._account.subscribe(self._inbox + b".*", self._answered)
+            self._subscription = self._account.subscribe(
+                self._inbox + b".*", self._answered, is_private=True
+            )
         self._pattern = pattern
         self._prefix = f"{device}.".encode()
         self._boot_id = boot_id
@@ -115,15 +123,17 @@ class Resume:
             self._request(_NAMES, request, self._on_names)
 
     def _request(self, subject: bytes, body: bytes, then: Callable[[bytes], None]) -> None:
-        self._count += 1
         self._next = then
-        if not self._account.publish(subject, body, reply=self._inbox + b".%d" % self._count):
+        self._reply = self._inbox + b"." + nuid(self._random).encode()
+        if not ask(self._account, subject, body, reply=self._reply, beyond=True):
             self._finish(None)
 
     def _answered(self, delivery: Delivery) -> None:
         then = self._next
-        if then is None or delivery.subject != self._inbox + b".%d" % self._count:
+        if then is None or delivery.subject != self._reply:
             return  # the answer to a former question
+        if delivery.origin.kind is not Kind.SYSTEM:
+            return
         self._next = None
         _, header_size, body = delivery.messages[0]
         try:

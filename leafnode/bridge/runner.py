@@ -103,6 +103,7 @@ class PortRunner:
         return Publisher(
             seams.account,
             seams.clock,
+            seams.random,
             port=self._options.name,
             inbox=inbox,
             counters=self._counters,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from random import Random
 
     from leafnode.bridge.devices import Devices
     from leafnode.bridge.port import FindPath, OpenSerial
@@ -27,6 +28,7 @@ class BridgeSeams:
 
     account: Account
     clock: Clock
+    random: Random
     open_serial: OpenSerial
     find_path: FindPath
     max_payload: Callable[[], int]

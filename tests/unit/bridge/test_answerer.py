@@ -4,6 +4,8 @@ work queue with discard new while a consumer acks): what is stored must not spea
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from leafnode import limits
@@ -17,8 +19,9 @@ from leafnode.routing import sublist as sublist_module
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.subscription import Subscription
 from tests.sim.imports import Slices
+from tests.sim.peers import FakePeer
 from tests.unit.bridge.fake_stream import FakeStream
-from tests.unit.bridge.test_publisher import World, numbers
+from tests.unit.bridge.test_publisher import INBOX, World, numbers
 from tests.unit.jetstream.world import World as JetStreamWorld
 
 
@@ -113,6 +116,7 @@ class Edge:
         self.publisher = Publisher(
             self.jetstream.account,
             self.jetstream.clock,
+            Random(1),
             port="hall",
             inbox=b"_INBOX.abc",
             counters=PortCounters(),
@@ -198,6 +202,58 @@ def test_the_stream_that_is_named_is_this_servers_or_not() -> None:
     world.offer([1, 2])
 
     assert (own.staged, hub.staged) == (1, 1)
+
+
+def test_where_an_answer_is_awaited_no_client_is_shown_and_none_answers_for_the_stream() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    client = FakePeer(world.account, 1)
+    client.subscribe(b">", b"1")
+    answer = b'{"stream":"S","seq":1}'
+
+    world.offer([1])
+    assert b"_INBOX" not in client.got()
+    for reply in world.publisher._by_token:
+        client.says(b"PUB %b.%b %d\r\n%b\r\n" % (INBOX, reply, len(answer), answer))
+    assert world.resolved == []
+    stream.commit()
+
+    assert world.resolved == [1]
+
+
+def test_where_a_refusal_came_no_answer_is_awaited_any_more() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    client = FakePeer(world.account, 1)
+    client.subscribe(b"_INBOX.>", b"1")
+    world.offer([1])
+    stream.fail()
+    seen = client.got().split()[1]
+    assert seen.startswith(INBOX)
+
+    world.account.publish(seen, b'{"stream":"OTHER","seq":1}')  # as to a request of the client
+    assert world.resolved == []
+    world.clock.advance(limits.READING_RETRY_NS)
+    stream.commit()
+
+    assert world.resolved == [1]
+
+
+def test_a_leaf_does_not_answer_for_a_stream_of_this_server() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    below = hub_of(world)
+    is_wanted_by(world, below)
+    assert below.origin is not None
+
+    world.offer([1])
+    for reply in [*world.publisher._by_token]:
+        answer = b'{"stream":"S","seq":1}'
+        world.account.publish(INBOX + b"." + reply, answer, origin=below.origin)
+    assert world.resolved == []
+    stream.commit()
+
+    assert world.resolved == [1]
 
 
 def test_whose_stream_it_is_is_asked_anew_when_no_answer_came() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,6 +54,7 @@ class World:
         self.publisher = Publisher(
             self.account,
             self.clock,
+            Random(1),
             port="scale",
             inbox=INBOX,
             counters=self.counters,

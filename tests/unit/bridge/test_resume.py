@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from leafnode.bridge import port_bounds
 from leafnode.bridge.reading import Receipt
 from leafnode.bridge.resume import Resume
 from tests.sim.clock import FakeClock
+from tests.sim.peers import FakePeer
 from tests.unit.bridge.fake_stream import new_account
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class World:
         self.resume = Resume(
             self.account,
             self.clock,
+            Random(1),
             inbox=b"_INBOX.x.last",
             stream=stream,
             by_field=by_field,
@@ -87,6 +90,21 @@ def test_the_last_reading_of_the_boot_is_found_through_the_stream_that_captures_
         (GET, b'{"last_by_subj":"s.node1.>"}'),
     ]
     assert world.clock.pending() == 0
+
+
+def test_no_client_is_shown_where_the_answer_is_awaited_or_answers() -> None:
+    world = World(answers={NAMES: b"", GET: message(b"node1.77.41")})
+    client = FakePeer(world.account, 1)
+    client.subscribe(b">", b"1")
+
+    world.resume.ask(b"s.node1.>", "node1", 77)
+    assert b"_INBOX" not in client.got()
+    for answer in (ONE_STREAM, message(b"node1.77.99")):
+        client.says(b"PUB %b %d\r\n%b\r\n" % (world.replies[-1], len(answer), answer))
+    assert world.results == []
+    world.account.publish(world.replies[-1], ONE_STREAM)
+
+    assert world.results == [Receipt(77, 41)]
 
 
 def test_a_configured_stream_is_asked_at_once() -> None:
@@ -177,6 +195,7 @@ class Shelf:
         self.resume = Resume(
             self.account,
             self.clock,
+            Random(1),
             inbox=b"_INBOX.x.last",
             stream="READINGS",
             done=self.results.append,

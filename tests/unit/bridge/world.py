@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from random import Random
 from typing import TYPE_CHECKING
 
 from leafnode import limits
@@ -108,7 +109,9 @@ class World:
         self.stream = FakeStream(self.account, b"s.>")
         self.stream.commits_at_once = True
         max_payload = lambda: self.max_payload_bytes  # noqa: E731
-        seams = BridgeSeams(self.account, self.clock, self.line.open, self.line.find, max_payload)
+        seams = BridgeSeams(
+            self.account, self.clock, Random(1), self.line.open, self.line.find, max_payload
+        )
         self.runner = PortRunner(options, seams, boot="boot", inbox=b"_INBOX.x")
 
     def say(self, data: bytes) -> None:

@@ -83,3 +83,31 @@ def test_a_service_of_another_account_is_asked_for_nothing() -> None:
     (line, *_) = responder.got().split(b"\r\n")
     assert line.split()[:3] == [b"HMSG", b"q", b"1"]
     assert len(line.split()) == 5  # no reply, of whatever account
+
+
+def test_beyond_this_server_links_and_services_are_shown_the_reply_and_clients_are_not() -> None:
+    world = World()
+    world.import_("I", world.export("E", b"q"))
+    importer = world.account("I")
+    responder, link = FakePeer(world.account("E"), 1), FakePeer(importer, 2, Kind.LEAF)
+    client = FakePeer(importer, 3)
+    responder.subscribe(b"q", b"1")
+    link.subscribe(b"q", b"1")
+    client.subscribe(b">", b"1")
+    answers: list[bytes] = []
+    importer.subscribe(b"secret", lambda run: answers.append(run.messages[0][2]))
+
+    assert ask(importer, b"q", b"x", reply=b"secret", beyond=True)
+
+    assert link.got() == b"LMSG q secret 1\r\nx\r\n"
+    assert client.got() == b"MSG q 1 1\r\nx\r\n"
+    reply = responder.got().split(b" ")[3]
+    responder.says(b"PUB %b 1\r\ny\r\n" % reply)
+    assert answers == [b"y"]
+
+
+def test_nobody_beyond_this_server_is_nobody_that_may_answer() -> None:
+    world = account()
+    FakePeer(world, 1).subscribe(b">", b"1")
+
+    assert not ask(world, b"api.a", b"x", reply=b"secret", beyond=True)

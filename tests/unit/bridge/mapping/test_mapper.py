@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,6 +89,7 @@ class Desk:
         self.publisher = Publisher(
             self.account,
             self.clock,
+            Random(1),
             port="scale",
             inbox=b"_INBOX.x",
             counters=self.counters,
