@@ -313,6 +313,7 @@ class Publisher:
         self._stored_some = False
         for entry in self._entries:
             if entry.state is State.RESOLVED:
+                is_within = is_within and entry.publication.receipt is None
                 continue
             size += len(entry.publication.body)
             if sent and not self._goes_with(entry.publication):

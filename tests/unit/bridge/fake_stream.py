@@ -41,6 +41,7 @@ class FakeStream:
         self.headers: list[bytes] = []
         self.received = 0
         self.refusal: dict[str, object] | None = None
+        self.too_large: bytes | None = None  # a payload that it never takes
         self.silent = False
         self.commits_at_once = False
         self._staged: list[tuple[bytes, bytes, bytes, bytes]] = []
@@ -111,8 +112,9 @@ class FakeStream:
             self.received += 1
             if self.silent:
                 continue
-            if self.refusal is not None:
-                self._answer(reply, {"stream": self.name, "seq": 0, "error": self.refusal})
+            refusal = TOO_LARGE if body[header_size:] == self.too_large else self.refusal
+            if refusal is not None:
+                self._answer(reply, {"stream": self.name, "seq": 0, "error": refusal})
                 continue
             self._staged.append((delivery.subject, reply, body[:header_size], body[header_size:]))
             if self.commits_at_once:

@@ -169,6 +169,21 @@ def test_what_is_tried_alone_after_a_refusal_is_a_whole_reading() -> None:
     assert world.resolved == [1]
 
 
+def test_what_is_tried_alone_ends_with_its_reading_though_the_last_of_it_is_given_up() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    stream.too_large = b"12"
+    for number in (1, 2):
+        world.publisher.offer_all(of_a_board(number, 3))
+    world.publisher.pump()
+    stream.fail()
+    world.clock.advance(NS_PER_S)
+
+    assert stream.staged == 2
+    stream.commit()
+    assert (numbers(stream), world.resolved) == ([10, 11], [1])
+
+
 async def test_another_ports_burst_waits_for_a_turn_with_time_for_it() -> None:
     one = World()
     other = World(beside=one)
