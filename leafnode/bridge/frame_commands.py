@@ -1,7 +1,9 @@
 """Commands for a device that answers in frames: what is sent for one, and which frame answers it.
 
 Knows contents and frames; not requesters. A command and a poll of the framing never wait for an
-answer at the same time, since nothing tells the two answers apart. Truth: docs/serial/commands.md.
+answer at the same time, since nothing tells the two answers apart. For the same reason the time of
+an answer that did not come does not pass while the port is not read.
+Truth: docs/serial/commands.md.
 """
 
 from __future__ import annotations
@@ -78,7 +80,7 @@ class FrameCommands:
             bound=AnswerBound(port.name, clock, max_payload),
             changed=send,
             expired=self._expired,
-            sending_ns=lambda work: self._sending_ms(work) * NS_PER_MS,
+            sending_ns=lambda work: self._sending_ms(work.data) * NS_PER_MS,
         )
         self._char_ns = char_ns(port)
         # Where no command has an answer, none can come late.
@@ -90,6 +92,8 @@ class FrameCommands:
         self._polls_next = False
         self._late: _Work | None = None  # its answer may still come
         self._late_timer: Timer | None = None
+        self._held = False  # the port is not read
+        self._is_new = False  # and was not since it was opened
 
     def start(self) -> None:
         self._queue.start()
@@ -101,7 +105,21 @@ class FrameCommands:
     def opened(self) -> None:
         """Let an answer pass that another opening of the port, or another program, asked for."""
         self._free_ms = self._clock.monotonic_ns() // NS_PER_MS + self._opening_ms
+        self._is_new = self._held
         self._queue.opened()
+
+    def hold(self, *, on: bool, now_ms: int) -> None:
+        """Say that the port is not read, or that it is again: what came meanwhile comes first."""
+        self._framing.hold(on=on, now_ms=now_ms)
+        if on and not self._held:
+            self._is_new = now_ms < self._free_ms
+            self._set_late_timer(None)
+        elif self._held and not on:
+            if self._is_new:
+                self._free_ms = now_ms + self._opening_ms
+            if self._late is not None:
+                self._set_late_timer(self._late.options.timeout_ns)
+        self._held = on
 
     def closed(self) -> None:
         self._queue.closed()
@@ -115,7 +133,7 @@ class FrameCommands:
         if order is not None and not self._written:
             self._written = True  # all of it, or it would not be asked for more
             if not order.work.options.answer:
-                self._sent_ms = now_ms + self._sending_ms(order.work)
+                self._sent_ms = now_ms + self._sending_ms(order.work.data)
                 self._queue.finish()
                 order = None
         if order is not None or self._late is not None or now_ms < self._sent_ms:
@@ -124,6 +142,7 @@ class FrameCommands:
         if self._polls_next or not self._queue.waiting or self._awaits_ms(now_ms):
             self._polls_next = False
             if data := self._framing.data_to_send(now_ms):
+                self._framing.sent(now_ms + self._sending_ms(data))
                 return data
         if not self._awaits_ms(now_ms) and (order := self._queue.begin()) is not None:
             self._framing.hold_polls(on=True)
@@ -146,9 +165,9 @@ class FrameCommands:
         free_ms = max(self._free_ms, self._sent_ms)
         return max(self._framing.awaits_ms(now_ms), free_ms - now_ms, 0)
 
-    def _sending_ms(self, work: _Work) -> int:
-        """Return how long a command is on the wire; the kernel takes it at once."""
-        return len(work.data) * self._char_ns // NS_PER_MS
+    def _sending_ms(self, data: bytes) -> int:
+        """Return how long this is on the wire; the kernel takes it at once."""
+        return len(data) * self._char_ns // NS_PER_MS
 
     def took(self, event: Event) -> bool:
         if not isinstance(event, Reading):
@@ -184,7 +203,7 @@ class FrameCommands:
         """Let as much time pass again in which its answer may come: it is nobody else's."""
         if order.work.options.answer:
             self._late = order.work
-            self._late_timer = self._clock.call_later(order.timeout_ns, self._late_enough)
+            self._set_late_timer(None if self._held else order.timeout_ns)
 
     def _late_enough(self) -> None:
         self._forget()
@@ -192,9 +211,14 @@ class FrameCommands:
 
     def _forget(self) -> None:
         self._late = None
+        self._set_late_timer(None)
+
+    def _set_late_timer(self, delay_ns: int | None) -> None:
         if self._late_timer is not None:
             self._late_timer.cancel()
-            self._late_timer = None
+        self._late_timer = (
+            None if delay_ns is None else self._clock.call_later(delay_ns, self._late_enough)
+        )
 
 
 def _answers(options: CommandOptions, frame: bytes) -> bool:

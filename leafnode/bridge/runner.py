@@ -78,6 +78,7 @@ class PortRunner:
             )
         self._bus = self._framing if isinstance(self._framing, ModbusFraming) else None
         self._commands = self._new_commands(seams)
+        self._asker = self._who_asks()
         self._port: OpenPort | None = None
         self._reading = False
         self._draining = False
@@ -136,6 +137,12 @@ class PortRunner:
                 max_payload=seams.max_payload,
             )
         return None
+
+    def _who_asks(self) -> FrameCommands | Frames | ModbusFraming | None:
+        """Return who asks the device by itself, and has to know while the port is not read."""
+        if isinstance(self._commands, FrameCommands):
+            return self._commands
+        return self._framing if isinstance(self._framing, Frames | ModbusFraming) else None
 
     @property
     def name(self) -> str:
@@ -339,9 +346,9 @@ class PortRunner:
             # Not before: what it holds of the last opening are whole readings.
             self._reopened = False
             self._framing.opened(self._now_ms())
-        if self._bus is not None and not self._deferred:
+        if self._asker is not None and not self._deferred:
             # For a turn that has to wait no question is dropped: its answer is read soon.
-            self._bus.hold(on=not drained, now_ms=self._now_ms())
+            self._asker.hold(on=not drained, now_ms=self._now_ms())
         self._set_reading(on=drained)
         self._send()
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from leafnode.bridge.reading import More, Receipt
     from leafnode.config.serial_stage_options import FramingOptions
 
-_POLL_ANSWER_MS: Final = 1000  # what does not answer within this time, or until the next, will not
+# Of silence: what does not answer within this time, or until the next one is due, will not.
+_POLL_ANSWER_MS: Final = 1000
 
 
 class Frames:
@@ -36,8 +37,10 @@ class Frames:
         self._poll = options.poll
         self._poll_every_ms = max(1, options.poll_every_ns // NS_PER_MS)
         self._poll_at_ms = 0
-        self._polled_ms: int | None = None  # when it was asked what it did not answer yet
-        self._polls_held = False
+        # Since when nothing is heard of the answer to the last poll; None: it has come.
+        self._silent_ms: int | None = None
+        self._polls_held = False  # while somebody else asks
+        self._held = False  # while the port is not read
         self._bytes_in = 0
         self._frames = 0
         self._bad = 0
@@ -52,14 +55,18 @@ class Frames:
         raise AssertionError("a plain frame has no receipt")
 
     def data_to_send(self, now_ms: int) -> bytes:
-        if not self._poll or self._polls_held or now_ms < self._poll_at_ms:
+        if not self._polls or now_ms < self._poll_at_ms:
             return b""
         self._poll_at_ms = now_ms + self._poll_every_ms
-        self._polled_ms = now_ms
+        self._silent_ms = now_ms
         return self._poll
 
+    @property
+    def _polls(self) -> bool:
+        return bool(self._poll) and not (self._polls_held or self._held)
+
     def next_timeout_ms(self, now_ms: int) -> int | None:
-        if not self._poll or self._polls_held:
+        if not self._polls:
             return None
         return max(0, self._poll_at_ms - now_ms)
 
@@ -69,9 +76,21 @@ class Frames:
 
     def awaits_ms(self, now_ms: int) -> int:
         """Return how long an answer to the last poll is awaited yet; 0: none is."""
-        if self._polled_ms is None:
+        if self._silent_ms is None:
             return 0
-        return max(0, self._polled_ms + min(self._poll_every_ms, _POLL_ANSWER_MS) - now_ms)
+        return max(0, min(self._silent_ms + _POLL_ANSWER_MS, self._poll_at_ms) - now_ms)
+
+    def sent(self, at_ms: int) -> None:
+        """The last poll is on the wire until then, and nobody answers before."""
+        self._silent_ms = at_ms
+
+    def hold(self, *, on: bool, now_ms: int) -> None:
+        """Ask nothing while the port is not read. An answer that came meanwhile is read soon."""
+        if self._held and not on and self._silent_ms is not None:
+            self._silent_ms = now_ms
+            pause_ms = min(self._poll_every_ms, _POLL_ANSWER_MS)
+            self._poll_at_ms = max(self._poll_at_ms, now_ms + pause_ms)
+        self._held = on
 
     def counts(self) -> FrameCounts:
         return FrameCounts(
@@ -88,7 +107,13 @@ class Frames:
         self._found = self._lost = False
         self._work = None
         self._poll_at_ms = now_ms
-        self._polled_ms = None
+        self._silent_ms = None
+
+    def _came(self, size: int, now_ms: int) -> None:
+        """So many bytes came."""
+        self._bytes_in += size
+        if size and self._silent_ms is not None:
+            self._silent_ms = max(self._silent_ms, now_ms)
 
     def _skip(self, count: int) -> None:
         """So many bytes belong to no frame."""
@@ -116,7 +141,7 @@ class Frames:
         self._resyncs += self._found and self._lost
         self._found, self._lost = True, False
         self._frames += 1
-        self._polled_ms = None
+        self._silent_ms = None
         payload = frame[head : len(frame) - tail - taken] if self._strip else frame
         return Reading(b"%b.%d" % (self._msg_id_prefix, self._frames), payload)
 

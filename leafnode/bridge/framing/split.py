@@ -100,8 +100,8 @@ class SplitFraming(Frames):
         self._splitter.opened()
         self._begin(now_ms)
 
-    def receive(self, data: bytes, now_ms: int) -> None:  # noqa: ARG002 -- bytes alone bound frames
-        self._bytes_in += len(data)
+    def receive(self, data: bytes, now_ms: int) -> None:
+        self._came(len(data), now_ms)
         self._buffer += data
         gained = serial_bounds.RESCAN_BYTES_PER_BYTE * len(data)
         self._credit = min(self._credit_max, self._credit + gained)

@@ -54,7 +54,7 @@ class IdleFraming(Frames):
         self._begin(now_ms)
 
     def receive(self, data: bytes, now_ms: int) -> None:
-        self._bytes_in += len(data)
+        self._came(len(data), now_ms)
         if now_ms - self._last_ms >= self._gap_ms:
             self._end()
         if not data:
@@ -115,7 +115,7 @@ class RawFraming(Frames):
         self._begin(now_ms)
 
     def receive(self, data: bytes, now_ms: int) -> None:
-        self._bytes_in += len(data)
+        self._came(len(data), now_ms)
         if self._buffer and now_ms >= self._due_ms:
             self._is_due = True
         if data and not self._buffer:

@@ -75,3 +75,35 @@ def test_a_poll_waits_until_a_long_command_is_on_the_wire() -> None:
         assert await world.hears() == b"P\r\n"
 
     play(POLLED, story)
+
+
+def test_a_command_waits_while_the_answer_to_a_poll_comes_slowly() -> None:
+    async def story(world: Device) -> None:
+        assert await world.hears() == b"P\r\n"
+        world.requester.ask(b"c.any", b"CMD?")
+        telegram = b"T" * 200 + b"\r\n"  # 1.7 s at 1200 baud
+        for at in range(0, len(telegram), 12):
+            assert world.hear() == b""
+            world.say(telegram[at : at + 12])
+            await passes(world, 100)
+        assert await world.hears() == b"CMD?\r\n"
+        world.say(b"answer to CMD\r\n")
+        await world.answered()
+
+    slow = POLLED.replace("2400", "1200").replace("poll_every: 1s", "poll_every: 5s")
+    world = play(slow, story)
+
+    assert world.requester.heard == [Heard(b"answer to CMD")]
+    assert world.stream.payloads == [b"T" * 200]
+
+
+def test_an_answer_is_awaited_from_when_the_poll_is_on_the_wire() -> None:
+    async def story(world: Device) -> None:
+        poll = await world.hears()
+        world.requester.ask(b"c.any", b"CMD?")
+        await passes(world, 1800)  # 0.83 s of them it is on the wire
+        assert (len(poll), world.hear()) == (200, b"")
+        await passes(world, 100)
+        assert await world.hears() == b"CMD?\r\n"
+
+    play(POLLED.replace(r"P\r\n", "P" * 200).replace("poll_every: 1s", "poll_every: 5s"), story)

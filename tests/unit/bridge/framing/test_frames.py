@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leafnode.bridge.framing import FRAMINGS, SPLITTERS
+from leafnode.bridge.framing.frames import Frames
 from leafnode.bridge.reading import Reading, Receipt
 from leafnode.clock import NS_PER_S
 from leafnode.config.parser import parse
@@ -51,6 +52,44 @@ def test_questions_that_were_missed_are_not_made_up_for() -> None:
     framing.opened(0)
 
     assert [framing.data_to_send(now_ms) for now_ms in (60_000, 60_000, 60_999)] == [b"?", b"", b""]
+
+
+@pytest.mark.parametrize(("every_s", "awaits_ms"), [(5, 1000), (0.2, 200)])
+def test_while_the_port_is_not_read_nothing_is_asked_and_no_answer_is_given_up(
+    every_s: float, awaits_ms: int
+) -> None:
+    framing = framing_of("line", poll=b"?", poll_every_ns=int(every_s * NS_PER_S), keep_first=True)
+    assert isinstance(framing, Frames)
+    framing.opened(0)
+    assert framing.data_to_send(0) == b"?"
+
+    framing.hold(on=True, now_ms=100)
+    assert framing.data_to_send(60_000) == b""
+    assert framing.next_timeout_ms(60_000) is None
+    framing.hold(on=False, now_ms=60_000)
+
+    assert framing.awaits_ms(60_000) == awaits_ms
+    assert framing.next_timeout_ms(60_000) == awaits_ms
+    framing.receive(b"1\n2\n", 60_001)
+    assert framing.next_event() is not None
+    assert framing.next_event() is not None
+    assert framing.awaits_ms(60_001) == 0
+
+
+@pytest.mark.parametrize("kind", ["line", "raw"])
+def test_an_answer_is_awaited_as_long_as_it_comes_but_not_beyond_the_next_poll(kind: str) -> None:
+    framing = framing_of(kind, poll=b"?", poll_every_ns=5 * NS_PER_S)
+    assert isinstance(framing, Frames)
+    framing.opened(0)
+    framing.data_to_send(0)
+    framing.sent(200)
+
+    awaited = []
+    for now_ms in range(200, 5200, 800):
+        framing.receive(b"\x00", now_ms)
+        awaited.append(framing.awaits_ms(now_ms))
+
+    assert awaited == [1000] * 5 + [800, 0]
 
 
 def test_without_a_poll_nothing_is_sent() -> None:

@@ -1,0 +1,102 @@
+"""Commands of a port that was not read for a while: what came meanwhile is nobody else's answer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from leafnode import limits
+from tests.unit.bridge.requester import Heard
+from tests.unit.bridge.test_commands_on_slow_lines import passes
+from tests.unit.bridge.test_frame_commands import Device, play
+
+NOBODY_KNOWS: Final = Heard(b"", 504, "no answer in time: nobody knows whether it was done")
+COMMANDS: Final = (
+    "framing { type: line, keep_first: true }, "
+    'commands [ { subject: c.any, starts: ["answer", "late"] } ]'
+)
+POLLED: Final = COMMANDS.replace("}, c", r', poll: "P\r\n", poll_every: 3s }, c', 1)
+
+
+async def pauses(world: Device) -> None:
+    """Say so much that the port is not read until `is_read_again`."""
+    world.stream.commits_at_once = False
+    for _ in range(limits.READINGS_UNCOMMITTED_MAX // 64 + 1):
+        world.say(b"x\r\n" * 64)
+        await world.turns(5)
+    await world.until(lambda: world.runner.status().paused)
+
+
+async def is_read_again(world: Device) -> None:
+    world.stream.commits_at_once = True
+    world.stream.commit()
+    await world.turns(100)
+    await world.until(lambda: not world.runner.status().paused)
+
+
+def test_a_device_is_not_polled_while_its_port_is_not_read() -> None:
+    async def story(world: Device) -> None:
+        assert await world.hears() == b"P\r\n"
+        await pauses(world)
+        await passes(world, 4000)
+        assert world.hear() == b""
+        await is_read_again(world)
+        assert await world.hears() == b"P\r\n"
+
+    play(POLLED, story)
+
+
+def test_the_answer_to_a_command_of_before_a_pause_is_no_other_commands() -> None:
+    async def story(world: Device) -> None:
+        world.requester.ask(b"c.any", b"A?")
+        assert await world.hears() == b"A?\r\n"
+        await pauses(world)
+        world.say(b"answer to A\r\n")
+        await passes(world, 4500)  # longer than it may take, and as long again
+        world.requester.ask(b"c.any", b"B?")
+        await is_read_again(world)
+        await passes(world, 50)
+        assert await world.hears() == b"B?\r\n"
+        world.say(b"answer to B\r\n")
+        await world.answered(2)
+
+    world = play(COMMANDS, story)
+
+    assert world.requester.heard == [NOBODY_KNOWS, Heard(b"answer to B")]
+    assert world.stream.payloads[-1] == b"x"
+    assert world.counts()["late"] == 1
+
+
+def test_a_late_answer_is_awaited_for_as_long_again_from_the_end_of_a_pause() -> None:
+    async def story(world: Device) -> None:
+        world.requester.ask(b"c.any", b"A?")
+        assert await world.hears() == b"A?\r\n"
+        await passes(world, 2100)
+        await pauses(world)
+        await passes(world, 4500)
+        world.requester.ask(b"c.any", b"B?")
+        await is_read_again(world)
+        await passes(world, 1900)
+        assert world.hear() == b""
+        await passes(world, 200)
+        assert await world.hears() == b"B?\r\n"
+
+    play(COMMANDS, story)
+
+
+def test_what_another_opening_asked_for_is_read_before_a_command_goes() -> None:
+    async def story(world: Device) -> None:
+        await pauses(world)
+        assert world.runner._commands is not None
+        world.runner._commands.opened()  # the device was away for a moment
+        await passes(world, 3000)
+        world.requester.ask(b"c.any", b"CMD?")
+        world.say(b"answer to something else\r\n")
+        await is_read_again(world)
+        await passes(world, 900)
+        assert world.hear() == b""
+        await passes(world, 200)
+        assert await world.hears() == b"CMD?\r\n"
+
+    world = play(COMMANDS, story)
+
+    assert world.stream.payloads[-1] == b"answer to something else"
