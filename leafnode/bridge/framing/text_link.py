@@ -27,7 +27,6 @@ from leafnode.bridge.reading import (
 from leafnode.link import const, events, verbs
 from leafnode.link.pattern import is_pattern
 from leafnode.link.subject import is_name, is_subject, printable
-from leafnode.link.ticks import elapsed_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,7 +164,7 @@ class TextLinkFraming:
         """Return the board that is there, and when it was heard: it may say something seldom."""
         if not self._is_greeted:
             return None
-        if elapsed_ms(now_ms, self._heard_at_ms) >= port_bounds.TEXT_BOARD_THERE_MS:
+        if now_ms - self._heard_at_ms >= port_bounds.TEXT_BOARD_THERE_MS:
             return None
         return self._device, self._heard_at_ms
 

@@ -710,3 +710,15 @@ def test_what_is_said_is_the_same_in_whatever_pieces_it_comes(data: st.DataObjec
     assert heard == said
     assert pieces.counts() == whole.counts()
     assert hears(pieces) == hears(whole)
+
+
+@pytest.mark.parametrize("silent_days", [0.001, 1, 3.2, 5, 6.3, 30])
+def test_a_board_that_is_silent_for_a_minute_is_not_there_however_long_that_lasts(
+    silent_days: float,
+) -> None:
+    framing = TextLinkFraming(name="p", msg_id_prefix=b"p.x", max_frame_bytes=1024)
+    framing.receive(b"hello uno 7\n", 10_000)
+    assert framing.next_event() is not None
+    assert framing.present(69_999) == ("uno", 10_000)
+
+    assert framing.present(10_000 + int(silent_days * 86_400_000)) is None
