@@ -84,6 +84,10 @@ class Talking(Protocol):
         """Return the board that is there, and when it was heard (ms); None: none is."""
         ...
 
+    def is_nameless(self, now_ms: int, /) -> bool:
+        """Say whether a board is there that says no name, and speaks under the port's."""
+        ...
+
     def untaken(self, receipt: Receipt) -> None:
         """This reading, the last event, was lost on its way: it and those behind it come again."""
         ...

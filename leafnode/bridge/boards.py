@@ -18,7 +18,7 @@ from leafnode.clock import NS_PER_MS
 from leafnode.link import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from leafnode.bridge.board_messages import Talking
     from leafnode.bridge.port_log import PortLog
@@ -120,6 +120,16 @@ class Boards:
             return None
         return self._framing.present(self._clock.monotonic_ns() // NS_PER_MS)
 
+    def named(self) -> Collection[str]:
+        """Return the port's name while a board speaks under it."""
+        if not self._is_open:
+            return ()
+        is_nameless = self._framing.is_nameless(self._clock.monotonic_ns() // NS_PER_MS)
+        return (self.name,) if is_nameless else ()
+
+    def pattern(self, name: str) -> bytes:
+        return device_pattern(self._options.subject, self.name, name)
+
     def forget(self, name: str) -> None:
         """A board on another port has this name now."""
         self._framing.forget(name)
@@ -172,9 +182,8 @@ class Boards:
         if self._is_ending:
             self._gave_up = True
         else:
-            pattern = device_pattern(self._options.subject, self.name, hello.device)
             self.is_asking, self._asked_of = True, hello.device
-            self._resume.ask(pattern, hello.device, hello.boot_id)
+            self._resume.ask(self.pattern(hello.device), hello.device, hello.boot_id)
 
     def _resumed(self, receipt: Receipt | None) -> None:
         # The board sends no reading before it heard our hello, so none up to this one is here yet.

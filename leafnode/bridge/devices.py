@@ -1,7 +1,8 @@
 """The boards that said hello on any port: who they are, when they were heard, whose name is taken.
 
 A name is a word of subjects, so it says where readings go: a board that takes another's would speak
-for it. Knows names and ports; not frames. Truth: docs/serial/messages.md, "Names".
+for it, or for the slave of a bus, or for a board that says no name. Knows names and ports; not
+frames. Truth: docs/serial/messages.md, "Names".
 """
 
 from __future__ import annotations
@@ -10,11 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from leafnode.bridge import port_bounds
+from leafnode.bridge.mapping.template import device_pattern
 from leafnode.clock import NS_PER_MS
+from leafnode.protocol.subject import collides
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from leafnode.bridge.reading import DeviceHello
     from leafnode.clock import Clock
+    from leafnode.config.serial_options import SerialPort
 
 
 class Port(Protocol):
@@ -25,6 +31,14 @@ class Port(Protocol):
 
     def present(self) -> tuple[str, int] | None:
         """Return the board that is there, and when it was heard (monotonic ms); None: none is."""
+        ...
+
+    def named(self) -> Collection[str]:
+        """Return by which names somebody is there who says none."""
+        ...
+
+    def pattern(self, name: str) -> bytes:
+        """Return where readings go under a name."""
         ...
 
     def forget(self, name: str) -> None:
@@ -49,6 +63,28 @@ class Device:
     hellos: int = 0
     boots: int = 0
     readings: int = 0
+
+
+class Slaves:
+    """Implements Port: the slaves of a bus are there by their names, whether they answer or not."""
+
+    def __init__(self, options: SerialPort) -> None:
+        assert options.modbus is not None, "a bus has its block"
+        self._subject = options.subject
+        self._names = [slave.name for slave in options.modbus.slaves]
+        self.name = options.name
+
+    def present(self) -> None:
+        """No board is on a bus."""
+
+    def named(self) -> Collection[str]:
+        return self._names
+
+    def pattern(self, name: str) -> bytes:
+        return device_pattern(self._subject, self.name, name)
+
+    def forget(self, name: str) -> None:
+        """A slave says no name that it could lose."""
 
 
 class Devices:
@@ -79,9 +115,13 @@ class Devices:
         if allowed and name not in allowed:
             return "boards of this port does not name it"
         others = [other for other in self._ports.values() if other.name != port]
+        asking = self._ports.get(port)
+        pattern = b"" if asking is None else asking.pattern(name)
         for other in others:
             if (found := other.present()) is not None and found[0] == name:
                 return f"a board on port {other.name} has it"
+            if name in other.named() and collides(pattern, other.pattern(name)):
+                return f"port {other.name} speaks under it"
         for other in others:
             other.forget(name)
         return ""

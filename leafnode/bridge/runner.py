@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from leafnode.bridge.boards import Boards
+from leafnode.bridge.devices import Slaves
 from leafnode.bridge.frame_commands import FrameCommands
 from leafnode.bridge.framing import new_framing
 from leafnode.bridge.framing.frames import Frames
@@ -77,6 +78,8 @@ class PortRunner:
                 send=self._spoken_to,
             )
         self._bus = self._framing if isinstance(self._framing, ModbusFraming) else None
+        self._devices = seams.devices
+        self._slaves = None if self._bus is None else Slaves(options)
         self._commands = self._new_commands(seams)
         self._asker = self._who_asks()
         self._port: OpenPort | None = None
@@ -165,6 +168,8 @@ class PortRunner:
             self._commands.start()
         if self._boards is not None:
             self._boards.begin()
+        if self._devices is not None and self._slaves is not None:
+            self._devices.join(self._slaves)
         try:
             await self.life.run()
         finally:
@@ -188,6 +193,8 @@ class PortRunner:
         if self._boards is not None:
             self._boards.leave()
             self._boards.end()
+        if self._devices is not None and self._slaves is not None:
+            self._devices.leave(self._slaves)
         if self._commands is not None:
             self._commands.end()
 

@@ -101,6 +101,10 @@ class LinkFraming:
         peer, heard_at_ms = self._session.peer, self._session.heard_at_ms
         return None if peer is None or heard_at_ms is None else (peer.device, heard_at_ms)
 
+    def is_nameless(self, _: int) -> bool:
+        """Whoever says something on the link has said a name."""
+        return False
+
     def forget(self, name: str) -> None:
         self._session.forget(name)
 

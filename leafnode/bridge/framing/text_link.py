@@ -65,6 +65,8 @@ class TextLinkFraming:
         self.admits: Callable[[str], bool] | None = None
         self.dropped = 0  # messages that gave way to newer ones
         self._heard_at_ms = 0
+        self._spoke_at_ms: int | None = None  # the last reading of one that says no name
+        self._says_name = False  # also one that is refused, since the port was opened
         self._bytes_in = self._frames = self._noise_bytes = 0
         self.wrong = WrongLines()
         self._own_name = name
@@ -107,6 +109,7 @@ class TextLinkFraming:
         self._start = self._searched = 0
         self._passing = None  # the tail of a line begins with no verb, or has a wrong checksum
         self._is_greeted = False
+        self._says_name, self._spoke_at_ms = False, None
         self._out.clear()
         self._end()
 
@@ -167,6 +170,11 @@ class TextLinkFraming:
         if now_ms - self._heard_at_ms >= port_bounds.TEXT_BOARD_THERE_MS:
             return None
         return self._device, self._heard_at_ms
+
+    def is_nameless(self, now_ms: int) -> bool:
+        """Say whether a board is there that speaks under the port's name, and says no other."""
+        spoke_ms = self._spoke_at_ms
+        return spoke_ms is not None and now_ms - spoke_ms < port_bounds.TEXT_BOARD_THERE_MS
 
     def forget(self, name: str) -> None:
         if self._is_greeted and self._device == name:
@@ -334,6 +342,7 @@ class TextLinkFraming:
         if boot_id > const.BOOT_ID_MAX:
             return Wrong.HELLO
         self._is_checked = line.is_checked
+        self._says_name, self._spoke_at_ms = True, None
         if self.admits is not None and not self.admits(name):
             self._forget_board()
             return Wrong.NAME
@@ -376,6 +385,8 @@ class TextLinkFraming:
             if not self._is_new(line.seq):
                 return None
             receipt = Receipt(self._this_life, line.seq)
+        if not self._says_name:
+            self._spoke_at_ms = self._heard_at_ms
         self._events.append(
             Reading(self._msg_id(line.seq), payload, self._device.encode(), subject, receipt)
         )

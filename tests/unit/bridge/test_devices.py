@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from leafnode.bridge import port_bounds
-from leafnode.bridge.devices import Devices
+from leafnode.bridge.devices import Devices, Slaves
 from leafnode.bridge.reading import DeviceHello
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from tests.sim.clock import FakeClock
+from tests.unit.bridge.modbus.bus import port, slave
 
 
 class FakePort:
@@ -16,11 +17,17 @@ class FakePort:
         self.name = name
         self.device = device
         self.heard_at_ms = 0
-
+        self.names: list[str] = []
         self.forgot: list[str] = []
 
     def present(self) -> tuple[str, int] | None:
         return (self.device, self.heard_at_ms) if self.device else None
+
+    def named(self) -> list[str]:
+        return self.names
+
+    def pattern(self, name: str) -> bytes:
+        return b"s.%b.>" % name.encode()
 
     def forget(self, name: str) -> None:
         self.forgot.append(name)
@@ -83,9 +90,37 @@ def test_a_name_is_refused_that_the_port_does_not_give_or_that_another_board_has
     assert devices.refusal("b", "saw", ("saw", "drill")) == ""
 
 
+def test_a_name_under_which_another_port_speaks_is_refused_where_subjects_collide() -> None:
+    devices = Devices(FakeClock())
+    a, b = FakePort("a"), FakePort("b")
+    devices.join(a)
+    devices.join(b)
+    a.names = b.names = ["a", "meter"]
+
+    assert devices.refusal("b", "meter", ()) == "port a speaks under it"
+    assert devices.refusal("b", "press", ()) == ""
+    b.pattern = lambda name: b"other.%b.>" % name.encode()  # type: ignore[method-assign]
+    assert devices.refusal("b", "meter", ()) == ""
+
+
+def test_the_slaves_of_a_bus_are_there_by_their_names() -> None:
+    devices, board = Devices(FakeClock()), FakePort("b")
+    devices.join(board)
+    meter = slave("meter", 1, "{ name: t, address: 0 }")
+    slaves = Slaves(port(f"slaves [ {meter} ]"))
+    devices.join(slaves)
+
+    assert devices.refusal("b", "meter", ()) == "port bus speaks under it"
+    assert devices.refusal("b", "press", ()) == ""
+    assert devices.devices() == []
+    devices.leave(slaves)
+    assert devices.refusal("b", "meter", ()) == ""
+
+
 def test_a_board_that_went_may_come_back_on_another_port() -> None:
     devices, port = Devices(FakeClock()), FakePort("a", "press")
     devices.join(port)
+    devices.join(FakePort("b"))
 
     port.device = ""
 
@@ -95,8 +130,8 @@ def test_a_board_that_went_may_come_back_on_another_port() -> None:
 def test_who_takes_a_name_has_it_although_the_one_before_may_speak_again() -> None:
     devices = Devices(FakeClock())
     a, b, c = FakePort("a"), FakePort("b", "saw"), FakePort("c", "drill")
-    for port in (a, b, c):
-        devices.join(port)
+    for one in (a, b, c):
+        devices.join(one)
 
     assert devices.refusal("b", "drill", ()) != ""
     assert (a.forgot, b.forgot, c.forgot) == ([], [], [])

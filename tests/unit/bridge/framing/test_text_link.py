@@ -722,3 +722,28 @@ def test_a_board_that_is_silent_for_a_minute_is_not_there_however_long_that_last
     assert framing.present(69_999) == ("uno", 10_000)
 
     assert framing.present(10_000 + int(silent_days * 86_400_000)) is None
+
+
+def test_a_board_that_says_no_name_speaks_under_the_ports_for_a_minute_behind_a_reading() -> None:
+    framing = new()
+    framing.receive(b"banner of a board\nlog info x\n#1 pub t 1\n", 1000)
+    drained(framing)
+    assert not framing.is_nameless(1000)  # it may say hello yet
+    framing.receive(b"pub t 1\n", 2000)
+    drained(framing)
+
+    assert framing.is_nameless(61_999)
+    assert not framing.is_nameless(62_000)
+
+
+@pytest.mark.parametrize("admitted", [False, True])
+def test_a_board_that_said_a_name_takes_the_ports_from_nobody(*, admitted: bool) -> None:
+    framing = new()
+    framing.admits = lambda _: admitted
+    says(framing, b"pub t 1", b"hello due", b"pub t 2")
+    assert not framing.is_nameless(1)
+
+    framing.opened(2)
+    says(framing, b"pub t 3")
+
+    assert framing.is_nameless(3)
