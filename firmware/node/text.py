@@ -58,7 +58,8 @@ class TextNode(Measuring):
         self._number = 0
         self._log = ""  # the newest error, said once
         self._said_at_ms = hal.ticks_ms() - _HELLO_MS  # hello, or the line on its way
-        self._heard_at_ms = hal.ticks_ms()
+        # Since when an ack is due, and none was heard. None: all that was said has one.
+        self._due_since_ms: "int | None" = None
         self._out = memoryview(b"")
         self._line = bytearray()
 
@@ -107,7 +108,8 @@ class TextNode(Measuring):
     def _next_line(self, now_ms: int) -> str:
         """Return what is to be said now, nothing for an empty text."""
         since_ms = elapsed_ms(now_ms, self._said_at_ms)
-        if self.is_up and self._is_sent and elapsed_ms(now_ms, self._heard_at_ms) >= _SILENT_MS:
+        due_ms = self._due_since_ms
+        if self.is_up and due_ms is not None and elapsed_ms(now_ms, due_ms) >= _SILENT_MS:
             self.is_up = False
             since_ms = _HELLO_MS
         if not self.is_up:
@@ -126,6 +128,8 @@ class TextNode(Measuring):
             self._got -= 1  # is it still there, and does it still have them?
         self._is_sent = True
         self._said_at_ms = now_ms
+        if self._due_since_ms is None:
+            self._due_since_ms = now_ms
         return "#{} pt {} {}".format(*self._kept[self._got])
 
     def _take(self, byte: int, now_ms: int) -> None:
@@ -138,7 +142,7 @@ class TextNode(Measuring):
         if text == "":
             return
         if text == "ok hello":
-            self._up(now_ms)
+            self._up()
         elif text == "hello?":
             self.is_up = False
             self._said_at_ms = now_ms - _HELLO_MS
@@ -147,16 +151,15 @@ class TextNode(Measuring):
         elif text[:4] == "got ":
             self._on_ack(text[4:], now_ms, is_stored=False)
 
-    def _up(self, now_ms: int) -> None:
+    def _up(self) -> None:
         self.is_up = True
         self._is_sent = False
         self._got = 0  # it may be another gateway, or one that was started anew
-        self._heard_at_ms = now_ms
+        self._due_since_ms = None
 
     def _on_ack(self, digits: str, now_ms: int, is_stored: bool) -> None:
         if not self.is_up or not digits.isdigit() or len(digits) > 10:
             return
-        self._heard_at_ms = now_ms
         number = int(digits)
         if number > self._number:
             return
@@ -168,6 +171,7 @@ class TextNode(Measuring):
             self._kept.pop(0)
             self._got -= 1
             self.acked += 1
+        self._due_since_ms = now_ms if self._is_sent else None
 
 
 def sealed(text: str) -> bytes:

@@ -143,6 +143,32 @@ def test_a_gateway_that_forgot_asks_and_is_told():
     assert numbers(gateway) == list(range(1, len(gateway.stored) + 1))
 
 
+def test_a_node_that_measures_seldom_says_one_line_for_each_reading():
+    hal = PaperHal()
+    gateway = TextGateway()
+    said = []
+    node = TextNode(hal, [("t", lambda: 21.5)], "uno", 10000, 4)
+
+    run(node, hal, gateway, 100000, lambda data: said.append(data) or data)
+
+    assert numbers(gateway) == [1, 2, 3, 4]
+    lines = [line for line in b"".join(said).split(b"\n") if b" pt " in line]
+    assert [line.split(b" ")[0] for line in lines] == [b"#1", b"#2", b"#3", b"#4"]
+    assert gateway.hellos == ["hello uno 1"]
+
+
+def test_a_gateway_that_answers_nothing_is_told_who_it_is_though_the_oldest_give_way():
+    hal = PaperHal()
+    gateway = TextGateway()
+    node = new_node(hal, keep=1)
+    run(node, hal, gateway, 3000)
+    gateway.acks = False
+
+    run(node, hal, gateway, 9500)
+
+    assert len(gateway.hellos) == 2
+
+
 def test_one_line_is_on_its_way():
     # An ack speaks for all lines before it: a second line's would hide that the first got lost.
     hal = PaperHal()

@@ -89,12 +89,15 @@ def test_a_board_that_keeps_its_newest_line_alone_is_believed_with_the_second() 
     assert [numbers.judge(seq) for seq in (53, 63)] == [Seq.DOUBTED, Seq.NEW]
 
 
-def test_a_number_far_ahead_is_believed_at_once_behind_a_hello() -> None:
+def test_a_number_far_ahead_is_doubted_behind_a_hello_too() -> None:
+    """A board says hello again when it was not heard: its wire damages lines just then."""
     numbers = begun(gathers=False)
     numbers.judge(12)
     numbers.resume()
 
-    assert numbers.judge(53) is Seq.NEW
+    assert [numbers.judge(seq) for seq in (12, 53, 13)] == [Seq.AGAIN, Seq.DOUBTED, Seq.NEW]
+    numbers.resume()
+    assert [numbers.judge(seq) for seq in (53, 53)] == [Seq.DOUBTED, Seq.NEW]
 
 
 def test_another_board_begins_anew() -> None:
