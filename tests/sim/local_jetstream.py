@@ -427,7 +427,8 @@ class LocalJetStream:
         place = f"1.{seq}.{consumer.count}.{self.times[seq]}.{after}"
         reply = f"$JS.ACK.{self.name}.{consumer.name}.{place}"
         subject, header_size, body = self.messages[seq]
-        self.account.deliver(pull.inbox, [(subject, reply.encode(), header_size, body)])
+        message = (subject, reply.encode(), header_size, body)
+        self.account.deliver(pull.inbox, [message], origin=self.account.answering)
 
 
 def _error(err_code: int, description: str) -> dict[str, Any]:

@@ -91,7 +91,8 @@ def test_messages_of_another_consumer_that_are_sent_here_are_none() -> None:
 
     for whose in (b"SIDE.other", b"EV.other", b"SIDE." + DURABLE.encode()):
         reply = b"$JS.ACK." + whose + b".1.1.1.1795386260760356133.0"
-        world.account.deliver(pull.inbox, [(b"ev.a", reply, 0, b"x")])
+        message = (b"ev.a", reply, 0, b"x")
+        world.account.deliver(pull.inbox, [message], origin=world.account.answering)
     assert world.entries == []
 
     world.jetstream.store(b"1")

@@ -71,7 +71,8 @@ def test_a_message_with_its_own_subject_is_told_apart() -> None:
     messages: list[tuple[bytes, bytes, int, bytes]] = []
     mailbox.on_message = lambda *message: messages.append(message)
 
-    acc.deliver(mailbox.address(b"m", b"1"), [(b"ev.a", b"$JS.ACK.x", 0, b"21.5")])
+    pulled = (b"ev.a", b"$JS.ACK.x", 0, b"21.5")
+    acc.deliver(mailbox.address(b"m", b"1"), [pulled], origin=acc.answering)
 
     assert messages == [(b"ev.a", b"$JS.ACK.x", 0, b"21.5")]
 
@@ -131,7 +132,8 @@ def test_a_message_of_a_pull_counts_only_from_this_server() -> None:
 
     forged = (b"ev.a", b"$JS.ACK.x", 0, b"forged")
     acc.deliver(mailbox.address(b"m", b"1"), [forged], origin=below)
-    acc.deliver(mailbox.address(b"m", b"1"), [(b"ev.a", b"$JS.ACK.x", 0, b"21.5")])
+    pulled = (b"ev.a", b"$JS.ACK.x", 0, b"21.5")
+    acc.deliver(mailbox.address(b"m", b"1"), [pulled], origin=acc.answering)
 
     assert messages == [b"21.5"]
 
