@@ -49,6 +49,7 @@ def _context(ca_file: str) -> ssl.SSLContext:
     except OSError as err:
         raise TlsError(ca_file or "system roots", _words(err)) from err
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False  # as Go: who has no SAN has no name
     return context
 
 

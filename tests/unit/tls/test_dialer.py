@@ -191,6 +191,7 @@ def test_the_floor_is_1_2_and_the_host_name_is_checked() -> None:
 
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
     assert context.check_hostname
+    assert not context.hostname_checks_common_name
     assert context.verify_mode is ssl.CERT_REQUIRED
 
 
