@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from leafnode.config.listener_options import CertificatePair, ListenerTls
 
 # Forward secrecy and authenticated encryption, nothing else, unless a configuration names others.
+_REFUSALS: Final = {
+    "EE_KEY_TOO_SMALL": "the key is too small: RSA needs 1,024 bits",
+    "CA_MD_TOO_WEAK": "signed with SHA-1, which OpenSSL does not take",
+}
 DEFAULT_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
+_SECURITY: Final = ":@SECLEVEL=1"  # RSA of 1,024 bits at least, as Go
 
 
 class _ServerContext(ssl.SSLContext):
@@ -134,7 +139,8 @@ def _context(options: ListenerTls, pair: CertificatePair) -> ssl.SSLContext:
         ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     )
     try:
-        context.set_ciphers(openssl_suites(options.cipher_suites) or DEFAULT_CIPHERS)
+        suites = openssl_suites(options.cipher_suites) or DEFAULT_CIPHERS
+        context.set_ciphers(suites + _SECURITY)
         set_curves(context, options.curve_preferences)
     except (ssl.SSLError, ValueError) as err:
         raise TlsError("", f"cipher_suites or curve_preferences: {_words(err)}") from err
@@ -196,7 +202,7 @@ def _certificate(pair: CertificatePair) -> bytes:
 
 def _words(err: Exception) -> str:
     if isinstance(err, ssl.SSLError):
-        return err.reason or "OpenSSL cannot read it"
+        return _REFUSALS.get(err.reason, err.reason) or "OpenSSL cannot read it"
     if isinstance(err, OSError):
         return err.strerror or type(err).__name__
     return str(err)

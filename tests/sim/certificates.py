@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,12 +75,13 @@ class Authority:
         *names: x509.GeneralName,
         subject: x509.Name | None = None,
         last_year: int = 2120,
+        rsa_bits: int = 0,
     ) -> tuple[str, str]:
         """Write a certificate for these names; return the paths of it and of its key.
 
         `subject`: another one than the name alone. It expires when `last_year` begins.
         """
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = _key(rsa_bits)
         extensions: list[tuple[x509.ExtensionType, bool]] = []
         if names:
             extensions.append((x509.SubjectAlternativeName(names), False))
@@ -122,10 +123,16 @@ def _common_name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
 
 
+def _key(rsa_bits: int) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+    if rsa_bits:
+        return rsa.generate_private_key(65537, rsa_bits)
+    return ec.generate_private_key(ec.SECP256R1())
+
+
 def _signed(
     subject: x509.Name,
     issuer: x509.Name,
-    public_key: ec.EllipticCurvePublicKey,
+    public_key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
     signer: ec.EllipticCurvePrivateKey,
     extensions: list[tuple[x509.ExtensionType, bool]],
     last_year: int = 2120,
@@ -143,3 +150,23 @@ def _signed(
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical=critical)
     return builder.sign(signer, hashes.SHA256())
+
+
+def handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> tuple[ssl.SSLObject, bytes]:
+    """Shake hands; return the client's side, and the certificate that the server got to see."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    dialed = client.wrap_bio(to_client, to_server, server_hostname="localhost")
+    accepted = server.wrap_bio(to_server, to_client, server_side=True)
+    waiting = [dialed, accepted]
+    while waiting:
+        side = waiting.pop(0)
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            waiting.append(side)
+    # The tickets of 1.3 come behind it, and data both ways.
+    accepted.write(b"hello")
+    assert dialed.read(5) == b"hello"
+    dialed.write(b"there")
+    assert accepted.read(5) == b"there"
+    return dialed, accepted.getpeercert(binary_form=True) or b""

@@ -14,7 +14,7 @@ from leafnode.config.listener_options import CertificatePair, ListenerTls
 from leafnode.errors import TlsError
 from leafnode.net.tls import TlsStream
 from leafnode.net.tls_context import ServerTls, server_context
-from tests.sim.certificates import LOCALHOST, Authority
+from tests.sim.certificates import LOCALHOST, Authority, handshake
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,23 @@ def test_by_default_tls_1_2_is_the_floor_and_clients_show_nothing(authority: Aut
 
 def test_min_version_1_3_leaves_no_older_one(authority: Authority) -> None:
     assert context(authority, min_version="1.3").minimum_version is ssl.TLSVersion.TLSv1_3
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_rsa_keys_of_1024_bits_are_enough_on_both_sides(
+    authority: Authority, version: ssl.TLSVersion
+) -> None:
+    pair = CertificatePair(*authority.issue("weak", *LOCALHOST, rsa_bits=1024))
+    options = ListenerTls(pairs=(pair,), verify=True, ca_file=authority.ca_file)
+    client = ssl.create_default_context(cafile=authority.ca_file)
+    client.set_ciphers("DEFAULT:@SECLEVEL=1")
+    client.maximum_version = version
+    client.load_cert_chain(pair.cert_file, pair.key_file)
+
+    dialed, shown = handshake(client, server_context(options))
+
+    assert dialed.version() == version.name.replace("_", ".")
+    assert shown
 
 
 def test_verify_demands_a_certificate_of_the_file_alone(authority: Authority) -> None:

@@ -14,7 +14,7 @@ from leafnode.config.listener_options import CertificatePair
 from leafnode.config.options import TlsOptions
 from leafnode.errors import TlsError
 from leafnode.tls.dialer import dialer_context
-from tests.sim.certificates import LOCALHOST, Authority
+from tests.sim.certificates import LOCALHOST, Authority, handshake
 
 HANDSHAKE = 22  # the kind of record
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
@@ -50,26 +50,6 @@ class Realm:
 @pytest.fixture(scope="module")
 def realm(tmp_path_factory: pytest.TempPathFactory) -> Realm:
     return Realm(tmp_path_factory.mktemp("tls"))
-
-
-def handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> tuple[ssl.SSLObject, bytes]:
-    """Shake hands; return the client's side, and the certificate that the server got to see."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    dialed = client.wrap_bio(to_client, to_server, server_hostname="localhost")
-    accepted = server.wrap_bio(to_server, to_client, server_side=True)
-    waiting = [dialed, accepted]
-    while waiting:
-        side = waiting.pop(0)
-        try:
-            side.do_handshake()
-        except ssl.SSLWantReadError:
-            waiting.append(side)
-    # The tickets of 1.3 come behind it, and data both ways.
-    accepted.write(b"hello")
-    assert dialed.read(5) == b"hello"
-    dialed.write(b"there")
-    assert accepted.read(5) == b"there"
-    return dialed, accepted.getpeercert(binary_form=True) or b""
 
 
 def name_of(certificate: bytes) -> str:
