@@ -87,6 +87,11 @@ class Groups:
     def policy(self) -> str:
         return self._consumer.config.priority_policy
 
+    @property
+    def chooses(self) -> bool:
+        """Whether it matters who is served; a pin binds until it ends, whatever the policy is."""
+        return bool(self.policy or self._pin)
+
     def refusal(self, wish: NextRequest) -> bytes | None:
         """Return the status that a request written as JSON ends with at once, or None."""
         policy = self.policy
@@ -111,9 +116,7 @@ class Groups:
     def turn(self, request: PullRequest) -> Turn:
         """Say whether a waiting request may have the next message."""
         wish = request.wish
-        if self.policy == "pinned_client":
-            if wish.id == self._pin:
-                return Turn.SERVE
+        if (self._pin or self.policy == "pinned_client") and wish.id != self._pin:
             if not wish.id:
                 return Turn.WAIT
             return Turn.END if self._consumer.available() else Turn.WAIT
@@ -132,7 +135,7 @@ class Groups:
         if not self._pin and request.wish.group:
             self._assign(request.wish.group)
             request.wish.id = self._pin
-        return header.build([(b"Nats-Pin-Id", self._pin.encode())]) if self._pin else b""
+        return header.build([(b"Nats-Pin-Id", self._pin.encode())])
 
     def unpin(self, group: str) -> None:
         """Let another client be pinned. Raises 10160 for a group that is none."""

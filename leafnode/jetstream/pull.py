@@ -251,7 +251,7 @@ class PullQueue:
 
     def _current(self) -> PullRequest | None:
         """Return whose turn it is, dropping requests whose inbox lost its listener."""
-        if self._consumer.groups.policy:
+        if self._consumer.groups.chooses:
             return self._search()
         while self._waiting:
             request = self._waiting[0]
@@ -286,7 +286,7 @@ class PullQueue:
 
     def room(self) -> int:
         """Return as many as go out in a turn, where the next request counts no bytes."""
-        if self._consumer.groups.policy:
+        if self._consumer.groups.chooses:
             return 0
         request = self._current()
         return 0 if request is None or request.left_bytes > 0 else limits.DELIVER_TURN_MSGS
@@ -339,7 +339,7 @@ class PullQueue:
         """Give the message to whose turn it is, or end that request when it does not fit."""
         request = self._turn
         assert request is not None, "asked for before"
-        if self._consumer.groups.policy:  # who was passed over goes behind all others
+        if self._consumer.groups.chooses:  # who was passed over goes behind all others
             self._waiting.rotate(-self._waiting.index(request))
         if 0 < request.left_bytes < size:
             self._finish(request, request.status(409, b"Message Size Exceeds MaxBytes"))

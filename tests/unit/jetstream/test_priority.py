@@ -190,6 +190,36 @@ def test_the_old_pin_is_refused_after_unpin() -> None:
     assert answer.status == b"NATS/1.0 423 Nats-Wrong-Pin-Id"
 
 
+def test_who_names_no_group_has_an_empty_pin_and_waits_while_one_is_pinned() -> None:
+    pinned = world("pinned_client", priority_timeout=2 * NS_PER_S)
+    (first,) = pinned.fetch(1)
+    (second,) = ask(pinned)
+
+    third = pinned.fetch(1)
+    assert (pin_of(first), third) == ("", [])
+    assert pin_of(second)
+    pinned.clock.advance(2 * NS_PER_S)
+
+    assert [pin_of(one) for one in third] == [""]
+
+
+@pytest.mark.parametrize("policy", ["overflow", "prioritized", ""])
+def test_a_pin_binds_until_it_ends_though_the_policy_is_another_by_then(policy: str) -> None:
+    pinned = world("pinned_client", messages=4, priority_timeout=2 * NS_PER_S)
+    ask(pinned)
+    early = ask(pinned)
+    groups = {"priority_policy": policy, "priority_groups": ["A"]} if policy else {}
+    pinned.create_consumer(**groups)
+
+    late, plain = ask(pinned), pinned.fetch(1)
+    pinned.clock.advance(0)
+    assert (early, late, plain) == ([], [], [])
+    pinned.clock.advance(2 * NS_PER_S)
+
+    assert [one.payload for one in (*early, *late, *plain)] == [b"2", b"3", b"4"]
+    assert all(b"Nats-Pin-Id" not in one.block for one in (*early, *late, *plain))
+
+
 def test_the_lower_number_goes_first() -> None:
     ranked = world("prioritized", messages=0)
     low, high = ask(ranked, priority=5), ask(ranked, priority=1, batch=2)
