@@ -337,7 +337,7 @@ class RestoreRequest:
 class PurgeRequest:
     """Body of STREAM.PURGE."""
 
-    seq: int = wire(SEQ)
+    seq: int = wire(UINT64)
     filter: str = wire(SUBJECT)
     keep: int = wire(UINT64)
 

@@ -26,6 +26,7 @@ from leafnode.jetstream.direct_get import is_contradictory, select
 from leafnode.jetstream.errors import js_error, store_error
 from leafnode.jetstream.request import page
 from leafnode.protocol.subject import collides
+from leafnode.store.api import SEQ_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -240,6 +241,8 @@ def purge(js: AccountJetStream, request: Request) -> None:
     body = request.optional(PurgeRequest, "JSApiStreamPurgeRequest")
     if body.seq and body.keep:
         raise js_error(10003)
+    if body.seq > SEQ_MAX and body.filter in {"", ">"}:  # there the stream would begin
+        raise js_error(10025, f"sequence {body.seq} is beyond {SEQ_MAX}")
     stream = js.stream(request.args[0])
 
     def purged(result: int | StoreError) -> None:

@@ -327,7 +327,7 @@ class StreamStore(Protocol):
     ) -> None:
         """Hand over the newest committed message whose subject matches, or None.
 
-        `upto_seq`: no later one counts. Fails as `get` does.
+        `upto_seq`: no later one counts. What is replaced meanwhile does not lack. Fails as `get`.
         """
         ...
 

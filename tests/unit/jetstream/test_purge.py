@@ -34,6 +34,7 @@ def filled() -> World:
         ({"filter": "s.a"}, 5, 2, 10),
         ({"filter": "s.a", "keep": 2}, 3, 2, 10),
         ({"filter": "s.b", "seq": 7}, 3, 1, 10),
+        ({"filter": "s.b", "seq": 2**64 - 1}, 5, 1, 10),
         ({"filter": "s.*", "keep": 3}, 7, 8, 10),
         ({"filter": "zz"}, 0, 1, 10),
     ],
