@@ -67,9 +67,7 @@ class Consumer:
         self.created_ns = created_ns
         self.closed = False
         self.pending = Pending(start_seq, ack_wait_ns=config.ack_wait, backoff_ns=config.backoff)
-        self.cursor = Cursor(
-            stream.store, config.filters, start_seq, listed=listed, on_ready=self.pump
-        )
+        self.cursor = Cursor(stream, config.filters, start_seq, listed=listed, on_ready=self.pump)
         self.keeper = Keeper(self)
         self.acks = AckHandler(self)
         self.redelivery = Redelivery(self)
@@ -193,7 +191,7 @@ class Consumer:
         self.closed, self.stream = False, stream
         next_seq, listed = self.pending.delivered.stream_seq + 1, self.cursor.listed
         filters, uncounted = self.config.filters, self.cursor.waiting.mark()
-        self.cursor = Cursor(stream.store, filters, next_seq, listed=listed, on_ready=self.pump)
+        self.cursor = Cursor(stream, filters, next_seq, listed=listed, on_ready=self.pump)
         self.cursor.reset(next_seq)
         self.cursor.waiting.go_back(uncounted)
         before, self.spreading = self.outlet, Spreading(self)

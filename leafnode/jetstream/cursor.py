@@ -2,7 +2,8 @@
 
 Knows the stream's store, filters and sequences; not acknowledgements or takers. Reads answer at
 once or later; `on_ready` is called for those that answer later. A read that the store refuses
-raises StoreError and may be tried again. Bounded by READ_BATCH_MSGS and PREFETCH_BYTES.
+raises StoreError and may be tried again. Bounded by READ_BATCH_MSGS and PREFETCH_BYTES; of single
+messages by GETS_IN_FLIGHT, and as many bytes once more.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from leafnode.protocol.subject import matches
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from leafnode.store.api import StoredMsg, StreamStore
+    from leafnode.jetstream.stream import Stream
+    from leafnode.store.api import StoredMsg
 
 
 class Cursor:
@@ -41,6 +43,7 @@ class Cursor:
         "_patterns",
         "_read_seq",
         "_reading",
+        "_root",
         "_sifted",
         "_store",
         "listed",
@@ -49,14 +52,14 @@ class Cursor:
 
     def __init__(
         self,
-        store: StreamStore,
+        stream: Stream,
         filters: Sequence[bytes],
         start_seq: int,
         *,
         listed: Iterable[int] = (),
         on_ready: Callable[[], None],
     ) -> None:
-        self._store = store
+        self._root, self._store = stream.root, stream.store
         self._filters = filters
         self._patterns = PatternSet(filters)
         self._on_ready = on_ready
@@ -71,7 +74,7 @@ class Cursor:
         self.listed = deque(listed)
         # The next sequence to ask the store for: behind the listed ones, which come one by one.
         self._read_seq = self.listed[-1] + 1 if self.listed else start_seq
-        self.waiting = Waiting(store, filters, self.listed)
+        self.waiting = Waiting(stream.store, filters, self.listed)
 
     def wants(self, subject: bytes) -> bool:
         """Say whether messages of this subject are among those that it reads."""
@@ -218,18 +221,29 @@ class Cursor:
             return True, self._fetched[seq]
         self._get(seq)
         if len(self._fetching) <= 1:
-            self._get_ahead([seq, *islice(ahead, limits.GETS_IN_FLIGHT)])
+            self._get_ahead(seq, ahead)
         return seq in self._fetched, self._fetched.get(seq)
 
-    def _get_ahead(self, wanted: Sequence[int]) -> None:
-        """Ask for some of these, too, and keep nothing else."""
+    def _get_ahead(self, first: int, ahead: Iterable[int]) -> None:
+        """Ask for some of these, too, and keep nothing else: what fits beside the first one, and
+        leaves room for what others need now.
+        """
         fetched = self._fetched
-        self._fetched = {seq: fetched[seq] for seq in wanted if seq in fetched}
+        self._fetched = {first: fetched[first]} if first in fetched else {}
         with suppress(StoreError):  # the first one was not refused
-            for seq in wanted:
-                if len(self._fetching) + len(self._fetched) >= limits.GETS_IN_FLIGHT:
+            left = limits.PREFETCH_BYTES - self._store.size_of(first)
+            for seq in islice(ahead, limits.GETS_IN_FLIGHT):
+                if seq == first:
+                    continue
+                if left <= 0 or abs(seq - first) > limits.GETS_REACH or self._root.is_crowded():
                     break
-                self._get(seq)
+                left -= self._store.size_of(seq)
+                if left < 0 or len(self._fetching) + len(self._fetched) >= limits.GETS_IN_FLIGHT:
+                    break
+                if seq in fetched:
+                    self._fetched[seq] = fetched[seq]
+                else:
+                    self._get(seq)
 
     def forget(self, seq: int) -> None:
         """Let go of a message that `fetch` returned, or will: what is on its way is old by now."""

@@ -53,9 +53,7 @@ def is_deleted(name: str) -> bool:
 
 
 class StoredMsg(NamedTuple):
-    """One message as stored. `body` is header block and payload in one piece, as it came from the
-    wire.
-    """
+    """One message as stored. `body` is header block and payload in one piece, as they came."""
 
     seq: int
     subject: bytes
@@ -411,9 +409,7 @@ class Store(Protocol):
         ...
 
     def put_consumer_state(self, account: str, stream: str, name: str, state: State) -> None:
-        """Remember a new state; written with the next batch, at the latest after
-        CONSUMER_FLUSH_NS.
-        """
+        """Remember a new state; written with the next batch, or after CONSUMER_FLUSH_NS."""
         ...
 
     def delete_consumer(self, account: str, stream: str, name: str) -> None: ...
@@ -468,6 +464,10 @@ class Store(Protocol):
 
     def failed(self) -> StoreError | None:
         """Why nothing can be stored at present, or None. Monitoring shows it."""
+        ...
+
+    def is_crowded(self) -> bool:
+        """Whether so many reads wait that nothing should be asked for before it is needed."""
         ...
 
     def stats(self) -> StoreStats: ...

@@ -113,6 +113,9 @@ class MemoryStore:
     def failed(self) -> StoreError | None:
         return None
 
+    def is_crowded(self) -> bool:
+        return False
+
     def stats(self) -> StoreStats:
         return self._stats
 

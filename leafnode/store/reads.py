@@ -58,6 +58,10 @@ class Reads:
         """How many are at the reader, or will be."""
         return self._out + len(self._gathered)
 
+    def is_crowded(self) -> bool:
+        """Say whether the room that is left should be kept for what is needed now."""
+        return self.waiting + len(self._again) >= limits.READS_AHEAD_MAX
+
     def ask(self, request: ReadRequest, done: Done) -> None:
         """Read, now or when it can be. Raises StoreBusy, and StoreFailed once it is closed."""
         if self._closed:  # the reader may be closed already, and must not open the file again

@@ -113,10 +113,9 @@ class SqliteStore:
         self._watchers: list[Callable[[str, str], None]] = []
         self._closing = False
         self._stats = StoreStats()
-        self._reads = Reads(
-            *(seams.clock, self._read_worker, self._reader),
-            *(self._stats, bounds.reads_waiting_max),
-        )
+        reader = seams.clock, self._read_worker, self._reader
+        self._reads = Reads(*reader, self._stats, bounds.reads_waiting_max)
+        self.is_crowded: Callable[[], bool] = self._reads.is_crowded
         self.scrub = Scrub(self, seams.clock, self._stats, seams.scrub_bytes_per_s)
 
     @classmethod

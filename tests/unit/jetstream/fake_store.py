@@ -277,7 +277,7 @@ class FakeStore:
     def __init__(self) -> None:
         self.holding = False
         self.watchers: list[Callable[[str, str], None]] = []
-        self.slow_reads = False
+        self.slow_reads = self.crowded = False
         self.error: StoreError | None = None
         self.read_error: StoreError | None = None  # refuses reads
         self.configs: dict[tuple[str, str], tuple[int, bytes]] = {}
@@ -423,6 +423,9 @@ class FakeStore:
 
     def failed(self) -> StoreError | None:
         return self.error
+
+    def is_crowded(self) -> bool:
+        return self.crowded
 
 
 def _wanted(patterns: Sequence[bytes], subject: bytes) -> bool:

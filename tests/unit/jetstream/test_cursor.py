@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +26,8 @@ class Reader:
             self.store.append(b"s.%d" % (number % 2), 0, b"x", number)
         self.news = 0
         filters = options.pop("filters", [])
-        self.cursor = Cursor(self.store, filters, 1, on_ready=self._on_ready, **options)  # type: ignore[arg-type]
+        stream = SimpleNamespace(root=self.root, store=self.store)
+        self.cursor = Cursor(stream, filters, 1, on_ready=self._on_ready, **options)  # type: ignore[arg-type]
 
     def _on_ready(self) -> None:
         self.news += 1
@@ -202,6 +204,42 @@ def test_what_is_read_ahead_may_be_refused() -> None:
     reader.root.read_error = StoreBusy("4096 reads wait for the disk")
 
     assert reader.cursor.fetch(1, ahead=[2, 3]) == (False, None)
+
+
+def test_of_large_messages_that_come_again_no_more_is_read_ahead_than_of_new_ones() -> None:
+    reader = Reader(0)
+    for _ in range(10):
+        reader.store.append(b"s.0", 0, bytes(limits.PREFETCH_BYTES // 4), 9)
+    for _ in range(3):
+        reader.store.append(b"s.0", 0, bytes(2 * limits.PREFETCH_BYTES), 9)
+    reader.root.slow_reads = True
+
+    reader.cursor.fetch(1, ahead=range(1, 11))
+    assert len(reader.root.answers) == 3  # a message counts for more than its body
+    reader.root.answer_reads()
+    reader.cursor.fetch(11, ahead=range(11, 14))
+
+    assert len(reader.root.answers) == 1
+
+
+def test_nothing_is_read_ahead_for_one_where_so_many_others_read() -> None:
+    reader = Reader(100)
+    reader.root.slow_reads = reader.root.crowded = True
+
+    reader.cursor.fetch(1, ahead=range(1, 101))
+
+    assert len(reader.root.answers) == 1
+
+
+def test_messages_that_lie_far_from_each_other_are_not_read_together() -> None:
+    reader = Reader(0)
+    for seq in (1, 2, limits.GETS_REACH + 2):
+        reader.store.append(b"s.0", 0, b"x", 9, seq=seq)
+    reader.root.slow_reads = True
+
+    reader.cursor.fetch(1, ahead=[2, limits.GETS_REACH + 2])
+
+    assert len(reader.root.answers) == 2
 
 
 def test_counting_follows_arrivals_and_removals() -> None:

@@ -86,6 +86,19 @@ def test_so_many_wait_and_no_more() -> None:
     bench.ask()
 
 
+def test_it_is_crowded_long_before_more_are_refused() -> None:
+    bench = Bench(limits.READS_WAITING_MAX)
+    for _ in range(limits.READS_AHEAD_MAX - 1):
+        bench.ask()
+    assert not bench.reads.is_crowded()
+
+    bench.ask()
+    assert bench.reads.is_crowded()
+    bench.settle()
+
+    assert not bench.reads.is_crowded()
+
+
 def test_once_closed_it_asks_nothing() -> None:
     bench = Bench()
     bench.reader.results = [FAILED]
