@@ -8,10 +8,10 @@ refusal, which this server's stream says at once, ends it: one COMMIT takes all 
 The next burst waits until every reading of this one is answered. It ends where the share of the
 turn is used up, but not within a reading of several messages that a board would say again. To a
 stream that is not this server's what a board keeps goes one by one: it may take what is behind one
-that it refuses, which would speak for both. What was not stored is published again from the oldest
-on, one reading at a time until one was stored. The id of a reading never changes, so what was
-stored unheard is answered as a duplicate. No client is shown where an answer is awaited, nor can
-it know from another one.
+that it refuses, which would speak for both. Nor does what is stored here go before that is
+answered. What was not stored is published again from the oldest on, one reading at a time until one
+was stored. The id of a reading never changes, so what was stored unheard is answered as a
+duplicate. No client is shown where an answer is awaited, nor can it know from another one.
 tests/unit/bridge/test_publisher.py checks order and count against a stream that refuses at random.
 """
 
@@ -310,27 +310,26 @@ class Publisher:
     def _publish_burst(self, began_ns: int) -> None:
         size = sent = 0
         is_within = False  # a reading that its board says again: all of it in one COMMIT
+        is_sure = True  # what boards keep of it has not been refused, and will not be
         self._stored_some = False
         for entry in self._entries:
             if entry.state is State.RESOLVED:
                 is_within = is_within and entry.publication.receipt is None
                 continue
-            size += len(entry.publication.body)
-            if sent and not self._goes_with(entry.publication):
+            publication = entry.publication
+            own = is_own(self._account, publication.subject, self._stream)
+            size += len(publication.body)
+            if sent and publication.speaks and not (own and is_sure):
                 break
             if not is_within and sent and self._is_enough(sent, size, began_ns):
                 break
             sent += 1
-            is_within = entry.publication.is_kept and entry.publication.receipt is None
-            if not self._publish(entry) or self._refusal:
+            is_within = publication.is_kept and publication.receipt is None
+            is_sure = is_sure and (own or not (publication.is_kept or publication.receipt))
+            if not self._publish(entry, beyond=not own) or self._refusal:
                 break
         if self._in_flight:
             self._set_timer(limits.READING_ACK_TIMEOUT_NS)
-
-    def _goes_with(self, publication: Publication) -> bool:
-        """Say whether a message may go before those in front of it are known to be stored."""
-        subject = publication.subject
-        return not publication.speaks or is_own(self._account, subject, self._stream)
 
     def _is_enough(self, sent: int, size: int, began_ns: int) -> bool:
         """Say whether a burst of so many readings ends before what would make it so large."""
@@ -338,8 +337,10 @@ class Publisher:
             return True
         return sent >= port_bounds.READINGS_BURST_MIN and self._turns.is_full(began_ns)
 
-    def _publish(self, entry: _Entry) -> bool:
-        """Publish one reading; say whether anybody took it. The answer may come meanwhile."""
+    def _publish(self, entry: _Entry, *, beyond: bool) -> bool:
+        """Publish one reading, for others than this server's streams with `beyond`; say whether
+        anybody took it. The answer may come meanwhile.
+        """
         entry.state = State.IN_FLIGHT
         entry.attempts += 1
         self._counters.retried += entry.attempts > 1
@@ -347,7 +348,6 @@ class Publisher:
         subject = entry.publication.subject
         header_size, body = entry.publication.told()
         reply = self._inbox + b"." + entry.token
-        beyond = not is_own(self._account, subject, self._stream)
         if ask(self._account, subject, body, header_size=header_size, reply=reply, beyond=beyond):
             return True
         if entry.state is State.IN_FLIGHT:

@@ -41,6 +41,12 @@ def unkept(number: int) -> Publication:
     return Publication(b"s.scale", len(block), block + b"%d" % number, None)
 
 
+def kept(number: int, subject: bytes) -> Publication:
+    block = header.build([(b"Nats-Msg-Id", b"node1.7.%d" % number)])
+    receipt = Receipt(7, number)
+    return Publication(subject, len(block), block + b"%d" % number, receipt, is_kept=True)
+
+
 def test_nothing_of_a_board_is_stored_at_a_hub_behind_a_reading_that_it_refused() -> None:
     world = World()
     hub = hub_of(world)
@@ -254,6 +260,45 @@ def test_a_leaf_does_not_answer_for_a_stream_of_this_server() -> None:
     stream.commit()
 
     assert world.resolved == [1]
+
+
+def test_what_is_stored_here_does_not_speak_for_what_is_still_on_its_way_to_a_hub() -> None:
+    world = World()
+    own = FakeStream(world.account, b"s.alarm", "ALARMS")
+    link = Peer(9, Kind.LEAF, world.account.system.outbox)
+    link.account = world.account
+    hub = FakeStream(world.account, b"s.temp", "HUB", origin=link)
+    world.account.insert(Subscription(link, b"s.temp", sid=b"1"))
+    own.commits_at_once = True
+
+    world.publisher.offer(kept(1, b"s.alarm"))
+    world.publisher.offer(kept(2, b"s.temp"))
+    world.publisher.offer(kept(3, b"s.alarm"))
+    world.publisher.offer(unkept(4)._replace(subject=b"s.alarm", through=b"node1.7.3"))
+    world.publisher.pump()
+    for _ in range(3):
+        world.clock.advance(0)
+    assert (numbers(own), hub.staged, world.resolved) == ([1], 1, [1])
+    hub.refuse_first()
+    assert numbers(own) == [1]
+    world.clock.advance(limits.READING_RETRY_NS)
+    hub.commit()
+    world.clock.advance(0)
+
+    assert (numbers(own), world.resolved) == ([1, 3, 4], [1, 2, 3])
+
+
+def test_what_no_board_keeps_holds_up_nothing_on_its_way_to_a_hub() -> None:
+    world = World()
+    hub = hub_of(world)
+    is_wanted_by(world, hub)
+    own = FakeStream(world.account, b"alarm")
+
+    world.publisher.offer(unkept(1))
+    world.publisher.offer(kept(2, b"alarm"))
+    world.publisher.pump()
+
+    assert (hub.staged, own.staged) == (1, 1)
 
 
 def test_whose_stream_it_is_is_asked_anew_when_no_answer_came() -> None:
