@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from leafnode.bridge import port_bounds
 from leafnode.bridge.framing.text_lines import Line, Passed, parse, point, sealed
 from leafnode.bridge.framing.text_numbers import Numbers, Seq
+from leafnode.bridge.framing.text_out import MESSAGE, Lines
 from leafnode.bridge.framing.text_wrong import Wrong, WrongLines
 from leafnode.bridge.reading import (
     MORE,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 _END: Final = re.compile(rb"[\r\n]")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_MSG: Final = b"msg "
 _LEVELS: Final = {b"error": 3, b"warning": 4, b"info": 6, b"debug": 7}
 _STATUS: Final = {
     verbs.STATUS_OK: b"ok",
@@ -45,7 +45,6 @@ _STATUS: Final = {
     verbs.STATUS_BUSY: b"busy",
     verbs.STATUS_TOO_LARGE: b"too-large",
 }
-_ANSWERS_MAX: Final = 64  # lines that wait for the board to read, besides messages
 _BARE_HELLOS: Final = 3  # in a row, of a board without checksums where one with them was
 _SAME_LINES: Final = 3  # that can be no reading: it is not the wire, the board means them so
 _KNOWN_BY_BYTES: Final = 1024  # of such a line
@@ -63,7 +62,6 @@ class TextLinkFraming:
     ) -> None:
         self.allows: Callable[[str, int, str], bool] | None = None
         self.admits: Callable[[str], bool] | None = None
-        self.dropped = 0  # messages that gave way to newer ones
         self._heard_at_ms = 0
         self._spoke_at_ms: int | None = None  # the last reading of one that says no name
         self._says_name = False  # also one that is refused, since the port was opened
@@ -86,12 +84,17 @@ class TextLinkFraming:
         self._same: tuple[bytes, int] = (b"", 0)  # a line that can be no reading, and how often
         self._seals = False  # the last line had one: so do ours
         self._numbers = Numbers(gathers=gathers)
-        self._out: deque[bytes] = deque(maxlen=_ANSWERS_MAX + verbs.MESSAGES_MAX)
+        self._out = Lines()
         self._subs: dict[int, bytes] = {}
         self._answering: set[int] = set()  # those of them that answer
         self._asked: dict[int, int] = {}  # the board's requests without a reply
         self._handed: set[int] = set()  # requests that the board has not answered
         self._last_handed = 0
+
+    @property
+    def dropped(self) -> int:
+        """How many messages gave way to newer ones."""
+        return self._out.dropped
 
     @property
     def channel(self) -> TextLinkFraming:
@@ -183,15 +186,11 @@ class TextLinkFraming:
     # BoardChannel
 
     def message(self, sub: int, subject: str, payload: bytes) -> bool:
-        """Queue a line; beyond MESSAGES_MAX the oldest gives way."""
-        line = b"%b%b %b" % (_MSG, subject.encode(), payload)
+        """Queue a line; beyond MESSAGES_MAX, or MESSAGES_BYTES_MAX, the oldest gives way."""
+        line = b"%b%b %b" % (MESSAGE, subject.encode(), payload)
         if sub not in self._subs or not self._fits(line):
             return False
-        waiting = [queued for queued in self._out if queued.startswith(_MSG)]
-        if len(waiting) >= verbs.MESSAGES_MAX:
-            self._out.remove(waiting[0])
-            self.dropped += 1
-        self._out.append(line)
+        self._out.message(line)
         return True
 
     def request(self, sub: int, subject: str, payload: bytes) -> int:
@@ -486,9 +485,7 @@ class TextLinkFraming:
         self._answering.clear()
         self._asked.clear()
         self._handed.clear()
-        kept = [line for line in self._out if not line.startswith(_MSG)]
-        self._out.clear()
-        self._out.extend(kept)
+        self._out.drop_messages()
 
 
 def _is_number(word: bytes) -> bool:

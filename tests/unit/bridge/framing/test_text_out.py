@@ -1,0 +1,44 @@
+"""leafnode.bridge.framing.text_out: lines for a text board."""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode.bridge.framing.text_out import Lines
+from leafnode.link import verbs
+
+
+def test_messages_end_and_answers_stay() -> None:
+    lines = Lines()
+    lines.append(b"ok hello")
+    lines.message(b"msg led on")
+    lines.append(b"ok sub led")
+
+    lines.drop_messages()
+
+    assert [*lines] == [b"ok hello", b"ok sub led"]
+    lines.clear()
+    assert [*lines] == []
+
+
+def test_beyond_their_number_the_oldest_message_gives_way_and_no_answer() -> None:
+    lines = Lines()
+    lines.append(b"ok sub led")
+
+    for number in range(verbs.MESSAGES_MAX + 1):
+        lines.message(b"msg led %d" % number)
+
+    assert [*lines][:2] == [b"ok sub led", b"msg led 1"]
+    assert (len([*lines]), lines.dropped) == (verbs.MESSAGES_MAX + 1, 1)
+
+
+@pytest.mark.parametrize(("size", "waits"), [(512, 16), (4096, 2), (4097, 1), (100_000, 1)])
+def test_beyond_their_bytes_too_but_for_one_that_is_larger_alone(size: int, waits: int) -> None:
+    lines = Lines()
+
+    for number in range(20):
+        lines.message(b"msg led %d " % (number % 10) + bytes(size - len(b"msg led 1 ")))
+
+    assert [len(line) for line in lines] == [size] * waits
+    assert [*lines][-1].startswith(b"msg led 9 ")
+    assert lines.dropped == 20 - waits
