@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge import port_bounds
-from leafnode.bridge.framing.text_lines import Line, Passed, parse, point, sealed
+from leafnode.bridge.framing.text_lines import Line, Passed, has_control, parse, point, sealed
 from leafnode.bridge.framing.text_numbers import Numbers, Seq
 from leafnode.bridge.framing.text_out import MESSAGE, Lines
 from leafnode.bridge.framing.text_wrong import Wrong, WrongLines
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from leafnode.bridge.reading import Event, More
 
 _END: Final = re.compile(rb"[\r\n]")
-_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _LEVELS: Final = {b"error": 3, b"warning": 4, b"info": 6, b"debug": 7}
 _STATUS: Final = {
     verbs.STATUS_OK: b"ok",
@@ -221,7 +220,7 @@ class TextLinkFraming:
 
     def _fits(self, line: bytes) -> bool:
         """Say whether a line may go out: one, short enough, that nothing in it ends."""
-        return len(line) <= self._max_frame_bytes and _CONTROL.search(line) is None
+        return len(line) <= self._max_frame_bytes and not has_control(line)
 
     # Lines
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from functools import reduce
 from operator import xor
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.bridge.framing.text_lines import Line, checksum, parse, point, sealed
+from leafnode.bridge.framing.text_lines import Line, checksum, has_control, parse, point, sealed
 from leafnode.bridge.framing.text_wrong import Wrong
 
 
@@ -135,3 +136,18 @@ def test_every_number_of_the_dialect_is_one_of_json(value: bytes) -> None:
 
     assert isinstance(payload, bytes)
     assert json.loads(payload)["v"] == pytest.approx(float(value))
+
+
+@pytest.mark.parametrize("size", [4095, 4096, 4097, 8192, 10_001])
+def test_the_checksum_of_a_long_line_is_made_of_pieces(size: int) -> None:
+    line = Random(size).randbytes(size)
+
+    assert checksum(line) == reduce(xor, line, 0)
+
+
+@pytest.mark.parametrize("byte", range(256))
+def test_a_control_character_is_found_wherever_it_stands(byte: int) -> None:
+    is_control = byte == 0x7F or (byte < 0x20 and byte != 0x09)
+
+    for line in (b"%c", b"x%c", b"%cx"):
+        assert has_control(line % byte) is is_control
