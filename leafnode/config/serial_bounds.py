@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from leafnode.clock import NS_PER_S
-from leafnode.limits import KIB
+from leafnode.limits import KIB, MIB
 
 FRAME_MARK_BYTES_MAX: Final = 64  # of a start or end mark, and of what follows the end
 BOARDS_MAX: Final = 64  # names that a port's entry gives its boards
@@ -28,6 +28,7 @@ CBOR_DEPTH_MAX: Final = 8
 CBOR_VALUES_MAX: Final = 512  # of one reading
 FILTER_SUBJECTS_MAX: Final = 256  # whose last value a port remembers
 WINDOW_SUBJECTS_MAX: Final = 64  # gathered at once, of one port; then the windows end early
+WINDOW_TEXT_BYTES_MAX: Final = MIB  # held by them beside numbers; then they end early, too
 MODBUS_GROUPS_MAX: Final = 64  # of one slave
 MODBUS_BUFFER_MAX: Final = 512  # bytes in which the answer to one request is looked for
 COMMANDS_WAITING_MAX: Final = 16  # of one port, besides the one under way

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from leafnode.bridge.reading import Reading
 
 
+_KEPT: Final = b" "  # behind the subject of what a device keeps: no subject has a blank
+
+
 class Gathered(NamedTuple):
     """One message's worth: the last reading of a subject, and what is made of all.
 
-    `fields` makes it: of 128 fields that takes a while. `is_kept`: the device keeps one of them
-    until it hears that it is stored. Then `reading` is the last of those: by its id it is found
-    again.
+    `fields` makes it: of 128 fields that takes a while. `is_kept`: the device keeps all of them
+    until it hears that they are stored. By the id of the last one they are found again.
     """
 
     subject: bytes
@@ -48,14 +50,20 @@ class Windows:
             for function in of_values
         ]
         self._counts = "count" in functions
+        # By subject; what a device keeps has windows of its own: at the port's end it says that
+        # again, and nothing else.
         self._windows: dict[bytes, _Window] = {}
+        self._text_bytes = 0  # that they hold, beside numbers
 
     def __len__(self) -> int:
         return len(self._windows)
 
     def has_room(self, subject: bytes) -> bool:
         """Say whether this subject can be gathered; if not, the windows end first."""
-        return subject in self._windows or len(self._windows) < serial_bounds.WINDOW_SUBJECTS_MAX
+        if self._text_bytes >= serial_bounds.WINDOW_TEXT_BYTES_MAX:
+            return False
+        is_known = subject in self._windows or subject + _KEPT in self._windows
+        return is_known or len(self._windows) < serial_bounds.WINDOW_SUBJECTS_MAX
 
     def add(
         self,
@@ -67,29 +75,29 @@ class Windows:
     ) -> None:
         """Add a reading. `fields` are published; `raw`, by the device's names, fill templates."""
         assert self.has_room(subject), "the windows are ended first"
-        window = self._windows.get(subject) or _Window()
-        window.add(fields)
-        window.raw, window.wall_ns = raw, wall_ns
-        if reading.receipt is not None or not window.is_kept:
-            self._windows.pop(subject, None)
-            self._windows[subject] = window  # the subject of the last reading is the last
-            window.reading, window.is_kept = reading, reading.receipt is not None
+        is_kept = reading.receipt is not None
+        key = subject + _KEPT if is_kept else subject
+        window = self._windows.pop(key, None) or _Window(subject, is_kept=is_kept)
+        self._windows[key] = window  # the subject of the last reading is the last
+        self._text_bytes += window.add(fields, len(reading.payload))
+        window.reading, window.raw, window.wall_ns = reading, raw, wall_ns
 
     def end(self) -> list[Gathered]:
         """Return what was gathered, and begin anew. The subject of the last reading is the last, of
         the last that a device keeps if there is one.
         """
-        ended, self._windows = self._windows, {}
+        ended, self._windows = self._windows.values(), {}
+        self._text_bytes = 0
         return [
             Gathered(
-                subject,
+                window.subject,
                 window.reading,
                 partial(self._made, window),
                 window.raw,
                 window.wall_ns,
                 window.is_kept,
             )
-            for subject, window in sorted(ended.items(), key=lambda one: one[1].is_kept)
+            for window in sorted(ended, key=attrgetter("is_kept"))
             if window.reading is not None and window.raw is not None
         ]
 
@@ -107,50 +115,66 @@ class Windows:
 
 
 class _Window:
-    __slots__ = ("columns", "count", "is_kept", "raw", "reading", "wall_ns")
+    __slots__ = ("columns", "count", "is_kept", "raw", "reading", "subject", "wall_ns")
 
-    def __init__(self) -> None:
+    def __init__(self, subject: bytes, *, is_kept: bool) -> None:
+        self.subject = subject
         self.columns: dict[str, _Column] = {}
         self.count = 0
         self.reading: Reading | None = None
         self.raw: Mapping[str, object] | None = None
         self.wall_ns = 0
-        self.is_kept = False
+        self.is_kept = is_kept
 
-    def add(self, fields: Mapping[str, object]) -> None:
+    def add(self, fields: Mapping[str, object], size: int) -> int:
+        """Add a reading of so many bytes; return how many more are held, but for numbers."""
         self.count += 1
+        held = 0
         for name, value in fields.items():
             column = self.columns.get(name)
             if column is None:
                 if len(self.columns) >= serial_bounds.READING_FIELDS_MAX:
                     continue
                 column = self.columns[name] = _Column()
-            column.add(value)
+            held += column.add(value, size)
+        return held
 
 
 class _Column:
     """One field. `count` is 0 where its values are no numbers: then only the last one is known."""
 
-    __slots__ = ("count", "last", "least", "most", "total")
+    __slots__ = ("count", "held", "last", "least", "most", "total")
 
     def __init__(self) -> None:
         self.count = 0
         self.last: object = None
+        self.held = 0  # bytes of it; a list or an object counts as the reading that it came in
         self.least = self.most = 0.0
         self.total = Decimal(0)
 
-    def add(self, value: object) -> None:
+    def add(self, value: object, size: int) -> int:
+        """Add a value of a reading of so many bytes; return how many more are held."""
+        held = self.held
         if isinstance(value, int | float) and not isinstance(value, bool):
             self.least = min(self.least, value) if self.count else value
             self.most = max(self.most, value) if self.count else value
             self.total = added(self.total, value)
             self.count += 1
             self.last = value
+            self.held = 0
         elif value is not None or not self.count:
             self.last = value
+            self.held = _size(value, size)
+        return self.held - held
 
     def mean(self) -> float:
         return max(self.least, min(self.most, mean(self.total, self.count)))
+
+
+def _size(value: object, of_reading: int) -> int:
+    if isinstance(value, str):
+        return len(value)
+    return 0 if value is None or isinstance(value, bool) else of_reading
 
 
 _VALUES: Final[dict[str, Callable[[_Column], object]]] = {

@@ -457,6 +457,29 @@ def test_at_the_end_what_no_device_keeps_is_published_and_the_rest_said_again() 
     assert desk.seqs == []
 
 
+def test_what_no_device_keeps_is_stored_at_the_end_though_others_of_its_subject_are_kept() -> None:
+    desk = Desk(**GATHER)
+    for value, receipt in ((1, False), (9, True), (3, False)):
+        desk.say({"t": value}, receipt=receipt)
+
+    desk.mapper.end()
+    desk.publisher.pump()
+
+    assert desk.payloads == [{"t": 2.0, "count": 2}]
+    assert desk.seqs == []
+
+
+def test_texts_of_a_hostile_device_end_the_windows_early() -> None:
+    desk = Desk(every_ns=60 * NS_PER_S, functions=("last",))
+
+    for number in range(18):
+        desk.say({f"f{number}": "x" * 60_000})
+
+    assert desk.counters.windows_early == 0
+    desk.say({"f": 1})
+    assert desk.counters.windows_early == 1
+
+
 def test_a_bad_reading_does_not_acknowledge_those_that_are_gathered_yet() -> None:
     desk = Desk(**GATHER)
     desk.say({"t": 1})

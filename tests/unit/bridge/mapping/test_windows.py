@@ -64,18 +64,22 @@ def test_subjects_are_gathered_apart_and_the_last_reading_comes_last() -> None:
     assert windows.end() == []
 
 
-def test_what_a_device_keeps_comes_last_and_by_the_last_that_it_keeps() -> None:
+def test_what_a_device_keeps_is_gathered_apart_and_comes_last() -> None:
     windows = Windows(("count", "last"))
     said = [(b"a", 1), (b"b", 2), (b"a", None), (b"c", None), (b"b", None)]
     for index, (subject, seq) in enumerate(said):
         receipt = Receipt(7, seq) if seq is not None else None
         windows.add(subject, Reading(b"%d" % index, b"", receipt=receipt), {"n": index}, {}, index)
 
-    assert [(made.subject, made.reading.msg_id, made.is_kept) for made in windows.end()] == [
+    ended = windows.end()
+    assert [(made.subject, made.reading.msg_id, made.is_kept) for made in ended] == [
+        (b"a", b"2", False),
         (b"c", b"3", False),
+        (b"b", b"4", False),
         (b"a", b"0", True),
         (b"b", b"1", True),
     ]
+    assert [made.fields() for made in ended] == [{"n": n, "count": 1} for n in (2, 3, 4, 0, 1)]
 
 
 def test_there_is_room_for_no_more_subjects_than_the_bound() -> None:
@@ -88,6 +92,46 @@ def test_there_is_room_for_no_more_subjects_than_the_bound() -> None:
     assert windows.has_room(b"0")
     with pytest.raises(AssertionError):
         windows.add(b"new", Reading(b"x", b""), {}, {}, 0)
+
+
+def test_texts_are_bounded_and_the_windows_end_early_for_them() -> None:
+    windows = Windows(("last",))
+    most, text = serial_bounds.WINDOW_TEXT_BYTES_MAX, "x" * 60_000
+    payload = Reading(b"x", b'{"f":"%b"}' % text.encode())
+
+    def add(number: int) -> None:
+        field = {f"f{number}": text}
+        windows.add(b"s.%d" % (number % 2), payload, field, field, 0)
+
+    for number in range(most // len(text)):
+        for _ in range(3):  # in the place of the one before
+            add(number)
+    assert windows.has_room(b"new")
+    add(127)
+
+    assert not windows.has_room(b"s.0")
+    assert not windows.has_room(b"new")
+    windows.end()
+    assert windows.has_room(b"s.0")
+
+
+@pytest.mark.parametrize("values", [(21.5, 7, True, None), ("C", 21.5)])
+def test_numbers_take_no_room_of_texts(values: tuple[object, ...]) -> None:
+    windows = Windows(("last",))
+
+    for value in values:
+        windows.add(b"s", Reading(b"x", b"{}"), {"t": value}, {}, 0)
+
+    assert windows._text_bytes == 0
+
+
+def test_a_list_counts_as_the_reading_that_it_came_in() -> None:
+    windows = Windows(("last",))
+
+    for _ in range(2):
+        windows.add(b"s", Reading(b"x", b'{"t":[1,2]}'), {"t": [1, 2]}, {}, 0)
+
+    assert windows._text_bytes == 11
 
 
 def test_a_window_has_no_more_fields_than_a_reading_may_have() -> None:
