@@ -105,7 +105,7 @@ class Windows:
         made: dict[str, object] = {}
         for name, column in window.columns.items():
             if not column.count:
-                made[name] = column.last
+                made.setdefault(name, column.last)  # what is made goes before
                 continue
             for suffix, value in self._made_of:
                 made[name + suffix] = value(column)

@@ -47,6 +47,14 @@ def test_of_what_is_no_number_the_last_stands_under_its_own_name() -> None:
     assert fields == {"u": "F", "on": False}
 
 
+@pytest.mark.parametrize("value", ["high", None, True])
+def test_a_field_by_the_name_of_what_is_made_gives_way(value: object) -> None:
+    first = gathered(("min", "max"), {"temp": 21.5, "temp_min": value})
+    last = gathered(("min", "max"), {"temp_min": value, "temp": 21.5})
+
+    assert first == last == {"temp_min": 21.5, "temp_max": 21.5}
+
+
 def test_a_missing_value_does_not_count() -> None:
     assert gathered(("mean",), {"t": None}, {"t": 2}, {"t": None}, {"t": 4}) == {"t": 3.0}
     assert gathered(("mean",), {"t": None}) == {"t": None}
