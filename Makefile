@@ -12,6 +12,7 @@ EXAMPLES ?= 2000
 SEEDS ?= 2000
 LASTS ?= 60
 MINUTES ?= 30
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo test scenarios fmt lint types layers fw-test hw fw-measure firmware kill9 powercut bitflip failing model uplink-year serial-lab soak links bench suite suite-c package check clean
@@ -45,8 +46,8 @@ run: $(VENV)/.run ## run the gateway with configs/leafnode.conf (Ctrl-C stops it
 demo: $(VENV)/.demo ## a sensor's readings through two outages to a real NATS hub, under a minute
 	@$(BIN)/python -m tests.demo
 
-test: $(VENV)/.dev ## all tests but the scenarios
-	@$(BIN)/python -m pytest --ignore=tests/interop/scenarios
+test: $(VENV)/.dev ## WORKERS=2: all tests but the scenarios, so many files at a time
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore=tests/interop/scenarios
 
 scenarios: $(VENV)/.dev ## edges of clusters and superclusters of real nats-servers, through partitions and kills; 4 minutes
 	@$(BIN)/python -m pytest tests/interop/scenarios

@@ -97,6 +97,7 @@ async def test_an_account_that_still_lets_the_service_decide_takes_its_word(
         ({"allowed_accounts": [REALM.account.public]}, f'account "{OTHER.public}" not permitted'),
         ({"allowed_accounts": [], "auth_users": []}, "auth callout violation: account has no"),
     ],
+    ids=["another account", "no users"],
 )
 async def test_what_the_service_may_not_decide_any_more_is_refused(
     then: dict[str, Any], reason: str

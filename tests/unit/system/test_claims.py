@@ -353,7 +353,7 @@ async def test_a_cache_takes_only_accounts_in_use(tmp_path: Path) -> None:
         "$SYS.REQ.CLAIMS.LIST",
         "$SYS.REQ.CLAIMS.DELETE",
         "$SYS.REQ.CLAIMS.PACK",
-        f"$SYS.REQ.ACCOUNT.{REALM.system.public}.CLAIMS.LOOKUP",
+        pytest.param(f"$SYS.REQ.ACCOUNT.{REALM.system.public}.CLAIMS.LOOKUP", id="a look-up"),
     ],
 )
 async def test_without_a_directory_nobody_answers_but_to_an_update_of_one_account(

@@ -162,8 +162,8 @@ def test_what_was_found_is_an_entry_of_a_port() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        *{options for _, options, _ in sniff._FRAMES},
-        *{options for _, _, options in sniff._TEXTS if options},
+        *sorted({options for _, options, _ in sniff._FRAMES}),
+        *sorted({options for _, _, options in sniff._TEXTS if options}),
         sniff._MODBUS_ENTRY,
         *(sniff._columns(row) for row in (b"1,2", b"1;2;3")),
         "framing: line, codec: json",
