@@ -89,7 +89,7 @@ failing: $(VENV)/.dev ## RUNS=2000 SEED=1: each call to the disk fails once, and
 	@$(BIN)/python -m tests.faults.failing --runs $(RUNS) --seed $(SEED)
 
 model: $(VENV)/.dev ## EXAMPLES=2000: JetStream's API on disk, in memory, on nats-server and a model, all alike; an hour
-	@MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/contract/test_api_model.py tests/contract/test_queue_model.py tests/contract/test_failing_commits.py tests/interop/test_api_machine.py
+	@MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/contract/test_api_model.py tests/contract/test_queue_model.py tests/contract/test_late_answers.py tests/contract/test_failing_commits.py tests/interop/test_api_machine.py
 
 uplink-year: $(VENV)/.dev ## SEEDS=2000 SEED=1: years of outages of an uplink, simulated, nothing lost or doubled; hours
 	@$(BIN)/python -m tests.sim.uplink_year --seeds $(SEEDS) --seed $(SEED)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Found = Callable[[StoredMsg | None], None]
     Pages = Callable[[list[StoredMsg]], None]
 
-_ROUNDS_MAX: Final = 3  # of a read that is overtaken each time, which may be by what does not match
+_ROUNDS_MAX: Final = 3  # of a pattern that is overtaken each time, maybe by what does not match
 
 
 class SqliteStream:
@@ -303,7 +303,9 @@ class SqliteStream:
         """`rounds`: how often what was the newest may have been replaced before it was read."""
 
         def got(message: StoredMsg | None) -> None:
-            if rounds == _ROUNDS_MAX or not self._may_be_old(pattern, message, last, upto_seq):
+            # Of one subject an older one was the newest then: all before a newer one go with it.
+            is_sure = rounds == _ROUNDS_MAX if has_many else message is not None
+            if is_sure or not self._is_overtaken(pattern, last, upto_seq):
                 done(message)
             elif self._committed_seq > last:
                 again()
@@ -311,6 +313,7 @@ class SqliteStream:
                 then = self._host.committer.after_commit
                 then(lambda error: again() if error is None else done(message))
 
+        has_many = not is_literal(pattern)
         again = partial(self.last, pattern, done, upto_seq=upto_seq, rounds=rounds + 1)
         committed = self._committed_first, self._committed_seq
         newest = None
@@ -434,12 +437,8 @@ class SqliteStream:
             erased += [range(one.first_seq, one.last_seq + 1) for one in removal.dropped]
             self._tell_erased(sorted(erased, key=lambda seqs: seqs[0] if seqs else 0))
 
-    def _may_be_old(
-        self, pattern: bytes, message: StoredMsg | None, last: int, upto_seq: int
-    ) -> bool:
-        """Say whether there was a newer one by then, so that what was read never was the newest."""
-        if message is not None and is_literal(pattern):
-            return False  # of one subject it was: all before a newer one go with it
+    def _is_overtaken(self, pattern: bytes, last: int, upto_seq: int) -> bool:
+        """Say whether what matches may be beyond that now, so that what was read was not it."""
         sids = self.index.subjects.sids([pattern])
         is_current = self.is_readable() and self._host.committer.failed is None
         return is_current and min(lookup.not_beyond(self.index, sids), upto_seq) > last

@@ -332,6 +332,27 @@ def test_nor_is_it_missing_where_the_reader_knows_of_a_commit_before_the_loop_do
     world.close()
 
 
+def test_a_key_that_is_replaced_before_each_look_is_found_in_the_end(tmp_path: Path) -> None:
+    world = open_store(tmp_path, OLD, held_reads)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    stream.append(b"k", 0, b"old", 1000)
+    world.turns.run()
+    found: list[StoredMsg | None] = []
+    stream.last(b"k", found.append)
+    reads = world.executors["leafnode-read"]
+    assert isinstance(reads, HeldExecutor)
+
+    for _ in range(9):
+        replace_value(world, stream, b"k")
+        reads.release()
+        world.turns.run()
+    assert found == []
+    world.settle()
+
+    assert [one and one.seq for one in found] == [10]
+    world.close()
+
+
 def test_what_is_removed_while_its_subject_is_read_is_missing(tmp_path: Path) -> None:
     world = open_store(tmp_path, OLD, held_reads)
     stream = world.store.create_stream("A", "S", b"{}", 5, 1)
