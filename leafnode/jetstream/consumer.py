@@ -276,7 +276,7 @@ class Consumer:
             while delivered < limits.DELIVER_TURN_MSGS and (
                 count := self._deliver_run(limits.DELIVER_TURN_MSGS - delivered)
             ):
-                delivered += count
+                delivered += count + self.outlet.passed_over // limits.PASSED_OVER_PER_MSG
             self.seeks = self.seeks or delivered > 0
             over = delivered < limits.DELIVER_TURN_MSGS and self._is_over()
             self._retry_ns = limits.DELIVER_RETRY_NS

@@ -60,6 +60,9 @@ class Outlet(Protocol):
         """
         ...
 
+    # How many who wait were passed over for the last message that `take` was given.
+    passed_over: int
+
     def take(self, msg: StoredMsg, reply: bytes, size: int) -> bool:
         """Hand over a message; False when it was too large for who was ready."""
         ...

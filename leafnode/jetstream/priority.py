@@ -17,6 +17,8 @@ from leafnode.jetstream.errors import js_error
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from leafnode.clock import Timer
     from leafnode.jetstream.api_types import ConsumerConfig, NextRequest
     from leafnode.jetstream.consumer import Consumer
@@ -39,10 +41,9 @@ _MISMATCH: Final = header.status(423, b"Nats-Pin-Id mismatch")
 
 
 class Turn(Enum):
-    """What becomes of a waiting request now."""
+    """What becomes of a waiting request now, if anything."""
 
     SERVE = "serve"
-    WAIT = "wait"
     END = "end"  # its pin is an old one
 
 
@@ -113,20 +114,28 @@ class Groups:
             return _MISMATCH
         return None
 
-    def turn(self, request: PullRequest) -> Turn:
-        """Say whether a waiting request may have the next message."""
-        wish = request.wish
-        if (self._pin or self.policy == "pinned_client") and wish.id != self._pin:
-            if not wish.id:
-                return Turn.WAIT
-            return Turn.END if self._consumer.available() else Turn.WAIT
-        if self.policy == "overflow" and (wish.min_pending or wish.min_ack_pending):
-            # What is delivered once more is no longer counted, and counts here.
-            again = self._consumer.pending.next_redelivery() is not None
-            enough = 0 < wish.min_pending <= self._consumer.left() + again
-            busy = 0 < wish.min_ack_pending <= len(self._consumer.pending)
-            return Turn.SERVE if enough or busy else Turn.WAIT
-        return Turn.SERVE
+    def turns(self, waiting: Sequence[PullRequest]) -> Iterator[tuple[PullRequest, Turn]]:
+        """Go through those that may have the next message, and those that end. Many may wait, and
+        they are gone through for each message: what is asked of the consumer is asked once.
+        """
+        consumer, overflows = self._consumer, self.policy == "overflow"
+        pin, is_pinned = self._pin, bool(self._pin or self.policy == "pinned_client")
+        left, out = -1, len(consumer.pending)
+        for request in waiting:
+            wish = request.wish
+            if is_pinned and wish.id != pin:
+                if wish.id and consumer.available():
+                    yield request, Turn.END
+                continue
+            if overflows and (wish.min_pending or wish.min_ack_pending):
+                if wish.min_pending > 0 and left < 0:
+                    # What is delivered once more is no longer counted, and counts here.
+                    again = consumer.pending.next_redelivery() is not None
+                    left = consumer.left() + again
+                enough = 0 < wish.min_pending <= left
+                if not enough and not 0 < wish.min_ack_pending <= out:
+                    continue
+            yield request, Turn.SERVE
 
     def header_for(self, request: PullRequest) -> bytes:
         """Return what a message for this request says besides; pins a client where none is."""

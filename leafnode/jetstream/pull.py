@@ -8,6 +8,7 @@ max_waiting. Truth: status lines and their order measured on nats-server 2.15.1;
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -119,6 +120,7 @@ class PullQueue:
         # Changes of the sublists when all who wait were listened to.
         self._pruned_at: dict[Account, int] = {}
         self._turn: PullRequest | None = None  # who takes the next message
+        self.passed_over = 0
         self._heard: set[bytes] = set()  # inboxes known to be listened to, during one pump
         self.last_active_ns = self._context.clock.monotonic_ns()
 
@@ -216,8 +218,8 @@ class PullQueue:
     def _enqueue(self, request: PullRequest) -> None:
         """Put a request behind those that go before it: all, or all of its priority."""
         if self._consumer.groups.policy == "prioritized":
-            waiting = [*self._waiting, request]
-            self._waiting = deque(sorted(waiting, key=lambda one: one.wish.priority))
+            place = bisect_right(self._waiting, request.wish.priority, key=_priority)
+            self._waiting.insert(place, request)
         else:
             self._waiting.append(request)
 
@@ -243,6 +245,7 @@ class PullQueue:
     def begin(self) -> None:
         """A pump starts: interest is asked for once per inbox."""
         self._pumping = True
+        self.passed_over = 0
         self._heard.clear()
 
     def ready(self) -> bool:
@@ -263,15 +266,13 @@ class PullQueue:
 
     def _search(self) -> PullRequest | None:
         """Return the first request that may have the next message."""
-        groups = self._consumer.groups
-        for request in tuple(self._waiting):
-            turn = groups.turn(request)
+        for request, turn in self._consumer.groups.turns(tuple(self._waiting)):
             if turn is Turn.END:
                 self._finish(request, request.status(423, b"Nats-Wrong-Pin-Id"))
-            elif turn is Turn.SERVE and self._is_heard(request):
+            elif self._is_heard(request):
                 self._turn = request
                 return request
-            elif turn is Turn.SERVE:
+            else:
                 self._drop(request)
         return None
 
@@ -339,8 +340,10 @@ class PullQueue:
         """Give the message to whose turn it is, or end that request when it does not fit."""
         request = self._turn
         assert request is not None, "asked for before"
+        self.passed_over = 0
         if self._consumer.groups.chooses:  # who was passed over goes behind all others
-            self._waiting.rotate(-self._waiting.index(request))
+            self.passed_over = self._waiting.index(request)
+            self._waiting.rotate(-self.passed_over)
         if 0 < request.left_bytes < size:
             self._finish(request, request.status(409, b"Message Size Exceeds MaxBytes"))
             return False
@@ -469,6 +472,10 @@ class PullQueue:
                 self._send()
             request.heartbeats_at_ns = now_ns + request.heartbeat_ns
         self._arm(request)
+
+
+def _priority(request: PullRequest) -> int:
+    return request.wish.priority
 
 
 def parse(payload: bytes) -> NextRequest:

@@ -39,6 +39,7 @@ class PushSubject:
         self._out: list[tuple[bytes, bytes, int, bytes]] = []
         self._spreading = consumer.spreading
         self._timer: Timer | None = None
+        self.passed_over = 0
         self._sent_ns = 0  # monotonic; when something was last said
         self._subs: list[Subscription] = []
         # Only servers ask for this: mirrors and sources, whose deliveries cross a link.

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.errors import JetStreamError
 from leafnode.jetstream.api_types import ConsumerConfig
@@ -239,3 +240,15 @@ def test_of_requests_that_come_together_the_lower_number_goes_first() -> None:
 
     assert [message.payload for message in high] == [b"1", b"2"]
     assert [message.payload for message in low] == [b"3"]
+
+
+def test_who_is_passed_over_takes_part_of_a_turn() -> None:
+    made = world("overflow", 400, max_waiting=512)
+    for _ in range(2 * limits.PASSED_OVER_PER_MSG):
+        assert ask(made, min_pending=10_000) == []
+
+    got = ask(made, batch=400)
+
+    assert len(got) == -(-limits.DELIVER_TURN_MSGS // 3)  # each counts for two more
+    made.clock.turn()
+    assert len(got) == 400
