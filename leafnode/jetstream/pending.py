@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from leafnode import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 RESTORED_PER_STEP: Final = 4096  # 0.5 us each, and as much where they are read
 
@@ -186,7 +186,7 @@ class Pending:
         """Return what has waited longest for redelivery, without taking it."""
         return next(iter(self._queue), None)
 
-    def redeliveries(self) -> Iterable[int]:
+    def redeliveries(self) -> Collection[int]:
         """Return all that wait for it, in that order. Until something changes."""
         return self._queue
 
@@ -386,13 +386,17 @@ class Pending:
         """Wait longer or shorter from now on, for what is out already too."""
         if (ack_wait_ns, tuple(backoff_ns)) == (self.ack_wait_ns, self.backoff_ns):
             return
-        before = [self.wait_ns(self.deliveries(seq)) for seq in self._entries]
+        before = {tries: self.wait_ns(tries) for tries in {1, *self.counts.values()}}
         self.ack_wait_ns = ack_wait_ns
         self.backoff_ns = tuple(backoff_ns)
-        for seq, was_ns in zip(list(self._entries), before, strict=True):
-            place, deadline_ns = self._entries[seq]
-            self._entries[seq] = (place, deadline_ns - was_ns + self.wait_ns(self.deliveries(seq)))
-        self._deadline_ns = min((at for _, at in self._entries.values()), default=None)
+        later = {tries: self.wait_ns(tries) - was_ns for tries, was_ns in before.items()}
+        entries, once = self._entries, later[1]
+        for seq, (place, at) in entries.items():
+            entries[seq] = (place, at + once)
+        for seq in self.counts.keys() & entries.keys():
+            place, at = entries[seq]
+            entries[seq] = (place, at - once + later[self.counts[seq]])
+        self._deadline_ns = min((at for _, at in entries.values()), default=None)
 
     def anew(self, seq: int) -> Pending:
         """Return one that starts over: `seq` is the next to be delivered, as the first one."""

@@ -72,7 +72,7 @@ class Redelivery:
         turn = limits.DELIVER_TURN_MSGS // limits.GIVE_UP_COST
         for _ in range(min(len(self._spent), turn)):
             seq = self._spent.popleft()
-            if seq in consumer.pending:
+            if seq in consumer.pending.redeliveries():  # else it was acknowledged, or starts over
                 self._give_up(seq)
         if self._spent:
             consumer.context.clock.call_later(0, partial(self._give_up_spent, consumer))

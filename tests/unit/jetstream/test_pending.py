@@ -448,6 +448,19 @@ def test_another_ack_wait_holds_for_what_is_out_already() -> None:
     assert (pending.expire(20), pending.expire(70)) == ([1], [2])
 
 
+def test_other_waits_hold_by_how_often_a_message_was_delivered() -> None:
+    pending = Pending(1, ack_wait_ns=100, backoff_ns=[100, 300])
+    pending.deliver_run([1, 2, 3], 0)
+    pending.nak(2, 10)
+    pending.redeliver(2, 10)
+
+    pending.set_waits(100, (50, 70))
+
+    assert [pending.delivered_ns(seq) for seq in (1, 2, 3)] == [0, 10, 0]
+    assert pending.next_deadline_ns() == 50
+    assert (pending.expire(50), pending.expire(80)) == ([1, 3], [2])
+
+
 def test_the_same_waits_touch_nothing_of_what_is_out() -> None:
     pending = Pending(1, ack_wait_ns=100)
     pending.deliver(1, 0)

@@ -65,6 +65,23 @@ def test_the_last_of_several_attempts_is_given_up_when_somebody_asks() -> None:
     assert world.info()["num_redelivered"] == 1
 
 
+def test_what_is_delivered_anew_is_not_given_up_with_what_was_out_before() -> None:
+    count = limits.DELIVER_TURN_MSGS // limits.GIVE_UP_COST + 10
+    world = world_with(count, max_deliver=1)
+    world.fetch({"batch": count, "no_wait": True})
+    heard, again = told(world), world.listen("again")
+
+    def start_over() -> None:
+        world.request("$JS.API.CONSUMER.RESET.S.C", b'{"seq":1}')
+        world.publish("$JS.API.CONSUMER.MSG.NEXT.S.C", b'{"batch":%d}' % count, reply="again")
+
+    world.clock.call_later(S, start_over)  # behind the first slice of what is given up
+    world.clock.advance(S)
+
+    assert (len(heard), len(again)) == (count - 10, count)
+    assert world.info()["num_ack_pending"] == count
+
+
 def test_many_that_come_again_are_read_together() -> None:
     world = world_with(100)
     world.fetch({"batch": 100, "no_wait": True})
