@@ -14,6 +14,7 @@ import pytest
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreBusy, StoreFull
+from leafnode.jetstream.pending import Pending
 from tests.unit.jetstream.world import World
 
 REASON = "Unacknowledged message was deleted"
@@ -173,6 +174,38 @@ def test_very_many_are_told_of_in_slices(
 
     assert seen[-1] == 1000
     assert max(before - after for before, after in pairwise(seen)) <= 100
+
+
+def test_many_that_go_at_once_are_held_against_all_that_a_consumer_has_in_one_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.create_stream(allow_msg_ttl=True)
+    for _ in range(20):
+        world.publish("s.0", headers={"Nats-TTL": "9s"})
+    names = ["many", "few", "given", "one"]
+    batches = [20, 3, 2, 1]
+    for name, batch in zip(names, batches, strict=True):
+        given = {"max_deliver": 1, "ack_wait": NS_PER_S} if name == "given" else {}
+        world.create_consumer(name=name, **{"ack_wait": 60 * NS_PER_S, **given})
+        assert len(world.fetch({"batch": batch, "no_wait": True}, "S", name)) == batch
+    world.clock.advance(2 * NS_PER_S)
+    consumers = [world.js.streams["S"].consumers[name].pending for name in names]
+    assert [len(one) for one in consumers] == [20, 3, 0, 1]
+    asked: list[int] = []
+    monkeypatch.setattr(
+        Pending, "__contains__", lambda one, seq: asked.append(seq) or _has(one, seq)
+    )
+
+    world.clock.advance(9 * NS_PER_S)
+
+    assert [len(one) for one in consumers] == [0, 0, 0, 0]
+    assert not consumers[2].given_up
+    assert len(asked) <= 20 * len(names)  # where each is told of, not before
+
+
+def _has(pending: Pending, seq: int) -> bool:
+    return seq in pending._entries
 
 
 def test_what_was_given_up_is_forgotten() -> None:
