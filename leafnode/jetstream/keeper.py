@@ -61,7 +61,9 @@ class Keeper:
         consumer = self._consumer
         clock, pending, listed = consumer.context.clock, consumer.pending, consumer.cursor.listed
         now_ns, wall_ns = clock.monotonic_ns(), clock.wall_ns()
-        delivered, floor = pending.kept()
+        delivered, _ = pending.kept()
+        acks_all = consumer.config.ack_policy in {"all", "flow_control"}
+        floor = pending.shown_floor(acks_all=acks_all)
         made = partial(
             consumer_state.encode,
             (*delivered, *floor),

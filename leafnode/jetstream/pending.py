@@ -390,12 +390,9 @@ class Pending:
         self.ack_wait_ns = ack_wait_ns
         self.backoff_ns = tuple(backoff_ns)
         later = {tries: self.wait_ns(tries) - was_ns for tries, was_ns in before.items()}
-        entries, once = self._entries, later[1]
+        entries, tries_of = self._entries, self.counts.get
         for seq, (place, at) in entries.items():
-            entries[seq] = (place, at + once)
-        for seq in self.counts.keys() & entries.keys():
-            place, at = entries[seq]
-            entries[seq] = (place, at - once + later[self.counts[seq]])
+            entries[seq] = (place, at + later[tries_of(seq, 1)])
         self._deadline_ns = min((at for _, at in entries.values()), default=None)
 
     def anew(self, seq: int) -> Pending:
@@ -440,7 +437,7 @@ class Pending:
         entries: Sequence[tuple[int, int, int]],
         counts: dict[int, int],
     ) -> Iterator[None]:
-        """Take over what the methods above said before a restart, in steps where it is much."""
+        """Take over what was said before a restart, in steps if it is much. `floor`: as shown."""
         self.delivered = delivered
         self._given_seq = delivered.stream_seq
         self.floor = floor
@@ -461,8 +458,11 @@ class Pending:
                 self._entries.move_to_end(seq, last=False)
             if len(some) == RESTORED_PER_STEP:
                 yield
-        lifted = self._entries and below <= floor.consumer_seq
-        self._gone = Position(floor.consumer_seq, above) if lifted else Position(0, 0)
+        self._gone, lowest = Position(0, 0), next(iter(self._entries), floor.stream_seq + 1)
+        if lowest <= floor.stream_seq:
+            self._gone, self.floor = floor, floor._replace(stream_seq=lowest - 1)
+        elif self._entries and below <= floor.consumer_seq:  # as an older version kept it
+            self._gone = Position(floor.consumer_seq, above)
 
     # --- inside
 

@@ -430,11 +430,45 @@ def test_the_floor_that_is_shown_of_acks_of_all_is_the_same_after_a_restart(
     for seq in gone:
         old.forget_gone(seq)
 
-    assert not list(new.restore(*old.kept(), entries(old), old.kept_counts()))
+    restore(new, old)
 
     floors = [one.shown_floor(acks_all=True) for one in (old, new)]
     assert floors == [Position(shown, shown)] * 2
-    assert new.floor == old.floor
+    assert new.floor.consumer_seq == old.floor.consumer_seq
+    # What lies between is gone, so it may be told as done with, and no more than that.
+    assert old.floor.stream_seq <= new.floor.stream_seq < new.seqs()[0]
+
+
+def restore(new: Pending, old: Pending) -> None:
+    """Let one know what another would have stored of acks of all."""
+    delivered, floor = old.kept()[0], old.shown_floor(acks_all=True)
+    assert not list(new.restore(delivered, floor, entries(old), old.kept_counts()))
+
+
+@pytest.mark.parametrize("gone", [(3,), (5,), (5, 9), (3, 5), (3, 5, 9)])
+def test_so_it_is_in_a_stream_with_gaps(gone: tuple[int, ...]) -> None:
+    old, new = Pending(1, ack_wait_ns=10), Pending(1, ack_wait_ns=10)
+    old.deliver_run([3, 5, 9, 12, 20], 0)
+    for seq in gone:
+        old.forget_gone(seq)
+
+    restore(new, old)
+
+    for seq in (None, 12):
+        if seq is not None:
+            assert old.ack_all(seq, 4) == new.ack_all(seq, 4)
+        floors = [one.shown_floor(acks_all=True) for one in (old, new)]
+        assert floors[0] == floors[1]
+
+
+def test_what_an_older_version_kept_of_it_is_read_as_there() -> None:
+    old, new = Pending(1, ack_wait_ns=10), Pending(1, ack_wait_ns=10)
+    old.deliver_run(range(1, 11), 0)
+    old.forget_gone(5)
+
+    assert not list(new.restore(*old.kept(), entries(old), old.kept_counts()))
+
+    assert new.shown_floor(acks_all=True) == old.shown_floor(acks_all=True) == Position(5, 5)
 
 
 def test_another_ack_wait_holds_for_what_is_out_already() -> None:
