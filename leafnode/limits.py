@@ -94,6 +94,7 @@ CRON_CHARS_MAX: Final = 8 * KIB  # ours: of a schedule's pattern; 60 KB of range
 JSON_STEPS_MAX: Final = 16_384  # values of a text that is no JSON, until it is said what is wrong
 TRANSFORM_BYTES_MAX: Final = 8 * KIB  # a transform's source, or destination; nats-server has none
 STORED_WORK: Final = 48  # a message that is stored by itself
+BATCHED_WORK: Final = 96  # each message of an atomic batch, when that is committed
 ROLLUP_WORK: Final = 512  # one that removes others, beside those
 REPLACED_WORK: Final = 64  # the oldest of its subject, which goes for it
 PULL_WORK: Final = 512  # a request for messages, of a consumer

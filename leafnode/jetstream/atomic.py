@@ -168,6 +168,8 @@ class AtomicBatches:
         self, name: str, members: list[Member], now_ns: int, *, marks_last: bool = False
     ) -> bytes:
         """Store a batch; `marks_last`: the message that ends it is the last one of these."""
+        outbox = self._stream.context.account.system.outbox
+        outbox.work_left -= limits.BATCHED_WORK * len(members)  # one read may end many batches
         ahead = Ahead()
         judged = [self._judge(member, ahead) for member in members]
         if marks_last:

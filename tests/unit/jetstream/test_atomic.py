@@ -59,6 +59,17 @@ def test_a_batch_is_stored_when_it_is_committed() -> None:
     assert batched.store.reserved[0] == 3
 
 
+def test_a_batch_costs_the_turn_of_who_commits_it() -> None:
+    batched = world()
+    for seq in range(1, 20):
+        put(batched, seq)
+    before = batched.client.outbox.work_left
+
+    put(batched, 20, Batch_Commit="1")
+
+    assert before - batched.client.outbox.work_left >= 20 * limits.BATCHED_WORK
+
+
 def test_the_end_of_a_batch_may_be_no_message() -> None:
     batched = world()
     put(batched, 1)
