@@ -458,6 +458,7 @@ UPLINK_WINDOW_BYTES: Final = (
 )  # unacknowledged by the hub; below one retransmission timeout
 UPLINK_WINDOW_MSGS: Final = 256
 UPLINK_SENDS_PER_TURN: Final = 64  # of one stream, of about 20 us each on a PC
+UPLINK_READS_PER_TURN: Final = 32  # newest first, of about 80 us each on a PC
 UPLINK_ACK_TIMEOUT_NS: Final = 5 * NS_PER_S
 UPLINK_ACK_WAIT_NS: Final = (
     2 * NS_PER_S

@@ -37,6 +37,7 @@ class NewestFirst:
         self._mailbox = mailbox
         self._stream = stream
         self._alarm = Alarm(clock, self._poll)
+        self._soon = Alarm(clock, self._read)  # the rest of a pull
         self.window: Callable[[], Scatter] | None = None  # what is done and what is here
         self._wanted = 0
         self._room = 0  # bytes
@@ -70,6 +71,7 @@ class NewestFirst:
         self._round += 1
         self._rests += 1
         self._alarm.cancel()
+        self._soon.cancel()
 
     @property
     def is_pulling(self) -> bool:
@@ -173,15 +175,22 @@ class NewestFirst:
     # -- reading
 
     def _read(self) -> None:
-        """Ask for one message after the other; an answer may come at once, or later."""
-        if self._reading:
+        """Ask for one message after the other; an answer may come at once, or later. After so many
+        at once others have their turn.
+        """
+        if self._reading or self._soon.is_set:
             return
         self._reading = True
+        count = 0
         while self._wanted and not self._asking:
+            if count == limits.UPLINK_READS_PER_TURN:
+                self._soon.set(0)
+                break
             wanted = self._next()
             if wanted is None:
                 break  # the next look may find something
             self._ask_for(wanted)
+            count += 1
         self._reading = False
 
     def _ask_for(self, wanted: tuple[int, int]) -> None:

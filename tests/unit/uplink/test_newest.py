@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from leafnode import limits
@@ -10,6 +12,11 @@ from leafnode.config.options import UplinkStream
 from leafnode.protocol import header
 from leafnode.uplink.status import Protection, State
 from tests.sim.uplink_world import OUTAGE_NS, World, numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.sim.clock import FakeTimer
 
 NEWEST = UplinkStream(stream="EV", hub_stream="AGG", domain="hub", newest_first=True)
 BLOCK = limits.UPLINK_BLOCK_MSGS
@@ -46,6 +53,27 @@ def test_a_backlog_goes_in_blocks_the_newest_first_and_ascending_within_each() -
         *range(1, middle + 1),
     ]
     assert world.status.lag_messages == 0
+
+
+def test_a_turn_of_the_loop_reads_some_messages_and_the_next_one_goes_on() -> None:
+    world = backlog(1000)
+    asked: list[int] = []
+    call_later = world.clock.call_later
+
+    def counting(delay_ns: int, callback: Callable[[], None]) -> FakeTimer:
+        def counted() -> None:
+            before = len(world.local.requests)
+            callback()
+            asked.append(sum("MSG.GET" in one for one in world.local.requests[before:]))
+
+        return call_later(delay_ns, counted)
+
+    world.clock.call_later = counting  # type: ignore[method-assign]
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert sorted(seqs(world)) == list(range(1, 1001))
+    assert max(asked) == limits.UPLINK_READS_PER_TURN
 
 
 def test_what_comes_meanwhile_goes_before_the_backlog_in_the_order_of_its_coming() -> None:
