@@ -300,8 +300,10 @@ class Asking:
 
     def _ask_with(self, groups: list[tuple[str]], kept: InFlight | None) -> None:
         assert self._origin is not None, "it has begun"
-        doubtful = len(self._flight.window)
-        resume = Resume(groups, self._acked(), doubtful=doubtful, kept=kept)
+        doubtful, newest_first = len(self._flight.window), self._options.newest_first
+        resume = Resume(
+            groups, self._acked(), doubtful=doubtful, kept=kept, is_scattered=newest_first
+        )
         self._interview.begin(resume, self._origin, self._answered)
 
     def _heard_trouble(self, failure: Failure) -> None:

@@ -84,15 +84,17 @@ class Resume:
         known: Known | None = None,
         doubtful: int = 0,
         kept: InFlight | None = None,
+        is_scattered: bool = False,
     ) -> None:
         """`groups`: what is asked for; those of one group are names for the same messages.
 
         `doubtful`: how many messages may be there or not. `kept`: what a former run knew, as a
-        message says it that goes behind others.
+        message says it that goes behind others. `is_scattered`: it is sent newest first.
         """
         self._acked = acked
         self._known = known
         self._doubtful = doubtful
+        self._is_scattered = is_scattered
         self._kept = kept if kept is not None and kept.hub_seq else None
         self._groups = [tuple(group) for group in groups]
         self.subjects = list(dict.fromkeys(one for group in self._groups for one in group))
@@ -246,8 +248,10 @@ class Resume:
         newest = self._newest()
         if self.foreign is not None:
             return start, self.foreign.hub_seq
-        if newest is not None and (newest.seq or 0) < self._acked:
-            return 0, newest.hub_seq  # an older copy may have sent it
+        if newest is not None and self._is_old(newest):
+            said = newest.in_flight if self._is_scattered else None
+            # Newest first what was on the way with it may be later than it.
+            return 0, newest.hub_seq if said is None else said.hub_seq + 1
         # A former stream of this name may have sent later than this one: an older came back.
         is_hidden = self.strangers or self._formers
         if not is_hidden or (base is not None and not self.unverified):
@@ -258,7 +262,7 @@ class Resume:
         """Take the newest of the hub's that is here, too. What was in flight with it is asked."""
         self.is_parted = True
         newest, found = self._newest(), parting.newest
-        if self.foreign is None and newest is not None and (newest.seq or 0) < self._acked:
+        if self.foreign is None and newest is not None and self._is_old(newest):
             if found is None or (found.seq or 0) <= self._acked:
                 return  # the hub has less than was acknowledged here
             self.refuted, self.foreign, self._kept = newest.seq or 0, newest, None
@@ -273,6 +277,13 @@ class Resume:
             self._lower, self._steps = base.hub_seq, 0
             self._doubtful = min(max(0, common.seq - base.floor), limits.UPLINK_PROBES_MAX)
             self._plan_walks()
+
+    def _is_old(self, newest: HubMessage) -> bool:
+        """Say whether an older copy may have sent it: it says less than was acknowledged here.
+        Newest first one that was sent last may be older than all others.
+        """
+        top = None if newest.in_flight is None else newest.in_flight.top
+        return max(newest.seq or 0, 0 if top is None else top.seq) < self._acked
 
     @property
     def is_certain(self) -> bool:

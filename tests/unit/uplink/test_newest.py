@@ -372,3 +372,21 @@ def test_what_a_dead_run_left_in_the_queue_of_the_hub_is_there_when_it_is_asked(
     world.clock.advance(200 * NS_PER_S)
 
     assert sorted(seqs(world)) == list(range(1, 501))
+
+
+def test_what_went_up_last_may_be_older_than_all_that_is_left_here() -> None:
+    """It says what else the hub has, so it is no message of an older copy."""
+    world = backlog(200)
+    world.local.delete(*range(2, 200))
+    world.link_up()
+    world.clock.advance(10 * NS_PER_S)
+    assert seqs(world) == [200, 1]
+
+    world.local.delete(1)
+    world.clock.advance(10 * NS_PER_S)
+    world.restart()
+    world.store(b"201")
+    world.clock.advance(60 * NS_PER_S)
+
+    assert seqs(world) == [200, 1, 201]
+    assert (world.status.state, world.status.last_error) == (State.RUNNING, "")
