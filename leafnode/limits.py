@@ -238,6 +238,7 @@ LEAF_FIRST_PING_NS: Final = 1 * NS_PER_S  # plus up to 20 %; then every ping_int
 LEAF_RECONNECT_NS: Final = 1 * NS_PER_S
 LEAF_RECONNECT_MAX_NS: Final = 30 * NS_PER_S
 LEAF_QUICK_DIALS: Final = 60  # a hub that restarts is back by then; later dials spread out
+LEAF_OUTLIVED_NS: Final = 2 * NS_PER_S  # a link that is heard so long after an -ERR lives on
 LEAF_STABLE_NS: Final = 5 * NS_PER_S  # a link that held this long clears the count of refusals
 LEAF_LOG_INTERVAL_NS: Final = 60 * NS_PER_S  # the same failure of one remote: one line in this time
 LEAF_LOG_LINES_MAX: Final = 60  # of all failures of one remote in that time

@@ -16,6 +16,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.limits import (
     LEAF_FIRST_PING_NS,
     LEAF_LOOP_DELAY_NS,
+    LEAF_OUTLIVED_NS,
     LEAF_UNREACHED_NS,
     MAX_SUBJECT_TOKENS,
     PING_INTERVAL_NS,
@@ -91,6 +92,7 @@ class LeafSession:
         self.rtt_ns = 0  # 0 until the first PONG
         self.refused_text = ""  # the other side's latest -ERR, and what it means
         self.refused_cause = ""
+        self._refused_ns = 0
         self.delay_ns = 0  # to wait before dialing again, on top of the reconnect interval
         self.account = ""  # who is told of a loop
         self.loop_subject = b""
@@ -126,7 +128,11 @@ class LeafSession:
         return rest
 
     def heard(self, now_ns: int) -> None:
-        """Note that something came, whatever it was."""
+        """Note that something came, whatever it was. An -ERR long before it did not end the link,
+        so it will not explain its end.
+        """
+        if self.refused_text and now_ns - self._refused_ns > LEAF_OUTLIVED_NS:
+            self.refused_text = self.refused_cause = ""
         self._heard_ns = now_ns
 
     def timer_due(self, now_ns: int, silent_ns: int | None = None, *, unread: bool = False) -> None:
@@ -241,10 +247,10 @@ class LeafSession:
 
     def peer_error(self, error: op.Err, now_ns: int) -> None:
         """-ERR: it does not close by itself."""
-        del now_ns
         refusal = explain(error.text)
         if refusal.ends:
             self.refused_text, self.refused_cause = error.text, refusal.cause
+            self._refused_ns = now_ns
         self.delay_ns = max(self.delay_ns, refusal.delay_ns)
         self._events.append(PeerError(error.text, refusal.cause))
         if refusal.leaves:

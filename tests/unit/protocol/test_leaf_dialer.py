@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.errors import ProtocolError
-from leafnode.limits import LEAF_CONTROL_LINE_BYTES, MAX_SUBJECT_TOKENS
+from leafnode.limits import LEAF_CONTROL_LINE_BYTES, LEAF_OUTLIVED_NS, MAX_SUBJECT_TOKENS
 from leafnode.protocol import leaf_events as s
 from leafnode.protocol.errors import MaxControlLine, ParserError, StaleConnection, UnknownOperation
 from leafnode.protocol.leaf_compression import Compression, UnsupportedCompression
@@ -354,6 +354,19 @@ def test_a_complaint_about_one_subscription_does_not_explain_a_later_loss() -> N
     one.receive_line(b"-ERR 'maximum subscriptions exceeded'", 0)
 
     assert one.refused_text == ""
+
+
+def test_an_error_that_a_link_outlives_does_not_explain_a_later_loss() -> None:
+    """nats-server sends this one for the destination of a trace, and goes on."""
+    one = linked()
+    one.heard(0)
+    one.receive_line(b"-ERR 'Permissions Violation for Publish to \"cmd.reboot\"'", 0)
+
+    one.heard(LEAF_OUTLIVED_NS)
+    assert one.refused_text.startswith("Permissions Violation")
+    one.heard(LEAF_OUTLIVED_NS + 1)
+
+    assert (one.refused_text, one.refused_cause) == ("", "")
 
 
 def test_a_later_info_is_told_and_never_judged_like_the_first() -> None:
