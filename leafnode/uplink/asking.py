@@ -300,10 +300,8 @@ class Asking:
 
     def _ask_with(self, groups: list[tuple[str]], kept: InFlight | None) -> None:
         assert self._origin is not None, "it has begun"
-        doubtful, newest_first = len(self._flight.window), self._options.newest_first
-        resume = Resume(
-            groups, self._acked(), doubtful=doubtful, kept=kept, is_scattered=newest_first
-        )
+        doubtful, newest = len(self._flight.window), self._options.newest_first
+        resume = Resume(groups, self._acked(), doubtful=doubtful, kept=kept, is_scattered=newest)
         self._interview.begin(resume, self._origin, self._answered)
 
     def _heard_trouble(self, failure: Failure) -> None:
