@@ -484,7 +484,6 @@ UPLINK_RENAMINGS_MAX: Final = 2  # what the hub was seen to make of subjects
 UPLINK_PROBES_AT_ONCE: Final = 32  # of those
 UPLINK_PROBES_MAX: Final = 1024  # hub messages looked at after a cut; more: resent instead
 UPLINK_PARTING_TIMES: Final = 16  # as many questions newest first, which goes on by nothing else
-UPLINK_PARTING_ROUNDS: Final = 64  # at least, however many subjects each of them asks for
 UPLINK_PARTING_AGAIN_NS: Final = 3600 * NS_PER_S  # then, if it found nothing
 UPLINK_CLOCKS_APART_NS: Final = 60 * NS_PER_S  # the hub's and this machine's, mostly
 UPLINK_PARTING_SUBJECTS_MAX: Final = 256  # of which it is found where a restored copy parts

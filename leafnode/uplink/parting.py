@@ -45,8 +45,7 @@ class Parting:
     ) -> None:
         """`stretch`: all of ours up to its start is here, and nothing is from its end on (both are
         sequences of the hub's stream, and not in it). `since_ns`: what the hub stored before that
-        is before all that waits here, unless a clock is wrong. `patience`: times UPLINK_PROBES_MAX
-        questions, or UPLINK_PARTING_ROUNDS for each subject where that is more.
+        is before all that waits here, unless a clock is wrong. `patience`: times UPLINK_PROBES_MAX.
         """
         start, end = stretch
         self._subjects = subjects
@@ -56,11 +55,7 @@ class Parting:
         self._first: HubMessage | None = None  # from the middle on, under any subject
         self._since_ns = since_ns
         self._early = 0  # the newest that was seen to be stored before
-        self._cost = max(1, len(subjects))  # of each round
-        least = limits.UPLINK_PARTING_ROUNDS * self._cost
-        self._most = max(patience * limits.UPLINK_PROBES_MAX, least)  # questions for one of ours
-        self._left = self._most
-        self._is_last = False  # whether the last gap was looked into, or the widest
+        self._most = self._left = patience * limits.UPLINK_PROBES_MAX  # questions for one of ours
         self.candidate: HubMessage | None = None  # one of ours
         self.newest: HubMessage | None = None  # of those that are here, as far as is known
         self.foreign: HubMessage | None = None  # one that is not
@@ -147,15 +142,15 @@ class Parting:
     def _ask_next(self) -> None:
         if not self._gaps:
             self._end(is_whole=True)
-        elif self._left < self._cost:
+        elif not self._left:
             self._end(is_whole=False)
         else:
-            self._left -= self._cost
+            self._left -= 1
             if not self._gaps.has_some(self._early):  # but what is early, or a clock is wrong
                 self._since_ns = self._early = 0
             # In turn: the widest may be of others alone, and so may the last.
-            self._is_last = not self._is_last
-            start, end = self._gaps.last if self._is_last else self._gaps.widest(self._early)
+            is_last = self._left % 2
+            start, end = self._gaps.last if is_last else self._gaps.widest(self._early)
             self._middle, self._first = (start + end) // 2, None
             self._walks = set(range(len(self._subjects)))
 

@@ -150,40 +150,6 @@ def test_of_others_and_of_what_cannot_be_known_only_so_much_is_looked_at() -> No
         assert (newest(parting), parting.is_whole) == (0, False)
 
 
-@pytest.mark.parametrize("patience", [1, limits.UPLINK_PARTING_TIMES])
-@pytest.mark.parametrize("subjects", [1, 8, 16, 64, 256])
-def test_in_vain_it_asks_no_more_for_many_subjects_but_a_few_rounds_at_least(
-    subjects: int, patience: int
-) -> None:
-    many = 100 * limits.UPLINK_PROBES_MAX * patience
-    parting = Parting([f"e.{n}" for n in range(subjects)], (0, many), patience=patience)
-    asked = 0
-    while not parting.is_over:
-        for number, first, subject in parting.open_walks:
-            parting.walk(number, first, HubMessage(first + number, None, None, subject))
-            asked += 1
-
-    most = max(patience * limits.UPLINK_PROBES_MAX, subjects * limits.UPLINK_PARTING_ROUNDS)
-    assert most - subjects < asked <= most
-    assert not parting.is_whole
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_under_many_subjects_it_is_found_among_others(seed: int) -> None:
-    rng = random.Random(seed)
-    subjects = [f"e.{n}" for n in range(200)]
-    hub = {
-        seq: HubMessage(seq, seq if seq % 4 == 0 else None, None, rng.choice(subjects))
-        for seq in range(1, 20_000)
-    }
-    parting = Parting(subjects, (0, 20_000))
-
-    asked = find(parting, hub, {seq: seq <= 10_000 for seq in hub})
-
-    assert (newest(parting), parting.is_whole) == (10_000, True)
-    assert asked <= 4 * 20 * len(subjects)
-
-
 def test_an_answer_that_goes_back_or_comes_twice_changes_nothing() -> None:
     parting = Parting(["e.a"], (0, 100))
     (number, first, _) = parting.open_walks[0]
