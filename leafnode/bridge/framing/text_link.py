@@ -12,7 +12,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge import port_bounds
-from leafnode.bridge.framing.text_lines import Line, Passed, has_control, parse, point, sealed
+from leafnode.bridge.framing.text_asking import Asking
+from leafnode.bridge.framing.text_lines import Line, Passed, has_control, parse, point
 from leafnode.bridge.framing.text_numbers import Numbers, Seq
 from leafnode.bridge.framing.text_out import MESSAGE, Lines
 from leafnode.bridge.framing.text_wrong import Wrong, WrongLines
@@ -81,7 +82,8 @@ class TextLinkFraming:
         self._is_checked = False  # its hello had a checksum, so all lines have
         self._doubted: tuple[bytes, int] = (b"", 0)  # a hello without one, and how often it came
         self._same: tuple[bytes, int] = (b"", 0)  # a line that can be no reading, and how often
-        self._seals = False  # the last line had one: so do ours
+        self._seals: bool | None = None  # the last line had one: so do ours. None: none came yet
+        self._asking = Asking()
         self._numbers = Numbers(gathers=gathers)
         self._out = Lines()
         self._subs: dict[int, bytes] = {}
@@ -105,8 +107,10 @@ class TextLinkFraming:
 
     # Framing
 
-    def opened(self, now_ms: int) -> None:  # noqa: ARG002 -- lines have no time
+    def opened(self, now_ms: int) -> None:
         """Forget the half of a line; whoever is there now says hello, if it has a name."""
+        self._asking.begin(now_ms)
+        self._seals = None
         self._buffer.clear()
         self._start = self._searched = 0
         self._passing = None  # the tail of a line begins with no verb, or has a wrong checksum
@@ -147,13 +151,13 @@ class TextLinkFraming:
         if receipt.boot_id == self._this_life:
             self._numbers.untaken(receipt.seq)
 
-    def data_to_send(self, now_ms: int) -> bytes:  # noqa: ARG002
-        lines = [*self._numbers.due(), *self._out]
-        self._out.clear()
-        return b"".join([(sealed(ln) if self._seals else ln) + b"\n" for ln in lines])
+    def data_to_send(self, now_ms: int) -> bytes:
+        if self._asking.asks(now_ms):
+            self._out.ask()
+        return self._out.taken(self._numbers.due(), seals=self._seals)
 
-    def next_timeout_ms(self, now_ms: int) -> int | None:  # noqa: ARG002
-        return 0 if self._has_news else None
+    def next_timeout_ms(self, now_ms: int) -> int | None:
+        return 0 if self._has_news else self._asking.next_ms(now_ms)
 
     def counts(self) -> FrameCounts:
         return FrameCounts(
@@ -264,6 +268,8 @@ class TextLinkFraming:
         wrong = line if isinstance(line, Wrong) else self._judged(line, raw)
         if wrong is None:
             self._frames += 1
+            if not self._is_greeted and self._asking.asks_behind_line(self._heard_at_ms):
+                self._out.ask()
         else:
             self._noise_bytes += len(raw)
             self._refuse(wrong)
@@ -348,6 +354,7 @@ class TextLinkFraming:
         self._end()
         self._device, self._boot_id = name, boot_id
         self._is_greeted = True
+        self._asking.end()
         if not resumed:
             self._life -= boot_id == 0
             self._numbers.begin(has_boot=boot_id != 0)
@@ -395,12 +402,8 @@ class TextLinkFraming:
         what = self._numbers.judge(seq) if self._is_greeted else Seq.FAR
         if what is Seq.FAR:
             # Of a board that nobody knows, or that started anew without a hello.
-            self._ask_hello()
+            self._out.ask()
         return what is Seq.NEW
-
-    def _ask_hello(self) -> None:
-        if b"hello?" not in self._out:
-            self._out.append(b"hello?")
 
     def _msg_id(self, seq: int) -> bytes:
         if not seq:
@@ -484,7 +487,7 @@ class TextLinkFraming:
         self._answering.clear()
         self._asked.clear()
         self._handed.clear()
-        self._out.drop_messages()
+        self._out.begin_anew()
 
 
 def _is_number(word: bytes) -> bool:

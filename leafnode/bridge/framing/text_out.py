@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from leafnode.bridge.framing.text_lines import sealed
 from leafnode.link import verbs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MESSAGE: Final = b"msg "
+_WHO: Final = b"hello?"
 _ANSWERS_MAX: Final = 64  # lines that wait for the board to read, besides messages
 
 
@@ -42,11 +44,26 @@ class Lines:
             self.dropped += 1
         self._lines.append(line)
 
-    def drop_messages(self) -> None:
-        """What they are of has ended."""
-        kept = [line for line in self._lines if not line.startswith(MESSAGE)]
+    def ask(self) -> None:
+        """Add the question who it is."""
+        if _WHO not in self._lines:
+            self._lines.append(_WHO)
+
+    def begin_anew(self) -> None:
+        """What it subscribed to has ended, and who it is need not be asked."""
+        kept = [line for line in self._lines if line != _WHO and not line.startswith(MESSAGE)]
         self._lines.clear()
         self._lines.extend(kept)
+
+    def taken(self, first: list[bytes], *, seals: bool | None) -> bytes:
+        """Return what is sent, behind the first lines; `seals` None: without checksums, and with
+        them, since nobody knows what is understood.
+        """
+        lines = [*first, *self._lines]
+        self._lines.clear()
+        bare = [] if seals else lines
+        checked = [] if seals is False else map(sealed, lines)
+        return b"".join([line + b"\n" for line in (*bare, *checked)])
 
     def clear(self) -> None:
         self._lines.clear()

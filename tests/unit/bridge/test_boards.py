@@ -662,3 +662,25 @@ def test_what_a_stream_holds_under_another_subject_is_no_message_of_a_board() ->
         assert world.hear() == b""
 
     run(world, story)
+
+
+def test_a_text_board_that_serves_is_asked_who_it_is_by_a_gateway_that_begins_anew() -> None:
+    """It heard nothing: requests to it had no responders, its readings the port's name."""
+    world = World(port("text_link"))
+
+    async def story(world: World) -> None:
+        await world.opened()
+        await world.turns(5)
+        assert b"hello?\n" in world.hear()
+        world.clock.advance(5 * NS_PER_S)
+        await world.turns(5)
+        assert b"hello?\n" in world.hear()
+        world.say(b"hello node1 77\nserve led\npt t 1\n")
+        await world.until(lambda: world.runner.status().stored == 1)
+        world.clock.advance(3600 * NS_PER_S)
+        await world.turns(5)
+        assert world.hear() == b"ok hello\nok sub led\n"
+
+    run(world, story)
+
+    assert world.stream.subjects == [b"s.node1.t"]

@@ -23,6 +23,7 @@ def new(max_frame_bytes: int = 64) -> TextLinkFraming:
     framing = TextLinkFraming(name="uno", msg_id_prefix=b"p.boot", max_frame_bytes=max_frame_bytes)
     framing.allows = lambda device, kind, subject: subject != "secret"
     framing.opened(0)
+    framing.data_to_send(0)  # who is there
     return framing
 
 
@@ -253,6 +254,57 @@ def test_a_number_without_a_hello_is_not_taken() -> None:
     framing = new()
 
     assert says(framing, b"#1 pt t 1", b"#2 pt t 1") == []
+    assert hears(framing) == [b"hello?"]
+
+
+def test_whoever_is_there_when_the_port_is_opened_is_asked_with_and_without_a_checksum() -> None:
+    framing = new()
+    framing.opened(0)
+
+    assert framing.next_timeout_ms(0) == 0
+    assert hears(framing) == [b"hello?", sealed(b"hello?")]
+    assert framing.next_timeout_ms(0) == 5000
+    assert framing.data_to_send(5000).splitlines() == [b"hello?", sealed(b"hello?")]
+    says(framing, sealed(b"hello node1 7"))
+    assert hears(framing) == [sealed(b"ok hello")]
+    assert framing.next_timeout_ms(5000) is None
+
+
+@pytest.mark.parametrize("line", [b"pt t 1", b"pub t x", b"log x", b"serve led", b"req 1 9 zone"])
+def test_a_board_that_nobody_knows_is_asked_behind_a_line_without_a_number(line: bytes) -> None:
+    framing = new()
+    for now_ms in (5000, 15_000, 35_000):
+        assert framing.data_to_send(now_ms)
+
+    framing.receive(b"READY\npt t\nlog y\n", 36_000)
+    drained(framing)
+    assert b"hello?" not in framing.data_to_send(36_000).splitlines()
+    framing.receive(b"READY\npt t\n", 100_000)
+    drained(framing)
+    assert framing.data_to_send(100_000) == b""
+    framing.receive(sealed(line) + b"\n", 100_000)
+    drained(framing)
+
+    assert framing.data_to_send(100_000).splitlines()[-1] == sealed(b"hello?")
+
+
+def test_a_hello_that_came_meanwhile_is_not_asked_for() -> None:
+    framing = new()
+    hears(framing)
+
+    says(framing, b"#4 pt t 1", b"hello node1 7")
+
+    assert hears(framing) == [b"ok hello"]
+
+
+def test_a_board_whose_name_another_has_is_asked_behind_its_next_line() -> None:
+    framing = greeted(b"7")
+    framing.forget("node1")
+    assert framing.next_timeout_ms(0) is None
+    assert hears(framing) == []
+
+    says(framing, b"pt t 1")
+
     assert hears(framing) == [b"hello?"]
 
 

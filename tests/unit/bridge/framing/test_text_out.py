@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from leafnode.bridge.framing.text_lines import sealed
 from leafnode.bridge.framing.text_out import Lines
 from leafnode.link import verbs
 
@@ -14,11 +15,27 @@ def test_messages_end_and_answers_stay() -> None:
     lines.message(b"msg led on")
     lines.append(b"ok sub led")
 
-    lines.drop_messages()
+    lines.ask()
+    lines.ask()
+    assert [*lines][-2:] == [b"ok sub led", b"hello?"]
+
+    lines.begin_anew()
 
     assert [*lines] == [b"ok hello", b"ok sub led"]
     lines.clear()
     assert [*lines] == []
+
+
+def test_lines_are_sent_with_checksums_or_without_or_both_ways() -> None:
+    lines = Lines()
+    sent = []
+    for seals in (False, True, None):
+        lines.append(b"ok hello")
+        sent.append(lines.taken([b"ok 1"], seals=seals))
+
+    bare, checked = b"ok 1\nok hello\n", sealed(b"ok 1") + b"\n" + sealed(b"ok hello") + b"\n"
+    assert sent == [bare, checked, bare + checked]
+    assert lines.taken([], seals=None) == b""
 
 
 def test_beyond_their_number_the_oldest_message_gives_way_and_no_answer() -> None:

@@ -25,26 +25,31 @@ class Scene:
         self.framing = TextLinkFraming(name="p", msg_id_prefix=b"p.x", max_frame_bytes=64)
         self.framing.allows = lambda device, kind, subject: subject != "secret"
         self.framing.opened(0)
+        self.now_ms = 0
         self.is_checked = state == "CHECKED"
         self.readings = self.given_up = 0
         if state != "UNKNOWN":
             self.say(b"hello uno 7", b"#20 pt t 1", b"serve led")
             self.readings = 0
         self.heard()
+        while (wait_ms := self.framing.next_timeout_ms(self.now_ms)) is not None:
+            self.now_ms += wait_ms
+            self.heard()  # the questions to who says nothing
+        self.now_ms += 3_600_000
 
     def say(self, *lines: bytes) -> None:
         for line in lines:
             self.raw(sealed(line) if self.is_checked else line)
 
     def raw(self, line: bytes) -> None:
-        self.framing.receive(line + b"\n", 0)
+        self.framing.receive(line + b"\n", self.now_ms)
         while (event := self.framing.next_event()) is not None:
             if isinstance(event, Reading):
                 self.readings += not event.wrong
                 self.given_up += bool(event.wrong)
 
     def heard(self) -> list[str]:
-        lines = self.framing.data_to_send(0).decode().splitlines()
+        lines = self.framing.data_to_send(self.now_ms).decode().splitlines()
         return [line.partition("*")[0] for line in lines]
 
     def state(self) -> str:
@@ -61,7 +66,7 @@ class Scene:
 
     def answer(self) -> None:
         self.framing.request(1, "led", b"on")
-        self.framing.data_to_send(0)
+        self.framing.data_to_send(self.now_ms)
         self.say(b"rep 1 done")
 
 
@@ -99,7 +104,10 @@ EVENTS: Final[dict[str, Callable[[Scene], object]]] = {
     "application: committed, of another boot": lambda s: s.framing.committed(Receipt(9, 20)),
     "application: message": lambda s: s.framing.message(1, "led", b"on"),
     "application: request": lambda s: s.framing.request(1, "led", b"on"),
-    "the port is lost": lambda s: (s.framing.closed(), s.framing.opened(0)),
+    "the port is lost, and opened again": lambda s: [
+        s.framing.closed(),
+        s.framing.opened(s.now_ms),
+    ],
 }
 
 
