@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from leafnode.bridge.board_messages import Talking
     from leafnode.bridge.port_log import PortLog
-    from leafnode.bridge.reading import BoardNews, Reading, Receipt
+    from leafnode.bridge.reading import BoardNews, Life, Reading, Receipt
     from leafnode.bridge.seams import BridgeSeams
     from leafnode.bridge.status import PortCounters
     from leafnode.config.serial_options import SerialPort
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 class Boards:
     """Implements devices.Port. `stored` gets what of a board that said hello is stored, with its
-    id, None where nothing is; `send` is called when there is something new for a board.
+    id, None where nothing is; `says_again` which boot of which board says again what is not; `send`
+    is called when there is something new for a board.
     """
 
     def __init__(  # noqa: PLR0913 -- keyword-only but for what it is of
@@ -43,6 +44,7 @@ class Boards:
         log: PortLog,
         inbox: bytes,
         stored: Callable[[Receipt | None, bytes], None],
+        says_again: Callable[[Life], None],
         send: Callable[[], None],
     ) -> None:
         self._options = options
@@ -51,6 +53,7 @@ class Boards:
         self._counters = counters
         self._log = log
         self._stored = stored
+        self._says_again = says_again
         self._send = send
         self._devices = seams.devices or Devices(seams.clock)
         self._messages = BoardMessages(
@@ -135,6 +138,10 @@ class Boards:
         self._framing.forget(name)
         self._send()
 
+    def says_again(self, name: str, boot_id: int) -> None:
+        """This life of a board says again, on some port, what is not stored."""
+        self._says_again((name.encode(), boot_id))
+
     def read(self, reading: Reading) -> None:
         """Count a reading."""
         self._devices.read(self.name, reading.device.decode())
@@ -182,6 +189,7 @@ class Boards:
         if self._is_ending:
             self._gave_up = True
         else:
+            self._devices.say_again(hello)
             self.is_asking, self._asked_of = True, hello.device
             self._resume.ask(self.pattern(hello.device), hello.device, hello.boot_id)
 

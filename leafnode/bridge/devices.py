@@ -45,6 +45,10 @@ class Port(Protocol):
         """A board on another port has this name now."""
         ...
 
+    def says_again(self, name: str, boot_id: int) -> None:
+        """This boot of a board says again, on this port or another, what is not stored."""
+        ...
+
 
 @dataclass(slots=True)
 class Device:
@@ -85,6 +89,9 @@ class Slaves:
 
     def forget(self, name: str) -> None:
         """A slave says no name that it could lose."""
+
+    def says_again(self, name: str, boot_id: int) -> None:
+        """A slave is asked, and says nothing again."""
 
 
 class Devices:
@@ -151,6 +158,11 @@ class Devices:
             boots=boots + is_new_boot,
             readings=readings,
         )
+
+    def say_again(self, hello: DeviceHello) -> None:
+        """A board is asked for what is not stored: no port is to store it, too."""
+        for port in list(self._ports.values()):
+            port.says_again(hello.device, hello.boot_id)
 
     def read(self, port: str, name: str) -> None:
         """A reading of a board came."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
-    from leafnode.bridge.reading import Receipt
+    from leafnode.bridge.reading import Life, Receipt
 
 THROUGH: Final = b"Leafnode-Through"
 
@@ -21,6 +21,8 @@ class Publication(NamedTuple):
     `is_kept`: its device keeps it, and says it again to whoever opens the port next. Of a reading's
     messages all are kept, the last one has the receipt. `through`: the id of a reading; with this
     message all that its board said up to that one is stored. True in the order of the queue alone.
+    `life`: of several readings in one, and of none, who keeps them: what is said again has other
+    ids then, so no duplicate is known by them.
     """
 
     subject: bytes
@@ -29,6 +31,7 @@ class Publication(NamedTuple):
     receipt: Receipt | None
     is_kept: bool = False
     through: bytes = b""
+    life: Life | None = None
 
     @property
     def speaks(self) -> bool:
@@ -43,9 +46,9 @@ class Publication(NamedTuple):
         return len(block), block + self.body[self.header_size :]
 
 
-def nothing(receipt: Receipt) -> Publication:
+def nothing(receipt: Receipt, life: Life | None = None) -> Publication:
     """Return what stands for a reading of which nothing is published."""
-    return Publication(b"", 0, b"", receipt, is_kept=True)
+    return Publication(b"", 0, b"", receipt, is_kept=True, life=life)
 
 
 class Left(NamedTuple):

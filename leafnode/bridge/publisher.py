@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from leafnode.bridge.publication import Publication
-    from leafnode.bridge.reading import Receipt
+    from leafnode.bridge.reading import Life, Receipt
     from leafnode.bridge.status import PortCounters
     from leafnode.clock import Clock, Timer
     from leafnode.routing.account import Account
@@ -246,11 +246,22 @@ class Publisher:
         for publication in publications:
             self._append(publication)
 
-    def pass_over(self, receipt: Receipt | None) -> None:
+    def drop(self, life: Life) -> None:
+        """Give up what this life of a board says again, of which no duplicate would be known."""
+        for entry in self._entries:
+            # What is behind it does not know any more what is stored before.
+            entry.publication = entry.publication._replace(through=b"")
+            if entry.publication.life == life:
+                entry.publication = entry.publication._replace(receipt=None)
+                self._resolve(entry)
+        if not self._publishing:
+            self._settle()
+
+    def pass_over(self, receipt: Receipt | None, life: Life | None = None) -> None:
         """Take a reading of which nothing is published: its device hears of it in its turn."""
         if receipt is None:
             return
-        entry = self._append(nothing(receipt))
+        entry = self._append(nothing(receipt, life))
         entry.state = State.RESOLVED
         if not self._publishing:
             self._settle()

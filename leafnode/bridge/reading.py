@@ -20,6 +20,10 @@ class BadReading(LeafnodeError):  # noqa: N818 -- a condition of the reading, no
         self.reason = reason
 
 
+# Which boot of which board: by its name and number it is known on every port.
+Life = tuple[bytes, int]
+
+
 class Receipt(NamedTuple):
     """What a device needs to hear once the reading is stored."""
 
@@ -42,6 +46,11 @@ class Reading(NamedTuple):
     receipt: Receipt | None = None
     time_ms: int | None = None
     wrong: str = ""
+
+    @property
+    def life(self) -> Life | None:
+        """Who keeps it until it is stored, None for nobody."""
+        return None if self.receipt is None else (self.device, self.receipt.boot_id)
 
 
 class DeviceHello(NamedTuple):

@@ -75,6 +75,7 @@ class PortRunner:
                 log=self._log,
                 inbox=inbox,
                 stored=self._resumed,
+                says_again=self._mapper.says_again,
                 send=self._spoken_to,
             )
         self._bus = self._framing if isinstance(self._framing, ModbusFraming) else None

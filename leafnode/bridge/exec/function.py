@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.bridge.exec.process import Pipes, Running, Start
-    from leafnode.bridge.reading import Reading
+    from leafnode.bridge.reading import Life, Reading
     from leafnode.clock import Clock, Timer
     from leafnode.config.serial_stage_options import CodecOptions
 
@@ -127,6 +127,10 @@ class Function:
     def is_done(self) -> bool:
         """Whether nothing waits that the function may decide yet."""
         return not self._queue or self._in_vain >= port_bounds.SETTLE_FAILURES
+
+    def undecided(self, life: Life) -> list[Reading]:
+        """Return what of this life of a board is to be decided yet, in order."""
+        return [reading for reading in self._queue if reading.life == life]
 
     def hurry(self) -> None:
         """The port ends: a process that failed may work by now, and is started at once."""

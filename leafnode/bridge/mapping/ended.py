@@ -14,7 +14,7 @@ from leafnode.bridge.publication import nothing
 if TYPE_CHECKING:
     from leafnode.bridge.mapping.windows import Gathered
     from leafnode.bridge.publication import Publication
-    from leafnode.bridge.reading import Reading
+    from leafnode.bridge.reading import Life, Reading
 
 
 class Ended:
@@ -43,14 +43,24 @@ class Ended:
         """Have its message, unless it could not be made."""
         self._made.append(message)
 
+    def drop(self, life: Life) -> None:
+        """Forget what this life of a board says again."""
+        self.through = b""
+        self._left = deque(one for one in self._left if one.reading.life != life)
+        self._made = [
+            message._replace(through=b"") for message in self._made if message.life != life
+        ]
+        if self.kept is not None and self.kept.life == life:
+            self.kept = None
+
     def messages(self) -> list[Publication]:
-        """Return all, in order; the last that is kept has the receipt. Where there is none, an
-        empty one behind them has it.
+        """Return all, in order; the last that the same board keeps has the receipt. Where there is
+        none, an empty one behind them has it.
         """
         if self.kept is None or self.kept.receipt is None:
             return self._made
-        if self._made and self._made[-1].is_kept:
+        if self._made and self._made[-1].life == self.kept.life:
             self._made[-1] = self._made[-1]._replace(receipt=self.kept.receipt)
         else:
-            self._made.append(nothing(self.kept.receipt))
+            self._made.append(nothing(self.kept.receipt, self.kept.life))
         return self._made

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from leafnode.bridge.exec.function import Function, Outcome
     from leafnode.bridge.publication import Publication
     from leafnode.bridge.publisher import Publisher
-    from leafnode.bridge.reading import Reading
+    from leafnode.bridge.reading import Life, Reading
     from leafnode.bridge.status import PortCounters
     from leafnode.clock import Clock, Timer
     from leafnode.config.serial_options import SerialPort
@@ -83,6 +83,8 @@ class Mapper:
         # Of windows that ended while the queue was full: one end's messages at most, since the
         # port is not read meanwhile.
         self._waiting: deque[Publication] = deque()
+        # Of what the function has to decide yet: it comes again, and is gathered then.
+        self._said_again: list[Reading] = []
 
     def _new_function(self, options: SerialPort) -> Function | None:
         if options.codec.type != "exec":
@@ -148,7 +150,9 @@ class Mapper:
 
     def _decided(self, reading: Reading, outcome: Outcome) -> None:
         """The function is done with a reading."""
-        if outcome is None:
+        if reading in self._said_again:
+            self._said_again.remove(reading)  # the first of two that are equal
+        elif outcome is None:
             self._counters.filtered += 1
             self._pass_over(reading)
         else:
@@ -185,7 +189,30 @@ class Mapper:
             elif message.subject:
                 self._publisher.offer(message)
             else:
-                self._publisher.pass_over(message.receipt)
+                self._publisher.pass_over(message.receipt, message.life)
+
+    def says_again(self, life: Life) -> None:
+        """This life of a board says again, here or on another port, all that is not stored: what is
+        gathered of it is forgotten, since it would be counted twice.
+        """
+        if self._windows is None:
+            return
+        self._windows.drop(life)
+        kept, self._kept = self._kept, None
+        if kept is not None and kept.life != life:
+            self._pass_over(kept)
+        if not self._windows:
+            self._set_timer(None)
+        for ended in self._ended:
+            ended.drop(life)
+        self._waiting = deque(
+            message._replace(through=b"") for message in self._waiting if message.life != life
+        )
+        self._through = b""  # it is not stored, nor is what is behind known to be
+        self._publisher.drop(life)
+        if self._function is not None:
+            others = [reading for reading in self._said_again if reading.life != life]
+            self._said_again = others + self._function.undecided(life)
 
     def take_all(self) -> None:
         """The port ends. What it had read is nowhere else, and is taken beyond all bounds."""
@@ -292,7 +319,8 @@ class Mapper:
         assert self._windows is not None, "only where readings are gathered"
         assert isinstance(fields, dict), "gathering needs a codec that knows fields"
         subject = self._messages.template.subject(reading, fields)
-        is_full = not self._windows.has_room(subject)
+        is_for = self._windows.is_for(reading.life)
+        is_full = not (is_for and self._windows.has_room(subject))
         if is_full:
             self._counters.windows_early += 1
             self._begin_ended()
@@ -322,9 +350,9 @@ class Mapper:
             ended = self._ended[-1]
             ended.kept = reading if reading.receipt is not None else ended.kept
         elif self._waiting and reading.receipt is not None:
-            self._waiting.append(nothing(reading.receipt))
+            self._waiting.append(nothing(reading.receipt, reading.life))
         else:
-            self._publisher.pass_over(reading.receipt)
+            self._publisher.pass_over(reading.receipt, reading.life)
 
     def _due(self) -> None:
         self._timer = None
@@ -365,7 +393,8 @@ class Mapper:
     def _make_one(self) -> None:
         ended = self._ended[0]
         try:
-            self._make_next(ended)
+            if not ended.is_made:  # else its board says it again
+                self._make_next(ended)
         finally:
             if ended.is_made:
                 self._ended.popleft()
@@ -390,7 +419,7 @@ class Mapper:
             return
         self._counters.windows += 1
         self._show(message.subject, message.body[message.header_size :])
-        ended.add(message._replace(is_kept=one.is_kept))
+        ended.add(message._replace(is_kept=one.is_kept, life=one.reading.life))
 
     def _set_timer(self, delay_ns: int | None) -> None:
         if self._timer is not None:

@@ -18,7 +18,7 @@ from leafnode.config import serial_bounds
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from leafnode.bridge.reading import Reading
+    from leafnode.bridge.reading import Life, Reading
 
 
 _KEPT: Final = b" "  # behind the subject of what a device keeps: no subject has a blank
@@ -54,6 +54,7 @@ class Windows:
         # again, and nothing else.
         self._windows: dict[bytes, _Window] = {}
         self._text_bytes = 0  # that they hold, beside numbers
+        self._life: Life | None = None  # who keeps what is kept of them: one at a time
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -65,6 +66,17 @@ class Windows:
         is_known = subject in self._windows or subject + _KEPT in self._windows
         return is_known or len(self._windows) < serial_bounds.WINDOW_SUBJECTS_MAX
 
+    def is_for(self, life: Life | None) -> bool:
+        """Say whether a reading that this one keeps can be gathered; if not, they end first."""
+        return life is None or self._life in {None, life}
+
+    def drop(self, life: Life) -> None:
+        """Forget what this life of a board says again."""
+        if self._life == life:
+            self._windows = {key: one for key, one in self._windows.items() if not one.is_kept}
+            self._text_bytes = sum(one.held for one in self._windows.values())
+            self._life = None
+
     def add(
         self,
         subject: bytes,
@@ -75,6 +87,8 @@ class Windows:
     ) -> None:
         """Add a reading. `fields` are published; `raw`, by the device's names, fill templates."""
         assert self.has_room(subject), "the windows are ended first"
+        assert self.is_for(reading.life), "the windows are ended first"
+        self._life = self._life or reading.life
         is_kept = reading.receipt is not None
         key = subject + _KEPT if is_kept else subject
         window = self._windows.pop(key, None) or _Window(subject, is_kept=is_kept)
@@ -88,6 +102,7 @@ class Windows:
         """
         ended, self._windows = self._windows.values(), {}
         self._text_bytes = 0
+        self._life = None
         return [
             Gathered(
                 window.subject,
@@ -115,12 +130,13 @@ class Windows:
 
 
 class _Window:
-    __slots__ = ("columns", "count", "is_kept", "raw", "reading", "subject", "wall_ns")
+    __slots__ = ("columns", "count", "held", "is_kept", "raw", "reading", "subject", "wall_ns")
 
     def __init__(self, subject: bytes, *, is_kept: bool) -> None:
         self.subject = subject
         self.columns: dict[str, _Column] = {}
         self.count = 0
+        self.held = 0  # bytes, beside numbers
         self.reading: Reading | None = None
         self.raw: Mapping[str, object] | None = None
         self.wall_ns = 0
@@ -137,6 +153,7 @@ class _Window:
                     continue
                 column = self.columns[name] = _Column()
             held += column.add(value, size)
+        self.held += held
         return held
 
 

@@ -19,6 +19,7 @@ class FakePort:
         self.heard_at_ms = 0
         self.names: list[str] = []
         self.forgot: list[str] = []
+        self.again: list[tuple[str, int]] = []
 
     def present(self) -> tuple[str, int] | None:
         return (self.device, self.heard_at_ms) if self.device else None
@@ -31,6 +32,9 @@ class FakePort:
 
     def forget(self, name: str) -> None:
         self.forgot.append(name)
+
+    def says_again(self, name: str, boot_id: int) -> None:
+        self.again.append((name, boot_id))
 
 
 def hello(device: str, boot: int = 7) -> DeviceHello:
@@ -166,3 +170,13 @@ def test_beyond_the_bound_the_one_that_went_longest_ago_is_forgotten() -> None:
     assert (len(names), devices.forgotten) == (port_bounds.DEVICES_MAX, 1)
     assert "board0" in names  # it is there
     assert "board1" not in names
+
+
+def test_each_port_hears_what_a_board_says_again() -> None:
+    devices, a, b = Devices(FakeClock()), FakePort("a", "press"), FakePort("b")
+    for one in (a, b, Slaves(port(f"slaves [ {slave('meter', 1, '{ name: t, address: 0 }')} ]"))):
+        devices.join(one)
+
+    devices.say_again(hello("press"))
+
+    assert a.again == b.again == [("press", 7)]

@@ -421,6 +421,18 @@ def test_at_the_end_of_its_port_all_that_was_read_is_taken() -> None:
     tell(story)
 
 
+def test_what_it_has_to_decide_yet_of_one_boot_of_a_board_is_known() -> None:
+    world = World()
+    readings = [
+        Reading(b"%d" % boot, b"x", b"uno", receipt=Receipt(boot, 1) if boot else None)
+        for boot in (7, 8, 0, 7)
+    ]
+    for reading in readings:
+        world.function.offer(reading)
+
+    assert world.function.undecided((b"uno", 7)) == [readings[0], readings[3]]
+
+
 def test_however_many_wrong_ones_wait_they_are_decided_one_after_the_other() -> None:
     """Each decision makes room, of which the port tells the function at once."""
 

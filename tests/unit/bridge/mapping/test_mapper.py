@@ -112,10 +112,12 @@ class Desk:
         self.mapper.progressed()
         self.publisher.pump()
 
-    def say(self, payload: object, *, name: bytes = b"n", receipt: bool = True) -> None:
+    def say(
+        self, payload: object, *, name: bytes = b"n", receipt: bool = True, boot: int = 7
+    ) -> None:
         self.count += 1
         text = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        given = Receipt(7, self.count) if receipt else None
+        given = Receipt(boot, self.count) if receipt else None
         self.mapper.offer(Reading(b"id.%d" % self.count, text, b"dev", name, given))
         self.publisher.pump()
         self.clock.advance(0)
@@ -711,3 +713,67 @@ def test_in_however_many_turns_the_same_is_stored_and_nothing_acknowledged_befor
     assert (in_turns.stream.ids, in_turns.told) == (at_once.stream.ids, at_once.told)
     assert in_turns.seqs[-1:] == at_once.seqs[-1:]
     assert in_turns.seqs == sorted(in_turns.seqs)
+
+
+def test_windows_end_when_another_board_says_what_it_keeps() -> None:
+    """Each is found by its own last id, whoever comes back."""
+    desk = Desk(**GATHER)
+    for boot in (7, 7, 8):
+        desk.say({"t": 1}, boot=boot)
+
+    assert (desk.stream.ids, desk.counters.windows_early) == ([b"id.2"], 1)
+    assert desk.receipts == [Receipt(7, 2)]
+    desk.clock.advance(60 * NS_PER_S)
+
+    assert [one["count"] for one in desk.payloads] == [2, 1]
+    assert desk.stream.ids == [b"id.2", b"id.3"]
+
+
+def test_what_a_board_says_again_elsewhere_is_not_counted_here_too() -> None:
+    desk = Desk(subject="s.{name}", **GATHER)
+    desk.say({"t": 1}, name=b"a")
+    desk.say({"t": 1}, name=b"b", receipt=False)
+
+    desk.mapper.says_again((b"dev", 8))
+    desk.mapper.says_again((b"dev", 7))
+    desk.clock.advance(60 * NS_PER_S)
+
+    assert desk.stream.subjects == [b"s.b"]
+    assert desk.receipts == [None] * len(desk.receipts)
+    desk.say({"t": 1}, name=b"a")
+    desk.mapper.says_again((b"dev", 7))
+    assert desk.clock.pending() == 0
+
+
+def test_nor_is_what_waits_for_a_turn_for_room_and_for_the_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "READINGS_UNCOMMITTED_MAX", 1)
+    desk = Desk(subject="s.{name}", in_turns=True, **GATHER)
+    desk.stream.commits_at_once = False
+    for steps in (3, 1):
+        for name, receipt in ((b"a", True), (b"b", True), (b"c", False)):
+            desk.say({"t": 1}, name=name, receipt=receipt)
+        desk.clock.advance(60 * NS_PER_S)
+        desk.turns.turn(steps)
+    desk.say(b"nonsense")
+    assert desk.publisher.queued == 1
+
+    desk.mapper.says_again((b"dev", 7))
+    for _ in range(6):
+        desk.turns.turn(3)
+        desk.stream.commit()
+        desk.clock.advance(0)
+
+    assert desk.stream.subjects == [b"s.c", b"s.c"]
+    assert desk.told == [None, None]
+    assert desk.seqs == []
+
+
+def test_behind_what_is_said_again_another_board_is_acknowledged() -> None:
+    desk = Desk(in_turns=True, **GATHER)
+    desk.say({"t": 1})
+    desk.say(b"nonsense", boot=8)
+    desk.mapper.says_again((b"dev", 7))
+
+    assert desk.receipts == [Receipt(8, 2)]

@@ -166,3 +166,25 @@ def test_a_mean_is_not_above_the_greatest_nor_below_the_least(value: float) -> N
     fields = gathered(("min", "max", "mean"), {"t": value}, {"t": value})
 
     assert fields["t_min"] == fields["t_mean"] == fields["t_max"] == value
+
+
+def test_what_two_boards_keep_is_not_gathered_together() -> None:
+    windows = Windows(("count",))
+    windows.add(b"a", Reading(b"0", b"", b"x"), {}, {}, 0)
+    windows.add(b"b", Reading(b"1", b"", b"x", receipt=Receipt(7, 1)), {}, {}, 0)
+
+    assert windows.is_for(None)
+    assert [windows.is_for(life) for life in ((b"x", 7), (b"x", 8), (b"y", 7))] == [
+        True,
+        False,
+        False,
+    ]
+    windows.drop((b"x", 8))
+    assert len(windows) == 2
+    text = {"t": "x" * serial_bounds.WINDOW_TEXT_BYTES_MAX}
+    windows.add(b"b", Reading(b"2", b"", b"x", receipt=Receipt(7, 2)), text, {}, 0)
+    assert not windows.has_room(b"a")
+    windows.drop((b"x", 7))
+    assert windows.has_room(b"a")
+    assert [made.subject for made in windows.end()] == [b"a"]
+    assert windows.is_for((b"y", 7))
