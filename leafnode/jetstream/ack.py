@@ -22,6 +22,7 @@ _TAIL_TOKENS: Final = 5
 _DIGITS_MAX: Final = 19
 _NO_NUMBER: Final = 2**64 - 1
 _DELAY_MAX_NS: Final = 2**63 - 1
+_DELAY_CHARS_MAX: Final = 4096
 
 
 class AckKind(Enum):
@@ -155,7 +156,11 @@ def first_replies(
 
 
 def _delay_ns(text: bytes) -> int:
-    """Return the delay of a NAK: `{"delay": ns}` or a Go duration; anything else is none."""
+    """Return the delay of a NAK: `{"delay": ns}` or a Go duration; anything else is none, and so is
+    what is longer than either can be.
+    """
+    if len(text) > _DELAY_CHARS_MAX:
+        return 0
     if text.startswith(b"{"):
         try:
             value = msgspec.json.decode(text)

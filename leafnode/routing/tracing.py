@@ -35,6 +35,8 @@ ORIGIN_ACCOUNT: Final = b"Nats-Trace-Origin-Account"
 _FIRST_LINE: Final = header.VERSION + b"\r\n"
 DISABLED: Final = b"trace disabled"  # no subject, so that nobody traces from here on
 _PARENT: Final = b"traceparent"
+_OF_AN_OLD_SERVER: Final = 'Message tracing disabled because of header "Nats-Trace-Origin-Account"'
+_INVALID: Final = "The destination of a message trace is not valid, it is not traced"
 _TRUE: Final = frozenset({b"1", b"true", b"on"})
 _SAMPLED: Final = 1  # the flag of a traceparent
 
@@ -234,9 +236,10 @@ class Refused(Exception):  # noqa: N818 -- what happened
 
 
 def asks(account: Account, data: bytes) -> bool:
-    """Say whether a message with a header may ask for a trace: cheap, and never wrongly no."""
-    if account.tracer is None:
-        return False
+    """Say whether a message with a header may ask for a trace: cheap, and never wrongly no.
+
+    Without a tracer here other servers may have one: who asks must be one who may.
+    """
     if DEST in data:
         return True
     return bool(account.trace_dest) and _PARENT in data.lower()
@@ -244,7 +247,7 @@ def asks(account: Account, data: bytes) -> bool:
 
 def any_asks(account: Account, messages: list[bytes]) -> bool:
     """Say the same of many at once: one search in all of them costs a third of many.  HOT"""
-    return account.tracer is not None and asks(account, b"".join(messages))
+    return asks(account, b"".join(messages))
 
 
 class Begun(NamedTuple):
@@ -261,8 +264,6 @@ def begin(account: Account, peer: Peer, subject: bytes, block: bytes, size: int)
     """
     tracer = account.tracer
     peer.outbox.work_left -= TRACE_WORK + len(block)
-    if tracer is None:
-        return Begun(None, block)
     only = False
     try:
         only = next(_scan(block, block, ONLY), b"").lower() in _TRUE
@@ -278,6 +279,10 @@ def begin(account: Account, peer: Peer, subject: bytes, block: bytes, size: int)
     # By the lists alone: what somebody may answer is no place for notes.
     if is_reserved(dest) or not is_listed(peer, dest):
         raise Refused(PermissionsViolation(b"Publish", dest))
+    if tracer is None:
+        if only:
+            raise Refused
+        return Begun(None, block)
     trace = Trace(tracer, account, dest, block, size)
     trace.only = only
     hop = fields[HOP] if peer.kind is not Kind.CLIENT else b""
@@ -304,23 +309,24 @@ class _NoTrace(Exception):  # noqa: N818 -- what follows
         self.for_all = for_all
 
 
-def _destination(account: Account, peer: Peer, fields: dict[bytes, bytes], tracer: Tracer) -> bytes:
+def _destination(
+    account: Account, peer: Peer, fields: dict[bytes, bytes], tracer: Tracer | None
+) -> bytes:
     """Return where the notes go. Raises _NoTrace."""
     dest = fields.get(DEST, b"")
     if not dest:  # a traceparent alone: the account says where to, and how many of them
         dest = account.trace_dest
-        if not dest:
+        if not dest or tracer is None:
             raise _NoTrace(for_all=False)
         if peer.kind is Kind.CLIENT and not tracer.is_sampled(account.trace_sampling):
             raise _NoTrace(for_all=True)
         return dest
-    if fields[ORIGIN_ACCOUNT]:
-        tracer.complain('Message tracing disabled because of header "Nats-Trace-Origin-Account"')
-        raise _NoTrace(for_all=True)
-    if not is_valid_literal(dest):
-        tracer.complain("The destination of a message trace is not valid, it is not traced")
-        raise _NoTrace(for_all=False)
-    return dest
+    is_old = bool(fields[ORIGIN_ACCOUNT])
+    if not is_old and is_valid_literal(dest):
+        return dest
+    if tracer is not None:
+        tracer.complain(_OF_AN_OLD_SERVER if is_old else _INVALID)
+    raise _NoTrace(for_all=is_old)
 
 
 def _fields(block: bytes) -> dict[bytes, bytes] | None:
@@ -357,9 +363,12 @@ def _scan(block: bytes, folded: bytes, name: bytes) -> Iterator[bytes]:
         if at < 0:
             return
         start = at + len(line)
+        end = block.find(b"\r\n", start)
+        if end < 0:
+            return
         before = block.rfind(b"\r\n", 0, at) + 2
         if at + 2 == len(_FIRST_LINE) or block.find(b":", before, at) >= 0:
-            value = block[start : block.find(b"\r\n", start)].strip(b" \t")
+            value = block[start:end].strip(b" \t")
             if value:
                 yield value
         at = folded.find(line, start)

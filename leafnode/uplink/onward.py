@@ -140,8 +140,8 @@ def onward(
     # Line by line, not parsed and built anew: what a device wrote keeps its bytes. So does what is
     # behind an empty line, where a stream looks for its instructions and nobody for anything else.
     for line in body[:header_size].removesuffix(_END).split(b"\r\n")[1:]:
-        name = line.partition(b":")[0]
-        if name in _INSTRUCTIONS:
+        name, colon, _ = line.partition(b":")
+        if colon and name in _INSTRUCTIONS:
             lines.append(_PREFIX_ONWARD + line[len(_PREFIX) :])
         elif name != IN_FLIGHT:  # of an uplink further out; it speaks of another hub
             lines.append(line)

@@ -23,6 +23,7 @@ from leafnode.store.api import StoredMsg
         (b"-NAK nonsense", Ack(AckKind.NAK)),
         (b"-NAKx", Ack(AckKind.NAK)),
         (b'-NAK{"delay":5}', Ack(AckKind.NAK, 5)),
+        (b'-NAK{"delay":5%b}' % (b" " * 4096), Ack(AckKind.NAK)),
         (b'-NAK {"Delay":5,"x":1}', Ack(AckKind.NAK, 5)),
         (b'-NAK {"delay":9999999999999999999}', Ack(AckKind.NAK)),
         (b"+WPI x", Ack(AckKind.UNKNOWN)),

@@ -73,6 +73,15 @@ def test_a_status_line_begins_no_header_that_asks() -> None:
     assert world.tracer.sent == []
 
 
+def test_a_line_that_does_not_end_asks_for_nothing() -> None:
+    world = World()
+    block = b"NATS/1.0\r\nNats-Trace-Dest: tr"
+
+    world.publisher.says(b"HPUB a.b %d %d\r\n%b\r\n" % (len(block), len(block), block))
+
+    assert world.tracer.sent == []
+
+
 @pytest.mark.parametrize("only", [False, True])
 def test_who_hides_a_trace_behind_very_many_lines_has_none_anywhere(only: bool) -> None:
     world = World()

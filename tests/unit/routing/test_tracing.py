@@ -102,13 +102,19 @@ def test_of_a_run_each_message_is_judged_by_its_own_header() -> None:
     assert world.account.traffic.in_msgs == 5
 
 
-def test_without_a_tracer_nothing_is_traced() -> None:
+def test_without_a_tracer_who_asks_is_judged_as_other_servers_would() -> None:
+    """One behind a leaf link may trace it: to where its publisher may not publish."""
     world = World()
     world.account.tracer = None
-
+    world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: t"))
+    assert world.subscriber.got().count(b"HMSG") == 1
     world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: t", b"Nats-Trace-Only: 1"))
+    world.publisher.permissions = Permissions(Rules(allow=[b"a.>"]), Rules())
 
-    assert world.subscriber.got() != b""
+    world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: t"))
+
+    assert b"Violation for Publish to \"t\"" in world.publisher.got()
+    assert world.subscriber.got() == b""
 
 
 def test_the_name_in_a_payload_traces_nothing() -> None:
