@@ -309,9 +309,10 @@ class SqliteStream:
                 done(message)
             elif self._committed_seq > last:
                 again()
-            else:  # the reader has seen a COMMIT that this thread does not know of yet
-                then = self._host.committer.after_commit
-                then(lambda error: again() if error is None else done(message))
+            elif not self.is_removing():
+                done(message)  # what is beyond is staged, and takes nothing away
+            else:  # the reader may have seen a COMMIT that this thread does not know of yet
+                self._host.committer.after_commit(lambda _: again())
 
         has_many = not is_literal(pattern)
         again = partial(self.last, pattern, done, upto_seq=upto_seq, rounds=rounds + 1)
