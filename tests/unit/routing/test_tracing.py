@@ -113,7 +113,7 @@ def test_without_a_tracer_who_asks_is_judged_as_other_servers_would() -> None:
 
     world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: t"))
 
-    assert b"Violation for Publish to \"t\"" in world.publisher.got()
+    assert b'Violation for Publish to "t"' in world.publisher.got()
     assert world.subscriber.got() == b""
 
 
