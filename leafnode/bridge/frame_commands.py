@@ -21,6 +21,7 @@ from leafnode.bridge.checks import new_check
 from leafnode.bridge.codecs import new_codec
 from leafnode.bridge.commands import CommandQueue, Order, Refused
 from leafnode.bridge.framing.encode import Encoder, Unfit
+from leafnode.bridge.framing.frames import READ_MS
 from leafnode.bridge.reading import BadReading, Reading
 from leafnode.clock import NS_PER_MS
 from leafnode.config import serial_bounds
@@ -92,6 +93,8 @@ class FrameCommands:
         self._polls_next = False
         self._late: _Work | None = None  # its answer may still come
         self._late_timer: Timer | None = None
+        self._late_ends_ns = 0  # when it cannot come any more
+        self._read_ns = 0  # since when the port is read
         self._held = False  # the port is not read
         self._is_new = False  # and was not since it was opened
 
@@ -109,16 +112,24 @@ class FrameCommands:
         self._queue.opened()
 
     def hold(self, *, on: bool, now_ms: int) -> None:
-        """Say that the port is not read, or that it is again: what came meanwhile comes first."""
+        """Say that the port is not read, or that it is again: what came meanwhile comes first.
+
+        An answer that came by the end of its time is read in READ_MS behind the pause, or until the
+        next one.
+        """
         self._framing.hold(on=on, now_ms=now_ms)
         if on and not self._held:
-            self._is_new = now_ms < self._free_ms
+            self._is_new = self._is_new or now_ms < self._free_ms
+            if self._late_ends_ns and self._late_ends_ns <= self._read_ns:
+                self._forget()
             self._set_late_timer(None)
         elif self._held and not on:
+            self._read_ns = self._clock.monotonic_ns()
             if self._is_new:
-                self._free_ms = now_ms + self._opening_ms
+                self._is_new, self._free_ms = False, max(self._free_ms, now_ms + READ_MS)
             if self._late is not None:
-                self._set_late_timer(self._late.options.timeout_ns)
+                left_ns = self._late_ends_ns - self._read_ns
+                self._set_late_timer(max(left_ns, READ_MS * NS_PER_MS))
         self._held = on
 
     def closed(self) -> None:
@@ -203,6 +214,7 @@ class FrameCommands:
         """Let as much time pass again in which its answer may come: it is nobody else's."""
         if order.work.options.answer:
             self._late = order.work
+            self._late_ends_ns = self._clock.monotonic_ns() + order.timeout_ns
             self._set_late_timer(None if self._held else order.timeout_ns)
 
     def _late_enough(self) -> None:
@@ -210,7 +222,7 @@ class FrameCommands:
         self._send()
 
     def _forget(self) -> None:
-        self._late = None
+        self._late, self._late_ends_ns = None, 0
         self._set_late_timer(None)
 
     def _set_late_timer(self, delay_ns: int | None) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Of silence: what does not answer within this time, or until the next one is due, will not.
 _POLL_ANSWER_MS: Final = 1000
+READ_MS: Final = 100  # behind a pause, for what came meanwhile to be read
 
 
 class Frames:
@@ -39,6 +40,7 @@ class Frames:
         self._poll_at_ms = 0
         # Since when nothing is heard of the answer to the last poll; None: it has come.
         self._silent_ms: int | None = None
+        self._is_read_out = False  # and it can have come since then only as what is read now
         self._polls_held = False  # while somebody else asks
         self._held = False  # while the port is not read
         self._bytes_in = 0
@@ -58,7 +60,7 @@ class Frames:
         if not self._polls or now_ms < self._poll_at_ms:
             return b""
         self._poll_at_ms = now_ms + self._poll_every_ms
-        self._silent_ms = now_ms
+        self._silent_ms, self._is_read_out = now_ms, False
         return self._poll
 
     @property
@@ -85,11 +87,17 @@ class Frames:
         self._silent_ms = at_ms
 
     def hold(self, *, on: bool, now_ms: int) -> None:
-        """Ask nothing while the port is not read. An answer that came meanwhile is read soon."""
-        if self._held and not on and self._silent_ms is not None:
-            self._silent_ms = now_ms
+        """Ask nothing while the port is not read. An answer that came meanwhile is read in READ_MS
+        behind the pause, or until the next one.
+        """
+        if on and not self._held and self._is_read_out:
+            self._silent_ms = None
+        elif self._silent_ms is not None and self._held and not on:
             pause_ms = min(self._poll_every_ms, _POLL_ANSWER_MS)
-            self._poll_at_ms = max(self._poll_at_ms, now_ms + pause_ms)
+            left_ms = max(self._silent_ms + pause_ms - now_ms, READ_MS)
+            self._is_read_out = left_ms == READ_MS
+            self._silent_ms = now_ms + left_ms - pause_ms
+            self._poll_at_ms = max(self._poll_at_ms, now_ms + left_ms)
         self._held = on
 
     def counts(self) -> FrameCounts:

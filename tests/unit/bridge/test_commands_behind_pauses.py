@@ -66,18 +66,35 @@ def test_the_answer_to_a_command_of_before_a_pause_is_no_other_commands() -> Non
     assert world.counts()["late"] == 1
 
 
-def test_a_late_answer_is_awaited_for_as_long_again_from_the_end_of_a_pause() -> None:
+def test_a_late_answer_is_awaited_for_what_is_left_of_its_time_behind_a_pause() -> None:
+    async def story(world: Device) -> None:
+        world.requester.ask(b"c.any", b"A?")
+        assert await world.hears() == b"A?\r\n"
+        await passes(world, 2100)  # its own time; as much again is left
+        await pauses(world)
+        await passes(world, 1000)
+        world.requester.ask(b"c.any", b"B?")
+        await is_read_again(world)
+        await passes(world, 700)
+        assert world.hear() == b""
+        await passes(world, 300)
+        assert await world.hears() == b"B?\r\n"
+
+    play(COMMANDS, story)
+
+
+def test_pauses_without_end_do_not_hold_up_commands_without_end() -> None:
     async def story(world: Device) -> None:
         world.requester.ask(b"c.any", b"A?")
         assert await world.hears() == b"A?\r\n"
         await passes(world, 2100)
         await pauses(world)
-        await passes(world, 4500)
+        await passes(world, 2100)
         world.requester.ask(b"c.any", b"B?")
         await is_read_again(world)
-        await passes(world, 1900)
-        assert world.hear() == b""
-        await passes(world, 200)
+        await pauses(world)  # before a moment is over
+        await is_read_again(world)
+        await passes(world, 20)
         assert await world.hears() == b"B?\r\n"
 
     play(COMMANDS, story)
@@ -92,7 +109,6 @@ def test_what_another_opening_asked_for_is_read_before_a_command_goes() -> None:
         world.requester.ask(b"c.any", b"CMD?")
         world.say(b"answer to something else\r\n")
         await is_read_again(world)
-        await passes(world, 900)
         assert world.hear() == b""
         await passes(world, 200)
         assert await world.hears() == b"CMD?\r\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leafnode.bridge.framing import FRAMINGS, SPLITTERS
-from leafnode.bridge.framing.frames import Frames
+from leafnode.bridge.framing.frames import READ_MS, Frames
 from leafnode.bridge.reading import Reading, Receipt
 from leafnode.clock import NS_PER_S
 from leafnode.config.parser import parse
@@ -54,11 +54,8 @@ def test_questions_that_were_missed_are_not_made_up_for() -> None:
     assert [framing.data_to_send(now_ms) for now_ms in (60_000, 60_000, 60_999)] == [b"?", b"", b""]
 
 
-@pytest.mark.parametrize(("every_s", "awaits_ms"), [(5, 1000), (0.2, 200)])
-def test_while_the_port_is_not_read_nothing_is_asked_and_no_answer_is_given_up(
-    every_s: float, awaits_ms: int
-) -> None:
-    framing = framing_of("line", poll=b"?", poll_every_ns=int(every_s * NS_PER_S), keep_first=True)
+def test_while_the_port_is_not_read_nothing_is_asked_and_no_answer_is_given_up() -> None:
+    framing = framing_of("line", poll=b"?", poll_every_ns=5 * NS_PER_S, keep_first=True)
     assert isinstance(framing, Frames)
     framing.opened(0)
     assert framing.data_to_send(0) == b"?"
@@ -68,12 +65,31 @@ def test_while_the_port_is_not_read_nothing_is_asked_and_no_answer_is_given_up(
     assert framing.next_timeout_ms(60_000) is None
     framing.hold(on=False, now_ms=60_000)
 
-    assert framing.awaits_ms(60_000) == awaits_ms
-    assert framing.next_timeout_ms(60_000) == awaits_ms
+    assert framing.awaits_ms(60_000) == READ_MS
+    assert framing.next_timeout_ms(60_000) == READ_MS
     framing.receive(b"1\n2\n", 60_001)
     assert framing.next_event() is not None
     assert framing.next_event() is not None
     assert framing.awaits_ms(60_001) == 0
+
+
+@pytest.mark.parametrize("every_s", [5, 0.2])
+def test_an_answer_is_awaited_behind_one_pause_and_not_behind_each(every_s: float) -> None:
+    framing = framing_of("line", poll=b"?", poll_every_ns=int(every_s * NS_PER_S), keep_first=True)
+    assert isinstance(framing, Frames)
+    framing.opened(0)
+    assert framing.data_to_send(0) == b"?"
+    framing.hold(on=True, now_ms=100)
+    framing.hold(on=False, now_ms=120)
+    left_ms = min(880, int(every_s * 1000) - 120)
+    assert framing.awaits_ms(120) == max(left_ms, READ_MS)
+
+    for now_ms in (2_000, 3_000):
+        framing.hold(on=True, now_ms=now_ms)
+        framing.hold(on=False, now_ms=now_ms + 400)
+        assert framing.awaits_ms(now_ms + 400) == (
+            READ_MS if now_ms == 2_000 and every_s == 5 else 0
+        )
 
 
 @pytest.mark.parametrize("kind", ["line", "raw"])
