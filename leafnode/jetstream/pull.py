@@ -8,7 +8,6 @@ max_waiting. Truth: status lines and their order measured on nats-server 2.15.1;
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -216,12 +215,15 @@ class PullQueue:
         return None
 
     def _enqueue(self, request: PullRequest) -> None:
-        """Put a request behind those that go before it: all, or all of its priority."""
+        """Put a request behind those that go before it: all, or all until one that may wait. Who
+        came under another policy stands in no order (as server/consumer.go insertAtPosition).
+        """
+        place = len(self._waiting)
         if self._consumer.groups.policy == "prioritized":
-            place = bisect_right(self._waiting, request.wish.priority, key=_priority)
-            self._waiting.insert(place, request)
-        else:
-            self._waiting.append(request)
+            priority = request.wish.priority
+            later = (at for at, one in enumerate(self._waiting) if one.wish.priority > priority)
+            place = next(later, place)
+        self._waiting.insert(place, request)
 
     def _waiting_max(self) -> int:
         """What a consumer stored by an older version asks for may be more than is allowed now."""
@@ -472,10 +474,6 @@ class PullQueue:
                 self._send()
             request.heartbeats_at_ns = now_ns + request.heartbeat_ns
         self._arm(request)
-
-
-def _priority(request: PullRequest) -> int:
-    return request.wish.priority
 
 
 def parse(payload: bytes) -> NextRequest:

@@ -232,6 +232,19 @@ def test_the_lower_number_goes_first() -> None:
     assert [message.payload for message in low] == [b"2"]
 
 
+def test_who_came_under_another_policy_keeps_its_place() -> None:
+    made = world("overflow", messages=0)
+    asked = {priority: ask(made, priority=priority) for priority in (9, 0, 8)}
+    made.create_consumer(priority_policy="prioritized", priority_groups=["A"])
+    asked |= {priority: ask(made, priority=priority) for priority in (5, 1)}
+
+    for number in range(5):
+        made.publish("s.a", b"%d" % number)
+
+    order = sorted(asked, key=lambda priority: asked[priority][0].payload)
+    assert order == [1, 5, 9, 0, 8]
+
+
 def test_of_requests_that_come_together_the_lower_number_goes_first() -> None:
     ranked = world("prioritized")
     low, high = ask(ranked, priority=5, batch=2), ask(ranked, priority=1, batch=2)
