@@ -67,25 +67,13 @@ class DomainMapping:
     def _on_api(self, delivery: Delivery) -> None:
         if not (is_request(delivery) and delivery.subject.startswith(self._prefix)):
             return  # no request: the server's answer, or what a stream holds
-        self._forward(b"$JS.API." + delivery.subject[len(self._prefix) :], delivery)
+        subject = b"$JS.API." + delivery.subject[len(self._prefix) :]
+        _send_on(self._account, subject, delivery)
 
     def _on_data(self, delivery: Delivery) -> None:
         if not delivery.subject.startswith(self._prefix):
             return
-        self._forward(delivery.subject[len(self._prefix) :], delivery)
-
-    def _forward(self, subject: bytes, delivery: Delivery) -> None:
-        for reply, header_size, body in delivery.messages:
-            received = self._account.publish(
-                subject,
-                body,
-                header_size=header_size,
-                reply=reply,
-                origin=delivery.origin,
-                passed=delivery.passed,
-            )
-            if not received:
-                send_no_responders(self._account, delivery.origin, reply, subject)
+        _send_on(self._account, delivery.subject[len(self._prefix) :], delivery)
 
 
 class DefaultDomain:
@@ -110,14 +98,19 @@ class DefaultDomain:
         if not (is_request(delivery) and delivery.subject.startswith(b"$JS.API.")):
             return  # see `DomainMapping`
         subject = self._prefix + delivery.subject.removeprefix(b"$JS.API.")
-        for reply, header_size, body in delivery.messages:
-            received = self.account.publish(
-                subject,
-                body,
-                header_size=header_size,
-                reply=reply,
-                origin=delivery.origin,
-                passed=delivery.passed,
-            )
-            if not received:
-                send_no_responders(self.account, delivery.origin, reply, subject)
+        _send_on(self.account, subject, delivery)
+
+
+def _send_on(account: Account, subject: bytes, delivery: Delivery) -> None:
+    """Publish a request as its origin would have, under another name."""
+    for reply, header_size, body in delivery.messages:
+        received = account.publish(
+            subject,
+            body,
+            header_size=header_size,
+            reply=reply,
+            origin=delivery.origin,
+            passed=delivery.passed,
+        )
+        if not received:
+            send_no_responders(account, delivery.origin, reply, subject)
