@@ -105,6 +105,7 @@ def test_a_device_that_is_back_and_not_allowed_yet_is_tried_again_soon() -> None
 def test_why_a_port_is_closed_is_said_again_only_when_it_is_something_else(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.WARNING, "leafnode")
     world = World(line_port())
     absent, held = FileNotFoundError(2, "not there"), OSError(16, "another has it")
 
@@ -154,6 +155,7 @@ def test_a_device_that_is_plugged_in_ends_the_pause() -> None:
 def test_a_port_that_does_not_close_well_is_lent_opened_again_and_stopped(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    caplog.set_level(logging.WARNING, "leafnode")
     world = World(line_port())
     told: list[int] = []
     close = FakePort.close
