@@ -29,7 +29,7 @@ from leafnode.routing.parked import Backlog, in_turns
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import LOGIN_REQUESTS, may_deliver
 from leafnode.routing.replies import deliver_to_client, publish_replies
-from leafnode.routing.route import Message
+from leafnode.routing.route import Message, held
 from leafnode.routing.sublist import Sublist
 from leafnode.routing.subscription import Delivery, Subscription
 from leafnode.routing.trie import PAUSE_NODES
@@ -470,21 +470,13 @@ class Account:
         if sender.kind is Kind.SYSTEM and deliver_to_client(self, deliver_subject, match, messages):
             return 1
         handouts = [
-            Handout(self, sender, _held(message, deliver_subject, queues)) for message in messages
+            Handout(self, sender, held(message, deliver_subject, queues)) for message in messages
         ]
         if match.is_wide:
             steps = hand_out(self, deliver_subject, handouts, sender.outbox)
             send_aside(self, sender, steps, [body for _, _, _, body in messages])
             return 1
         return [handout.to_all(match) for handout in handouts][-1]
-
-
-def _held(
-    message: tuple[bytes, bytes, int, bytes], subject: bytes, queues: frozenset[bytes] | None
-) -> Message:
-    """Return what a stream holds as it is sent to a subject."""
-    own, reply, header_size, body = message
-    return Message(subject, reply, header_size, body, queues, shown=own)
 
 
 def _members(sub: Subscription) -> int:

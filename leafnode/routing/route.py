@@ -9,7 +9,7 @@ numbers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.limits import GROUP_TARGETS_MAX, ROUTE_WORK, TARGET_WORK, WORK_BYTES
 from leafnode.protocol.subject import is_valid_literal
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from leafnode.routing.service_export import Passed
     from leafnode.routing.subscription import Delivery, Subscription
     from leafnode.routing.tracing import Trace
+
+
+_ACK_PREFIX: Final = b"$JS.ACK."
 
 
 class Message(NamedTuple):
@@ -77,6 +80,18 @@ class Message(NamedTuple):
             self.fate,
             self.shown,
         )
+
+
+def held(
+    message: tuple[bytes, bytes, int, bytes], subject: bytes, queues: frozenset[bytes] | None
+) -> Message:
+    """Return what a stream holds, or a status of its consumer, as it is sent to a subject.
+
+    A status has no name but that: it is told by its reply, which acknowledges nothing.
+    """
+    own, reply, header_size, body = message
+    shown = own if own != subject or reply.startswith(_ACK_PREFIX) else b""
+    return Message(subject, reply, header_size, body, queues, shown=shown)
 
 
 class Target:

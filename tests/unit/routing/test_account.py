@@ -338,6 +338,20 @@ def test_a_delivery_over_a_leaf_carries_the_stored_subject_behind_the_ack_reply(
     assert hub.got() == b"LMSG _INBOX.1 $JS.ACK.S.C.1.1.1.1.0@ev.a 3\r\none\r\n"
 
 
+def test_nor_does_what_asks_the_reader_to_go_on_name_a_stored_subject() -> None:
+    """The hub answers to the reply as it is: `$JS.FC.…@ev.a` is nobody's."""
+    world = account()
+    hub = FakePeer(world, 9, Kind.LEAF)
+    hub.subscribe(b"ev.a", b"")
+
+    world.deliver(b"ev.a", [(b"ev.a", b"$JS.FC.S.C.x", 0, b"")])
+    world.deliver(b"ev.a", [(b"ev.a", b"$JS.ACK.S.C.1.1.1.1.0", 0, b"one")])
+
+    assert hub.got() == (
+        b"LMSG ev.a $JS.FC.S.C.x 0\r\n\r\nLMSG ev.a $JS.ACK.S.C.1.1.1.1.0@ev.a 3\r\none\r\n"
+    )
+
+
 def test_a_status_without_a_reply_crosses_a_leaf_as_it_is() -> None:
     world = account()
     hub = FakePeer(world, 9, Kind.LEAF)
