@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import os
 import random
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,15 @@ REAL_TIME_MAX_S = 200
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real_loop: runs on real time, because of real sockets")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol() -> Generator[None, None, None]:
+    """A test that begins a server's log leaves its level to nobody."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -37,9 +37,10 @@ class FakeLine:
             raise self.refusal
         if self.device is not None:
             self.device.close()
-        self.device, port = socket.socketpair()
-        self.device.setblocking(False)
+        device, port = socket.socketpair()
+        device.setblocking(False)
         port.setblocking(False)
+        self.device = device  # not before: this is another thread than the test's
         self.opens += 1
         return FakePort(self, port)
 
