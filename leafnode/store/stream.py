@@ -304,22 +304,22 @@ class SqliteStream:
 
         def got(message: StoredMsg | None) -> None:
             # Of one subject an older one was the newest then: all before a newer one go with it.
-            is_sure = rounds == _ROUNDS_MAX if has_many else message is not None
+            is_sure = message is not None and (message.seq == last or not has_many)
+            is_sure = is_sure or (has_many and rounds == _ROUNDS_MAX)
             if is_sure or not self._is_overtaken(pattern, last, upto_seq):
                 done(message)
             elif self._committed_seq > last:
                 again()
-            elif not self.is_removing():
-                done(message)  # what is beyond is staged, and takes nothing away
+            elif not self.is_removing():  # what is beyond is staged, and takes nothing away
+                done(message)
             else:  # the reader may have seen a COMMIT that this thread does not know of yet
                 self._host.committer.after_commit(lambda _: again())
 
         has_many = not is_literal(pattern)
         again = partial(self.last, pattern, done, upto_seq=upto_seq, rounds=rounds + 1)
         committed = self._committed_first, self._committed_seq
-        newest = None
-        if not self._newest_removed:  # else readers may still see a newer one
-            newest = lookup.newest_of(self.index, pattern, committed)
+        # While one that was the newest goes, readers may still see a newer one.
+        newest = None if self._newest_removed else lookup.newest_of(self.index, pattern, committed)
         if newest is not None and newest <= upto_seq:
             last = newest
             self.get(last, got, goes_on=rounds > 0)
@@ -440,9 +440,9 @@ class SqliteStream:
 
     def _is_overtaken(self, pattern: bytes, last: int, upto_seq: int) -> bool:
         """Say whether what matches may be beyond that now, so that what was read was not it."""
-        sids = self.index.subjects.sids([pattern])
+        beyond = lookup.not_beyond(self.index, self.index.subjects.sids([pattern]))
         is_current = self.is_readable() and self._host.committer.failed is None
-        return is_current and min(lookup.not_beyond(self.index, sids), upto_seq) > last
+        return is_current and min(beyond, upto_seq) > last
 
     def _newest(self, sids: frozenset[int] | None) -> int:
         """Return a sequence that no committed message of these subjects is beyond."""
