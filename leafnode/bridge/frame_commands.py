@@ -1,8 +1,8 @@
 """Commands for a device that answers in frames: what is sent for one, and which frame answers it.
 
 Knows contents and frames; not requesters. A command and a poll of the framing never wait for an
-answer at the same time, since nothing tells the two answers apart. For the same reason the time of
-an answer that did not come does not pass while the port is not read.
+answer at the same time, since nothing tells the two answers apart. For the same reason what came
+while the port was not read is read before anything is asked.
 Truth: docs/serial/commands.md.
 """
 

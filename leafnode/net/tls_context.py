@@ -20,11 +20,12 @@ from leafnode.tls.curves import set_curves
 if TYPE_CHECKING:
     from leafnode.config.listener_options import CertificatePair, ListenerTls
 
-# Forward secrecy and authenticated encryption, nothing else, unless a configuration names others.
+# What OpenSSL calls a refusal, and what an operator can do about it.
 _REFUSALS: Final = {
     "EE_KEY_TOO_SMALL": "the key is too small: RSA needs 1,024 bits",
     "CA_MD_TOO_WEAK": "signed with SHA-1, which OpenSSL does not take",
 }
+# Forward secrecy and authenticated encryption, nothing else, unless a configuration names others.
 DEFAULT_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _SECURITY: Final = ":@SECLEVEL=1"  # RSA of 1,024 bits at least, as Go
 

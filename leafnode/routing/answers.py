@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Of every client, some with an own name behind it; and of a service import of another server,
 # which no client can name (permissions.RESERVED_REPLIES).
 _INBOXES: Final = (b"_INBOX.", b"_INBOX_", b"_R_.")
+ACK_PREFIX: Final = b"$JS.ACK."  # of what a consumer delivers: it asks for nothing
 _STEPS_MAX: Final = 64
 _GATEWAY: Final = b"_GR_."  # `_GR_.<cluster>.<server>.<reply>`: asked in another cluster
 
@@ -89,7 +90,7 @@ class Replies:
         """
         if not reply or is_inbox(where_it_arrives(self._account, reply)[1]):
             return reply
-        if reply.startswith(b"$JS.ACK."):
+        if reply.startswith(ACK_PREFIX):
             return b""
         self._refuse("A request whose reply is no inbox is not answered: of=%s times=%d")
         return b""

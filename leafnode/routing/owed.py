@@ -6,11 +6,11 @@ nats-server 2.15.1 server/accounts.go, server/client.go processServiceImport.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from leafnode.limits import SERVICE_WORK
 from leafnode.routing import latency as measure
-from leafnode.routing.answers import is_of_the_api
+from leafnode.routing.answers import ACK_PREFIX, is_of_the_api
 from leafnode.routing.deliver import deliver
 from leafnode.routing.latency import Measurement
 from leafnode.routing.permissions import LOGIN_REQUESTS
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
     from leafnode.routing.service_export import ServiceExport
     from leafnode.routing.services import Services
-
-ACK_PREFIX: Final = b"$JS.ACK."
 
 
 class Response:

@@ -27,6 +27,7 @@ from leafnode.protocol.errors import (
 from leafnode.protocol.leaf_errors import LeafViolation
 from leafnode.protocol.subject import is_valid_literal
 from leafnode.routing import parked, tracing
+from leafnode.routing.answers import ACK_PREFIX
 from leafnode.routing.deliver import deliver_to, is_relayed, look_up, spread
 from leafnode.routing.fate import Fate
 from leafnode.routing.message_args import Args, usual_args
@@ -47,9 +48,8 @@ if TYPE_CHECKING:
     from leafnode.routing.subscription import Subscription
     from leafnode.routing.tracing import Trace
 
-_ACK_PREFIX: Final = b"$JS.ACK."
 # Subjects that are not seen again would push everything else out of the caches.
-ONE_OFF: Final = (b"_INBOX.", _ACK_PREFIX)
+ONE_OFF: Final = (b"_INBOX.", ACK_PREFIX)
 
 
 def publish(peer: Peer, subject: bytes, args: Args, body: bytes) -> None:
@@ -230,7 +230,7 @@ def _from_leaf(
     # of those behind a mapping.
     if message.queues is None and not is_mapped:
         message = message._replace(queues=frozenset())
-    if reply.startswith(_ACK_PREFIX) and b"@" in reply:
+    if reply.startswith(ACK_PREFIX) and b"@" in reply:
         reply, _, shown = reply.partition(b"@")
         one = (shown, reply, message.header_size, message.body)
         account.deliver(subject, [one], origin=peer, queues=message.queues)

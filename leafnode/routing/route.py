@@ -9,10 +9,11 @@ numbers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode.limits import GROUP_TARGETS_MAX, ROUTE_WORK, TARGET_WORK, WORK_BYTES
 from leafnode.protocol.subject import is_valid_literal
+from leafnode.routing.answers import ACK_PREFIX
 from leafnode.routing.message_line import start_of
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import is_listed, is_reserved, may_deliver
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from leafnode.routing.service_export import Passed
     from leafnode.routing.subscription import Delivery, Subscription
     from leafnode.routing.tracing import Trace
-
-
-_ACK_PREFIX: Final = b"$JS.ACK."
 
 
 class Message(NamedTuple):
@@ -90,7 +88,7 @@ def held(
     A status has no name but that: it is told by its reply, which acknowledges nothing.
     """
     own, reply, header_size, body = message
-    shown = own if own != subject or reply.startswith(_ACK_PREFIX) else b""
+    shown = own if own != subject or reply.startswith(ACK_PREFIX) else b""
     return Message(subject, reply, header_size, body, queues, shown=shown)
 
 

@@ -19,12 +19,12 @@ from leafnode.nuid import nuid
 from leafnode.protocol.subject import is_literal
 from leafnode.protocol.transform import import_transform, untokenize
 from leafnode.routing import latency as measure
-from leafnode.routing.answers import is_of_the_api
+from leafnode.routing.answers import ACK_PREFIX, is_of_the_api
 from leafnode.routing.awaited import Awaited
 from leafnode.routing.deliver import deliver
 from leafnode.routing.fate import Fate
 from leafnode.routing.latency import Measurement, asks_for_sample
-from leafnode.routing.owed import ACK_PREFIX, Response
+from leafnode.routing.owed import Response
 from leafnode.routing.permissions import LOGIN_REQUESTS
 from leafnode.routing.plan import Plan
 from leafnode.routing.request_header import RequestHeader

@@ -25,6 +25,7 @@ from leafnode.limits import (
     WALK_WORK,
 )
 from leafnode.protocol.subject import is_literal, is_routable
+from leafnode.routing.answers import ACK_PREFIX
 from leafnode.routing.below import Below
 from leafnode.routing.budget import Budget, Share, SharedLists
 from leafnode.routing.match import SUB_BYTES, WIDE, Group, Match, size_of_match
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 _SPOILED = -1
 _FOUND_FREE: Final = 16  # in what is counted for their deliveries
-_ACK_PREFIX: Final = b"$JS.ACK."  # numbers end such a subject: none comes twice
 _ACK_NUMBERS: Final = 5
 _ALL: Final = 1 << 62  # of a look-up that is not cut
 
@@ -325,7 +325,7 @@ class Sublist(Share):
         Remembered is a byte of each subject's hash, at one of two places that the hash gives: wrong
         answers are rare.
         """
-        if subject.startswith(_ACK_PREFIX):
+        if subject.startswith(ACK_PREFIX):  # numbers end such a subject: none comes twice
             plain = self._find_ack(subject)
             if plain is not None:
                 return [*plain], []
