@@ -1,14 +1,15 @@
 """A year of a gateway in the field, in seconds: outages, restarts, refusals, lost answers, budgets.
 
-    python -m tests.sim.uplink_year [--seeds 2000] [--seed 1] [--days 365]
+    python -m tests.sim.uplink_year [--seeds 2000] [--seed 1] [--days 365] [--calm 1]
 
 Each seed is one gateway with options of its own; its streams share the hub's with many others, and
 their subjects and prefixes change while messages are in flight. Messages go out of a stream by its
 limits or because somebody deletes them, streams are made anew, come back out of an archive, and the
 whole store is put back as it was. At its end nothing may be lost that was to be kept, and nothing
 doubled but what was in flight when a copy was made; at every step what is held in memory stays
-within its bounds. `stay_asleep` lengthens what only repeats while nothing happens, so that a year
-takes some seconds.
+within its bounds. `stay_asleep` lengthens what only repeats while nothing happens. A year in which
+something happens each hour takes minutes; `--calm 24` has something happen about once a day, so
+that a year takes seconds and thousands of them an hour or two.
 """
 
 from __future__ import annotations
@@ -145,14 +146,15 @@ class Gateway:
         self.fatal: set[bytes] = set()  # payloads that the hub refuses for good
         self.year = Year(seed)
 
-    def live(self, length_ns: int) -> Year:
+    def live(self, length_ns: int, calm: int) -> Year:
+        """`calm`: how many times as long it is to what happens next."""
         clock, site = self.site.clock, self.site
         site.uplink.start()
         self.begin()
         end_ns = clock.monotonic_ns() + length_ns
         while clock.monotonic_ns() < end_ns:
             self.step()
-            clock.advance(self.rng.choice(PAUSES_NS))
+            clock.advance(calm * self.rng.choice(PAUSES_NS))
             self.check_bounds()
         self.heal()
         self.audit()
@@ -447,10 +449,10 @@ class Gateway:
                 say(f"{status.stream} is {status.state.value} with {status.lag_messages} waiting")
 
 
-def live(seed: int, length_ns: int = YEAR_NS) -> Year:
+def live(seed: int, length_ns: int = YEAR_NS, calm: int = 1) -> Year:
     """Run one seed. The same seed gives the same year."""
     with stay_asleep():
-        return Gateway(seed).live(length_ns)
+        return Gateway(seed).live(length_ns, calm)
 
 
 def main() -> int:
@@ -458,11 +460,12 @@ def main() -> int:
     options.add_argument("--seeds", type=int, default=2000)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--days", type=int, default=365)
+    options.add_argument("--calm", type=int, default=1)
     given = options.parse_args()
     logging.disable()  # each of those outages is a warning
     total, failed = Counter[str](), 0
     for seed in range(given.seed, given.seed + given.seeds):
-        year = live(seed, given.days * DAY_NS)
+        year = live(seed, given.days * DAY_NS, given.calm)
         total.update(
             messages=year.messages,
             outages=year.outages,
