@@ -117,6 +117,7 @@ class AtomicBatches:
         config = self._stream.config
         if config.sealed:
             raise js_error(10109)
+        self._ingest.check_room(member.subject, member.header_size, member.body)
         if 0 <= config.max_msg_size < len(member.body):
             raise js_error(10054)
         if not config.allow_atomic:
@@ -175,7 +176,7 @@ class AtomicBatches:
         if marks_last:
             judged.append(_marked(judged.pop()))
         ingest, stream = self._ingest, self._stream
-        ingest.count_all([(one.subject, one.header_size, one.body) for one in members])
+        self._count(members, judged)
         ingest.prepare(one.subject for one in members)
         stream.root.reserve(len(members), sum(len(one.body) for one in members))
         try:
@@ -185,6 +186,17 @@ class AtomicBatches:
         finally:
             stream.root.release()
         return ingest.batch_ack(stream.store.last_seq(), name, len(members))
+
+    def _count(self, members: list[Member], judged: list[Judged]) -> None:
+        """Count all of a batch that is kept, or none. Raises JetStreamError."""
+        kept = [
+            (member.subject, one.header_size, one.body)
+            for member, one in zip(members, judged, strict=True)
+            if one.is_wanted
+        ]
+        if kept and self._stream.quota is not None:
+            before = sum(self._ingest.bytes_of(*one) for one in kept[:-1])
+            self._ingest.count(*kept[-1], before=before)
 
     def _judge(self, member: Member, ahead: Ahead) -> Judged:
         """Check one message as if those before it were stored. Raises JetStreamError."""

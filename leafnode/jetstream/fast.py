@@ -131,7 +131,7 @@ class FastBatches:
         config = self.stream.config
         if config.sealed:
             raise js_error(10109)
-        self.ingest.count_all([(subject, header_size, body)])
+        self.ingest.count(subject, header_size, body)
         if 0 <= config.max_msg_size < len(body):
             raise js_error(10054)
         if not config.allow_batched:

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from leafnode.jetstream.puback import Answer
-    from leafnode.jetstream.quota import Quota
     from leafnode.jetstream.stream import Stream
     from leafnode.routing.peer import Peer
     from leafnode.routing.tracing import Trace
@@ -61,6 +60,7 @@ class Ingest:
         "_checked",
         "_copies",
         "_ends",
+        "_may_hold_more",
         "_pub_acks",
         "_republish",
         "_stream",
@@ -77,6 +77,7 @@ class Ingest:
         self._ack = b""
         self._ends = b""
         self._checked = False
+        self._may_hold_more = False  # than its limits let it: they were not enforced yet
         self._transform: SubjectTransform | None = None
         self._republish: Republish | None = None
         self._copies: list[Copy] = []  # of the run that is being stored
@@ -204,6 +205,7 @@ class Ingest:
             except StoreError:
                 break  # each of the others is told so
             self._stream.last_msg_id = b""
+            self._may_hold_more = True
             first = store.last_seq() - count + 1
             answers += [
                 (reply, b"%b%d}" % (ack, seq), True)
@@ -233,9 +235,10 @@ class Ingest:
                     answer = self._take(subject, (header_size, body), now_ns)
                 else:
                     if quota is not None:
-                        self._count(quota, subject, 0, body)
+                        self.count(subject, 0, body)
                     answer = b"%b%d}" % (ack, append(subject, 0, body, now_ns))
                     stream.last_msg_id = b""
+                    self._may_hold_more = True
             except JetStreamError as error:
                 self._not_stored(delivery.origin, reply, error, answers)
             except StoreBusy:
@@ -329,7 +332,7 @@ class Ingest:
         if judged.rollup:
             stream.errands.check_room()
         if stream.quota is not None and judged.is_wanted:
-            self._count(stream.quota, subject, judged.header_size, judged.body)
+            self.count(subject, judged.header_size, judged.body)
         seq = self.store(subject, judged, now_ns)
         if judged.total is not None:
             return b'%b%d,"val":"%d"}' % (self._ack, seq, judged.total.value)
@@ -358,6 +361,7 @@ class Ingest:
             return self._skip(subject, judged, now_ns, seq=seq)
         before = stream.store.subject_state(subject) if self._republish is not None else None
         seq = stream.store.append(subject, header_size, body, now_ns, seq=seq)
+        self._may_hold_more = True
         if self._republish is not None:
             last_seq = before.last_seq if before is not None else 0
             copy = self._republish.copy(subject, (header_size, body), seq, now_ns, last_seq)
@@ -384,6 +388,7 @@ class Ingest:
 
     def enforce_limits(self, subject: bytes) -> None:
         """Drop what a message on this subject pushed over the limits; it is staged in any case."""
+        self._may_hold_more = False
         try:
             self._stream.enforcement.after_message((subject,))
         except StoreError as error:
@@ -411,9 +416,9 @@ class Ingest:
         )
         if rollup:
             stream.errands.check_room()
-        if stream.quota is not None:
+        if stream.quota is not None and judged.is_wanted:
             stream.quota.refresh()
-        self.count_all([(subject, len(block), body)])
+            self.count(subject, len(block), body)
         self.store(subject, judged, now_ns)
         self.end_run(subject)
 
@@ -425,12 +430,36 @@ class Ingest:
             *(wire.encode(name), count),
         )
 
-    def count_all(self, messages: list[tuple[bytes, int, bytes]]) -> None:
-        """Count the messages of a batch before any is stored. Raises 10002, 10023."""
+    def count(self, subject: bytes, header_size: int, body: bytes, *, before: int = 0) -> None:
+        """Count a message that is about to be stored, behind others of its batch that have `before`
+        bytes. Raises 10002, 10023.
+        """
+        quota = self._stream.quota
+        if quota is None:
+            return
+        storage = self._stream.config.storage
+        size = message_bytes(storage, len(subject), header_size, len(body))
+        try:
+            quota.admit(size, before)
+        except JetStreamError:
+            if not self._may_hold_more:
+                raise
+            self.enforce_limits(subject)
+            quota.spoil()
+            quota.refresh()
+            quota.admit(size, before)
+
+    def check_room(self, subject: bytes, header_size: int, body: bytes) -> None:
+        """Raise 10002 or 10023 where there is no room for this message now."""
         quota = self._stream.quota
         if quota is not None:
-            for subject, header_size, body in messages:
-                self._count(quota, subject, header_size, body)
+            quota.refresh()
+            quota.check(self.bytes_of(subject, header_size, body))
+
+    def bytes_of(self, subject: bytes, header_size: int, body: bytes) -> int:
+        """Return what a message counts in this stream."""
+        storage = self._stream.config.storage
+        return message_bytes(storage, len(subject), header_size, len(body))
 
     def _skip(self, subject: bytes, judged: Judged, now_ns: int, *, seq: int = 0) -> int:
         """Let a message have its sequence that no consumer wants, without keeping it."""
@@ -448,10 +477,6 @@ class Ingest:
         if judged.ends:
             stream.end_schedule(judged.ends)
         return seq
-
-    def _count(self, quota: Quota, subject: bytes, header_size: int, body: bytes) -> None:
-        storage = self._stream.config.storage
-        quota.admit(message_bytes(storage, len(subject), header_size, len(body)))
 
 
 def _traced(trace: Trace, fields: dict[str, object], error: StoreError | None) -> None:

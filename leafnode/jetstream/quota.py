@@ -2,24 +2,23 @@
 
 A running total of what was appended, put right from the streams' own counts: each second, whenever
 it seems to be used up, and after `spoil`. Knows a store and a bound; not configurations.
-Truth: nats-server 2.15.1 server/stream.go (processJetStreamMsg, limitsExceeded); measured: the
-message that passes the bound is stored, those after it are refused with 503 and 10023.
+Truth: nats-server 2.15.1 server/stream.go (processJetStreamMsg), server/jetstream.go
+(limitsExceeded, wouldExceedLimits); measured: the message that passes the server's bound is stored,
+those after it are refused with 503 and 10023; the one that would pass an account's is refused with
+400 and 10002.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.errors import StoreError
 from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.trouble import Trouble
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock
-    from leafnode.store.api import Store, StreamStore
-
-log = logging.getLogger(__name__)
+    from leafnode.store.api import Store
 
 
 class Quota:
@@ -31,7 +30,10 @@ class Quota:
         "_count_at_ns",
         "_counted",
         "_outer",
+        "_refused_bytes",
+        "_refused_until_ns",
         "_store",
+        "_trouble",
         "_used_bytes",
         "max_bytes",
     )
@@ -53,6 +55,10 @@ class Quota:
         self._used_bytes = 0
         self._counted = False  # nothing was added since the last count
         self._count_at_ns = 0
+        # What an account had no room for: the smallest since one as large was stored; 0: nothing.
+        self._refused_bytes = 0
+        self._refused_until_ns = 0
+        self._trouble = Trouble(clock, f"account={account or '(all)'} max_bytes={max_bytes}")
         self.max_bytes = max_bytes
 
     def refresh(self) -> None:
@@ -62,20 +68,33 @@ class Quota:
         if self._clock.monotonic_ns() >= self._count_at_ns:
             self._count()
 
-    def admit(self, size: int) -> None:
-        """Count a message that is about to be stored.
+    def admit(self, size: int, before: int = 0) -> None:
+        """Count a message that is about to be stored, with the others of its batch, of `before`
+        bytes, that go before it.
 
-        Raises 10023 when the server's bound is used up, 10002 when the account's is.
+        Raises 10023 when the server's bound is used up, 10002 when the account's would be passed;
+        then nothing is counted.
         """
+        more = before + size
+        if self._used_bytes + more > self.max_bytes:
+            self.check(size, before)
         if self._outer is not None:
-            self._outer.admit(size)
-        if self._used_bytes > self.max_bytes:
+            self._outer.admit(size, before)
+        self._used_bytes += more
+        self._counted = False
+        if self._refused_bytes:
+            self._stored(more)
+
+    def check(self, size: int, before: int = 0) -> None:
+        """Raise what `admit` would, and count nothing."""
+        if self._outer is not None:
+            self._outer.check(size, before)
+        wanted = before + size if self._account else before
+        if self._used_bytes + wanted > self.max_bytes:
             if not self._counted:
                 self._count()
-            if self._used_bytes > self.max_bytes:
-                raise js_error(10002 if self._account else 10023)
-        self._used_bytes += size
-        self._counted = False
+            if self._used_bytes + wanted > self.max_bytes:
+                self._refuse(wanted)
 
     def check_room(self, size: int) -> None:
         """Refuse what would not fit, before any of it is stored. Raises 10023 or 10002."""
@@ -104,9 +123,9 @@ class Quota:
         if outer is not None:
             return outer
         self.refresh()
-        if self._used_bytes > self.max_bytes and not self._counted:
+        if self._is_full() and not self._counted:
             self._count()  # some of it may be gone
-        return self if self._used_bytes > self.max_bytes else None
+        return self if self._is_full() else None
 
     @property
     def is_of_account(self) -> bool:
@@ -118,29 +137,29 @@ class Quota:
         if self._outer is not None:
             self._outer.spoil()
 
+    def _stored(self, size: int) -> None:
+        """There was room for this, where there was none for something."""
+        is_old = self._clock.monotonic_ns() >= self._refused_until_ns
+        if is_old or size >= self._refused_bytes:
+            self._refused_bytes = 0
+
+    def _refuse(self, wanted: int) -> None:
+        """There is no room: remember that, unless there never is for so much, and raise."""
+        if self._account and wanted <= self.max_bytes:
+            self._refused_bytes = min(wanted, self._refused_bytes or wanted)
+            self._refused_until_ns = self._clock.monotonic_ns() + limits.QUOTA_REFUSED_NS
+        error = js_error(10002 if self._account else 10023)
+        self._trouble.note("JetStream has used up what it may store", error)
+        raise error
+
+    def _is_full(self) -> bool:
+        return self._used_bytes + self._refused_bytes > self.max_bytes
+
     def _count(self) -> None:
-        was_full = self._counted and self._used_bytes > self.max_bytes
-        self._used_bytes = sum(map(_held_bytes, self._streams()))
+        self._used_bytes = self._store.held_bytes(self._account)
         self._counted = True
-        full = self._used_bytes > self.max_bytes
+        full = self._is_full()
+        if not full:
+            self._refused_bytes = 0
         wait_ns = limits.QUOTA_FULL_COUNT_NS if full else limits.QUOTA_COUNT_NS
         self._count_at_ns = self._clock.monotonic_ns() + wait_ns
-        if full and not was_full:
-            log.error(
-                "JetStream has used up what it may store: account=%s used=%d max=%d",
-                *(self._account or "(all)", self._used_bytes, self.max_bytes),
-            )
-
-    def _streams(self) -> list[StreamStore]:
-        return [
-            record.store
-            for record in self._store.streams()
-            if not self._account or record.account == self._account
-        ]
-
-
-def _held_bytes(store: StreamStore) -> int:
-    try:
-        return store.state().bytes
-    except StoreError:
-        return 0  # found damaged just now; from the next count on it tells what it knows

@@ -56,8 +56,9 @@ def take_over(
         stream.errands.check_room()
     if stream.quota is not None:
         stream.quota.refresh()
-    ingest.count_all([(subject, header_size, body)])
     is_wanted = ingest.judge.is_wanted(subject)
+    if is_wanted:
+        ingest.count(subject, header_size, body)
     ingest.store(subject, judged._replace(total=total, is_wanted=is_wanted), ts_ns, seq=seq)
     return subject
 

@@ -369,6 +369,10 @@ class Store(Protocol):
         """Every stream found at open, with its store."""
         ...
 
+    def held_bytes(self, account: str = "") -> int:
+        """What an account's streams hold; all streams where none is named. Reads nothing."""
+        ...
+
     def has_stream(self, account: str, name: str) -> bool:
         """Whether there is one of this name."""
         ...
@@ -388,9 +392,8 @@ class Store(Protocol):
         ...
 
     def delete_stream(self, account: str, name: str) -> None:
-        """Stage the removal of the stream with its messages and consumers.
-
-        With that commit it is gone. The room that a large one takes is given back in later ones.
+        """Stage the removal of the stream with its messages and consumers: with that commit it is
+        gone. The room that a large one takes is given back in later ones.
         """
         ...
 
@@ -416,7 +419,6 @@ class Store(Protocol):
 
     def reserve(self, rows: int, size: int) -> None:
         """See to it that the next `rows` appends, `size` bytes of body, get into one transaction.
-
         They must follow in this turn of the loop, and then `release`. Raises StoreBusy, StoreFull
         or StoreFailed, and then none of them may follow.
         """
@@ -428,10 +430,8 @@ class Store(Protocol):
 
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
         """Call `done` once everything staged so far is on disk, or with the error that prevented
-        it.
-
-        Callbacks come in the order of registration. With nothing staged and no older callback due,
-        `done` is called at once.
+        it, in the order of registration. With nothing staged and no older callback due, it is
+        called at once.
         """
         ...
 

@@ -36,6 +36,12 @@ class MemoryStore:
     def streams(self) -> list[StreamRecord]:
         return list(self._streams.values())
 
+    def held_bytes(self, account: str = "") -> int:
+        found = self._streams.values()
+        return sum(
+            [one.store.state().bytes for one in found if one.account == (account or one.account)]
+        )
+
     def has_stream(self, account: str, name: str) -> bool:
         return (account, name) in self._streams
 

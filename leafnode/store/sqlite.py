@@ -155,6 +155,10 @@ class SqliteStore:
             for (account, name), stream in self._streams.items()
         ]
 
+    def held_bytes(self, account: str = "") -> int:
+        found = self._streams.items()
+        return sum([one.index.bytes for (owner, _), one in found if owner == (account or owner)])
+
     def has_stream(self, account: str, name: str) -> bool:
         return (account, name) in self._streams
 
@@ -165,8 +169,7 @@ class SqliteStore:
             raise StoreError(f"sequence {first_seq} is beyond {SEQ_MAX}")
         assert (account, name) not in self._streams, f"stream {name} of {account} exists"
         batch = self.committer.batch()
-        stream_id = self._next_id
-        self._next_id += 1
+        stream_id, self._next_id = self._next_id, self._next_id + 1
         index = StreamIndex(first_seq, self._bounds, self._columns_of(stream_id))
         stream = SqliteStream(self, stream_id, account, name, index)
         self._streams[account, name] = self._by_id[stream_id] = stream
@@ -178,17 +181,15 @@ class SqliteStore:
     def update_stream(self, account: str, name: str, config: bytes) -> None:
         batch = self.committer.batch()
         stream = self._streams[account, name]
-        created_ns = self._records[stream.id][0]
-        self._records[stream.id] = (created_ns, config)
-        crc = row_checksum(stream.id, account, name, created_ns, config)
+        self._records[stream.id] = record = (self._records[stream.id][0], config)
+        crc = row_checksum(stream.id, account, name, *record)
         batch.execute(stream.id, writes.UPDATE_CONFIG, (config, crc, stream.id))
 
     def rename_stream(self, account: str, name: str, new_name: str) -> None:
         assert (account, new_name) not in self._streams, f"stream {new_name} of {account} exists"
         batch = self.committer.batch()
-        stream = self._streams.pop((account, name))
+        self._streams[account, new_name] = stream = self._streams.pop((account, name))
         stream.name = new_name
-        self._streams[account, new_name] = stream
         batch.rename(stream, *self._records[stream.id])
 
     def delete_stream(self, account: str, name: str) -> None:

@@ -573,6 +573,24 @@ def test_a_store_knows_whose_streams_it_has(world: World, stream: StreamStore) -
     assert not world.store.has_stream("", record.name)
 
 
+def test_a_store_says_what_the_streams_of_an_account_hold(
+    world: World, stream: StreamStore
+) -> None:
+    stream.append(b"a", 0, b"xx", 1000)
+    other = world.store.create_stream("B", "S", b"{}", 5, 1)
+    other.append(b"a", 0, b"xx", 1000)
+    other.append(b"b", 2, b"xxx", 1000)
+    world.store.create_stream("A", "T", b"{}", 5, 1)
+    (one, two) = stream.state().bytes, other.state().bytes
+    assert 0 < one < two
+
+    held = [world.store.held_bytes(account) for account in ("A", "B", "C", "")]
+    assert held == [one, two, 0, one + two]
+
+    stream.remove([1])
+    assert world.store.held_bytes("A") == 0
+
+
 def test_names_are_those_of_when_they_were_asked_for(world: World, stream: StreamStore) -> None:
     for subject in (b"a", b"b"):
         stream.append(subject, 0, b"", 1)

@@ -351,6 +351,10 @@ class FakeStore:
             for (account, name), (created, config) in self.configs.items()
         ]
 
+    def held_bytes(self, account: str = "") -> int:
+        mine = [one for one in self.streams() if account in {"", one.account}]
+        return sum(one.store.state().bytes for one in mine)
+
     def has_stream(self, account: str, name: str) -> bool:
         return any((one.account, one.name) == (account, name) for one in self.streams())
 

@@ -122,15 +122,15 @@ def test_max_ack_pending_of_the_account_is_the_default_and_the_bound() -> None:
     }
 
 
-def test_an_account_that_stored_what_it_may_is_refused_more() -> None:
+def test_a_message_that_would_pass_what_the_account_may_store_is_refused() -> None:
     full = world(Bounds(max_file_bytes=1000))
     create(full, "S")
+    sizes = [569, 370, 369, 1]  # and 31 for each
 
-    answers = [json.loads(full.request("s", b"x" * 600)[0].payload) for _ in range(3)]
+    answers = [json.loads(full.request("s", b"x" * size)[0].payload) for size in sizes]
 
-    # The message that passes the bound is stored, as by nats-server.
-    assert [answer["seq"] for answer in answers] == [1, 2, 0]
-    assert answers[2]["error"] == {
+    assert [answer["seq"] for answer in answers] == [1, 0, 2, 0]
+    assert answers[3]["error"] == {
         "code": 400,
         "err_code": 10002,
         "description": "resource limits exceeded for account",
@@ -145,7 +145,7 @@ def test_larger_bounds_hold_for_streams_of_before() -> None:
 
     grown.js.limit(Bounds())
 
-    assert json.loads(grown.request("s", b"x")[0].payload)["seq"] == 3
+    assert json.loads(grown.request("s", b"x" * 600)[0].payload)["seq"] == 2
 
 
 def test_tiers_are_shown_with_what_they_hold_beside_limits_of_nothing() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
+from leafnode.config.account_options import AccountJetStream as Bounds
 from leafnode.errors import StoreBusy, StoreFull
 from tests.unit.jetstream.fake_store import FakeStore
 from tests.unit.jetstream.world import World
@@ -153,6 +154,43 @@ def test_what_comes_before_in_the_batch_fills_the_stream() -> None:
 
     assert err_code(put(batched, 3, Batch_Commit="1")) == 10077
     assert messages(batched) == 0
+
+
+@pytest.mark.parametrize("storage", ["file", "memory"])
+def test_a_batch_that_would_pass_the_bound_of_an_account_is_refused_whole(storage: str) -> None:
+    batched = world(storage=storage)
+    batched.js.limit(Bounds(max_file_bytes=1000, max_memory_bytes=1000))
+    for seq in (1, 2):
+        put(batched, seq, payload=b"x" * 300)
+
+    answer = put(batched, 3, payload=b"x" * 300, Batch_Commit="1")
+
+    assert (err_code(answer), messages(batched)) == (10002, 0)
+    put(batched, 1, payload=b"x" * 300)
+    assert b'"count":2' in put(batched, 2, payload=b"x" * 300, Batch_Commit="1")
+
+
+def test_of_a_batch_only_the_last_message_may_pass_the_bound_of_the_server() -> None:
+    batched = world()
+    batched.js.shared.limit(max_memory_bytes=-1, max_file_bytes=1000)
+    for seq in (1, 2, 3):
+        put(batched, seq, payload=b"x" * 500)
+
+    answer = put(batched, 4, payload=b"x", Batch_Commit="1")
+
+    assert (err_code(answer), messages(batched)) == (10023, 0)
+    put(batched, 1, payload=b"x" * 500)
+    assert b'"count":2' in put(batched, 2, payload=b"x" * 900, Batch_Commit="1")
+
+
+def test_a_message_of_a_batch_for_which_the_account_has_no_room_never_came() -> None:
+    batched = world()
+    batched.js.limit(Bounds(max_file_bytes=1000))
+
+    assert err_code(put(batched, 1, payload=b"x" * 2000)) == 10002
+
+    assert put(batched, 1) == b""
+    assert b'"count":2' in put(batched, 2, Batch_Commit="1")
 
 
 def test_limits_hold_for_every_subject_of_a_batch() -> None:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from leafnode import limits
-from leafnode.errors import StoreCorrupt
+from leafnode.config.account_options import AccountJetStream as Bounds
+from leafnode.errors import JetStreamError
 from leafnode.jetstream.quota import Quota
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
+from leafnode.routing.subscription import Delivery
 from tests.unit.jetstream.archives import give, take
 from tests.unit.jetstream.world import World
 
@@ -116,24 +118,6 @@ def test_space_that_comes_back_by_itself_is_noticed() -> None:
     assert publish(world, "s.a", 1)["seq"] == 2
 
 
-def test_a_damaged_stream_does_not_keep_the_others_from_storing() -> None:
-    world = Bounded()
-    world.create_stream()
-
-    class Damaged:
-        def state(self) -> None:
-            raise StoreCorrupt("bad")
-
-    class Store:
-        def streams(self) -> list[Any]:
-            return [type("Record", (), {"store": Damaged()})]
-
-    quota = Quota(Store(), 10, world.clock)  # type: ignore[arg-type]
-    quota.refresh()
-
-    quota.admit(5)
-
-
 def test_without_a_bound_nothing_is_counted() -> None:
     world = World()
     world.create_stream()
@@ -197,3 +181,99 @@ def test_the_servers_bound_is_named_before_that_of_an_account() -> None:
     alone = Quota(store, 10, clock, account="$G")
     assert (alone.used_up(), alone.is_of_account) == (alone, True)
     assert Quota(store, 10, clock, account="B").used_up() is None
+
+
+# --- the bound of an account
+
+
+def of_account(bytes_max: int = 1000, **config: Any) -> tuple[World, Quota]:
+    world = World()
+    world.js.limit(Bounds(max_file_bytes=bytes_max, max_memory_bytes=bytes_max))
+    world.create_stream(**config)
+    quota = world.js.streams["S"].quota
+    assert quota is not None
+    return world, quota
+
+
+@pytest.mark.parametrize("storage", ["file", "memory"])
+def test_no_message_passes_the_bound_of_an_account(storage: str) -> None:
+    world, _ = of_account(storage=storage)
+
+    answers = [publish(world, "s.a", size) for size in (400, 2000, 400, 400, 1)]
+
+    assert [answer["seq"] for answer in answers] == [1, 0, 2, 0, 3]
+    assert world.state()["bytes"] <= 1000
+
+
+def test_what_a_limit_drops_of_a_run_makes_room_for_the_rest_of_it() -> None:
+    world, _ = of_account(max_msgs=1)
+    answers = world.listen("r")
+
+    run = [(b"r", 0, b"x" * 400)] * 4
+    world.js.streams["S"]._ingest.receive(Delivery(b"s.a", run, world.client))
+    world.settle()
+
+    assert [json.loads(answer.payload)["seq"] for answer in answers] == [1, 2, 3, 4]
+
+
+def test_an_account_is_used_up_from_a_refusal_until_there_is_room_for_as_much() -> None:
+    world, quota = of_account()
+    publish(world, "s.a", 800)
+    assert quota.used_up() is None
+
+    publish(world, "s.a", 400)
+    assert (quota.used_up(), quota.is_of_account) == (quota, True)
+
+    world.api("STREAM.PURGE.S")
+    assert quota.used_up() is None
+    publish(world, "s.a", 800)
+    assert quota.used_up() is None
+
+
+def test_an_account_that_goes_on_storing_smaller_messages_is_not_used_up_for_ever() -> None:
+    world, quota = of_account()
+    publish(world, "s.a", 800)
+    publish(world, "s.a", 400)
+
+    publish(world, "s.a", 1)
+    assert quota.used_up() is quota
+    world.clock.advance(limits.QUOTA_REFUSED_NS)
+    assert quota.used_up() is quota
+
+    publish(world, "s.a", 1)
+    assert quota.used_up() is None
+
+
+def test_a_message_for_which_an_account_never_has_room_uses_nothing_up() -> None:
+    world, quota = of_account()
+
+    assert publish(world, "s.a", 5000)["seq"] == 0
+
+    assert quota.used_up() is None
+
+
+def test_that_messages_are_refused_is_logged_once_a_minute(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world, _ = of_account()
+    for _ in range(9):
+        publish(world, "s.a", 400)
+
+    (line,) = [one.getMessage() for one in caplog.records]
+
+    assert line.startswith("JetStream has used up what it may store: account=$G max_bytes=1000 ")
+
+
+@pytest.mark.parametrize("bound", ["account", "server"])
+def test_what_a_batch_adds_before_a_message_is_no_room_for_it(bound: str) -> None:
+    world = World()
+    account = "$G" if bound == "account" else ""
+    quota = Quota(world.store, 1000, world.clock, account=account)
+    code = 10002 if bound == "account" else 10023
+
+    quota.check(900, before=0)
+    with pytest.raises(JetStreamError) as refusal:
+        quota.admit(200, before=1001)
+
+    assert refusal.value.err_code == code
+    quota.admit(300, before=700)
