@@ -1,19 +1,26 @@
-"""Times and durations as Go writes them: RFC 3339 with nanoseconds, and `1m30s`.
+"""Times, durations and zones as Go names them: RFC 3339 with nanoseconds, `1m30s`, `Local`.
 
-Pure. Truth: Go's time package (Format with RFC3339Nano, Duration.String, ParseDuration).
+Pure, but for `zone_of`, which reads the machine's zones. Truth: Go's time package (Format with
+RFC3339Nano, Duration.String, ParseDuration, LoadLocation).
 """
 
 from __future__ import annotations
 
+import os
 import re
-from datetime import date
-from functools import lru_cache
+from datetime import UTC, date
+from functools import cache, lru_cache
+from pathlib import Path
 from time import gmtime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from leafnode.clock import NS_PER_S
 from leafnode.limits import DURATION_CHARS_MAX, SECONDS_SHOWN_MAX
 
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+_LOCALTIME: Final = Path("/etc/localtime")
 ZERO_TIME: Final = "0001-01-01T00:00:00Z"
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 ZERO_TIME_NS: Final = -62_135_596_800 * NS_PER_S  # what ZERO_TIME is on our scale
@@ -178,6 +185,32 @@ def parse_duration(text: str) -> int | None:
         total += int(whole) * unit + (int(digits or 0) * unit) // 10 ** len(digits)
         at = match.end()
     return sign * total if text and total <= _MAX_DURATION_NS else None
+
+
+def zone_of(name: str) -> tzinfo:
+    """Return a time zone by its name; `Local` is what the machine's was when first asked for.
+
+    Raises KeyError, ValueError or OSError for one that is not there.
+    """
+    if name == "UTC":
+        return UTC
+    if name == "Local":
+        return _local_zone()
+    from zoneinfo import ZoneInfo  # only who names a zone pays for it
+
+    return ZoneInfo(name)
+
+
+@cache
+def _local_zone() -> tzinfo:
+    from zoneinfo import ZoneInfo
+
+    if named := os.environ.get("TZ", "").removeprefix(":"):
+        return ZoneInfo(named)
+    if not _LOCALTIME.exists():
+        return UTC
+    with _LOCALTIME.open("rb") as file:
+        return ZoneInfo.from_file(file)
 
 
 def _decimal(value: int, unit: int) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.clock import NS_PER_S
 from leafnode.errors import JetStreamError
-from leafnode.go_time import format_time, parse_duration, parse_time
+from leafnode.go_time import format_time, parse_duration, parse_time, zone_of
 from leafnode.jetstream import cron
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.ttl import parse_ttl
@@ -19,7 +19,7 @@ from leafnode.protocol import header
 from leafnode.protocol.subject import collides, is_literal, is_valid
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
+    from datetime import tzinfo
 
     from leafnode.jetstream.api_types import StreamConfig
 
@@ -160,16 +160,14 @@ def _is_within(subject: bytes, config: StreamConfig) -> bool:
     return any(collides(one.encode(), subject) for one in config.subjects)
 
 
-def _zone(fields: dict[bytes, bytes]) -> ZoneInfo | None:
+def _zone(fields: dict[bytes, bytes]) -> tzinfo | None:
     name = fields.get(b"Nats-Schedule-Time-Zone")
     if name is None:
         return None
     try:
         if not name:
             raise js_error(10223)
-        from zoneinfo import ZoneInfo  # only who names a zone pays for it
-
-        return ZoneInfo(name.decode("ascii"))
+        return zone_of(name.decode("ascii"))
     except (KeyError, ValueError, OSError, ImportError):
         raise js_error(10223) from None
 
@@ -179,7 +177,7 @@ def _whole(ns: int) -> int:
     return (ns + NS_PER_S // 2) // NS_PER_S * NS_PER_S
 
 
-def _after(pattern: cron.Cron, ns: int, zone: ZoneInfo | None) -> int:
+def _after(pattern: cron.Cron, ns: int, zone: tzinfo | None) -> int:
     moment = datetime.fromtimestamp(ns // NS_PER_S, UTC).astimezone(zone or UTC)
     found = pattern.next_after(moment)
     if found is None:

@@ -7,15 +7,13 @@ docs/uplink.md.
 from __future__ import annotations
 
 import logging
-import os
-from datetime import UTC
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from leafnode import limits
 from leafnode.config.uplink import url_without_user
+from leafnode.go_time import zone_of
 from leafnode.monitor.own import uplink_row, uplinkz
 from leafnode.routing.answers import Replies
 from leafnode.routing.to_link import publish_to_link
@@ -24,7 +22,6 @@ from leafnode.uplink.uplink import Edge, Uplink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Set
-    from datetime import tzinfo
 
     from leafnode.config.options import UplinkOptions
     from leafnode.leaf.handler import HubLink
@@ -38,8 +35,6 @@ if TYPE_CHECKING:
     from leafnode.uplink.status import BudgetStatus, UplinkStatus
 
 log = logging.getLogger(__name__)
-
-_LOCALTIME: Final = Path("/etc/localtime")
 
 
 class HubLinks:
@@ -281,19 +276,3 @@ def no_room(jetstream: JetStreams | None, account: str, stream: str) -> str:
         name = "max_memory" if storage == "memory" else "max_store"
         return f"{name} {bound.max_bytes} of the account"
     return f"max_{storage}_store {bound.max_bytes} of this server"
-
-
-def zone_of(name: str) -> tzinfo:
-    """Return a time zone that the configuration names; `Local` is the machine's."""
-    if name == "UTC":
-        return UTC
-    from zoneinfo import ZoneInfo
-
-    if name != "Local":
-        return ZoneInfo(name)
-    if named := os.environ.get("TZ", "").removeprefix(":"):
-        return ZoneInfo(named)
-    if not _LOCALTIME.exists():
-        return UTC
-    with _LOCALTIME.open("rb") as file:
-        return ZoneInfo.from_file(file)

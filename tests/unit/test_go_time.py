@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.clock import NS_PER_S
 from leafnode.go_time import (
+    _local_zone,
     format_duration,
     format_time,
     parse_duration,
     parse_time,
     read_time,
+    zone_of,
 )
 from leafnode.limits import DURATION_CHARS_MAX
 
@@ -135,3 +140,14 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 )
 def test_thousands_of_digits_are_read_as_go_reads_them(text: str, ns: int | None) -> None:
     assert parse_duration(text) == ns
+
+
+def test_a_time_zone_by_its_name_or_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert zone_of("UTC") is UTC
+    assert zone_of("Europe/Berlin") == ZoneInfo("Europe/Berlin")
+    monkeypatch.setenv("TZ", ":Asia/Tokyo")
+    _local_zone.cache_clear()
+    assert zone_of("Local") == ZoneInfo("Asia/Tokyo")
+    monkeypatch.setenv("TZ", "")
+    _local_zone.cache_clear()
+    assert datetime(2026, 7, 1, tzinfo=zone_of("Local")).utcoffset() is not None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 import pytest
 
+from leafnode import go_time
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.errors import JetStreamError
 from leafnode.jetstream.api_types import StreamConfig
@@ -46,8 +49,10 @@ def test_what_was_missed_is_due_once() -> None:
     assert hourly[0] == NOW_NS + 6 * 3600 * NS_PER_S
 
 
-def test_a_time_zone() -> None:
-    found = fields("0 0 10 * * *", Schedule_Time_Zone="Europe/Amsterdam")
+@pytest.mark.parametrize("zone", ["Europe/Amsterdam", "Local"])
+def test_a_time_zone(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(go_time, "_local_zone", lambda: ZoneInfo("Europe/Amsterdam"))
+    found = fields("0 0 10 * * *", Schedule_Time_Zone=zone)
 
     assert next_ns(found, NOW_NS, NOW_NS)[0] == NOW_NS + 3600 * NS_PER_S
 
@@ -63,6 +68,7 @@ def test_a_time_zone() -> None:
         ("0 5 * * *", {}, 10189),
         ("0 0 0 31 2 *", {}, 10189),
         ("@every 1s", {"Schedule_Time_Zone": "UTC"}, 10189),
+        ("@every 1s", {"Schedule_Time_Zone": "Local"}, 10189),
         ("@hourly", {"Schedule_Time_Zone": ""}, 10223),
         ("@hourly", {"Schedule_Time_Zone": "Mars/Base"}, 10223),
         ("@hourly", {"Schedule_Time_Zone": "../etc/passwd"}, 10223),

@@ -8,10 +8,8 @@ import random
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -28,7 +26,7 @@ from leafnode.config.options import (
 )
 from leafnode.routing.permissions import Permissions, Rules
 from leafnode.server.server import Seams, Server
-from leafnode.server.uplinks import HubLinks, no_room, zone_of
+from leafnode.server.uplinks import HubLinks, no_room
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -263,13 +261,3 @@ def test_what_the_hub_lets_pass_is_what_one_of_its_links_does() -> None:
     for links in (both, none):
         assert links.lets_in(b"_INBOX.a.b")
         assert links.lets_out(b"$JS.hub.API.INFO")
-
-
-def test_a_time_zone_by_its_name_or_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert zone_of("UTC") is UTC
-    assert zone_of("Europe/Berlin") == ZoneInfo("Europe/Berlin")
-    monkeypatch.setenv("TZ", ":Asia/Tokyo")
-    assert zone_of("Local") == ZoneInfo("Asia/Tokyo")
-    monkeypatch.setenv("TZ", "")
-    local = zone_of("Local")
-    assert datetime(2026, 7, 1, tzinfo=local).utcoffset() is not None
