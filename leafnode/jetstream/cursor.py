@@ -37,6 +37,7 @@ class Cursor:
         "_fetching",
         "_filters",
         "_generation",
+        "_gets",
         "_is_doubtful",
         "_on_ready",
         "_page",
@@ -66,10 +67,12 @@ class Cursor:
         self._page: deque[StoredMsg] = deque()
         self._reading = False
         self._asked = False  # a read or a get is being asked for right now: its answer is no news
-        self._generation = 0  # grows on reset: older answers are thrown away
+        self._generation = 0  # grows on reset: older pages are thrown away
         self._is_doubtful = False  # messages were removed that may be read ahead
         self._fetched: dict[int, StoredMsg | None] = {}
-        self._fetching: set[int] = set()
+        # What was asked for, by the number of the request: one may be forgotten and asked for anew.
+        self._fetching: dict[int, int] = {}
+        self._gets = 0
         self._sifted: tuple[dict[int, bool], tuple[bytes, ...]] = ({}, ())
         self.listed = deque(listed)
         # The next sequence to ask the store for: behind the listed ones, which come one by one.
@@ -248,26 +251,27 @@ class Cursor:
     def forget(self, seq: int) -> None:
         """Let go of a message that `fetch` returned, or will: what is on its way is old by now."""
         self._fetched.pop(seq, None)
-        self._fetching.discard(seq)
+        self._fetching.pop(seq, None)
 
     def _get(self, seq: int) -> None:
         if seq in self._fetching or seq in self._fetched:
             return
-        self._fetching.add(seq)
+        self._gets += 1
+        self._fetching[seq] = self._gets
         self._asked = True
         try:
-            self._store.get(seq, partial(self._on_msg, self._generation, seq))
+            self._store.get(seq, partial(self._on_msg, self._gets, seq))
         except StoreError:
-            self._fetching.discard(seq)
+            self._fetching.pop(seq, None)
             raise
         finally:
             self._asked = False
 
-    def _on_msg(self, generation: int, seq: int, msg: StoredMsg | None) -> None:
-        if generation != self._generation or seq not in self._fetching:
+    def _on_msg(self, number: int, seq: int, msg: StoredMsg | None) -> None:
+        if self._fetching.get(seq) != number:
             self._on_old_answer()
             return
-        self._fetching.discard(seq)
+        del self._fetching[seq]
         if msg is not None or self._store.damage() is None:
             self._fetched[seq] = msg
         if not self._asked and not self._fetching:  # those that were asked for together come so
@@ -359,6 +363,7 @@ class Cursor:
         self._generation += 1
         self._page.clear()
         self._fetched.clear()
+        self._fetching.clear()
         self._on_ready = _nobody
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from leafnode.store.bounds import StoreBounds
-from tests.sim.committer import HeldExecutor
+from tests.sim.committer import SMALL, HeldExecutor
 from tests.unit.jetstream.real_world import RealWorld
 
 if TYPE_CHECKING:
@@ -75,9 +76,7 @@ class LateMachine(RuleBasedStateMachine):
         for number in range(KEYS):
             self.acked[number] = self.world.put(f"s.k.{number}")["seq"]
         self.world.restart()  # nothing of it is in memory
-        self.reads, self.commits = HeldExecutor(), HeldExecutor()
-        store = self.world.disk_world.store
-        store._read_worker._executor, store._write_worker._executor = self.reads, self.commits
+        self.reads, self.commits = held(self.world)
         self.all = self.consume("A", deliver_policy="all")
         self.last = self.consume("L", deliver_policy="last_per_subject", filter_subject="s.>")
 
@@ -147,8 +146,7 @@ class LateMachine(RuleBasedStateMachine):
         self.turn()
 
     def turn(self) -> None:
-        self.world.disk_world.turns.run()
-        self.world.clock.turn()
+        turn(self.world)
         for key, answers in self.puts:
             if answers:
                 self.acked[key] = max(self.acked[key], json.loads(answers[0].payload)["seq"])
@@ -194,6 +192,55 @@ class LateMachine(RuleBasedStateMachine):
             assert max(found.values()) >= max(asked.acked.values())
         for key in asked.keys:
             assert found[f"s.k.{key}"] >= asked.acked[key]
+
+
+def test_what_was_deleted_does_not_come_out_of_an_older_answer(tmp_path: Path) -> None:
+    """The reader has read a message, and its answer comes when the deletion is on disk and told;
+    meanwhile the consumer asked for it again.
+    """
+    world = RealWorld(tmp_path, replace(SMALL, tail_cache_bytes=0, hot_cache_bytes=0))
+    world.create_stream()
+    for key in "abac":
+        world.put(f"s.k.{key}")
+    world.restart()
+    reads, commits = held(world)
+    heard = world.listen("D.L")
+    config = {"durable_name": "L", "deliver_subject": "D.L", "deliver_policy": "last_per_subject"}
+    config |= {"filter_subject": "s.>", "ack_policy": "none"}
+    body = {"stream_name": "S", "config": config}
+    world.request("$JS.API.CONSUMER.CREATE.S.L", json.dumps(body).encode())
+    for _ in range(5):
+        commits.release()
+        turn(world)
+
+    reads.release()
+    late = world.disk_world.turns.hold_results(world.disk_world.store._read_worker)
+    told = world.request("$JS.API.STREAM.MSG.DELETE.S", b'{"seq":2}')
+    for _ in range(5):
+        commits.release()
+        turn(world)
+    assert b'"success":true' in told[0].payload
+    world.js.streams["S"].consumers["L"].pump()
+    for one in late:
+        one()
+    for _ in range(5):
+        turn(world)
+        reads.release()
+
+    assert _delivered(heard) == [3, 4]
+
+
+def held(world: RealWorld) -> tuple[HeldExecutor, HeldExecutor]:
+    """Hold back what the reader and the writer are given to do; return whose jobs those are."""
+    store = world.disk_world.store
+    reads, commits = HeldExecutor(), HeldExecutor()
+    store._read_worker._executor, store._write_worker._executor = reads, commits
+    return reads, commits
+
+
+def turn(world: RealWorld) -> None:
+    world.disk_world.turns.run()
+    world.clock.turn()
 
 
 def _field(message: Msg, name: bytes) -> str:

@@ -48,10 +48,15 @@ class Turns:
 
     def run_results(self, worker: Worker) -> None:
         """Hand over what this worker has found, and leave everything else."""
+        for one in self.hold_results(worker):
+            one()
+
+    def hold_results(self, worker: Worker) -> list[Callable[[], None]]:
+        """Return the calls that hand over what this worker has found; they are not made."""
         results = [one for one in self._calls if _owner(one) is worker]
         for one in results:
             self._calls.remove(one)
-            one()
+        return results
 
 
 class InlineExecutor:
