@@ -25,4 +25,5 @@ def main() -> int:
     except KeyboardInterrupt:  # of a command that loads what it needs
         if not cleans_up:
             raise
+        print("interrupted", file=sys.stderr)  # as `running` says it
         return 128 + signal.SIGINT

@@ -17,6 +17,7 @@ import click
 
 from leafnode import limits
 from leafnode.cli import shown
+from leafnode.cli.running import hold_off_interrupts
 from leafnode.cli.store import options, output
 from leafnode.cli.store.place import alone, find, give_to_owner
 from leafnode.durable import sync_directory
@@ -273,6 +274,8 @@ def _put_in_place(new: Path, path: Path, *, keep: bool) -> None:
     if path.exists():
         with contextlib.suppress(StoreError):  # a damaged one may be replaced, too
             schema.open_writer(path).close()  # the last to close brings its log over
+    hold_off_interrupts()
+    if path.exists():
         if keep:
             _keep(path)
         _drop_log(path)

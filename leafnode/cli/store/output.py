@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from leafnode.cli import shown
+from leafnode.cli.running import hold_off_interrupts
 from leafnode.cli.store.export import CsvWriter, JsonlWriter, ParquetWriter, Writer
 from leafnode.durable import sync_directory
 from leafnode.errors import StoreError
@@ -78,6 +79,7 @@ def new_file(path: Path, *, force: bool) -> Iterator[Path]:
     try:
         yield partial
         sync_file(partial)
+        hold_off_interrupts()
         partial.replace(path)
         sync_directory(path.parent)
     finally:

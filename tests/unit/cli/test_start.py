@@ -40,7 +40,7 @@ def test_where_interrupts_are_ignored_they_stay_so() -> None:
     assert interrupted("--version", before=ignored) == (0, "")
 
 
-def test_a_command_that_cleans_up_does_and_says_no_more() -> None:
+def test_a_command_that_cleans_up_does_and_says_that_it_was_interrupted() -> None:
     told = "import atexit; atexit.register(lambda: print('cleaned up', file=sys.stderr))"
 
-    assert interrupted("store", "ls", before=told) == (130, "cleaned up\n")
+    assert interrupted("store", "ls", before=told) == (130, "interrupted\ncleaned up\n")

@@ -84,5 +84,5 @@ def test_an_interrupt_leaves_no_traceback(
 
     monkeypatch.setattr("leafnode.cli.ports.listing.Holders", interrupted)
 
-    assert main(["ports"], called="leafnode") == 1
+    assert main(["ports"], called="leafnode") == 130
     assert capsys.readouterr().err.strip().endswith("interrupted")

@@ -2,11 +2,13 @@
 
 import json
 import shutil
+import signal
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from leafnode.cli.store import keeping
 from leafnode.cli.store.command import run
 from leafnode.store.schema import FILE_NAME
 from tests.sim.committer import open_store
@@ -152,6 +154,20 @@ def test_restore_leaves_nothing_beside_its_backup(tmp_path: Path) -> None:
     assert typed("restore", "-s", store, replaced, "--force") == 0
 
     assert not [name for name in names(store) if name.endswith(("-wal", "-shm"))]
+
+
+def test_a_restore_that_is_in_place_is_told_as_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, backup = tmp_path / "store", tmp_path / "backup.db"
+    fill(store)
+    assert typed("backup", "-s", store, backup) == 0
+    monkeypatch.setattr(keeping, "sync_directory", lambda _: signal.raise_signal(signal.SIGINT))
+
+    assert typed("restore", "-s", tmp_path / "new", backup) == 0
+
+    assert "restored" in capsys.readouterr().out
+    assert messages(tmp_path / "new") == 20
 
 
 def test_each_replaced_store_is_kept(tmp_path: Path) -> None:
