@@ -179,10 +179,14 @@ class AtomicBatches:
         self._count(members, judged)
         ingest.prepare(one.subject for one in members)
         stream.root.reserve(len(members), sum(len(one.body) for one in members))
+        # Of the whole stream the oldest go: at the end of the run as well as one by one. But a
+        # message that a later one of its subject replaces makes room first, or is rolled up.
+        each = stream.config.max_msgs_per_subject > 0 or any(one.rollup for one in judged)
         try:
             for member, one in zip(members, judged, strict=True):
                 ingest.store(member.subject, one, now_ns)
-                ingest.enforce_limits(member.subject)  # each for itself: a roll-up may come later
+                if each:
+                    ingest.enforce_limits(member.subject)
         finally:
             stream.root.release()
         return ingest.batch_ack(stream.store.last_seq(), name, len(members))

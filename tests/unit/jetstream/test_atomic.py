@@ -193,6 +193,19 @@ def test_a_message_of_a_batch_for_which_the_account_has_no_room_never_came() -> 
     assert b'"count":2' in put(batched, 2, Batch_Commit="1")
 
 
+@pytest.mark.parametrize(("config", "left"), [({"max_msgs": 3}, 3), ({"max_bytes": 300}, 3)])
+def test_limits_of_the_stream_hold_when_a_batch_is_stored(
+    config: dict[str, int], left: int
+) -> None:
+    batched = world(**config)
+    for seq in range(1, 9):
+        put(batched, seq)
+
+    put(batched, 9, Batch_Commit="1")
+
+    assert (batched.state()["messages"], batched.state()["last_seq"]) == (left, 9)
+
+
 def test_limits_hold_for_every_subject_of_a_batch() -> None:
     batched = world(max_msgs_per_subject=1)
     for seq, subject in enumerate(["s.a", "s.a", "s.b"], 1):
