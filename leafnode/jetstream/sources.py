@@ -1,7 +1,8 @@
 """Sources: messages of other streams, stored here as if they had been published here.
 
-How far each source is lies in the store beside the messages, written in their transaction; what was
-stored in the moments before a crash says so itself, in `Nats-Stream-Source`. Knows one stream and
+How far each source is lies in the store beside the messages, written in their transaction, with the
+sequence up to which that holds; what is behind that, stored in the moments before a crash, says so
+itself, in `Nats-Stream-Source`. Knows one stream and
 its readers; not how messages come. Truth: nats-server 2.15.1 server/stream.go
 (processInboundSourceMsg, startingSequenceForSources); measured.
 """
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 
 # Kept as a consumer of that name, which none can have.
 RECORD: Final = ".sources"
+_HERE: Final = ""  # in the record, and no source's name: this stream's own sequence when written
 _TRANSFORMS_PER_STEP: Final = 16  # as much as a source
 
 
@@ -125,6 +127,7 @@ class Sources:
         self.stream = stream
         self.ingest = ingest
         self._places: dict[str, Place] = {}  # as staged; of former sources too, the last ones
+        self._told: dict[str, Place] = {}  # by messages that are newer than what was written down
         self._running: dict[str, Source] = {}
         self._waiting: dict[str, StreamSource] = {}  # to be begun, in steps
         self._is_beginning = False
@@ -136,12 +139,12 @@ class Sources:
         """Find out how far every source is, then begin."""
         stream = self.stream
         root, account = stream.root, stream.context.account.name
-        self._places.clear()
-        for record in root.consumers(account, stream.name):
-            if record.name == RECORD:
-                self._places = msgspec.json.decode(record.state, type=dict[str, Place])
+        record = root.consumer(account, stream.name, RECORD)
+        state = b"{}" if record is None else record.state
+        self._places, self._told = msgspec.json.decode(state, type=dict[str, Place]), {}
         last_seq = stream.store.last_seq()
-        self._read(self._round, max(1, last_seq - limits.DELIVER_TURN_MSGS + 1))
+        written = min(self._places.pop(_HERE, Place()).seq, last_seq)
+        self._read(self._round, max(written, last_seq - limits.DELIVER_TURN_MSGS, 0) + 1)
 
     def close(self, *, for_good: bool) -> None:
         """Read no more; see OriginReader.close."""
@@ -200,7 +203,7 @@ class Sources:
             RECORD,
             stream.created_ns,
             b"{}",
-            msgspec.json.encode(self._places),
+            msgspec.json.encode(self._places | {_HERE: Place(stream.store.last_seq())}),
         )
 
     def rolled_back(self) -> None:
@@ -249,16 +252,22 @@ class Sources:
             return
         for message in page:
             said = source_of(message.header) if message.header_size else None
-            known = self._places.get(said.index_name, Place()) if said is not None else Place()
-            if said is not None and (said.seq > known.seq or not known.identity):
+            if said is not None:
                 identity = said.identity.decode("utf-8", "replace")
-                self._places[said.index_name] = Place(max(said.seq, known.seq), identity)
+                self._told[said.index_name] = Place(said.seq, identity)
         then = (
             partial(self._read, number, page[-1].seq + 1) if page else partial(self._begin, number)
         )
         self.stream.context.clock.call_later(0, then)
 
     def _begin(self, number: int) -> None:
-        if number == self._round:
-            self._recovered = True
-            self.configure()
+        if number != self._round:
+            return
+        for name, told in self._told.items():
+            known = self._places.get(name, Place())
+            # Of an older record it is not known what it covers; of another stream than it names,
+            # the newest message is right, though its number is smaller.
+            if told.identity != known.identity or told.seq > known.seq:
+                self._places[name] = told
+        self._recovered = True
+        self.configure()
