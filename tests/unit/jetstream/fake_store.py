@@ -283,6 +283,7 @@ class FakeStore:
         self.configs: dict[tuple[str, str], tuple[int, bytes]] = {}
         self.stores: dict[tuple[str, str], FakeStream] = {}
         self.kept: dict[tuple[str, str], dict[str, ConsumerRecord]] = {}
+        self.on_disk: dict[tuple[str, str], dict[str, ConsumerRecord]] = {}  # of it, while holding
         self.callbacks: list[Callable[[StoreError | None], None]] = []
         self.answers: list[Callable[[], None]] = []
         self.reserved = (0, 0)
@@ -293,10 +294,13 @@ class FakeStore:
 
     def hold(self) -> None:
         self.holding = True
+        self.on_disk = {key: dict(records) for key, records in self.kept.items()}
 
     def commit(self) -> None:
         """Everything staged is on disk."""
         self.staged = self.staged_size = 0
+        if self.holding:
+            self.hold()
         for stream in self.stores.values():
             stream.committed = stream.newest
         callbacks, self.callbacks = self.callbacks, []
@@ -304,8 +308,11 @@ class FakeStore:
             callback(None)
 
     def fail(self, error: StoreError) -> None:
-        """What is staged is lost."""
+        """What is staged is lost, but for streams, and messages that it removed."""
         self.staged = self.staged_size = 0
+        for key, records in self.on_disk.items():
+            if self.holding and key in self.kept:
+                self.kept[key] = dict(records)
         for stream in self.stores.values():
             for seq in range(stream.committed + 1, stream.newest + 1):
                 stream.msgs.pop(seq, None)
