@@ -187,7 +187,7 @@ class DirectLast:
         self._stream = stream
         self._request = request
         self._upto_seq = 0
-        self._is_bound = request.up_to_seq > 0 or request.up_to_time is not None
+        self._is_bound = True  # what comes from now on is beyond what was asked for
         self._unsure: list[bytes] = []  # subjects whose last message is beyond `_upto_seq`
         self._matched = False
         self._found: list[tuple[int, bytes]] = []  # what is to be sent, and of which subject
@@ -201,12 +201,16 @@ class DirectLast:
     def _first(self) -> None:
         """Look for the subjects, in steps."""
         store, request = self._stream.store, self._request
-        self._upto_seq = request.up_to_seq or store.committed_seq()
-        if request.up_to_time is not None:
-            self._upto_seq = store.seq_at(request.up_to_time) - 1
-        if self._upto_seq > store.committed_seq() and self._stream.config.storage == "file":
+        end_seq = store.committed_seq()
+        if request.up_to_seq > end_seq and self._stream.config.storage == "file":
             self._sender.status(_NO_RESULTS)  # beyond its end nothing is looked for there
             return
+        self._upto_seq = request.up_to_seq or end_seq
+        self._is_bound = request.up_to_seq > 0
+        if request.up_to_time is not None:  # all of what is staged may be before that
+            before_seq = store.seq_at(request.up_to_time) - 1
+            self._is_bound = before_seq < end_seq
+            self._upto_seq = min(before_seq, end_seq)
         self._look(self._matching(list(map(str.encode, request.multi_last))))
 
     def _look(self, steps: Iterator[None]) -> None:
@@ -274,7 +278,8 @@ class DirectLast:
         self._stream.store.last(name, partial(self._on_newer, name))
 
     def _on_newer(self, name: bytes, msg: StoredMsg | None) -> None:
-        if msg is not None:
+        end_ns = self._request.up_to_time
+        if msg is not None and (end_ns is None or msg.ts_ns < end_ns):
             self._take(msg.seq, name)
             self._found.sort(reverse=True)
         self._go_on()

@@ -9,6 +9,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.errors import StoreBusy
+from leafnode.go_time import format_time
 from leafnode.jetstream import rounds
 from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import Msg, World
@@ -279,3 +280,39 @@ def test_a_key_that_begins_behind_the_end_that_was_asked_for_is_none_while_it_is
     world.settle()
 
     assert payloads(answers) == [b"old", b"other"]
+
+
+@pytest.mark.parametrize("ahead_ns", [1, 10**9, 10**13])
+def test_a_time_that_is_not_past_finds_all_keys_while_somebody_publishes(
+    tmp_path: Path, ahead_ns: int
+) -> None:
+    world = keys(tmp_path)
+    world.publish("s.k", b"new")
+    until = format_time(world.clock.wall_ns() + ahead_ns)
+
+    answers = ask(world, multi_last=["s.*"], up_to_time=until)
+
+    assert payloads(answers) == [b"old", b"other"]
+    assert answers[-1].block.endswith(b"Nats-UpTo-Sequence: 2\r\n\r\n")
+
+
+@pytest.mark.parametrize("turn", range(6))
+@pytest.mark.parametrize("passes_ns", [0, 10**6], ids=["before", "at that time"])
+def test_a_key_that_is_replaced_meanwhile_has_the_new_value_if_that_is_before_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passes_ns: int, turn: int
+) -> None:
+    monkeypatch.setattr(limits, "SUBJECTS_PER_STEP", 1)
+    world = keys(tmp_path)
+    body = {"multi_last": ["s.*"], "up_to_time": format_time(world.clock.wall_ns() + 10**6)}
+    answers = world.request("$JS.API.DIRECT.GET.S", json.dumps(body).encode())
+    for _ in range(turn):
+        world.clock.turn()
+    world.clock.jump_wall(passes_ns)
+    world.publish("s.k", b"new")
+    world.settle()
+    for _ in range(20):
+        world.clock.turn()
+    world.settle()
+
+    found = sorted(payloads(answers))
+    assert found in ([[b"other"]] if passes_ns else [[b"new", b"other"]]) + [[b"old", b"other"]]
