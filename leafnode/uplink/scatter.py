@@ -45,7 +45,10 @@ class Scatter(Window):
         """The stream holds none of these: there is nothing to send but what is here."""
         if last < first:
             return
-        here = sorted(seq for seq in self._entries if first <= seq <= last)
+        if last - first < len(self):  # mostly it is one hole, and the window may be large
+            here = [seq for seq in range(first, last + 1) if seq in self._entries]
+        else:
+            here = sorted(seq for seq in self._entries if first <= seq <= last)
         self._let_go.update(here)
         for seq in here:
             self.done.add(first, seq - 1)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import pytest
+
 from leafnode.uplink.onward import InFlight
 from leafnode.uplink.ranges import Ranges
 from leafnode.uplink.resume import Position
 from leafnode.uplink.scatter import Scatter
 from leafnode.uplink.window import Entry, Offer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MARK = "00000"
 
@@ -80,6 +87,33 @@ def test_what_the_stream_lets_go_of_is_done_but_for_what_is_here() -> None:
     window.settle(9, 70)
     assert window.done == Ranges([(1, 2), (4, 9)])
     assert (window.held, len(window)) == (1, 3)
+
+
+@pytest.mark.parametrize("last", [3, 8, 40])
+def test_a_range_is_let_go_of_alike_whether_it_is_shorter_than_the_window(last: int) -> None:
+    window = scatter(9, 3, 10, 12)
+
+    window.let_go(2, last)
+
+    left_out = {3, 9, 10, 12}
+    assert {seq for seq in range(1, 50) if window.is_done(seq)} == {*range(2, last + 1)} - left_out
+    assert window.held == sum(seq > last for seq in left_out)
+
+
+def test_one_hole_is_not_looked_for_all_over_a_large_window() -> None:
+    window, looks = scatter(*range(1, 9)), 0
+
+    class Looked(dict[int, Entry]):
+        def __iter__(self) -> Iterator[int]:
+            nonlocal looks
+            looks += 1
+            return super().__iter__()
+
+    window._entries = Looked(window._entries)
+
+    window.let_go(20, 21)
+
+    assert (looks, window.done) == (0, Ranges([(20, 21)]))
 
 
 def test_landing_takes_the_hubs_word() -> None:
