@@ -15,10 +15,10 @@ from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import MAX_SEQ_DIGITS, Failure, Unread
 from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import onward
+from leafnode.uplink.overdue import Overdue
 from leafnode.uplink.refusal import Refusal, closed_for, denied, larger_than, not_taken, refusal
 from leafnode.uplink.scatter import Scatter
 from leafnode.uplink.stray import Stray
-from leafnode.uplink.way import Way
 from leafnode.uplink.window import Budget, Offer, Window
 
 if TYPE_CHECKING:
@@ -98,12 +98,10 @@ class Flight:
         self._retried = 0  # the refused message that was sent again
         self._retry_pause_ns = limits.UPLINK_REFUSED_NS
         self._retry_alarm = Alarm(parts.clock, self._retry_refused)
-        self._ack_alarm = Alarm(parts.clock, self._ack_overdue)
         self._soon = Alarm(parts.clock, self.pump)
-        self._way, self.stray = Way(), Stray(parts.options)
-        self._lost_alarm = Alarm(parts.clock, self._is_lost)  # set: nothing new is sent
+        self.stray = Stray(parts.options)
+        self._overdue = Overdue(parts, self, cut=cut, go_on=self.pump)
         self.has_progress = False  # the hub acknowledged something
-        self._heard_ns = 0  # when the hub last acknowledged anything
         self._forgotten = -1
         self._series = b""  # of answers: those to messages of a former stream are no more
         self._untaken: dict[bytes, int] = {}  # subject that nobody took -> since when
@@ -158,9 +156,7 @@ class Flight:
             self._parts.counters.cuts += 1
             self.stray.overdue()
         self.is_on = self.is_refused = False
-        self._ack_alarm.cancel()
-        self._lost_alarm.cancel()
-        self._way.clear()
+        self._overdue.end()
         self._soon.cancel()
         self._retry_alarm.cancel()
         self._parts.local.rest()
@@ -204,7 +200,7 @@ class Flight:
         self._settle(wants=self.window.has_unsent or self._parts.lag.behind > 0)
 
     def _may_send(self) -> bool:
-        return self.is_on and not self.is_refused and not self._lost_alarm.is_set
+        return self.is_on and not self.is_refused and not self._overdue.is_in_doubt
 
     def _is_held(self, entry: Entry) -> bool:
         size = len(entry.subject) + len(entry.body) + limits.UPLINK_LINE_BYTES
@@ -280,10 +276,8 @@ class Flight:
             return
         self._untaken.pop(subject, None)
         self.has_sent = True
-        self._way.sent(entry.seq)
         parts.counters.resent += entry.attempts > 1
-        if not self._ack_alarm.is_set:
-            self._ack_alarm.set(self._options.ack_timeout_ns)
+        self._overdue.sent(entry.seq)
         entry.wire_size = len(subject) + len(reply) + len(body)
         parts.gate.sent(parts.slot, entry.subject, entry.wire_size)
 
@@ -318,13 +312,13 @@ class Flight:
             parts.trouble.say(f"somebody upstream answers beside the stream: {ack.text}")
             return
         if isinstance(ack, Failure):
-            self._way.ended(seq)
+            self._overdue.ended(seq)
             entry = self.window.get(seq)
             if entry is not None and not self.stray.is_refusal(ack):
                 self._refuse(entry, refusal(ack))
             return
         if wrong := self.stray.take(ack):
-            self._way.ended(seq)
+            self._overdue.ended(seq)
             parts.trouble.say(wrong)
             return
         entry = self.window.settle(seq, ack.seq)
@@ -336,10 +330,9 @@ class Flight:
         parts.counters.duplicates += ack.duplicate
         parts.ceiling.acked(entry.sent_size)
         self.has_progress = True
-        self._heard_ns = self._clock.monotonic_ns()
         self.last_ack_ns = self._clock.wall_ns()
         parts.local.ack(entry)
-        self._pass(seq, is_duplicate=ack.duplicate)
+        self._overdue.acked(seq, is_duplicate=ack.duplicate)
         if entry.sent_ns is not None:
             size, entry.wire_size = entry.wire_size, 0
             cost = len(letter.body) + limits.UPLINK_LINE_BYTES
@@ -354,52 +347,6 @@ class Flight:
         elif self._may_send():
             self._parts.trouble.is_over()
             self._pump_soon()
-
-    def _pass(self, seq: int, *, is_duplicate: bool) -> None:
-        """See whether the hub has passed a message that was sent before this one."""
-        way = self._way
-        if is_duplicate or not self.is_asked:
-            way.ended(seq)
-        else:
-            way.stored(seq)
-        lost = way.lost()
-        if lost is None:
-            self._lost_alarm.cancel()
-        elif self.is_on and not self._lost_alarm.is_set:
-            entry = self.window.get(lost)
-            # One that is lost again and again is lost for another reason.
-            if entry is not None and entry.losses < limits.UPLINK_LOST_TIMES:
-                self._lost_alarm.set(limits.UPLINK_LOST_NS)
-
-    def _is_lost(self) -> None:
-        lost = self._way.lost()
-        if lost is None:  # it was refused meanwhile
-            self.pump()
-        else:
-            if (entry := self.window.get(lost)) is not None:
-                entry.losses += 1
-            self._cut(f"the hub lost sequence {lost}: it acknowledged a later one")
-
-    def _ack_overdue(self) -> None:
-        """A slow link may hold much; what counts is that acknowledgements come."""
-        oldest_ns = self.window.oldest_sent_ns()
-        if not self.is_on or oldest_ns is None:
-            return
-        timeout_ns, now_ns = self._options.ack_timeout_ns, self._clock.monotonic_ns()
-        due_ns = max(oldest_ns, self._heard_ns) + timeout_ns
-        due_ns = min(due_ns, oldest_ns + limits.UPLINK_OVERDUE_TIMES * timeout_ns)
-        left_ns = due_ns + self._parts.gate.surplus_ns - now_ns
-        if (
-            left_ns <= 0
-            and now_ns - oldest_ns < limits.UPLINK_AMID_NS
-            and self._parts.link.is_amid()
-        ):
-            left_ns = timeout_ns  # what the hub says comes behind that
-        if left_ns > 0:
-            self._ack_alarm.set(left_ns)
-        else:
-            self._parts.link.doubt()
-            self._cut(self.stray.overdue() or "the hub did not acknowledge in time")
 
     # -- refused
 
