@@ -6,13 +6,13 @@ the hub is asked. Truth: docs/uplink.md, "What happens to a message".
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode import limits
 from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import MAX_SEQ_DIGITS, Failure, Unread
+from leafnode.uplink.given_up import GivenUp
 from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import onward
 from leafnode.uplink.overdue import Overdue
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Clock
     from leafnode.config.options import UplinkStream
-    from leafnode.uplink.answers import Stored
     from leafnode.uplink.ceiling import Ceiling
     from leafnode.uplink.dead_letter import DeadLetters
     from leafnode.uplink.gate import Gate, Slot
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
     from leafnode.uplink.trouble import Trouble
     from leafnode.uplink.upstream import Upstream
     from leafnode.uplink.window import Entry
-
-log = logging.getLogger(__name__)
 
 
 class Parts(NamedTuple):
@@ -100,11 +97,12 @@ class Flight:
         self._retry_alarm = Alarm(parts.clock, self._retry_refused)
         self._soon = Alarm(parts.clock, self.pump)
         self.stray = Stray(parts.options)
+        self.given_up = GivenUp(parts, self)
         self._overdue = Overdue(parts, self, cut=cut, go_on=self.pump)
         self.has_progress = False  # the hub acknowledged something
         self._forgotten = -1
         self._series = b""  # of answers: those to messages of a former stream are no more
-        self._untaken: dict[bytes, int] = {}  # subject that nobody took -> since when
+        self.untaken: dict[bytes, int] = {}  # subject that nobody took -> since when
         parts.mailbox.on(b"p", self._heard)
         parts.local.taken = self.take
         if isinstance(parts.local, NewestFirst):
@@ -170,7 +168,7 @@ class Flight:
             self._settle(wants=self.window.has_unsent or self._parts.lag.behind > 0)
 
     def link_changed(self) -> None:
-        self._untaken.clear()
+        self.untaken.clear()
 
     # -- sending
 
@@ -274,7 +272,7 @@ class Flight:
         if not parts.link.send(subject, body, header_size=header_size, reply=reply):
             self._not_taken(entry, subject)
             return
-        self._untaken.pop(subject, None)
+        self.untaken.pop(subject, None)
         self.has_sent = True
         parts.counters.resent += entry.attempts > 1
         self._overdue.sent(entry.seq)
@@ -287,10 +285,10 @@ class Flight:
             self._refuse(entry, denied(subject))
             return
         now_ns = self._clock.monotonic_ns()
-        if len(self._untaken) < limits.UPLINK_UNTAKEN_MAX:
-            since_ns = self._untaken.setdefault(subject, now_ns)
+        if len(self.untaken) < limits.UPLINK_UNTAKEN_MAX:
+            since_ns = self.untaken.setdefault(subject, now_ns)
         else:
-            since_ns = self._untaken.get(subject, now_ns)
+            since_ns = self.untaken.get(subject, now_ns)
         is_late = now_ns - since_ns >= limits.UPLINK_UNTAKEN_NS
         if is_late and self.is_asked and self._parts.dead_letters is not None:
             self._refuse(entry, not_taken(subject))
@@ -408,31 +406,8 @@ class Flight:
         if not self._is_held(entry):
             self._send(entry)
 
-    @property
-    def stuck(self) -> Entry | None:
-        """The message that all behind it waits for: the hub refuses it, or nobody takes it."""
-        entry = self.window.first_refused()
-        if entry is None and self._untaken:
-            waiting = (one for one in self.window if one.sent_as in self._untaken)
-            entry = next((one for one in waiting if one.sent_ns is None), None)
-        return entry
-
-    def removed(self, stuck: Entry, first: Stored | None) -> None:
-        """The local stream lets go of what somebody deletes; then nothing waits for it any more.
-
-        `first` is what is left there from `stuck` on. What was removed behind it goes with it.
-        """
-        waits = (entry for entry in self.window if not entry.is_leaving and entry.sent_ns is None)
-        behind = (entry for entry in waits if entry.seq >= stuck.seq)
-        gone = [entry for entry in behind if first is None or entry.seq < first.seq]
-        if stuck not in gone:
-            return
-        for entry in gone:
-            self.window.set_aside(entry)
-            self._parts.local.ack(entry)
-        self._parts.counters.removed += len(gone)
-        what = (self._options.stream, stuck.seq, len(gone))
-        log.info("Uplink gives up what was removed here: stream=%s sequence=%d messages=%d", *what)
+    def go_on(self) -> None:
+        """What was in the way is gone."""
         if self.is_refused:
             self._retry_alarm.cancel()
             self._retry_refused()

@@ -487,7 +487,8 @@ class StreamUplink:
         self._look_oldest()
         self._asking.keep()
         self._flight.noted()
-        if (stuck := self._flight.stuck) is not None:
-            self._look_at(stuck.seq, lambda first: self._flight.removed(stuck, first))
+        given_up = self._flight.given_up
+        if (stuck := given_up.stuck) is not None:
+            self._look_at(stuck.seq, lambda first: given_up.removed(stuck, first))
         if self._slot.held is not None:
             self._flight.wake()  # so much may wait by now that it is worth it

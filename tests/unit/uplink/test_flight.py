@@ -25,7 +25,7 @@ def test_subjects_that_nobody_takes_are_remembered_up_to_a_bound() -> None:
     world.clock.advance(1000 * NS_PER_S)
 
     flight = world.uplink._flight
-    assert 0 < len(flight._untaken) <= limits.UPLINK_UNTAKEN_MAX
+    assert 0 < len(flight.untaken) <= limits.UPLINK_UNTAKEN_MAX
 
 
 def test_a_refused_message_waits_for_the_send_window_too() -> None:
