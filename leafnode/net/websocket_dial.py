@@ -70,9 +70,10 @@ class DialedWebSocket(WebSocketStream):
         guest, self._guest = self._guest, None
         if self._asking is not None:
             self._asking = None
-            self._on_done(
-                ConnectionResetError("the connection ended within the websocket handshake")
-            )
+            # With TLS 1.3 a hub refuses our certificate only now: its alert is the reason.
+            why = f": {reason}" if reason else ""
+            words = f"the connection ended within the websocket handshake{why}"
+            self._on_done(ConnectionResetError(words))
         elif guest is not None:
             guest.lost(self._reason or reason)
         self._frames = None

@@ -17,6 +17,11 @@ from leafnode.net.http_answer import Answer, Exchange, NoHttp
 _DEFLATE: Final = "permessage-deflate"
 _NO_CONTEXT: Final = frozenset({"server_no_context_takeover", "client_no_context_takeover"})
 _SWITCHING: Final = 101
+# What a port for TLS says in the body of its refusal: Go's HTTP, so a hub's port; nginx.
+_WANT_TLS: Final = (
+    b"Client sent an HTTP request to an HTTPS server",
+    b"plain HTTP request was sent to HTTPS port",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,8 @@ class Asking:
         if answer is None:
             return None
         if answer.status != _SWITCHING:
-            raise OSError(f"the hub refused the websocket: HTTP {answer.status} {answer.reason}")
+            why = f"HTTP {answer.status} {answer.reason}{_hint(answer)}"
+            raise OSError(f"the hub refused the websocket: {why}")
         return self._agreed(answer)
 
     def _agreed(self, answer: Answer) -> Agreed:
@@ -93,6 +99,12 @@ class Asking:
         deflates = asked.compression and _agrees_to_deflate(headers)
         masks = asked.masks or headers.get("nats-no-masking") != "true"
         return Agreed(deflates, masks, answer.rest)
+
+
+def _hint(answer: Answer) -> str:
+    """Return what to look at, where the body says it; it comes with the head or is not awaited."""
+    is_tls = any(words in answer.rest for words in _WANT_TLS)
+    return ": it wants TLS, is that the port for wss://?" if is_tls else ""
 
 
 def _headers(answer: Answer) -> dict[str, str]:

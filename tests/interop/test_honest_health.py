@@ -15,7 +15,7 @@ import pytest
 from nats.js.api import DiscardPolicy, StreamConfig
 
 from tests.hub.jwt import Operator
-from tests.hub.process import Hub, nats_server_path, running_hub
+from tests.hub.process import free_ports, nats_server_path, running_hub
 from tests.interop.edge import until
 from tests.interop.gateway import running_gateway
 from tests.interop.uplinking import HUB, gateway_config, jetstream_of
@@ -34,6 +34,7 @@ pytestmark = [
 ]
 
 PATIENCE_S = 30.0
+SCHEMES = pytest.mark.parametrize("scheme", ["tls", "wss"])
 NOWHERE = "nats-leaf://127.0.0.1:1"
 LEAF_USER = (
     HUB
@@ -103,12 +104,18 @@ async def test_an_expired_jwt(tmp_path: Path) -> None:
 
 
 @contextlib.contextmanager
-def hub_with(directory: Path, authority: Authority, pair: tuple[str, str]) -> Iterator[Hub]:
-    """A hub with this certificate that demands one."""
+def hub_with(
+    directory: Path, authority: Authority, pair: tuple[str, str]
+) -> Iterator[dict[str, str]]:
+    """A hub with this certificate that demands one; its URLs by scheme."""
     cert, key = pair
     files = f'cert_file: "{cert}", key_file: "{key}", ca_file: "{authority.ca_file}"'
-    with running_hub(directory / "hub", leafnodes=f"tls {{ {files}, verify: true }}") as hub:
-        yield hub
+    secure = f"tls {{ {files}, verify: true }}"
+    (port,) = free_ports(1)
+    websocket = f'websocket {{ listen: "127.0.0.1:{port}", {secure} }}'
+    with running_hub(directory / "hub", websocket, leafnodes=secure) as hub:
+        address = f"127.0.0.1:{port}"
+        yield {"tls": hub.leaf_url, "wss": f"wss://{address}", "ws": f"ws://{address}"}
 
 
 def tls(authority: Authority, pair: tuple[str, str] | None = None) -> str:
@@ -116,27 +123,48 @@ def tls(authority: Authority, pair: tuple[str, str] | None = None) -> str:
     return f'tls {{ ca_file: "{authority.ca_file}", {own} }}'
 
 
-async def test_an_expired_certificate_of_the_hub(tmp_path: Path) -> None:
+@SCHEMES
+async def test_an_expired_certificate_of_the_hub(scheme: str, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     old = authority.issue("hub", *LOCALHOST, last_year=2021)
-    with hub_with(tmp_path, authority, old) as hub:
+    with hub_with(tmp_path, authority, old) as urls:
         words = "the hub's certificate is not accepted: certificate has expired"
-        await told(hub.leaf_url, words, tmp_path, remote=tls(authority))
+        await told(urls[scheme], words, tmp_path, remote=tls(authority))
 
 
-async def test_an_expired_certificate_of_our_own(tmp_path: Path) -> None:
+@SCHEMES
+async def test_an_expired_certificate_of_our_own(scheme: str, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     old = authority.issue("edge", last_year=2021)
-    with hub_with(tmp_path, authority, authority.issue("hub", *LOCALHOST)) as hub:
+    with hub_with(tmp_path, authority, authority.issue("hub", *LOCALHOST)) as urls:
         words = "this remote's certificate has expired"
-        await told(hub.leaf_url, words, tmp_path, remote=tls(authority, old))
+        await told(urls[scheme], words, tmp_path, remote=tls(authority, old))
 
 
-async def test_a_certificate_that_is_missing(tmp_path: Path) -> None:
+@SCHEMES
+async def test_a_certificate_of_an_authority_that_the_hub_does_not_know(
+    scheme: str, tmp_path: Path
+) -> None:
+    authority, other = Authority(tmp_path), Authority(tmp_path, "other")
+    unknown = other.issue("edge")
+    with hub_with(tmp_path, authority, authority.issue("hub", *LOCALHOST)) as urls:
+        words = "the hub does not trust who signed this remote's certificate"
+        await told(urls[scheme], words, tmp_path, remote=tls(authority, unknown))
+
+
+@SCHEMES
+async def test_a_certificate_that_is_missing(scheme: str, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
-    with hub_with(tmp_path, authority, authority.issue("hub", *LOCALHOST)) as hub:
+    with hub_with(tmp_path, authority, authority.issue("hub", *LOCALHOST)) as urls:
         words = "the hub demands a certificate"
-        await told(hub.leaf_url, words, tmp_path, remote=tls(authority))
+        await told(urls[scheme], words, tmp_path, remote=tls(authority))
+
+
+async def test_a_websocket_without_the_tls_that_the_hub_has(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with hub_with(tmp_path, authority, authority.issue("hub", *LOCALHOST)) as urls:
+        words = "HTTP 400 Bad Request: it wants TLS, is that the port for wss://?"
+        await told(urls["ws"], words, tmp_path)
 
 
 @pytest.mark.parametrize(

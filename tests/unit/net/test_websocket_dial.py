@@ -176,6 +176,20 @@ def test_an_end_within_the_handshake_is_said_once() -> None:
     assert world.below.lost_reasons == []
 
 
+@pytest.mark.parametrize(("reason", "told"), [("", ""), ("Read Error: why", ": Read Error: why")])
+def test_why_it_ended_within_the_handshake_is_told_where_that_is_known(
+    reason: str, told: str
+) -> None:
+    world = World()
+    world.network.listen(world.turn, RawClient, host="hub", port=80)
+    end, _ = world.dial()
+
+    end.end(reason)
+
+    words = f"the connection ended within the websocket handshake{told}"
+    assert [str(err) for err in world.done] == [words]
+
+
 def test_our_end_is_said_and_answered_and_theirs_is_told() -> None:
     world = World().listen()
     world.dial()

@@ -14,6 +14,7 @@ from tests.sim.websocket import ACCEPT, KEY
 PLAIN = WebSocketRequest("hub:8080", "/some/leafnode")
 EXTRAS = WebSocketRequest("hub:8080", "/leafnode", compression=True, masks=False)
 NO_CONTEXT = b"permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+WANTS_TLS = ": it wants TLS, is that the port for wss://?"
 
 
 def asking(request: WebSocketRequest = PLAIN) -> Asking:
@@ -96,6 +97,23 @@ def test_an_answer_to_something_else_is_refused_in_words(
 ) -> None:
     with pytest.raises(OSError, match=words):
         asking(request_).receive(data)
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        (b"Client sent an HTTP request to an HTTPS server.\n", WANTS_TLS),
+        (b"<title>400 The plain HTTP request was sent to HTTPS port</title>", WANTS_TLS),
+        (b"Bad Request\n", ""),
+        (b"", ""),
+    ],
+)
+def test_a_port_that_wants_tls_is_told_by_what_it_says(body: bytes, hint: str) -> None:
+    with pytest.raises(OSError, match="refused") as refused:
+        asking().receive(b"HTTP/1.0 400 Bad Request\r\n\r\n" + body)
+
+    words = f"the hub refused the websocket: HTTP 400 Bad Request{hint}"
+    assert str(refused.value) == words
 
 
 @given(st.binary(min_size=1, max_size=300))
