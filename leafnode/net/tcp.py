@@ -216,15 +216,11 @@ class TcpConnection:
     async def start_tls(self, context: ssl.SSLContext, server_hostname: str) -> None:
         if self._sock is None:
             raise ConnectionResetError("the connection ended before TLS")
-        done: asyncio.Future[None] = self._loop.create_future()
+        done: asyncio.Future[OSError | None] = self._loop.create_future()
 
         def on_done(err: OSError | None) -> None:
-            if done.done():
-                return
-            if err is None:
-                done.set_result(None)
-            else:
-                done.set_exception(err)
+            if not done.done():
+                done.set_result(err)
 
         from leafnode.net.tls import TlsStream
 
@@ -233,7 +229,8 @@ class TcpConnection:
         self._shake(b"")
         if self._held & _HELD_BEFORE_BEGIN:
             self._release(_HELD_BEFORE_BEGIN)
-        await done
+        if (err := await done) is not None:
+            raise err
 
     def secure(
         self, context: ssl.SSLContext, on_done: Callable[[OSError | None], None], data: bytes
@@ -461,7 +458,10 @@ class TcpConnection:
         tls = self._tls
         if tls is not None and not tls.established:
             tls.on_done(ConnectionResetError("the connection ended within the TLS handshake"))
-        self._turn.end_later(self._lose)
+            # Behind whom that woke: an end of another, due in this turn, would bring this one.
+            self._loop.call_soon(self._turn.end_later, self._lose)
+        else:
+            self._turn.end_later(self._lose)
 
     def _lose(self) -> None:
         session, self._session = self._session, None

@@ -128,8 +128,8 @@ class Transport(Protocol):
     async def start_tls(self, context: ssl.SSLContext, server_hostname: str) -> None:
         """Turn into TLS as the client side. Returns after the handshake.
 
-        Raises OSError (ssl.SSLError is one). The caller sets the deadline and writes nothing
-        meanwhile.
+        Raises OSError (ssl.SSLError is one) before `Session.lost` is called. The caller sets the
+        deadline and writes nothing meanwhile.
         """
         ...
 

@@ -13,7 +13,7 @@ import pytest
 from leafnode.clock import SystemClock
 from leafnode.limits import READ_CHUNK_BYTES, TURN_NS
 from leafnode.net.backlog import WriteRules
-from leafnode.net.tcp import TcpConnection
+from leafnode.net.tcp import TLS_FAILED, TcpConnection
 from leafnode.net.turn import Turn
 from tests.sim.certificates import tls_pair
 from tests.sim.clock import FakeClock
@@ -346,3 +346,33 @@ def shake_hands(
         else:
             sock.sendall(outgoing.read())
             return tls, outgoing
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""])
+async def test_why_tls_failed_is_known_before_the_end_though_another_ends_in_that_turn(
+    answer: bytes,
+) -> None:
+    turn, session, known = Turn(SystemClock()), RecordingSession(), []
+    here, other = socket.socketpair()
+    here.setblocking(False)
+    wire = TcpConnection(turn, session, here, write_rules=WriteRules())
+    wire.begin()
+
+    async def shake() -> None:
+        with pytest.raises(OSError, match=r"SSL|within the TLS handshake"):
+            await wire.start_tls(ssl.create_default_context(), "localhost")
+        known.append(list(session.lost_reasons))
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(shake())
+        await asyncio.sleep(0)
+        other.recv(READ_CHUNK_BYTES)
+        other.sendall(answer)
+        other.shutdown(socket.SHUT_WR)
+        turn.end_later(list)  # due in the turn that reads the answer
+    await session.end()
+    other.close()
+
+    assert known == [[]]
+    assert session.lost_reasons == [TLS_FAILED]
