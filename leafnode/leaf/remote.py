@@ -34,6 +34,7 @@ from leafnode.limits import (
     LEAF_TLS_TIMEOUT_NS,
 )
 from leafnode.net.dial import check_pinned
+from leafnode.net.tcp import TLS_FAILED
 from leafnode.net.transport import Target
 from leafnode.protocol.leaf_dialer import LeafSettings
 from leafnode.tls.dialer import dialer_context
@@ -308,7 +309,7 @@ class Remote:
                 await link.transport.start_tls(context, self._pool.server_hostname(url))
             check_pinned(link.transport, self.options.pinned_certs)
         except (LeafnodeError, OSError) as err:
-            link.drop(f"TLS: {_words(err).removeprefix('TLS: ')}")
+            link.drop(f"TLS: {_words(err).removeprefix('TLS: ')}", TLS_FAILED)
         else:
             link.tls_started()
 

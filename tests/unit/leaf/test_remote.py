@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import ssl
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from leafnode.clients.facts import ClosedConnection
     from leafnode.leaf.handler import HubLink
 
 REMOTE = LeafRemote(("nats-leaf://hub:7422",))
@@ -336,10 +338,13 @@ async def test_a_remote_that_asks_for_tls_never_sends_its_credentials_in_clear(
 async def test_a_failed_tls_handshake_is_told_and_tried_again() -> None:
     greeting = INFO.replace(b'"headers"', b'"tls_required":true,"headers"')
     world = LeafWorld(REMOTE, hub=ScriptedHub(greeting=greeting))
+    gone: list[ClosedConnection] = []
+    world.remote.adopt(replace(world.environment, remember=gone.append), reconnect_ns=NS_PER_S)
     async with world.running():
         await asyncio.sleep(1.5)
 
         assert world.remote.status.last_error.startswith("TLS: ")
+        assert gone[0].reason == "TLS Handshake Failure"
         assert len(world.hub.sessions) >= 2
         assert all(session.got == b"" for session in world.hub.sessions)
 
