@@ -135,7 +135,7 @@ TABLES: Final[dict[str, tuple[Row, ...]]] = {
     "raw": (*_COMMON, Row(("every",), "every_ns", convert.duration)),
     "vedirect": (*_COMMON, _KEEP_FIRST),
     "link": (),
-    "text_link": (_MAX_FRAME,),
+    "text_link": (_MAX_FRAME, _KEEP_FIRST),
 }
 
 

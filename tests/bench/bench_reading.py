@@ -158,7 +158,7 @@ async def link(world: World, seconds: float, *, full: bool) -> None:
 
 
 async def text_link(world: World, seconds: float, *, full: bool) -> None:
-    world.terminal.say(b"hello board 7\n")
+    world.terminal.say(b"\nhello board 7\n")
     await asyncio.sleep(0.5)
     world.terminal.hear()
     end_s, number = time.monotonic() + seconds, 0

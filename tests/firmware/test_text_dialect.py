@@ -37,6 +37,7 @@ def new_framing(gathers=False):
     )
     framing.allows = lambda device, kind, subject: True
     framing.opened(0)
+    framing.receive(b"\n", 0)  # the end of a line that began before
     return framing
 
 

@@ -59,6 +59,7 @@ FRAMINGS: Final[dict[str, Make]] = {
         name=port.name,
         msg_id_prefix=msg_id_prefix,
         max_frame_bytes=port.framing.max_frame_bytes,
+        keep_first=port.framing.keep_first,
         gathers=port.mapping.every_ns > 0,
     ),
 }

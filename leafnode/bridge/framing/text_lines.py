@@ -34,6 +34,7 @@ _VALUE: Final = re.compile(rb"([+-]?[0-9]{1,18}(?:\.[0-9]{1,24})?(?:[eE][+-]?[0-
 _UNIT: Final = re.compile(rb"[!#-\[\]-~]{1,16}")  # printable, without a blank, `"` and `\`
 _CONTROL: Final = bytes({*range(32), 0x7F} - {0x09})
 _PIECE_BYTES: Final = 4096
+_KNOWN_BY_BYTES: Final = 1024  # of a line that can be no reading
 
 
 class Line(NamedTuple):
@@ -95,10 +96,13 @@ def parse(line: bytes) -> Line | Wrong:
 
 
 class Passed:
-    """A line that is no reading, whole or in pieces: what its board needs to hear of it."""
+    """A line that is no reading, whole or in pieces: what its board needs to hear of it.
 
-    def __init__(self, begins_max: int) -> None:
-        self._begins_max = begins_max
+    `is_whole`: its end has come.
+    """
+
+    def __init__(self) -> None:
+        self.is_whole = False
         self.begins = b""  # by so much it is known again
         self._end = b""  # as long as a checksum
         self._sum = 0
@@ -106,7 +110,7 @@ class Passed:
 
     def take(self, piece: bytes) -> None:
         """Take more of it."""
-        self.begins += piece[: self._begins_max - len(self.begins)]
+        self.begins += piece[: _KNOWN_BY_BYTES - len(self.begins)]
         self._sum ^= checksum(piece)
         self._has_nul |= 0 in piece
         self._end = (self._end + piece[-_CHECKED_BYTES:])[-_CHECKED_BYTES:]

@@ -7,12 +7,12 @@ message to the board is tried once: who needs more has the binary link. Truth: d
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge import port_bounds
 from leafnode.bridge.framing.text_asking import Asking
+from leafnode.bridge.framing.text_cut import TAIL, LineCutter
 from leafnode.bridge.framing.text_lines import Line, Passed, has_control, parse, point
 from leafnode.bridge.framing.text_numbers import Numbers, Seq
 from leafnode.bridge.framing.text_out import MESSAGE, Lines
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from leafnode.bridge.reading import Event, More
 
-_END: Final = re.compile(rb"[\r\n]")
 _LEVELS: Final = {b"error": 3, b"warning": 4, b"info": 6, b"debug": 7}
 _STATUS: Final = {
     verbs.STATUS_OK: b"ok",
@@ -47,18 +46,24 @@ _STATUS: Final = {
 }
 _BARE_HELLOS: Final = 3  # in a row, of a board without checksums where one with them was
 _SAME_LINES: Final = 3  # that can be no reading: it is not the wire, the board means them so
-_KNOWN_BY_BYTES: Final = 1024  # of such a line
 
 
 class TextLinkFraming:
     """Implements Framing, and BoardChannel for what goes to the board.
 
     `msg_id_prefix` is unique for this instance; `name` is the board's until it says
-    hello. With `gathers` readings are stored together, some time after the first.
+    hello. With `keep_first` what comes first is no tail of a line. With `gathers` readings are
+    stored together, some time after the first.
     """
 
     def __init__(
-        self, *, name: str, msg_id_prefix: bytes, max_frame_bytes: int, gathers: bool = False
+        self,
+        *,
+        name: str,
+        msg_id_prefix: bytes,
+        max_frame_bytes: int,
+        keep_first: bool = False,
+        gathers: bool = False,
     ) -> None:
         self.allows: Callable[[str, int, str], bool] | None = None
         self.admits: Callable[[str], bool] | None = None
@@ -70,9 +75,7 @@ class TextLinkFraming:
         self._own_name = name
         self._msg_id_prefix = msg_id_prefix
         self._max_frame_bytes = max_frame_bytes
-        self._buffer = bytearray()
-        self._start = self._searched = 0
-        self._passing: Passed | None = None  # a line that is too long
+        self._lines = LineCutter(max_line_bytes=max_frame_bytes, keep_first=keep_first)
         self._events: deque[Event] = deque()  # of one line: three at most
         self._has_news = False  # that came without a line, and nobody was told of
         self._device = name
@@ -111,9 +114,7 @@ class TextLinkFraming:
         """Forget the half of a line; whoever is there now says hello, if it has a name."""
         self._asking.begin(now_ms)
         self._seals = None
-        self._buffer.clear()
-        self._start = self._searched = 0
-        self._passing = None  # the tail of a line begins with no verb, or has a wrong checksum
+        self._lines.opened()
         self._is_greeted = False
         self._says_name, self._spoke_at_ms = False, None
         self._out.clear()
@@ -124,16 +125,20 @@ class TextLinkFraming:
         if data:
             self._heard_at_ms = now_ms
         self._bytes_in += len(data)
-        self._buffer += data
+        self._lines.feed(data)
 
     def next_event(self) -> Event | More | None:
         for _ in range(port_bounds.FRAME_SEARCH_STEPS):
             if self._events:
                 return self._events.popleft()
-            line = self._next_line()
+            line = self._lines.next_line()
             if line is None:
                 return self._events.popleft() if self._events else None
-            if line:
+            if line is TAIL:
+                self._on_tail()
+            elif isinstance(line, Passed):
+                self._on_long(line)
+            elif line:
                 self._on_line(line)
         return self._events.popleft() if self._events else MORE
 
@@ -145,8 +150,7 @@ class TextLinkFraming:
     def untaken(self, receipt: Receipt) -> None:
         """Nobody has this reading: what is behind it is taken again behind the next hello."""
         self._events.clear()
-        self._buffer.clear()
-        self._start = self._searched = 0
+        self._lines.drop()
         self._is_greeted = False
         if receipt.boot_id == self._this_life:
             self._numbers.untaken(receipt.seq)
@@ -165,7 +169,7 @@ class TextLinkFraming:
             frames=self._frames,
             bad=self.wrong.bad,
             overlong=self.wrong.overlong,
-            noise_bytes=self._noise_bytes,
+            noise_bytes=self._noise_bytes + self._lines.noise_bytes,
             missing=self._numbers.missing,
         )
 
@@ -228,40 +232,16 @@ class TextLinkFraming:
 
     # Lines
 
-    def _next_line(self) -> bytes | None:
-        """Return the next line, b"" for one that is passed over; None: none has an end yet."""
-        end = _END.search(self._buffer, self._searched)
-        if end is None:
-            self._keep_rest()
-            return None
-        line = bytes(self._buffer[self._start : end.start()])
-        self._start = self._searched = end.end()
-        if self._passing is None and len(line) <= self._max_frame_bytes:
-            return line
-        passed, self._passing = self._pass_over(line), None
-        self._give_up(passed, Wrong.LONG)
-        return b""
+    def _on_tail(self) -> None:
+        """It may have been the answer to our question."""
+        if not self._is_greeted:
+            self._out.ask()
 
-    def _keep_rest(self) -> None:
-        """Keep the line that has no end yet, unless it is too long or to be passed over."""
-        del self._buffer[: self._start]
-        self._start = 0
-        if self._passing is not None or len(self._buffer) > self._max_frame_bytes:
-            self._passing = self._pass_over(bytes(self._buffer))
-            self._buffer.clear()
-        self._searched = len(self._buffer)
-
-    def _pass_over(self, piece: bytes) -> Passed:
-        """Keep of a line that is too long what says whether its board has to hear of it."""
-        if self._passing is None:
-            self._refuse(Wrong.LONG)  # at once: it may have no end
-        self._noise_bytes += len(piece)
-        passed = self._passing or self._new_passed()
-        passed.take(piece)
-        return passed
-
-    def _new_passed(self) -> Passed:
-        return Passed(min(self._max_frame_bytes, _KNOWN_BY_BYTES))
+    def _on_long(self, line: Passed) -> None:
+        if line.is_whole:
+            self._give_up(line, Wrong.LONG)
+        else:
+            self._refuse(Wrong.LONG)
 
     def _on_line(self, raw: bytes) -> None:
         line = parse(raw)
@@ -273,7 +253,7 @@ class TextLinkFraming:
         else:
             self._noise_bytes += len(raw)
             self._refuse(wrong)
-            passed = self._new_passed()
+            passed = Passed()
             passed.take(raw)
             self._give_up(passed, wrong)
         if isinstance(line, Line):

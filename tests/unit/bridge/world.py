@@ -145,7 +145,7 @@ class World:
 def line_port(*, subject: str = "s.{port}", **options: object) -> SerialPort:
     framing = options.pop("framing", FramingOptions(keep_first=True))
     if isinstance(framing, str):
-        framing = FramingOptions(framing)
+        framing = FramingOptions(framing, keep_first=True)
     codec = CodecOptions(str(options.pop("codec", "text")), options.pop("fields", ()))  # type: ignore[arg-type]
     given = {"framing": framing, "codec": codec, **options}
     return SerialPort(device="/dev/fake", name="scale", subject=subject, **given)  # type: ignore[arg-type]

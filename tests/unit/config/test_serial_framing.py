@@ -72,6 +72,7 @@ def refused(text: str) -> str:
             FramingOptions(poll=b"SI\r\n", poll_every_ns=2 * NS_PER_S),
         ),
         ("framing: line, max_frame: 99", FramingOptions(max_frame_bytes=99)),
+        ("framing: text_link, keep_first: true", FramingOptions("text_link", keep_first=True)),
     ],
 )
 def test_a_framing_has_the_keys_of_its_type(text: str, options: FramingOptions) -> None:

@@ -23,7 +23,8 @@ def new(max_frame_bytes: int = 64) -> TextLinkFraming:
     framing = TextLinkFraming(name="uno", msg_id_prefix=b"p.boot", max_frame_bytes=max_frame_bytes)
     framing.allows = lambda device, kind, subject: subject != "secret"
     framing.opened(0)
-    framing.data_to_send(0)  # who is there
+    hears(framing)  # who is there
+    says(framing, b"")  # the end of a line that began before
     return framing
 
 
@@ -94,7 +95,9 @@ def test_a_numbered_line_is_acknowledged_after_the_commit() -> None:
 
 
 def test_where_readings_are_gathered_a_board_goes_on_before_they_are_stored() -> None:
-    framing = TextLinkFraming(name="uno", msg_id_prefix=b"p.boot", max_frame_bytes=64, gathers=True)
+    framing = TextLinkFraming(
+        name="uno", msg_id_prefix=b"p.boot", max_frame_bytes=64, keep_first=True, gathers=True
+    )
     framing.opened(0)
     says(framing, sealed(b"hello node1 77"))
     hears(framing)
@@ -223,7 +226,7 @@ def test_a_reading_that_nobody_took_is_taken_again() -> None:
     assert framing.next_event() is None
     framing.opened(0)
 
-    says(framing, b"hello node1 77")
+    says(framing, b"", b"hello node1 77")
     assert says(framing, b"#1 pt t 1") == []
     assert [
         event.receipt for event in says(framing, b"#2 pt t 2") if isinstance(event, Reading)
@@ -265,7 +268,7 @@ def test_whoever_is_there_when_the_port_is_opened_is_asked_with_and_without_a_ch
     assert hears(framing) == [b"hello?", sealed(b"hello?")]
     assert framing.next_timeout_ms(0) == 5000
     assert framing.data_to_send(5000).splitlines() == [b"hello?", sealed(b"hello?")]
-    says(framing, sealed(b"hello node1 7"))
+    says(framing, b"", sealed(b"hello node1 7"))
     assert hears(framing) == [sealed(b"ok hello")]
     assert framing.next_timeout_ms(5000) is None
 
@@ -521,7 +524,7 @@ def test_a_line_without_an_end_costs_no_more_than_the_bound() -> None:
     for _ in range(100):
         framing.receive(b"x" * 100, 0)
         assert drained(framing) == []
-        assert len(framing._buffer) <= 10
+        assert len(framing._lines._buffer) <= 10
 
     assert len(says(framing, b"", b"pub t 1")) == 1
 
@@ -533,7 +536,39 @@ def test_opening_the_port_forgets_the_half_of_a_line() -> None:
 
     framing.opened(0)
 
-    assert says(framing, b"2") == []
+    assert says(framing, b"2", b"pub t 3")[0].payload == b"3"
+
+
+@pytest.mark.parametrize("line", [b"#12 pt temp 21.5", sealed(b"#12 pt temp 21.5")])
+def test_a_port_that_is_opened_amid_a_line_takes_no_tail_for_a_reading(line: bytes) -> None:
+    framing = new()
+    framing.opened(0)
+
+    tail = line[len(b"#12 ") :]  # a checksum goes well with it: that of `#12 ` is zero
+    found = says(framing, tail, b"hello node1 7", line)
+
+    assert [event.msg_id for event in found if isinstance(event, Reading)] == [b"node1.7.12"]
+    assert framing.counts().noise_bytes == len(tail)
+
+
+def test_an_answer_to_the_first_question_is_passed_over_and_asked_for_again() -> None:
+    framing = new()
+    framing.opened(0)
+    assert hears(framing) == [b"hello?", sealed(b"hello?")]
+
+    assert says(framing, b"hello node1 7") == []
+    assert hears(framing) == [b"hello?", sealed(b"hello?")]
+    assert len(says(framing, b"hello node1 7")) == 1
+
+
+def test_what_was_dropped_amid_a_line_leaves_a_tail_that_is_passed_over() -> None:
+    framing = greeted(b"77")
+    framing.receive(b"#1 pt t 1\n#2 ", 0)
+    assert framing.next_event() is not None
+
+    framing.untaken(Receipt(77, 1))
+
+    assert says(framing, b"pt t 2") == []
 
 
 def test_answers_to_a_board_that_does_not_read_are_bounded() -> None:
@@ -768,7 +803,7 @@ def test_what_is_said_is_the_same_in_whatever_pieces_it_comes(data: st.DataObjec
 def test_a_board_that_is_silent_for_a_minute_is_not_there_however_long_that_lasts(
     silent_days: float,
 ) -> None:
-    framing = TextLinkFraming(name="p", msg_id_prefix=b"p.x", max_frame_bytes=1024)
+    framing = TextLinkFraming(name="p", msg_id_prefix=b"p.x", max_frame_bytes=1024, keep_first=True)
     framing.receive(b"hello uno 7\n", 10_000)
     assert framing.next_event() is not None
     assert framing.present(69_999) == ("uno", 10_000)
@@ -796,6 +831,6 @@ def test_a_board_that_said_a_name_takes_the_ports_from_nobody(*, admitted: bool)
     assert not framing.is_nameless(1)
 
     framing.opened(2)
-    says(framing, b"pub t 3")
+    says(framing, b"", b"pub t 3")
 
     assert framing.is_nameless(3)

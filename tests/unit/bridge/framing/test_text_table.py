@@ -25,6 +25,7 @@ class Scene:
         self.framing = TextLinkFraming(name="p", msg_id_prefix=b"p.x", max_frame_bytes=64)
         self.framing.allows = lambda device, kind, subject: subject != "secret"
         self.framing.opened(0)
+        self.framing.receive(b"\n", 0)  # the end of a line that began before
         self.now_ms = 0
         self.is_checked = state == "CHECKED"
         self.readings = self.given_up = 0
