@@ -228,7 +228,8 @@ class TextLinkFraming:
 
     def _fits(self, line: bytes) -> bool:
         """Say whether a line may go out: one, short enough, that nothing in it ends."""
-        return len(line) <= self._max_frame_bytes and not has_control(line)
+        most = min(self._max_frame_bytes, verbs.MESSAGES_BYTES_MAX)
+        return len(line) <= most and not has_control(line)
 
     # Lines
 

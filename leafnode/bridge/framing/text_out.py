@@ -34,7 +34,9 @@ class Lines:
         self._lines.append(line)
 
     def message(self, line: bytes) -> None:
-        """Add a message; beyond MESSAGES_MAX, or MESSAGES_BYTES_MAX, the oldest ones give way."""
+        """Add a message of MESSAGES_BYTES_MAX at most; beyond that of all, or MESSAGES_MAX, the
+        oldest ones give way.
+        """
         waiting = deque([one for one in self._lines if one.startswith(MESSAGE)])
         size = sum(map(len, waiting)) + len(line)
         while waiting and (len(waiting) >= verbs.MESSAGES_MAX or size > verbs.MESSAGES_BYTES_MAX):

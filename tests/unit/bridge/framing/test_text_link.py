@@ -682,6 +682,23 @@ def test_a_payload_that_no_line_holds_is_not_sent() -> None:
     assert hears(framing) == [b"ok sub led"]
 
 
+def test_a_line_to_a_board_has_8_kib_at_most_however_long_its_own_may_be() -> None:
+    framing = new(max_frame_bytes=1_000_000)
+    (event,) = says(framing, b"serve led")
+    assert isinstance(event, events.Subscribe)
+    says(framing, b"req 7 500 zone", b"req 8 500 zone")
+    hears(framing)
+    most = b"x" * (verbs.MESSAGES_BYTES_MAX - len(b"msg led "))
+
+    assert framing.message(event.sub, "led", most)
+    assert not framing.message(event.sub, "led", most + b"x")
+    assert framing.request(event.sub, "led", most[:-2])
+    assert not framing.request(event.sub, "led", most[:-1])
+    framing.reply(7, verbs.STATUS_OK, most[:-1])
+    framing.reply(8, verbs.STATUS_OK, most + b"x")
+    assert [len(line) for line in hears(framing)[:-1]] == [verbs.MESSAGES_BYTES_MAX] * 3
+
+
 def test_messages_that_wait_are_bounded_and_the_oldest_gives_way() -> None:
     framing = new()
     (event,) = says(framing, b"sub n")
