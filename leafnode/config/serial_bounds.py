@@ -16,7 +16,8 @@ BOARDS_MAX: Final = 64  # names that a port's entry gives its boards
 POLL_BYTES_MAX: Final = 256  # of the question that a polled sensor gets
 RESCAN_BYTES_PER_BYTE: Final = 8  # looked at again after wrong checks, for each byte that came
 RESCAN_BYTES_MAX: Final = 64 * KIB  # or four frames: so much at once
-CODEC_FRAME_MAX: Final = 64 * KIB  # of a codec that looks at each byte: about a millisecond
+# Of a codec, and of a line in text, that looks at each byte: about a millisecond.
+CODEC_FRAME_MAX: Final = 64 * KIB
 READING_FIELDS_MAX: Final = 128  # of one reading, from any codec
 FIELD_NAME_CHARS_MAX: Final = 64
 PATTERN_DEPTH_MAX: Final = 20  # brackets inside of each other, in a regular expression

@@ -64,10 +64,15 @@ def check(port: SerialPort, given: Given) -> None:
 
 
 def _check_frame(port: SerialPort, given: Given) -> None:
-    """A codec takes a frame in one go: one that looks at each byte has no time for a large one."""
+    """What takes a frame in one go and looks at each byte has no time for a large one."""
     most, size = serial_bounds.CODEC_FRAME_MAX, port.framing.max_frame_bytes
-    if size > most and port.codec.type in KNOW_FIELDS and port.codec.type != "exec":
-        raise (given.places.get("framing") or given.place).error(
+    if size <= most:
+        return
+    where = given.places.get("framing") or given.place
+    if port.framing.type == "text_link":
+        raise where.error(f"text_link takes lines of {most} bytes at most, and max_frame is {size}")
+    if port.codec.type in KNOW_FIELDS and port.codec.type != "exec":
+        raise where.error(
             f"codec {port.codec.type} takes frames of {most} bytes at most, and max_frame is "
             f"{size}: raw, text and exec take larger ones"
         )

@@ -49,8 +49,8 @@ class Line(NamedTuple):
 
 def checksum(line: bytes) -> int:
     """Return what stands behind the `*`: all bytes before it, xor."""
-    # Pieces upon each other, then one half upon the other until one byte is left: a line may be a
-    # megabyte, which takes 0.8 ms so.
+    # Pieces upon each other, then one half upon the other until one byte is left: a line may have
+    # 64 KiB: 0.1 ms so, and 2 byte by byte.
     total, size = 0, min(_PIECE_BYTES, len(line))
     for at in range(0, len(line), _PIECE_BYTES):
         total ^= int.from_bytes(line[at : at + _PIECE_BYTES], "little")

@@ -162,6 +162,14 @@ def test_others_take_a_megabyte(codec: str) -> None:
     assert port(f"codec: {codec}, max_frame: 1000000").framing.max_frame_bytes == 10**6
 
 
+def test_a_line_in_text_has_64_kib_at_most_whatever_the_codec() -> None:
+    assert port("framing: text_link, max_frame: 65536").framing.max_frame_bytes == 65536
+
+    said = refused("framing { type: text_link, max_frame: 65537 }")
+
+    assert said.endswith("text_link takes lines of 65536 bytes at most, and max_frame is 65537")
+
+
 def test_gathering_has_no_messages_for_fields() -> None:
     text = "subject: 's.{field}', codec: json, mapping { aggregate { every: 1s } }"
 
