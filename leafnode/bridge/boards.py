@@ -76,7 +76,6 @@ class Boards:
             done=self._resumed,
         )
         self.is_asking = False  # what is stored: its readings wait for the answer
-        self._asked_of = ""
         self._is_ending = False
         self._gave_up = False  # to wait for it
         self._is_open = False
@@ -190,10 +189,10 @@ class Boards:
             self._gave_up = True
         else:
             self._devices.say_again(hello)
-            self.is_asking, self._asked_of = True, hello.device
+            self.is_asking = True
             self._resume.ask(self.pattern(hello.device), hello.device, hello.boot_id)
 
     def _resumed(self, receipt: Receipt | None) -> None:
         # The board sends no reading before it heard our hello, so none up to this one is here yet.
         self.is_asking = False
-        self._stored(receipt, b"" if receipt is None else msg_id(self._asked_of, *receipt))
+        self._stored(receipt, b"" if receipt is None else msg_id(receipt))

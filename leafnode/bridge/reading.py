@@ -25,9 +25,9 @@ Life = tuple[bytes, int]
 
 
 class Receipt(NamedTuple):
-    """What a device needs to hear once the reading is stored."""
+    """What a device needs to hear once the reading is stored. Two may have the same boot id."""
 
-    boot_id: int
+    life: Life
     seq: int
 
 
@@ -50,7 +50,7 @@ class Reading(NamedTuple):
     @property
     def life(self) -> Life | None:
         """Who keeps it until it is stored, None for nobody."""
-        return None if self.receipt is None else (self.device, self.receipt.boot_id)
+        return None if self.receipt is None else self.receipt.life
 
 
 class DeviceHello(NamedTuple):

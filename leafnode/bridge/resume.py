@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from leafnode.bridge.reading import Life
     from leafnode.clock import Clock, Timer
     from leafnode.routing.account import Account
     from leafnode.routing.subscription import Delivery, Subscription
@@ -84,7 +85,7 @@ class Resume:
         self._done = done
         self._pattern = b""
         self._prefix = b""
-        self._boot_id = 0
+        self._life: Life = (b"", 0)
         self._reply = b""  # where the answer is awaited: no client is shown it
         self._next: Callable[[bytes], None] | None = None
         self._timer: Timer | None = None
@@ -112,8 +113,8 @@ class Resume:
                 self._inbox + b".*", self._answered, is_private=True
             )
         self._pattern = pattern
-        self._prefix = f"{device}.".encode()
-        self._boot_id = boot_id
+        self._life = device.encode(), boot_id
+        self._prefix = self._life[0] + b"."
         self._questions, self._width, self._few = 0, _WIDTH, _WIDER
         self._timer = self._clock.call_later(limits.RESUME_TIMEOUT_NS, self._timed_out)
         if self._stream:
@@ -218,7 +219,7 @@ class Resume:
             boot, seq, part = self._parsed(msg_id or b"")
             if not seq:
                 continue
-            if boot != self._boot_id:
+            if boot != self._life[1]:
                 return 0  # one boot is over when the next begins
             if not part or is_told:
                 return seq
@@ -246,7 +247,7 @@ class Resume:
 
     def _finish(self, seq: int | None) -> None:
         self._forget()
-        self._done(Receipt(self._boot_id, seq) if seq else None)
+        self._done(Receipt(self._life, seq) if seq else None)
 
     def _forget(self) -> None:
         self._next = None

@@ -130,8 +130,9 @@ class Gathering(Store):
     def take(self):
         while (event := self.framing.next_event()) is not None:
             if isinstance(event, DeviceHello) and self.readings:
-                _, boot, seq = list(self.readings)[-1].split(b".")
-                self.framing.committed(Receipt(int(boot), int(seq)))  # as bridge/resume does
+                device, boot, seq = list(self.readings)[-1].split(b".")
+                receipt = Receipt((device, int(boot)), int(seq))
+                self.framing.committed(receipt)  # as bridge/resume does
             if isinstance(event, Reading):
                 self.doubled += event.msg_id in self.window or event.msg_id in self.readings
                 self.window[event.msg_id] = event.payload

@@ -69,12 +69,18 @@ class LinkFraming:
         return MORE if self._bytes else None
 
     def committed(self, receipt: Receipt) -> None:
-        self._session.committed(receipt.seq, receipt.boot_id)
+        if self._is_of_peer(receipt):
+            self._session.committed(receipt.seq, receipt.life[1])
 
     def untaken(self, receipt: Receipt) -> None:
         """It and those behind it are sent again, what of them is here already is not taken."""
         self._events = deque(event for event in self._events if not isinstance(event, Reading))
-        self._session.rewind(receipt.seq, receipt.boot_id)
+        if self._is_of_peer(receipt):
+            self._session.rewind(receipt.seq, receipt.life[1])
+
+    def _is_of_peer(self, receipt: Receipt) -> bool:
+        peer = self._session.peer
+        return peer is not None and (peer.device.encode(), peer.boot_id) == receipt.life
 
     def data_to_send(self, now_ms: int) -> bytes:
         data = self._session.data_to_send(now_ms)
@@ -141,12 +147,14 @@ class LinkFraming:
 
 def _translated(event: LinkEvent) -> Event:
     if isinstance(event, events.Reading):
+        device = event.device.encode()
+        receipt = Receipt((device, event.boot_id), event.seq)
         return Reading(
-            msg_id=msg_id(event.device, event.boot_id, event.seq),
+            msg_id=msg_id(receipt),
             payload=event.payload,
-            device=event.device.encode(),
+            device=device,
             name=event.subject.encode(),
-            receipt=Receipt(event.boot_id, event.seq),
+            receipt=receipt,
             time_ms=event.stamp_ms,
         )
     if isinstance(event, events.Hello):
@@ -156,6 +164,7 @@ def _translated(event: LinkEvent) -> Event:
     return event
 
 
-def msg_id(device: str, boot_id: int, seq: int) -> bytes:
+def msg_id(receipt: Receipt) -> bytes:
     """Return the name of a reading: the same on every attempt, and never given again."""
-    return f"{device}.{boot_id}.{seq}".encode()
+    (device, boot_id), seq = receipt
+    return b"%b.%d.%d" % (device, boot_id, seq)

@@ -33,7 +33,7 @@ from leafnode.link.subject import is_name, is_subject, printable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.bridge.reading import Event, More
+    from leafnode.bridge.reading import Event, Life, More
 
 _LEVELS: Final = {b"error": 3, b"warning": 4, b"info": 6, b"debug": 7}
 _STATUS: Final = {
@@ -143,7 +143,7 @@ class TextLinkFraming:
         return self._events.popleft() if self._events else MORE
 
     def committed(self, receipt: Receipt) -> None:
-        if receipt.boot_id != self._this_life:
+        if receipt.life != self._this_life:
             return
         self._numbers.committed(receipt.seq)
 
@@ -152,7 +152,7 @@ class TextLinkFraming:
         self._events.clear()
         self._lines.drop()
         self._is_greeted = False
-        if receipt.boot_id == self._this_life:
+        if receipt.life == self._this_life:
             self._numbers.untaken(receipt.seq)
 
     def data_to_send(self, now_ms: int) -> bytes:
@@ -356,8 +356,8 @@ class TextLinkFraming:
         self._numbers.begin(has_boot=False)
 
     @property
-    def _this_life(self) -> int:
-        return self._boot_id or self._life
+    def _this_life(self) -> Life:
+        return self._device.encode(), self._boot_id or self._life
 
     def _on_reading(self, line: Line) -> Wrong | None:
         subject = line.words[0]

@@ -263,7 +263,7 @@ class Mapper:
 
     def _go_before(self, reading: Reading) -> None:
         """A reading is in the queue: its board has it stored before what comes next."""
-        if reading.receipt is not None and reading.receipt.boot_id > 0:
+        if reading.receipt is not None and reading.receipt.life[1] > 0:
             self._through = reading.msg_id
 
     def _decoded(self, reading: Reading, codec: Codec) -> bytes | dict[str, object]:

@@ -43,7 +43,7 @@ def unkept(number: int) -> Publication:
 
 def kept(number: int, subject: bytes) -> Publication:
     block = header.build([(b"Nats-Msg-Id", b"node1.7.%d" % number)])
-    receipt = Receipt(7, number)
+    receipt = Receipt((b"b", 7), number)
     return Publication(subject, len(block), block + b"%d" % number, receipt, is_kept=True)
 
 
@@ -135,7 +135,7 @@ class Edge:
     def offer(self, *readings: tuple[bytes, bytes]) -> None:
         for number, (subject, payload) in enumerate(readings, 1):
             block = header.build([(b"Nats-Msg-Id", b"node1.77.%d" % number)])
-            receipt = Receipt(77, number)
+            receipt = Receipt((b"b", 77), number)
             made = Publication(subject, len(block), block + payload, receipt, is_kept=True)
             self.publisher.offer(made)
         self.publisher.pump()

@@ -351,6 +351,30 @@ def test_a_reading_that_an_error_lost_is_taken_when_a_text_board_repeats_it() ->
     assert world.stream.ids == [b"uno.5.1", b"uno.5.2"]
 
 
+def test_what_one_board_said_acknowledges_nothing_of_another_with_its_boot_number() -> None:
+    """A boot number may be a counter, and two boards that are swapped at the same one."""
+    world = World(port("text_link"))
+    world.stream.commits_at_once = False
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(b"hello uno 5\n#12 pt temp 1\n")
+        await world.until(lambda: world.stream.received == 1)
+        world.say(b"hello due 5\n#1 pt temp 2\n")
+        await world.until(lambda: world.runner.status().queued == 2)
+        world.hear()
+        world.stream.commit()
+        await world.until(lambda: world.stream.received == 2)
+        assert world.hear() == b""
+        world.stream.commit()
+        await world.turns()
+        assert world.hear() == b"ok 1\n"
+
+    run(world, story)
+
+    assert world.stream.ids == [b"uno.5.12", b"due.5.1"]
+
+
 def test_a_reading_that_an_error_lost_is_sent_again_by_a_board_with_the_link() -> None:
     world = World(port())
     offered = _fails_once(world)

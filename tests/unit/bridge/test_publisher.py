@@ -73,7 +73,7 @@ class World:
         for number in numbers:
             block = header.build([(b"Nats-Msg-Id", b"scale.x.%d" % number)])
             body = block + b"%d" % number
-            self.publisher.offer(Publication(subject, len(block), body, Receipt(7, number)))
+            self.publisher.offer(Publication(subject, len(block), body, Receipt((b"b", 7), number)))
         self.publisher.pump()
 
     def _on_resolved(self, receipt: Receipt | None) -> None:
@@ -139,7 +139,7 @@ def of_a_board(number: int, count: int) -> list[Publication]:
         block = header.build([(b"Nats-Msg-Id", b"node1.77.%d.%d" % (number, field))])
         body = block + b"%d" % (10 * number + field)
         made.append(Publication(b"s.scale", len(block), body, None, is_kept=True))
-    made[-1] = made[-1]._replace(receipt=Receipt(77, number))
+    made[-1] = made[-1]._replace(receipt=Receipt((b"b", 77), number))
     return made
 
 
@@ -240,7 +240,7 @@ def test_what_a_port_leaves_tells_nothing_of_what_it_does_not_leave() -> None:
     world = World()
     world.offer([1])
     told = Publication(b"s.scale", 0, b"2", None, through=b"scale.x.1")
-    kept = told._replace(receipt=Receipt(7, 1), is_kept=True)
+    kept = told._replace(receipt=Receipt((b"b", 7), 1), is_kept=True)
     world.publisher.offer_all([kept, told])
 
     left = world.publisher.stop()
@@ -314,7 +314,7 @@ def test_a_burst_has_at_most_its_bound_of_bytes() -> None:
     block = header.build([(b"Nats-Msg-Id", b"a")])
 
     for seq in range(3):
-        publication = Publication(b"s.a", len(block), block + body, Receipt(7, seq))
+        publication = Publication(b"s.a", len(block), block + body, Receipt((b"b", 7), seq))
         world.publisher.offer(publication)
     world.publisher.pump()
 
@@ -494,7 +494,7 @@ def test_a_given_up_reading_is_resolved_behind_the_ones_before_it() -> None:
     stream = FakeStream(world.account, b"s.>")
     world.offer([1])
 
-    world.publisher.give_up(Receipt(7, 2), "is not UTF-8")
+    world.publisher.give_up(Receipt((b"b", 7), 2), "is not UTF-8")
     assert world.resolved == []
     stream.commit()
 
@@ -508,7 +508,7 @@ def test_a_given_up_reading_does_not_cut_a_pause_short() -> None:
     world.offer([1])
     retried = world.counters.retried
 
-    world.publisher.give_up(Receipt(7, 2), "is not UTF-8")
+    world.publisher.give_up(Receipt((b"b", 7), 2), "is not UTF-8")
     world.clock.advance(0)
 
     assert world.counters.retried == retried
@@ -525,7 +525,7 @@ def test_a_pause_after_a_burst_of_which_some_was_stored_is_not_cut_short_either(
     stream.fail()
     retried = world.counters.retried
 
-    world.publisher.give_up(Receipt(7, 4), "is not UTF-8")
+    world.publisher.give_up(Receipt((b"b", 7), 4), "is not UTF-8")
     world.clock.advance(0)
     assert world.counters.retried == retried
     world.clock.advance(limits.READING_RETRY_NS)
@@ -612,7 +612,7 @@ def test_what_a_device_keeps_is_not_left_to_anybody() -> None:
 
     world.publisher.offer(kept._replace(is_kept=True))
     world.publisher.offer_all(left(2, 2).publications)
-    world.publisher.pass_over(Receipt(7, 9))
+    world.publisher.pass_over(Receipt((b"b", 7), 9))
 
     assert world.publisher.stop().publications == left(2, 2).publications
 

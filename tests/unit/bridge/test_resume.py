@@ -84,7 +84,7 @@ class World:
 def test_the_last_reading_of_the_boot_is_found_through_the_stream_that_captures_it() -> None:
     world = World(answers={NAMES: ONE_STREAM, GET: message(b"node1.77.41")})
 
-    assert world.results == [Receipt(77, 41)]
+    assert world.results == [Receipt((b"node1", 77), 41)]
     assert world.requests == [
         (NAMES, b'{"subject":"s.node1.>"}'),
         (GET, b'{"last_by_subj":"s.node1.>"}'),
@@ -104,13 +104,13 @@ def test_no_client_is_shown_where_the_answer_is_awaited_or_answers() -> None:
     assert world.results == []
     world.account.publish(world.replies[-1], ONE_STREAM)
 
-    assert world.results == [Receipt(77, 41)]
+    assert world.results == [Receipt((b"node1", 77), 41)]
 
 
 def test_a_configured_stream_is_asked_at_once() -> None:
     world = World(stream="READINGS", answers={GET: message(b"node1.77.41")})
 
-    assert world.results == [Receipt(77, 41)]
+    assert world.results == [Receipt((b"node1", 77), 41)]
     assert len(world.requests) == 1
 
 
@@ -143,7 +143,7 @@ def test_of_a_reading_whose_fields_are_messages_all_are_stored_or_it_is_not(
 ) -> None:
     world = World(answers={NAMES: ONE_STREAM, GET: message(msg_id)}, by_field=True)
 
-    assert world.results == [Receipt(77, seq) if seq else None]
+    assert world.results == [Receipt((b"node1", 77), seq) if seq else None]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_the_last_field_tells_that_all_of_its_reading_is_stored(
 ) -> None:
     answers = {NAMES: ONE_STREAM, GET: message(msg_id, through)}
 
-    assert World(answers=answers, by_field=True).results == [Receipt(77, seq)]
+    assert World(answers=answers, by_field=True).results == [Receipt((b"node1", 77), seq)]
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_line_without_a_number_hides_none_with_one(
 ) -> None:
     shelf = Shelf({4: OF_BEFORE, 8: (b"node1.77.40", b""), 9: newest})
 
-    assert shelf.results == [Receipt(77, seq) if seq else None]
+    assert shelf.results == [Receipt((b"node1", 77), seq) if seq else None]
     # Else 4 and 8 are looked at, and that no more is before 9.
     assert shelf.questions == (1 if is_told else 4)
 
@@ -243,13 +243,13 @@ def test_a_line_without_a_number_hides_none_with_one(
 def test_a_reading_is_found_behind_the_messages_of_others(others: int) -> None:
     shelf = Shelf({5: NUMBERED, **dict.fromkeys(range(6, 6 + others), PLAIN)})
 
-    assert shelf.results == [Receipt(77, 41)]
+    assert shelf.results == [Receipt((b"node1", 77), 41)]
 
 
 def test_a_reading_is_found_behind_a_million_messages_under_other_subjects() -> None:
     shelf = Shelf({5: NUMBERED, 1_000_000: PLAIN, 1_000_001: PLAIN})
 
-    assert shelf.results == [Receipt(77, 41)]
+    assert shelf.results == [Receipt((b"node1", 77), 41)]
     assert shelf.questions < 30
 
 
@@ -258,13 +258,13 @@ def test_a_reading_is_found_behind_others_messages_however_far_apart_these_are(a
     others = {1000 + apart * number: PLAIN for number in range(120)}
     shelf = Shelf({**dict.fromkeys(range(1, 990), PLAIN), 995: NUMBERED, **others})
 
-    assert shelf.results == [Receipt(77, 41)]
+    assert shelf.results == [Receipt((b"node1", 77), 41)]
 
 
 def test_what_the_newest_message_that_tells_says_counts() -> None:
     shelf = Shelf({2: NUMBERED, 3: PLAIN, 4: (b"node1.77.42", b""), 5: PLAIN, 6: PLAIN})
 
-    assert shelf.results == [Receipt(77, 42)]
+    assert shelf.results == [Receipt((b"node1", 77), 42)]
 
 
 def test_the_search_behind_the_messages_of_others_is_bounded_and_says_so(

@@ -424,7 +424,7 @@ def test_at_the_end_of_its_port_all_that_was_read_is_taken() -> None:
 def test_what_it_has_to_decide_yet_of_one_boot_of_a_board_is_known() -> None:
     world = World()
     readings = [
-        Reading(b"%d" % boot, b"x", b"uno", receipt=Receipt(boot, 1) if boot else None)
+        Reading(b"%d" % boot, b"x", b"uno", receipt=Receipt((b"uno", boot), 1) if boot else None)
         for boot in (7, 8, 0, 7)
     ]
     for reading in readings:
@@ -473,7 +473,7 @@ def test_one_that_ends_three_times_without_a_word_on_a_frame_is_done_with() -> N
         world.function.begin()
         for payload in (b"a", b"b"):
             world.offer(payload)
-        world.function.offer(Reading(b"id", b"c", receipt=Receipt(1, 1)))  # a board has it
+        world.function.offer(Reading(b"id", b"c", receipt=Receipt((b"b", 1), 1)))  # a board has it
         world.function.hurry()
         for _ in range(port_bounds.SETTLE_FAILURES):
             assert not world.function.is_done

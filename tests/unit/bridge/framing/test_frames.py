@@ -117,7 +117,7 @@ def test_without_a_poll_nothing_is_sent() -> None:
 
 def test_a_plain_frame_has_no_receipt() -> None:
     with pytest.raises(AssertionError):
-        framing_of("line").committed(Receipt(1, 1))
+        framing_of("line").committed(Receipt((b"b", 1), 1))
 
 
 def test_noise_before_the_first_frame_is_no_lost_place() -> None:

@@ -96,7 +96,7 @@ def test_a_reading_has_an_id_of_device_boot_and_sequence() -> None:
     device.publish("tank.level", b"21.5")
 
     assert exchange(device, framing, 10) == [
-        Reading(b"node1.77.1", b"21.5", b"node1", b"tank.level", Receipt(BOOT, 1))
+        Reading(b"node1.77.1", b"21.5", b"node1", b"tank.level", Receipt((b"node1", BOOT), 1))
     ]
 
 
@@ -106,7 +106,7 @@ def test_the_device_keeps_a_reading_until_it_is_committed() -> None:
     exchange(device, framing, 10)
     assert device.counters.acked == 0
 
-    framing.committed(Receipt(BOOT, 1))
+    framing.committed(Receipt((b"node1", BOOT), 1))
     exchange(device, framing, 20)
 
     assert device.counters.acked == 1
@@ -119,10 +119,28 @@ def test_a_receipt_of_an_earlier_boot_acks_nothing() -> None:
     rebooted.publish("t", b"1")
     exchange(rebooted, framing, 20)
 
-    framing.committed(Receipt(BOOT, 1))
+    framing.committed(Receipt((b"node1", BOOT), 1))
     exchange(rebooted, framing, 30)
 
     assert rebooted.counters.acked == 0
+
+
+def test_a_receipt_of_another_board_with_the_same_boot_id_acks_and_rewinds_nothing() -> None:
+    device, framing = connected()
+    device.publish("t", b"1")
+    exchange(device, framing, 10)
+    other = DeviceSession("node2", BOOT)
+    exchange(other, framing, 20)
+    other.publish("t", b"2")
+    exchange(other, framing, 30)
+
+    framing.committed(Receipt((b"node1", BOOT), 1))
+    framing.untaken(Receipt((b"node1", BOOT), 1))
+    assert exchange(other, framing, 40) == []
+    assert other.counters.acked == 0
+    framing.committed(Receipt((b"node2", BOOT), 1))
+    exchange(other, framing, 50)
+    assert other.counters.acked == 1
 
 
 def test_a_log_line_is_reported() -> None:
@@ -142,7 +160,7 @@ def test_opening_the_port_again_goes_on_with_the_session() -> None:
     device.publish("t", b"2")
 
     assert exchange(device, framing, 20) == [
-        Reading(b"node1.77.2", b"2", b"node1", b"t", Receipt(BOOT, 2))
+        Reading(b"node1.77.2", b"2", b"node1", b"t", Receipt((b"node1", BOOT), 2))
     ]
 
 

@@ -87,10 +87,12 @@ def test_a_numbered_line_is_acknowledged_after_the_commit() -> None:
     framing = greeted(b"77")
 
     (reading,) = says(framing, b"#1 pt temp 21.5")
-    assert reading == Reading(b"node1.77.1", b'{"v":21.5}', b"node1", b"temp", Receipt(77, 1))
+    assert reading == Reading(
+        b"node1.77.1", b'{"v":21.5}', b"node1", b"temp", Receipt((b"node1", 77), 1)
+    )
     assert hears(framing) == []
 
-    framing.committed(Receipt(77, 1))
+    framing.committed(Receipt((b"node1", 77), 1))
     assert hears(framing) == [b"ok 1"]
 
 
@@ -110,7 +112,7 @@ def test_where_readings_are_gathered_a_board_goes_on_before_they_are_stored() ->
     assert hears(framing) == [sealed(b"hello?")]
     says(framing, sealed(b"hello node1 77"), sealed(b"#1 pt temp 21.5"))  # what it keeps
     assert hears(framing) == [sealed(b"got 3"), sealed(b"ok hello")]
-    framing.committed(Receipt(77, 3))
+    framing.committed(Receipt((b"node1", 77), 3))
     assert hears(framing) == [sealed(b"ok 3")]
 
 
@@ -141,9 +143,9 @@ def test_a_numbered_line_that_can_be_no_reading_is_given_up_by_its_checksum(
 
     (given_up,) = says_in_pieces(framing, sealed(line), piece)
     assert isinstance(given_up, Reading)
-    assert (given_up.wrong != "", given_up.receipt) == (True, Receipt(77, 2))
+    assert (given_up.wrong != "", given_up.receipt) == (True, Receipt((b"node1", 77), 2))
     assert says(framing, sealed(line)) == []  # said again before it heard
-    framing.committed(Receipt(77, 2))
+    framing.committed(Receipt((b"node1", 77), 2))
     assert hears(framing) == [sealed(b"ok 2")]
     (reading,) = says(framing, sealed(b"#3 pt temp 22"))
     assert isinstance(reading, Reading)
@@ -165,7 +167,7 @@ def test_without_checksums_it_is_given_up_when_it_comes_for_the_third_time(
 
     (given_up,) = found
     assert isinstance(given_up, Reading)
-    assert (given_up.wrong != "", given_up.receipt) == (True, Receipt(77, 2))
+    assert (given_up.wrong != "", given_up.receipt) == (True, Receipt((b"node1", 77), 2))
 
 
 def test_a_line_that_was_damaged_is_not_given_up() -> None:
@@ -211,7 +213,7 @@ def test_one_ok_stands_for_all_before_it() -> None:
     says(framing, b"#1 pt t 1", b"#2 pt t 2", b"#3 pt t 3")
 
     for seq in (1, 2, 3):
-        framing.committed(Receipt(77, seq))
+        framing.committed(Receipt((b"node1", 77), seq))
 
     assert hears(framing) == [b"ok 3"]
 
@@ -222,7 +224,7 @@ def test_a_reading_that_nobody_took_is_taken_again() -> None:
     framing.receive(b"#2 pt t 2\n#3 pt t 3\n", 0)
     assert framing.next_event() is not None
 
-    framing.untaken(Receipt(77, 2))
+    framing.untaken(Receipt((b"node1", 77), 2))
     assert framing.next_event() is None
     framing.opened(0)
 
@@ -230,7 +232,7 @@ def test_a_reading_that_nobody_took_is_taken_again() -> None:
     assert says(framing, b"#1 pt t 1") == []
     assert [
         event.receipt for event in says(framing, b"#2 pt t 2") if isinstance(event, Reading)
-    ] == [Receipt(77, 2)]
+    ] == [Receipt((b"node1", 77), 2)]
 
 
 def test_a_line_that_is_said_again_is_no_second_reading() -> None:
@@ -239,7 +241,7 @@ def test_a_line_that_is_said_again_is_no_second_reading() -> None:
     assert says(framing, b"#1 pt t 1") == []
     assert hears(framing) == []
 
-    framing.committed(Receipt(77, 1))
+    framing.committed(Receipt((b"node1", 77), 1))
     hears(framing)
     assert says(framing, b"#1 pt t 1") == []
     assert hears(framing) == [b"ok 1"]
@@ -333,7 +335,7 @@ def test_another_boot_begins_anew_and_a_commit_of_the_former_one_says_nothing() 
 
     assert says(framing, b"hello node1 78") == [DeviceHello("node1", 78, resumed=False)]
     hears(framing)
-    framing.committed(Receipt(77, 1))
+    framing.committed(Receipt((b"node1", 77), 1))
     assert hears(framing) == []
     assert len(says(framing, b"#1 pt t 1")) == 1
 
@@ -356,7 +358,7 @@ def test_without_a_boot_number_each_hello_is_a_life_of_its_own() -> None:
 def test_what_the_store_holds_already_is_not_taken_again() -> None:
     framing = greeted(b"77")
 
-    framing.committed(Receipt(77, 5))
+    framing.committed(Receipt((b"node1", 77), 5))
 
     assert hears(framing) == [b"ok 5"]
     assert says(framing, b"#5 pt t 1") == []
@@ -390,7 +392,7 @@ def test_no_flipped_bit_of_a_checked_hello_ends_the_checks(bit: int, boot: bytes
 
     assert says(framing, b"pt t 1") == []
     (reading,) = says(framing, sealed(b"#1 pt t 1"))
-    assert reading == Reading(b"node1.77.1", b'{"v":1}', b"node1", b"t", Receipt(77, 1))
+    assert reading == Reading(b"node1.77.1", b'{"v":1}', b"node1", b"t", Receipt((b"node1", 77), 1))
 
 
 def test_another_board_without_checksums_is_believed_at_its_third_hello() -> None:
@@ -566,7 +568,7 @@ def test_what_was_dropped_amid_a_line_leaves_a_tail_that_is_passed_over() -> Non
     framing.receive(b"#1 pt t 1\n#2 ", 0)
     assert framing.next_event() is not None
 
-    framing.untaken(Receipt(77, 1))
+    framing.untaken(Receipt((b"node1", 77), 1))
 
     assert says(framing, b"pt t 2") == []
 

@@ -101,8 +101,10 @@ EVENTS: Final[dict[str, Callable[[Scene], object]]] = {
     "a line that is too long": lambda s: s.raw(b"pub t " + b"x" * 64),
     "a numbered line that is too long, the next number": lambda s: s.say(b"#21 pub t " + LONG),
     "the same long line, three times": lambda s: s.say(*[b"#21 pub t " + LONG] * 3),
-    "application: committed": lambda s: s.framing.committed(Receipt(7, 20)),
-    "application: committed, of another boot": lambda s: s.framing.committed(Receipt(9, 20)),
+    "application: committed": lambda s: s.framing.committed(Receipt((b"uno", 7), 20)),
+    "application: committed, of another boot": lambda s: s.framing.committed(
+        Receipt((b"uno", 9), 20)
+    ),
     "application: message": lambda s: s.framing.message(1, "led", b"on"),
     "application: request": lambda s: s.framing.request(1, "led", b"on"),
     "the port is lost, and opened again": lambda s: [

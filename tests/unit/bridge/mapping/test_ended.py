@@ -7,7 +7,7 @@ from leafnode.bridge.mapping.windows import Gathered
 from leafnode.bridge.publication import Publication
 from leafnode.bridge.reading import Reading, Receipt
 
-KEPT = Reading(b"id.9", b"", receipt=Receipt(7, 9))
+KEPT = Reading(b"id.9", b"", receipt=Receipt((b"", 7), 9))
 
 
 def one(subject: bytes, *, is_kept: bool = False) -> Gathered:
@@ -37,9 +37,9 @@ def test_the_last_that_is_kept_has_the_receipt_of_what_came_behind_too() -> None
     ended = Ended([one(b"a", is_kept=True)], b"", KEPT)
     ended.take()
     ended.add(message(b"a", is_kept=True))
-    ended.kept = Reading(b"id.10", b"", receipt=Receipt(7, 10))
+    ended.kept = Reading(b"id.10", b"", receipt=Receipt((b"", 7), 10))
 
-    assert [made.receipt for made in ended.messages()] == [Receipt(7, 10)]
+    assert [made.receipt for made in ended.messages()] == [Receipt((b"", 7), 10)]
 
 
 def test_where_no_kept_one_was_made_an_empty_one_behind_them_has_it() -> None:
@@ -49,18 +49,18 @@ def test_where_no_kept_one_was_made_an_empty_one_behind_them_has_it() -> None:
     first, last = ended.messages()
 
     assert first == message(b"a")
-    assert (last.subject, last.receipt, last.is_kept) == (b"", Receipt(7, 9), True)
+    assert (last.subject, last.receipt, last.is_kept) == (b"", Receipt((b"", 7), 9), True)
 
 
 def test_the_receipt_of_another_board_comes_behind_them() -> None:
     ended = Ended([one(b"a", is_kept=True)], b"", KEPT)
     ended.take()
     ended.add(message(b"a", is_kept=True))
-    ended.kept = Reading(b"id.1", b"", receipt=Receipt(8, 1))
+    ended.kept = Reading(b"id.1", b"", receipt=Receipt((b"", 8), 1))
 
     assert [(made.receipt, made.life) for made in ended.messages()] == [
         (None, KEPT.life),
-        (Receipt(8, 1), (b"", 8)),
+        (Receipt((b"", 8), 1), (b"", 8)),
     ]
 
 

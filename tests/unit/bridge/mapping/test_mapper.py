@@ -117,7 +117,7 @@ class Desk:
     ) -> None:
         self.count += 1
         text = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        given = Receipt(boot, self.count) if receipt else None
+        given = Receipt((b"dev", boot), self.count) if receipt else None
         self.mapper.offer(Reading(b"id.%d" % self.count, text, b"dev", name, given))
         self.publisher.pump()
         self.clock.advance(0)
@@ -185,7 +185,9 @@ def test_what_can_be_no_reading_is_poison_and_acknowledged_behind_those_before_i
     desk.stream.commits_at_once = False
 
     desk.say(b"1")
-    desk.mapper.offer(Reading(b"id.2", b"", b"dev", b"", Receipt(7, 2), wrong="is too long"))
+    desk.mapper.offer(
+        Reading(b"id.2", b"", b"dev", b"", Receipt((b"dev", 7), 2), wrong="is too long")
+    )
     assert (desk.counters.poison, desk.seqs) == (1, [])
     desk.stream.commit()
 
@@ -296,7 +298,7 @@ def test_a_message_tells_what_was_known_to_be_stored_when_the_board_came() -> No
 
 def test_of_a_board_without_a_boot_nothing_is_told() -> None:
     desk = Desk(codec="text")
-    desk.mapper.offer(Reading(b"scale.x.h1.1", b"1", b"dev", b"", Receipt(-1, 1)))
+    desk.mapper.offer(Reading(b"scale.x.h1.1", b"1", b"dev", b"", Receipt((b"dev", -1), 1)))
 
     desk.say(b"2", receipt=False)
 
@@ -722,7 +724,7 @@ def test_windows_end_when_another_board_says_what_it_keeps() -> None:
         desk.say({"t": 1}, boot=boot)
 
     assert (desk.stream.ids, desk.counters.windows_early) == ([b"id.2"], 1)
-    assert desk.receipts == [Receipt(7, 2)]
+    assert desk.receipts == [Receipt((b"dev", 7), 2)]
     desk.clock.advance(60 * NS_PER_S)
 
     assert [one["count"] for one in desk.payloads] == [2, 1]
@@ -776,4 +778,4 @@ def test_behind_what_is_said_again_another_board_is_acknowledged() -> None:
     desk.say(b"nonsense", boot=8)
     desk.mapper.says_again((b"dev", 7))
 
-    assert desk.receipts == [Receipt(8, 2)]
+    assert desk.receipts == [Receipt((b"dev", 8), 2)]

@@ -177,8 +177,10 @@ def test_what_is_told_with_a_message_gives_way_to_max_payload_and_the_reading_do
 def test_the_last_message_has_the_receipt() -> None:
     one = messages().whole(b"s", READING, b"1", None, WALL_NS)
 
-    first, last = with_receipt([one, one], Receipt(1, 2))
-    assert (first.receipt, last.receipt) == (None, Receipt(1, 2))
+    first, last = with_receipt([one, one], Receipt((b"b", 1), 2))
+    assert (first.receipt, last.receipt) == (None, Receipt((b"b", 1), 2))
     assert (first.is_kept, last.is_kept) == (True, True)  # the board says it all again
-    assert with_receipt([one], Receipt(1, 2)) == [one._replace(receipt=Receipt(1, 2), is_kept=True)]
-    assert with_receipt([], Receipt(1, 2)) == []
+    assert with_receipt([one], Receipt((b"b", 1), 2)) == [
+        one._replace(receipt=Receipt((b"b", 1), 2), is_kept=True)
+    ]
+    assert with_receipt([], Receipt((b"b", 1), 2)) == []

@@ -76,7 +76,7 @@ def test_what_a_device_keeps_is_gathered_apart_and_comes_last() -> None:
     windows = Windows(("count", "last"))
     said = [(b"a", 1), (b"b", 2), (b"a", None), (b"c", None), (b"b", None)]
     for index, (subject, seq) in enumerate(said):
-        receipt = Receipt(7, seq) if seq is not None else None
+        receipt = Receipt((b"x", 7), seq) if seq is not None else None
         windows.add(subject, Reading(b"%d" % index, b"", receipt=receipt), {"n": index}, {}, index)
 
     ended = windows.end()
@@ -171,7 +171,7 @@ def test_a_mean_is_not_above_the_greatest_nor_below_the_least(value: float) -> N
 def test_what_two_boards_keep_is_not_gathered_together() -> None:
     windows = Windows(("count",))
     windows.add(b"a", Reading(b"0", b"", b"x"), {}, {}, 0)
-    windows.add(b"b", Reading(b"1", b"", b"x", receipt=Receipt(7, 1)), {}, {}, 0)
+    windows.add(b"b", Reading(b"1", b"", b"x", receipt=Receipt((b"x", 7), 1)), {}, {}, 0)
 
     assert windows.is_for(None)
     assert [windows.is_for(life) for life in ((b"x", 7), (b"x", 8), (b"y", 7))] == [
@@ -182,7 +182,7 @@ def test_what_two_boards_keep_is_not_gathered_together() -> None:
     windows.drop((b"x", 8))
     assert len(windows) == 2
     text = {"t": "x" * serial_bounds.WINDOW_TEXT_BYTES_MAX}
-    windows.add(b"b", Reading(b"2", b"", b"x", receipt=Receipt(7, 2)), text, {}, 0)
+    windows.add(b"b", Reading(b"2", b"", b"x", receipt=Receipt((b"x", 7), 2)), text, {}, 0)
     assert not windows.has_room(b"a")
     windows.drop((b"x", 7))
     assert windows.has_room(b"a")
