@@ -58,7 +58,7 @@ def check(port: SerialPort, given: Given) -> None:
             if name not in known:
                 raise where.error(f"the codec has no field {quoted(name)}")
     renamed = {field.name: field.rename or field.name for field in port.mapping.fields}
-    published = dict.fromkeys((*(port.mapping.select or known or ()), *renamed))
+    published = dict.fromkeys(port.mapping.select or (*(known or ()), *renamed))
     if len({renamed.get(name, name) for name in published}) != len(published):
         raise where.error("two fields have the same name")
 

@@ -20,15 +20,16 @@ class FieldMap:
     """What the configuration says of the fields of one port."""
 
     def __init__(self, options: MappingOptions) -> None:
-        self._options = {field.name: field for field in options.fields}
         self._select = tuple(dict.fromkeys(options.select))
-        self.units = {
-            field.rename or field.name: field.unit for field in options.fields if field.unit
-        }
-        self.deadbands = {
-            field.rename or field.name: field.deadband
+        self._options = {
+            field.name: field
             for field in options.fields
-            if field.deadband is not None
+            if not self._select or field.name in self._select
+        }
+        published = {field.rename or name: field for name, field in self._options.items()}
+        self.units = {name: field.unit for name, field in published.items() if field.unit}
+        self.deadbands = {
+            name: field.deadband for name, field in published.items() if field.deadband is not None
         }
 
     def mapped(self, fields: Mapping[str, object]) -> dict[str, object]:

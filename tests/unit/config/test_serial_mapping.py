@@ -141,8 +141,9 @@ def test_a_name_that_no_other_field_keeps_may_be_given(fields: str) -> None:
     assert port(f"codec: csv, fields: [a, b], mapping {{ fields {{ {fields} }} }}").mapping.fields
 
 
-def test_the_name_of_a_field_that_is_not_selected_may_be_given() -> None:
-    text = "codec: csv, fields: [a, b], mapping { select: [a], fields { a { rename: b } } }"
+@pytest.mark.parametrize("fields", ["a { rename: b }", "b { rename: a }"])
+def test_the_name_of_a_field_that_is_not_selected_may_be_given(fields: str) -> None:
+    text = f"codec: csv, fields: [a, b], mapping {{ select: [a], fields {{ {fields} }} }}"
 
     assert port(text).mapping.select == ("a",)
 

@@ -30,6 +30,13 @@ def test_no_field_is_published_under_the_name_of_another() -> None:
     assert mapped({"a": 1, "b": 2}, rename, select=("a", "a")) == {"b": 1}
 
 
+def test_what_is_not_selected_says_nothing_of_a_field_whose_name_it_would_get() -> None:
+    other = FieldOptions("b", rename="a", unit="V", deadband=2)
+    fields = FieldMap(MappingOptions(select=("a",), fields=(other,)))
+
+    assert (fields.mapped({"a": 1, "b": 2}), fields.units, fields.deadbands) == ({"a": 1}, {}, {})
+
+
 def test_a_number_is_scaled_then_moved_then_rounded() -> None:
     option = FieldOptions("t", scale=0.1, offset=-40, digits=1)
 
