@@ -5,13 +5,10 @@ Knows subjects, bodies and PubAcks; not ports, framings or devices. Truth: ADR-2
 
 Order at the stream is kept like this. A burst is published in one turn of the loop, and the first
 refusal, which this server's stream says at once, ends it: one COMMIT takes all of it or nothing.
-The next burst waits until every reading of this one is answered. It ends where the share of the
-turn is used up, but not within a reading of several messages that a board would say again. To a
-stream that is not this server's what a board keeps goes one by one: it may take what is behind one
-that it refuses, which would speak for both. Nor does what is stored here go before that is
-answered. What was not stored is published again from the oldest on, one reading at a time until one
-was stored. The id of a reading never changes, so what was stored unheard is answered as a
-duplicate. No client is shown where an answer is awaited, nor can it know from another one.
+What goes in it, `burst` says. The next one waits until every reading of this one is answered. What
+was not stored is published again from the oldest on, one reading at a time until one was stored.
+The id of a reading never changes, so what was stored unheard is answered as a duplicate. No client
+is shown where an answer is awaited, nor can it know from another one.
 tests/unit/bridge/test_publisher.py checks order and count against a stream that refuses at random.
 """
 
@@ -25,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from leafnode import limits
 from leafnode.bridge import port_bounds, puback
 from leafnode.bridge.answerer import is_own, may_answer
+from leafnode.bridge.burst import Burst
 from leafnode.bridge.publication import Left, nothing
 from leafnode.bridge.status import Seldom
 from leafnode.bridge.turns import PortTurns
@@ -319,34 +317,20 @@ class Publisher:
         self._by_token[entry.token] = entry
 
     def _publish_burst(self, began_ns: int) -> None:
-        size = sent = 0
-        is_within = False  # a reading that its board says again: all of it in one COMMIT
-        is_sure = True  # what boards keep of it has not been refused, and will not be
+        burst = Burst(most=self._burst_max, is_full=lambda: self._turns.is_full(began_ns))
         self._stored_some = False
         for entry in self._entries:
-            if entry.state is State.RESOLVED:
-                is_within = is_within and entry.publication.receipt is None
-                continue
             publication = entry.publication
+            if entry.state is State.RESOLVED:
+                burst.pass_over(publication)
+                continue
             own = is_own(self._account, publication.subject, self._stream)
-            size += len(publication.body)
-            if sent and publication.speaks and not (own and is_sure):
+            if not burst.takes(publication, is_own=own):
                 break
-            if not is_within and sent and self._is_enough(sent, size, began_ns):
-                break
-            sent += 1
-            is_within = publication.is_kept and publication.receipt is None
-            is_sure = is_sure and (own or not (publication.is_kept or publication.receipt))
             if not self._publish(entry, beyond=not own) or self._refusal:
                 break
         if self._in_flight:
             self._set_timer(limits.READING_ACK_TIMEOUT_NS)
-
-    def _is_enough(self, sent: int, size: int, began_ns: int) -> bool:
-        """Say whether a burst of so many readings ends before what would make it so large."""
-        if sent >= self._burst_max or size > limits.READINGS_BURST_BYTES:
-            return True
-        return sent >= port_bounds.READINGS_BURST_MIN and self._turns.is_full(began_ns)
 
     def _publish(self, entry: _Entry, *, beyond: bool) -> bool:
         """Publish one reading, for others than this server's streams with `beyond`; say whether
