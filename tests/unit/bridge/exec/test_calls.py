@@ -6,10 +6,11 @@ The interpreter is the part of classic BPF that a filter may be of. Truth: secco
 from __future__ import annotations
 
 import json
-import platform
+import re
 import struct
 import subprocess
 import sys
+from pathlib import Path
 from textwrap import dedent
 from typing import Final
 
@@ -235,10 +236,67 @@ def test_no_number_stands_for_two_calls(of: str) -> None:
     assert len({*numbers.values()}) == len(numbers) > 120
 
 
-KEYCTL: Final = 250 if platform.machine() == "x86_64" else 219
+# Where a machine has its kernel's numbers: here, or with the packages for compiling for others,
+# linux-libc-dev-armhf-cross and the like.
+HEADERS: Final = {
+    "x86-64": ("/usr/include/x86_64-linux-gnu/asm/unistd_64.h", "/usr/include/asm/unistd_64.h"),
+    "aarch64": (
+        "/usr/include/asm-generic/unistd.h",
+        "/usr/aarch64-linux-gnu/include/asm-generic/unistd.h",
+    ),
+    "arm": (
+        "/usr/include/arm-linux-gnueabihf/asm/unistd-eabi.h",
+        "/usr/arm-linux-gnueabihf/include/asm/unistd-eabi.h",
+    ),
+}
+# As calls has them.
+CONDITIONAL: Final = [
+    "kill",
+    "tkill",
+    "tgkill",
+    "socketpair",
+    "open",
+    "openat",
+    "prlimit64",
+    "ioctl",
+    "fcntl",
+    "fcntl64",
+    "prctl",
+]
 
 
-@pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="no list of calls")
+def kernels_numbers(of: str) -> dict[str, int]:
+    for path in map(Path, HEADERS[of]):
+        if path.exists():
+            defined = re.compile(
+                r"#define __NR(?:3264)?_(\w+)\s+\(?(?:__NR_SYSCALL_BASE\s*\+\s*)?(\d+)\b"
+            )
+            return {name: int(number) for name, number in defined.findall(path.read_text())}
+    pytest.skip(f"no header of Linux for {of}")
+
+
+@MACHINES
+def test_the_numbers_are_the_kernels(of: str) -> None:
+    column, kernels = [*ARCH].index(of), kernels_numbers(of)
+    found = calls.refused(column)
+    conditional = [call.numbers[column] for call in calls._conditional(PID)]
+    found |= {
+        name: number
+        for name, number in zip(CONDITIONAL, conditional, strict=True)
+        if number is not None
+    }
+
+    # A header may be older than the list.
+    wrong = {name: number for name, number in found.items() if kernels.get(name, number) != number}
+    assert wrong == {}
+    assert len(found.keys() & kernels.keys()) > 120
+
+
+OF: Final = calls.machine()
+KEYCTL: Final = {"x86-64": 250, "aarch64": 219, "arm": 311}.get(OF)
+
+
+@pytest.mark.skipif(not OF, reason="no list of calls")
 def test_this_kernel_refuses_them_in_a_real_process() -> None:
     """Without Landlock, in a process that may all else: what fails here failed by the filter."""
     program = dedent(f"""
