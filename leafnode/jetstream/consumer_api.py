@@ -12,6 +12,7 @@ from leafnode import limits
 from leafnode.errors import StoreError
 from leafnode.jetstream.api_types import ConsumersRequest, CreateConsumerRequest
 from leafnode.jetstream.errors import js_error, store_error
+from leafnode.jetstream.json_value import has_more_commas
 from leafnode.jetstream.origin_request import IDENTITY
 from leafnode.jetstream.request import page
 from leafnode.protocol import header
@@ -94,6 +95,8 @@ def delete(js: AccountJetStream, request: Request) -> dict[str, Any]:
 
 
 def _body(request: Request) -> CreateConsumerRequest:
+    if has_more_commas(request.payload, limits.CONSUMER_COMMAS_MAX):
+        raise js_error(10025, f"more than {limits.CONSUMER_COMMAS_MAX} members and elements")
     body = request.required(CreateConsumerRequest, "CreateConsumerRequest")
     if body.stream_name != request.args[0]:
         raise js_error(10056)

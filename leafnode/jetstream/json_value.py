@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _LONE: Final = re.compile("[\ud800-\udfff]")
 _SIGNS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
+_TO_COMMA: Final = re.compile(  # behind strings, or what begins one
+    rb'(?:[^",]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))*+,', re.DOTALL
+)
 _DEPTH: Final = 64  # containers in each other; what lies deeper is no field of anything
 
 
@@ -60,6 +63,19 @@ def each(data: bytes) -> Iterator[tuple[Any, int]]:
         value, at = _value(data, text, at, start)
         yield value, start
         at = _skip(text, at)
+
+
+def has_more_commas(data: bytes, most: int) -> bool:
+    """Say whether more than so many separate members and elements: how long it takes to read it."""
+    if data.count(b",") <= most:
+        return False
+    at = 0
+    for _ in range(most + 1):
+        found = _TO_COMMA.match(data, at)
+        if found is None:
+            return False
+        at = found.end()
+    return True
 
 
 def only(data: bytes) -> tuple[Any, int]:

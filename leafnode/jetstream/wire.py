@@ -19,7 +19,7 @@ from leafnode.jetstream import json_value
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.json_syntax import NOT_HELD, JsonSyntaxError, written
 from leafnode.jetstream.json_value import Members, Number, mended
-from leafnode.limits import MAX_SUBJECT_TOKENS
+from leafnode.limits import JSON_VALUES_MAX, MAX_SUBJECT_TOKENS
 from leafnode.protocol.errors import quoted
 from leafnode.store.api import SEQ_MAX
 
@@ -323,12 +323,15 @@ def decode(cls: type[T], data: bytes, *, name: str, strict: bool = True) -> T:
             return decode_lax(cls, data, name=name)
         except BindError as error:
             raise js_error(10025, str(error)) from error
-    held = cls()
+    held, left = cls(), JSON_VALUES_MAX
     try:
-        for value, at in json_value.each(data):
+        for value, at in islice(json_value.each(data), JSON_VALUES_MAX + 1):
+            left -= 1
             _take(held, data, value, at, name, Mode.STRICT)
     except (BindError, json_value.NotJson) as error:
         raise js_error(10025, str(error)) from error
+    if left < 0:
+        raise js_error(10025, f"more than {JSON_VALUES_MAX} values one after another")
     return held
 
 

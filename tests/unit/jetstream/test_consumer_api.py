@@ -382,3 +382,18 @@ def test_the_answer_says_what_a_consumer_is_before_it_delivers(policy: str) -> N
     assert (made["num_pending"], made["num_ack_pending"], made["push_bound"]) == (3, 0, True)
     assert len(heard) == 3
     assert world.info()["delivered"]["consumer_seq"] == 3
+
+
+def test_a_request_for_a_consumer_with_too_many_members_is_not_read() -> None:
+    world = with_stream()
+    commas = limits.CONSUMER_COMMAS_MAX
+    text = {"k": "," * 2 * commas}  # in a string they separate nothing
+    config = {"name": "A", "ack_policy": "explicit", "metadata": text}
+
+    def error(members: int) -> int:
+        body = {"stream_name": "S", "config": config, **{f"x{one}": 1 for one in range(members)}}
+        answer = world.api("CONSUMER.CREATE.S.A", body)
+        assert "members and elements" in str(answer) if members > 5 else True
+        return int(answer.get("error", {}).get("err_code", 0))
+
+    assert (error(0), error(commas)) == (0, 10025)

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.jetstream.json_value import Members, NotJson, Number, each, mended, only
+from leafnode.jetstream.json_value import (
+    Members,
+    NotJson,
+    Number,
+    each,
+    has_more_commas,
+    mended,
+    only,
+)
 
 
 def refusal(body: bytes) -> str:
@@ -173,3 +181,17 @@ def test_no_garbage_is_looked_for_while_a_text_is_read_and_then_as_before(
 
     assert after is collects
     assert len(began) < 500
+
+
+@pytest.mark.parametrize(
+    ("data", "commas"),
+    [
+        (rb'{"a,,":1,"b":"x\\","c":[1,2]}', 3),
+        (rb'{"a\",,":1,"b":2}', 1),
+        (b'[1,"' + rb"\"" * 100_000, 1),  # a string that does not end is looked at once
+        (b'[1,",,\\', 1),
+    ],
+)
+def test_commas_count_outside_strings(data: bytes, commas: int) -> None:
+    assert has_more_commas(data, commas - 1)
+    assert not has_more_commas(data, commas)

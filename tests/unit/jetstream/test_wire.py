@@ -255,3 +255,10 @@ def test_of_a_list_that_is_refused_for_its_length_one_beyond_that_is_read(field:
         body = '{{"{}":[{}]}}'.format(field, ",".join([item] * count))
         read = wire.decode(ConsumerConfig, body.encode(), name="ConsumerConfig")
         assert len(getattr(read, field)) == min(count, most + 1)
+
+
+def test_a_body_has_so_many_values_one_after_another_and_no_more() -> None:
+    fits = b"{} " * (limits.JSON_VALUES_MAX - 1) + b'{"name":"S"}'
+
+    assert wire.decode(StreamConfigRequest, fits, name=STREAM).name == "S"
+    assert "values one after another" in refusal(b"{}" + fits)
