@@ -264,8 +264,8 @@ class AcceptedLink(Link):
         side = LeafSide(
             claim.cluster or f" {self.peer.cid}",
             is_hub=claim.is_hub,
-            # On nats-server 2.15.1, too, a hub that dialed is not isolated (measured).
-            is_isolated=(environment.isolates or claim.isolate) and not claim.is_hub,
+            # On nats-server 2.15.1, too, a hub that dialed is isolated by us alone (measured).
+            is_isolated=environment.isolates or (claim.isolate and not claim.is_hub),
         )
         most = bounds_of(self._seams.login.options, account.limits, identity).max_subscriptions
         return Terms(

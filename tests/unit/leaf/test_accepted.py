@@ -114,6 +114,20 @@ def test_a_leaf_that_says_it_is_a_hub_is_told_what_is_wanted_here_and_below() ->
     assert hub.hears() == b"LMSG above 1\r\ny\r\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "is_told"), [("leafnodes { port: 7422, isolate: true }", False), ("", True)]
+)
+def test_a_hub_that_dialed_is_isolated_by_us_and_not_by_its_own_word(
+    text: str, *, is_told: bool
+) -> None:
+    port = world(text)
+    port.leaf(name="below", cluster="below").says(b"LS+ below\r\n")
+
+    hub = port.leaf(name="hub", cluster="hub", is_hub=True, isolate=not text)
+
+    assert (b"LS+ below" in hub.lines) is is_told
+
+
 def test_a_leaf_without_headers_gets_messages_without_them() -> None:
     port = world()
     leaf = port.leaf(headers=False)
