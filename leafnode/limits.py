@@ -122,6 +122,8 @@ ALLOW_RESPONSES_MSGS: Final = 1  # server/const.go DEFAULT_ALLOW_RESPONSE_MAX_MS
 ALLOW_RESPONSES_NS: Final = 120 * NS_PER_S
 OPEN_REPLIES_MAX: Final = 65536  # ours: of one connection; nats-server has no bound
 OPEN_REPLIES_BYTES_MAX: Final = 20 * MIB  # the same, of their subjects and what keeps them
+# server/gateway.go defaultGatewayRecentSubExpiration: by then the interest in it is known here.
+GATEWAY_REPLY_NS: Final = 2 * NS_PER_S
 FIRST_PING_NS: Final = 2 * NS_PER_S  # after CONNECT, for the round trip; server/client.go
 RTT_REFRESH_NS: Final = 3600 * NS_PER_S  # a busy client is pinged at least this often
 PING_JITTER: Final = 0.2  # of the first ping, so that a fleet's pings spread out

@@ -181,7 +181,7 @@ class Login:
 
         Raises ProtocolError where its account has clients enough.
         """
-        self._client.peer.open_replies = None
+        self._client.peer.open_replies = self._client.peer.elsewhere = None
         self.renew(identity)
 
     def renew(self, identity: Identity) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.protocol import subject as subjects
 from leafnode.protocol.leaf_op import SubjectRulesInfo
+from leafnode.routing.gateway_replies import unrouted
 from leafnode.routing.leaf_interest import LOOP_PREFIX
 from leafnode.routing.permissions import Permissions, Rules
 from leafnode.routing.subject_set import SubjectSet
@@ -40,8 +41,6 @@ _EXEMPT_MESSAGES: Final = (b"_R_.", b"$JS.ACK.")
 _EXEMPT_INTEREST: Final = (LOOP_PREFIX, b"_GR_.", b"$GR.")
 # A hub says that it has JetStream, for a leaf that uses it as its own; others do not ask it there.
 _API: Final = b"$JS.API."
-_GATEWAY_REPLY: Final = b"_GR_."
-_GATEWAY_REPLY_PREFIX_BYTES: Final = 19  # _GR_.<6 of the cluster's hash>.<6 of the server's hash>.
 
 
 class Verdict(Enum):
@@ -100,9 +99,7 @@ class ExportRules(LeafRules):
     __slots__ = ()
 
     def allows(self, subject: bytes, queue: bytes = b"") -> bool:
-        if subject.startswith(_GATEWAY_REPLY):
-            subject = subject[_GATEWAY_REPLY_PREFIX_BYTES:]
-        return super().allows(subject, queue)
+        return super().allows(unrouted(subject), queue)
 
 
 @dataclass(frozen=True, slots=True)

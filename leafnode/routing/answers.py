@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from leafnode.routing.gateway_replies import unrouted
+
 if TYPE_CHECKING:
     from logging import Logger
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 _INBOXES: Final = (b"_INBOX.", b"_INBOX_", b"_R_.")
 ACK_PREFIX: Final = b"$JS.ACK."  # of what a consumer delivers: it asks for nothing
 _STEPS_MAX: Final = 64
-_GATEWAY: Final = b"_GR_."  # `_GR_.<cluster>.<server>.<reply>`: asked in another cluster
 
 
 def is_of_the_api(subject: bytes) -> bool:
@@ -50,9 +51,7 @@ def is_request(delivery: Delivery) -> bool:
 
 def is_inbox(reply: bytes) -> bool:
     """Say whether an answer may go there."""
-    if reply.startswith(_GATEWAY):
-        reply = reply.split(b".", 3)[-1]
-    return reply.startswith(_INBOXES)
+    return unrouted(reply).startswith(_INBOXES)
 
 
 def where_it_was_asked(account: Account, reply: bytes) -> Account:

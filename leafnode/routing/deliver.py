@@ -19,6 +19,7 @@ from leafnode.limits import (
     WORK_BYTES,
 )
 from leafnode.routing import parked
+from leafnode.routing.gateway_replies import ALL_WRAPPED, WRAPPED, AwaitedElsewhere, unrouted
 from leafnode.routing.groups import pick, receivers
 from leafnode.routing.match import Group
 from leafnode.routing.peer import Kind
@@ -367,6 +368,8 @@ def hand_over(account: Account, origin: Peer, sub: Subscription, message: Messag
         trace.goes_to(found)  # by the exporter's subject
         if trace.only:
             return
+    if message.reply.startswith(WRAPPED):
+        message = message._replace(reply=_shown_reply(sub.peer, message.reply))
     line = (b"%b %b  " if message.announced else b"%b %b ") % (subject, sub.sid)
     _send(account, sub, b"MSG ", line, message, message.reply)
 
@@ -393,6 +396,27 @@ def send_to_leaf(
         names = b" ".join(queues)
         middle = b"+ %b %b" % (reply, names) if reply else b"| " + names
     _send(account, sub, b"LMSG ", message.subject + b" ", message, middle)
+
+
+def send_back(account: Account, origin: Peer, message: Message) -> None:
+    """Send an answer to a request of another cluster by the links that lead there, to nobody else.
+
+    Source: nats-server 2.15.1 server/client.go handleGWReplyMap.
+    """
+    for link in account.leafs.values():
+        sub = link.subs.get(ALL_WRAPPED)
+        if sub is not None and may_deliver(sub, message.subject, origin):
+            origin.outbox.work_left -= DELIVERY_WORK + len(message.body) // WORK_BYTES
+            send_to_leaf(account, sub, message, [])
+
+
+def _shown_reply(peer: Peer, reply: bytes) -> bytes:
+    """Return a wrapped reply as this client sees it, who may answer it from now on."""
+    if unrouted(reply) == reply:
+        return reply
+    if peer.elsewhere is None:
+        peer.elsewhere = AwaitedElsewhere()
+    return peer.elsewhere.add(reply, peer.outbox.now[0])
 
 
 def note_reply(peer: Peer, reply: bytes) -> None:

@@ -17,6 +17,7 @@ from leafnode.protocol.errors import MaxControlLine, MaxPayloadViolation, Unknow
 from leafnode.routing import parked
 from leafnode.routing.acks import ACK_LINE, take_acks
 from leafnode.routing.emit import emit, emit_once
+from leafnode.routing.gateway_replies import WRAPPED
 from leafnode.routing.message_args import (
     NOT_IN_REPLY,
     Args,
@@ -84,7 +85,7 @@ class Lane:
     def __init__(self, peer: Peer, *, max_payload_bytes: int, max_control_line_bytes: int) -> None:
         self._peer = peer
         self._verbs = _LEAF_VERBS if peer.is_leaf else _CLIENT_VERBS
-        self._reserved = RESERVED_REPLIES if peer.kind is Kind.CLIENT else ()
+        self._reserved = RESERVED_REPLIES if peer.kind is Kind.CLIENT else (WRAPPED,)
         plain, header = self._verbs
         self._starts = (plain + b" ", header + b" ")
         self._buffer = b""
@@ -224,7 +225,9 @@ class Lane:
         outbox = peer.outbox
         sublist = account.sublist
         # A subject seen for the first time needs no route, where nothing special holds.
-        quick = not (peer.verbose or peer.pedantic) and account.mappings is None
+        quick = not (peer.verbose or peer.pedantic or peer.elsewhere) and account.mappings is None
+        if peer.elsewhere:  # each subject may be that of an answer: none goes by a route
+            plain_routes, header_routes, self._varied = {}, {}, False
         free = peer.permissions is None
         look_once = sublist.look_once
         wire = internal = False  # what the run's route needs

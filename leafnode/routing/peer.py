@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from leafnode.protocol.errors import PermissionsViolation
     from leafnode.routing.account import Account
+    from leafnode.routing.gateway_replies import AwaitedElsewhere
     from leafnode.routing.parked import Parked
     from leafnode.routing.permissions import Permissions
     from leafnode.routing.responses import OpenReplies
@@ -202,6 +203,7 @@ class Peer:
         "closing",
         "dirty",
         "echo",
+        "elsewhere",
         "flush",
         "headers",
         "heard_msgs",
@@ -257,6 +259,8 @@ class Peer:
         # Of two who are at it the one that brought these permissions.
         self.sifted_by: object | None = None
         self.open_replies: OpenReplies | None = None  # set where permissions allow responses
+        # What it was asked from other clusters, while the answers have a way of their own.
+        self.elsewhere: AwaitedElsewhere | None = None
         self.traffic = Traffic()
         self.told_msgs = 0  # of its `out_msgs`, those of turns that are over
         self.heard_msgs = 0  # the same of `in_msgs`

@@ -28,8 +28,9 @@ from leafnode.protocol.leaf_errors import LeafViolation
 from leafnode.protocol.subject import is_valid_literal
 from leafnode.routing import parked, tracing
 from leafnode.routing.answers import ACK_PREFIX
-from leafnode.routing.deliver import deliver_to, is_relayed, look_up, spread
+from leafnode.routing.deliver import deliver_to, is_relayed, look_up, send_back, spread
 from leafnode.routing.fate import Fate
+from leafnode.routing.gateway_replies import unrouted
 from leafnode.routing.message_args import Args, usual_args
 from leafnode.routing.message_line import HMSG
 from leafnode.routing.peer import Kind
@@ -151,17 +152,16 @@ def _publish(
     # A leaf link's rules speak of what its hub sent, a client's of where that leads.
     violation = _violation(peer, published if peer.is_leaf else subject, args.reply)
     if violation is not None:
-        peer.outbox.work_left -= len(violation.wire_text) // 2
-        if trace is not None:
-            trace.refused(violation.wire_text.decode("utf-8", "replace"))
-        if peer.kind is Kind.CLIENT:
-            peer.send(wire_line(violation))
-            peer.outbox.on_violation(peer, violation)
-        elif peer.is_leaf and not peer.leaf.is_hub:
-            raise LeafViolation(b"Publish", published)  # it was told what it may, and is cut off
+        _refuse(peer, published, violation, trace)
         return
     if peer.verbose:
         peer.send(b"+OK\r\n")
+    if peer.elsewhere:
+        way = peer.elsewhere.way_to(subject, peer.outbox.now[0])
+        if way is not None:
+            message = Message(way, args.reply, args.header_size, body, trace=trace)
+            send_back(account, peer, message)
+            return
     fate = None
     if args.reply and peer.no_responders and not peer.is_leaf:
         fate = Fate(partial(_tell_of_nobody, account, peer, subject, args.reply))
@@ -202,6 +202,20 @@ def _send_in_steps(
     parked.begin(peer, chain((None,), steps), (message.body,))
 
 
+def _refuse(
+    peer: Peer, published: bytes, violation: PermissionsViolation, trace: Trace | None
+) -> None:
+    """Tell the publisher what is forbidden, if it is told such things."""
+    peer.outbox.work_left -= len(violation.wire_text) // 2
+    if trace is not None:
+        trace.refused(violation.wire_text.decode("utf-8", "replace"))
+    if peer.kind is Kind.CLIENT:
+        peer.send(wire_line(violation))
+        peer.outbox.on_violation(peer, violation)
+    elif peer.is_leaf and not peer.leaf.is_hub:
+        raise LeafViolation(b"Publish", published)  # it was told what it may, and is cut off
+
+
 def _violation(peer: Peer, subject: bytes, reply: bytes) -> PermissionsViolation | None:
     """Return what forbids the message, if anything does."""
     if peer.kind is Kind.CLIENT:
@@ -230,7 +244,7 @@ def _from_leaf(
     # of those behind a mapping.
     if message.queues is None and not is_mapped:
         message = message._replace(queues=frozenset())
-    if reply.startswith(ACK_PREFIX) and b"@" in reply:
+    if b"@" in reply and unrouted(reply).startswith(ACK_PREFIX):
         reply, _, shown = reply.partition(b"@")
         one = (shown, reply, message.header_size, message.body)
         account.deliver(subject, [one], origin=peer, queues=message.queues)

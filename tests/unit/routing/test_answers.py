@@ -18,14 +18,22 @@ from tests.unit.routing.test_services import Pair
 
 
 @pytest.mark.parametrize(
-    "reply", [b"_INBOX.a.1", b"_INBOX_me.1", b"_R_.x.y", b"_GR_.c.s._INBOX.a", b"_GR_.c.s._R_.a"]
+    "reply",
+    [
+        b"_INBOX.a.1",
+        b"_INBOX_me.1",
+        b"_R_.x.y",
+        b"_GR_.36IaNN.tYay1U._INBOX.a",
+        b"_GR_.36IaNN.tYay1U._R_.a",
+    ],
 )
 def test_an_inbox_is_answered(reply: bytes) -> None:
     assert is_inbox(reply)
 
 
 @pytest.mark.parametrize(
-    "reply", [b"", b"_INBOX", b"x._INBOX.a", b"cmd.b", b"$JS.API.X", b"_GR_.c.s.cmd.b", b"_GR_.a"]
+    "reply",
+    [b"", b"_INBOX", b"x._INBOX.a", b"cmd.b", b"$JS.API.X", b"_GR_.36IaNN.tYay1U.cmd.b", b"_GR_.a"],
 )
 def test_anything_else_is_not(reply: bytes) -> None:
     assert not is_inbox(reply)
