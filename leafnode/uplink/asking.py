@@ -334,7 +334,7 @@ class Asking:
             self._parked = resume
             self._waiting.set(limits.UPLINK_OVERDUE_TIMES * self._options.ack_timeout_ns)
             self.unheard()
-            self.troubled("the hub answers, and has not worked off what was sent to its stream")
+            self.troubled(self._flight.unanswered.problem or self._knock.problem)
         else:
             self._ask(self._known())
 

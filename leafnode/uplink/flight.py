@@ -16,9 +16,18 @@ from leafnode.uplink.given_up import GivenUp
 from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import onward
 from leafnode.uplink.overdue import Overdue
-from leafnode.uplink.refusal import Refusal, closed_for, denied, larger_than, not_taken, refusal
+from leafnode.uplink.refusal import (
+    Refusal,
+    closed_for,
+    denied,
+    larger_than,
+    never_answered,
+    not_taken,
+    refusal,
+)
 from leafnode.uplink.scatter import Scatter
 from leafnode.uplink.stray import Stray
+from leafnode.uplink.unanswered import Unanswered
 from leafnode.uplink.window import Budget, Offer, Window
 
 if TYPE_CHECKING:
@@ -87,6 +96,7 @@ class Flight:
         self.has_all = False  # it did so when all that was sent before was worked off
         self.last_ack_ns = 0  # wall time
         self.latest: Latest | None = None
+        self.sample: Entry | None = None  # a short message that the hub acknowledged
         self.hub_had = 0  # the highest sequence that the hub acknowledged
         self.has_sent = False  # anything of this stream
         self.acked: Callable[[], None] = lambda: None  # called after each PubAck
@@ -96,10 +106,10 @@ class Flight:
         self._retry_pause_ns = limits.UPLINK_REFUSED_NS
         self._retry_alarm = Alarm(parts.clock, self._retry_refused)
         self._soon = Alarm(parts.clock, self.pump)
-        self.stray = Stray(parts.options)
+        self.stray, self.unanswered = Stray(parts.options), Unanswered(parts.options.hub_stream)
         self.given_up = GivenUp(parts, self)
         self._overdue = Overdue(parts, self, cut=cut, go_on=self.pump)
-        self.has_progress = False  # the hub acknowledged something
+        self.has_progress = False  # the hub acknowledged something, or it is kept here
         self._forgotten = -1
         self._series = b""  # of answers: those to messages of a former stream are no more
         self.untaken: dict[bytes, int] = {}  # subject that nobody took -> since when
@@ -119,7 +129,8 @@ class Flight:
     def forget(self) -> None:
         """It is another stream now: what the window holds is not of it."""
         self.window = self._empty()
-        self.latest = None
+        self.latest = self.sample = None
+        self.unanswered = Unanswered(self._options.hub_stream)
         self.hub_had = 0
         self.has_sent = False
         self._forgotten += 1
@@ -140,6 +151,9 @@ class Flight:
             self.stray.is_over()
             self.hub_had = max(self.hub_had, entry.seq)
             self._parts.local.ack(entry)
+        if is_asked and (letters := self.given_up.told(is_all=is_all)):
+            self._bury_all(letters)
+            return
         self.is_refused = self.window.first_refused() is not None
         if self.is_refused:
             self._retry_refused()
@@ -169,6 +183,7 @@ class Flight:
 
     def link_changed(self) -> None:
         self.untaken.clear()
+        self.unanswered.link_changed()
 
     # -- sending
 
@@ -275,7 +290,7 @@ class Flight:
         self.untaken.pop(subject, None)
         self.has_sent = True
         parts.counters.resent += entry.attempts > 1
-        self._overdue.sent(entry.seq)
+        self._overdue.sent(entry)
         entry.wire_size = len(subject) + len(reply) + len(body)
         parts.gate.sent(parts.slot, entry.subject, entry.wire_size)
 
@@ -313,6 +328,7 @@ class Flight:
             self._overdue.ended(seq)
             entry = self.window.get(seq)
             if entry is not None and not self.stray.is_refusal(ack):
+                self.unanswered.answered(entry)
                 self._refuse(entry, refusal(ack))
             return
         if wrong := self.stray.take(ack):
@@ -330,6 +346,9 @@ class Flight:
         self.has_progress = True
         self.last_ack_ns = self._clock.wall_ns()
         parts.local.ack(entry)
+        self.unanswered.answered(entry)
+        if entry.sent_size <= limits.UPLINK_KNOCK_BYTES:
+            self.sample = entry
         self._overdue.acked(seq, is_duplicate=ack.duplicate)
         if entry.sent_ns is not None:
             size, entry.wire_size = entry.wire_size, 0
@@ -343,7 +362,8 @@ class Flight:
             self._retry_pause_ns = limits.UPLINK_REFUSED_NS
             self._retry_refused()
         elif self._may_send():
-            self._parts.trouble.is_over()
+            if not self.unanswered.is_open:
+                self._parts.trouble.is_over()
             self._pump_soon()
 
     # -- refused
@@ -355,12 +375,25 @@ class Flight:
         self.window.refuse(entry)
         self._land(entry)
         self._parts.counters.refused += 1
-        letters = self._parts.dead_letters
-        if letters is None or not why.for_good:
+        if self._parts.dead_letters is None or not why.for_good:
             self._parts.trouble.say(f"the hub refuses sequence {entry.seq}: {why.text}")
             self._hold(entry)
             return
         self._parts.trouble.say(f"dead letters: {why.text}")  # not for each: there may be many
+        self._bury(entry, why)
+
+    def _bury_all(self, entries: list[Entry]) -> None:
+        """They were never answered. What is behind them goes on when they are kept, or not."""
+        self.is_refused, self._retried = True, entries[0].seq
+        self._settle(wants=False)
+        for entry in entries:
+            entry.is_leaving = True  # all of them before one is kept, at once maybe
+        for entry in entries:
+            self._bury(entry, never_answered())
+
+    def _bury(self, entry: Entry, why: Refusal) -> None:
+        letters = self._parts.dead_letters
+        assert letters is not None, "it is configured"
         assert self.origin is not None, "it was opened"
         entry.is_leaving = True
         upstream = self._parts.upstream.subject(entry.subject)
@@ -373,9 +406,11 @@ class Flight:
             self._parts.trouble.say(f"sequence {entry.seq} is no dead letter: {problem}")
             self._hold(entry)
             return
+        self.unanswered.left(entry)
         if not self.window.set_aside(entry):
             return
         self._parts.counters.dead_letters += 1
+        self.has_progress = True
         self._parts.local.ack(entry)
         if self.is_refused:
             self._retry_refused()
@@ -395,7 +430,9 @@ class Flight:
 
     def _retry_refused(self) -> None:
         """Send the first refused message alone; nothing new goes out before it is stored."""
-        entry = self.window.first_refused()
+        entry, tried = self.window.first_refused(), self.window.get(self._retried)
+        if entry is None and self.is_refused and tried is not None and tried.sent_ns is not None:
+            return  # what comes of it is waited for
         if entry is None:
             self.is_refused = False
             self._retry_alarm.cancel()

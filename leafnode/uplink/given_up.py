@@ -1,4 +1,4 @@
-"""What is not sent any more, so that nothing waits for it: the local stream let go of it.
+"""What is not sent any more, so that nothing waits for it: it is gone here, or never answered.
 
 Knows the window and the log; what is refused, and when that is tried again, is in flight.py. Truth:
 docs/uplink.md, "When something is in the way".
@@ -26,13 +26,15 @@ class GivenUp:
 
     @property
     def stuck(self) -> Entry | None:
-        """The message that all behind it waits for: the hub refuses it, or nobody takes it."""
+        """The message that all behind it waits for: the hub refuses it, nobody takes it, or what
+        was sent of it is not answered.
+        """
         window, untaken = self._flight.window, self._flight.untaken
         entry = window.first_refused()
         if entry is None and untaken:
             waiting = (one for one in window if one.sent_as in untaken)
             entry = next((one for one in waiting if one.sent_ns is None), None)
-        return entry
+        return entry or window.get(self._flight.unanswered.first)
 
     def removed(self, stuck: Entry, first: Stored | None) -> None:
         """The local stream lets go of what somebody deletes; then nothing waits for it any more.
@@ -40,6 +42,7 @@ class GivenUp:
         `first` is what is left there from `stuck` on. What was removed behind it goes with it.
         """
         window = self._flight.window
+        self._flight.unanswered.let_go(stuck.seq, None if first is None else first.seq)
         waits = (entry for entry in window if not entry.is_leaving and entry.sent_ns is None)
         behind = (entry for entry in waits if entry.seq >= stuck.seq)
         gone = [entry for entry in behind if first is None or entry.seq < first.seq]
@@ -47,8 +50,31 @@ class GivenUp:
             self._let_go(gone)
             self._flight.go_on()
 
+    def told(self, *, is_all: bool) -> list[Entry]:
+        """The hub said what it has, and that is taken out of the window. `is_all`: what it does not
+        have of what was sent before it will not have. Return what becomes a dead letter.
+        """
+        flight, parts = self._flight, self._parts
+        unanswered, now_ns = flight.unanswered, parts.clock.monotonic_ns()
+        never, gone, is_new = unanswered.told(flight.window, now_ns, is_all=is_all)
+        if gone:
+            self._let_go(gone)
+        for entry in never:
+            flight.window.refuse(entry)
+        if parts.dead_letters is not None and never:
+            if is_new:
+                subject = never[0].sent_as.decode("utf-8", "replace")
+                what = (parts.options.stream, never[0].seq, subject)
+                log.warning("Uplink gives up, never answered: stream=%s seq=%d subject=%s", *what)
+            return never
+        if unanswered.is_open:
+            parts.trouble.say(unanswered.problem)
+        return []
+
     def _let_go(self, gone: list[Entry]) -> None:
+        """Nothing of them is on the way."""
         for entry in gone:
+            self._flight.unanswered.left(entry)
             self._flight.window.set_aside(entry)
             self._parts.local.ack(entry)
         self._parts.counters.removed += len(gone)

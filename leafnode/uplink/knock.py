@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from leafnode.uplink.flight import Flight, Parts
     from leafnode.uplink.mailbox import Letter
+    from leafnode.uplink.window import Entry
 
 
 class Knock:
@@ -30,14 +31,22 @@ class Knock:
         self._flight = flight
         self._number = 0
         self._is_in_vain = False  # the link broke before an answer: it may be the cause
+        self._subject = b""
         self.is_out = False
         self.heard: Callable[[], None] = lambda: None
         parts.mailbox.on(b"k", self._heard)
 
+    @property
+    def problem(self) -> str:
+        """Say what it is where the hub answers questions, and not this."""
+        stream, subject = self._parts.options.hub_stream, self._subject.decode("utf-8", "replace")
+        slow = "the hub answers, and has not worked off what was sent to its stream"
+        return f"{slow}, or {stream} does not take {subject}"
+
     def send(self) -> bool:
         """Send it, if there is anything in flight that may be sent again; say whether it is out."""
         parts, origin = self._parts, self._flight.origin
-        entry = min(self._flight.window.doubtful(), key=lambda one: one.sent_size, default=None)
+        entry = self._message()
         if entry is None or origin is None or self._is_in_vain:
             return False
         # No stream has this name: a name has no dot.
@@ -51,8 +60,18 @@ class Knock:
         if not parts.link.send(entry.sent_as, body, header_size=header_size, reply=reply):
             return False
         parts.gate.asked(len(entry.sent_as) + len(reply) + len(body))
-        self.is_out = True
+        self.is_out, self._subject = True, entry.sent_as
         return True
+
+    def _message(self) -> Entry | None:
+        """Return the shortest that is in flight, and where the hub answers none of those, one that
+        it has acknowledged: who is silent for what is sent would be so for this, too.
+        """
+        flight = self._flight
+        doubtful = flight.window.doubtful()
+        asked = (entry for entry in doubtful if not flight.unanswered.is_suspect(entry))
+        entry = min(asked, key=lambda one: one.sent_size, default=None)
+        return flight.sample if entry is None and doubtful else entry
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more."""

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.uplink.alarm import Alarm
+from leafnode.uplink.refusal import NEVER_ANSWERED
 from leafnode.uplink.way import Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.uplink.flight import Flight, Parts
+    from leafnode.uplink.window import Entry
 
 
 class Overdue:
@@ -40,8 +42,9 @@ class Overdue:
         """Say whether one seems lost: nothing new is sent before that is known."""
         return self._lost_alarm.is_set
 
-    def sent(self, seq: int) -> None:
-        self._way.sent(seq)
+    def sent(self, entry: Entry) -> None:
+        if not self._flight.unanswered.is_known(entry.sent_as):  # else it would seem lost
+            self._way.sent(entry.seq)
         if not self._ack_alarm.is_set:
             self._ack_alarm.set(self._parts.options.ack_timeout_ns)
 
@@ -77,8 +80,11 @@ class Overdue:
         if lost is None:  # it was refused meanwhile
             self._go_on()
         else:
-            if (entry := self._flight.window.get(lost)) is not None:
-                entry.losses += 1
+            window = self._flight.window
+            passed = [entry for seq in self._way.passed() if (entry := window.get(seq))]
+            if passed:
+                passed[0].losses += 1
+            self._flight.unanswered.overdue(passed, is_late=False)
             self._cut(f"the hub lost sequence {lost}: it acknowledged a later one")
 
     def _ack_overdue(self) -> None:
@@ -97,4 +103,19 @@ class Overdue:
             self._ack_alarm.set(left_ns)
         else:
             link.doubt()
-            self._cut(flight.stray.overdue() or "the hub did not acknowledge in time")
+            self._cut(flight.stray.overdue() or self._silence(now_ns))
+
+    def _silence(self, now_ns: int) -> str:
+        """Say that some had no answer in time."""
+        unanswered, timeout_ns = self._flight.unanswered, self._parts.options.ack_timeout_ns
+        late = [
+            entry
+            for entry in self._flight.window.doubtful()
+            if entry.sent_ns is not None and now_ns - entry.sent_ns >= timeout_ns
+        ]
+        unanswered.overdue(late, is_late=True)
+        if unanswered.is_open:
+            return unanswered.problem
+        if any(unanswered.is_known(entry.sent_as) for entry in late):
+            return NEVER_ANSWERED
+        return "the hub did not acknowledge in time"

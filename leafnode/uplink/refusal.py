@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _TOO_LARGE: Final = 10054  # message size exceeds maximum allowed
 _HEADER_TOO_LARGE: Final = 10097  # header size exceeds maximum allowed of 64k
 _STORE_FAILED: Final = 10077  # many reasons, told apart by their words
+NEVER_ANSWERED: Final = "the hub never answered, though it answers others"
 _SUBJECT_IS_FULL: Final = "maximum messages per subject exceeded"
 
 
@@ -56,3 +57,8 @@ def denied(subject: bytes) -> Refusal:
     """By its permissions the hub lets this leaf publish other subjects alone; they may change."""
     text = f"its permissions deny {subject.decode('utf-8', 'replace')} to this leaf"
     return Refusal(text, for_good=False)
+
+
+def never_answered() -> Refusal:
+    """It answers what goes before and behind, and does not have this one."""
+    return Refusal(NEVER_ANSWERED, for_good=True)

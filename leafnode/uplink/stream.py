@@ -379,7 +379,8 @@ class StreamUplink:
         self._protection = word.protection
         self._trouble.begin_flight(word.problem or self._store.problem, is_ailment=word.is_ailment)
         self._state = State.RUNNING
-        self._flight.begin(word.position, is_asked=not word.is_blind, is_all=word.is_all)
+        is_all = word.is_all and word.protection is Protection.ASKED
+        self._flight.begin(word.position, is_asked=not word.is_blind, is_all=is_all)
         self._backlog.told(word)
 
     def _doubted(self, problem: str) -> None:

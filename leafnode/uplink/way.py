@@ -10,6 +10,11 @@ docs/uplink.md, "When the hub loses messages".
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Way:
@@ -43,5 +48,8 @@ class Way:
 
     def lost(self) -> int | None:
         """Return the first that was passed by a later one; None: there is none."""
-        first = next(iter(self._out.items()), None)
-        return first[0] if first is not None and first[1] < self._reached else None
+        return next(self.passed(), None)
+
+    def passed(self) -> Iterator[int]:
+        """Yield all that were, in the order in which they were sent."""
+        return takewhile(lambda seq: self._out[seq] < self._reached, self._out)

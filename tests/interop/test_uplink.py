@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import nats
 import pytest
+from nats.js.api import StreamConfig
 
 from tests.hub.process import free_ports, nats_server_path, running_hub
 from tests.interop.edge import until
@@ -204,3 +207,34 @@ async def test_a_message_at_the_hub_however_large_ends_no_link_when_it_is_asked_
         assert await at_hub(hub) == list(range(1, 8))
         (stream,) = gateway.get("uplinkz")["streams"]
         assert (stream["protection"], stream["cuts"]) == ("asked", 0)
+
+
+async def test_what_the_hub_takes_no_more_while_somebody_there_listens_is_told_and_once_there(
+    tmp_path: Path,
+) -> None:
+    """Neither a PubAck comes nor "no responders": somebody there has the message."""
+    with running_hub(tmp_path / "hub", HUB) as hub:
+        config = gateway_config(hub).replace("domain: hub }", "domain: hub, ack_timeout: 1s }")
+        with running_gateway(tmp_path / "edge", config) as gateway:
+            await make_streams(hub, gateway)
+            await publish(gateway, 1, 3)
+            await drained(gateway)
+            async with await nats.connect(hub.client_url, allow_reconnect=False) as client:
+                jetstream = client.jetstream(timeout=PATIENCE_S)
+                await client.subscribe("edge.>")
+                narrow = StreamConfig(
+                    name="AGG", subjects=["edge.no.more"], duplicate_window=WINDOW_S
+                )
+                await jetstream.update_stream(narrow)
+                await publish(gateway, 4, 6)
+                words = "the hub does not have sequence 4 and does not answer it"
+
+                def is_told() -> bool:
+                    return words in gateway.get("uplinkz")["streams"][0]["last_error"]
+
+                await until(is_told, timeout_s=2 * PATIENCE_S)
+                assert words in gateway.log
+                await jetstream.update_stream(replace(narrow, subjects=["edge.>"]))
+                await drained(gateway)
+
+            assert await at_hub(hub) == [*range(1, 7)]

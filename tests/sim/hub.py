@@ -70,6 +70,7 @@ class FakeHub:
         self.refuses: set[bytes] = set()  # payloads that get an error PubAck
         self.refusal = (10077, "maximum bytes exceeded")  # for now; 10054 would be for good
         self.loses: list[bytes] = []  # payloads: neither stored nor answered, once for each
+        self.swallows: set[bytes] = set()  # subjects: some subscriber's, and not the stream's
         self.bytes_per_s = 0  # of the link, upstream; 0: any number
         self._free_ns = 0  # when the link has sent what it was given
         self.answers_per_s = 0  # bytes, downstream; 0: any number
@@ -223,6 +224,8 @@ class FakeHub:
             self.account.publish(reply, body, origin=self.peer)
 
     def _publication(self, subject_: bytes, block: bytes, payload: bytes) -> dict[str, Any] | None:
+        if subject_ in self.swallows:
+            return None
         if self.drops_headers:
             block = b""
         if self.transform is not None and subject.matches(self.transform.source, subject_):

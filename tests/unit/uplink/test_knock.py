@@ -6,7 +6,10 @@ from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.uplink.status import Protection, State
 from tests.sim.uplink_world import OPTIONS, World, numbers
 
-WORDS = "the hub answers, and has not worked off what was sent to its stream"
+WORDS = (
+    "the hub answers, and has not worked off what was sent to its stream, "
+    "or AGG does not take edge.ev.a"
+)
 
 
 def stalled(queue_ns: int) -> World:

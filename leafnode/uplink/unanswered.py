@@ -1,0 +1,156 @@
+"""Which messages the hub never answers, though it answers others.
+
+Pure: times are parameters. The subject may be one that the hub's stream takes no more while
+somebody there subscribes it, or somebody on the way eats the message. Only the hub's own word
+proves that: the PubAck is overdue, the stream has answered what went behind over the same link, and
+the hub, asked after that, does not have it. Truth: docs/uplink.md, "What the hub never answers".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from leafnode import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from leafnode.uplink.window import Entry, Window
+
+
+@dataclass(slots=True)
+class Silence:
+    """Of one message in the window: what was said of it since it was first overdue."""
+
+    subject: bytes  # under which it was sent
+    misses: int = 0  # how often the hub did not have it when it was asked
+    proofs: int = 0  # of these, so often it had answered what went behind
+    since_ns: int = 0  # the first of those
+    is_told: bool = False  # the hub did not lose it once and no more
+    is_alone: bool = False  # others under its subject were answered since
+    is_gone: bool = False  # the local stream does not have it any more
+
+    def miss(self, now_ns: int, *, is_late: bool, is_all: bool) -> None:
+        """It was overdue, and the hub does not have it; `is_all`: and will not have it."""
+        self.misses += 1
+        self.is_told |= is_late or self.misses >= limits.UPLINK_LOST_TIMES
+        if is_all:
+            self.since_ns = self.since_ns if self.proofs else now_ns
+            self.proofs += 1
+
+    def is_proved(self, now_ns: int) -> bool:
+        is_long = now_ns - self.since_ns >= limits.UPLINK_SILENT_NS
+        return self.proofs >= limits.UPLINK_SILENT_TIMES and is_long
+
+
+class Verdict(NamedTuple):
+    """What need not be sent like all the rest."""
+
+    never: list[Entry]  # is never answered
+    gone: list[Entry]  # is not answered, and gone here
+    is_new: bool  # the first of a subject is among `never`
+
+
+class Unanswered:
+    """Of one stream. `overdue` is told what had no answer in time, `told` what the hub has."""
+
+    def __init__(self, hub_stream: str) -> None:
+        self._hub_stream = hub_stream
+        # Since the hub was asked last, over the link of now: whether all of ack_timeout is over.
+        self._overdue: dict[int, bool] = {}
+        self._silent: dict[int, Silence] = {}  # by sequence, of what is in the window
+        self._subjects: set[bytes] = set()  # one was never answered, and none since
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether something that was overdue is still not answered."""
+        return any(silence.is_told for silence in self._silent.values())
+
+    @property
+    def first(self) -> int:
+        """The first such sequence, or 0."""
+        return min((seq for seq, one in self._silent.items() if one.is_told), default=0)
+
+    @property
+    def problem(self) -> str:
+        """Say what is not answered, or nothing. The same words for as long as it is the same."""
+        seq = self.first
+        silence = self._silent.get(seq)
+        if silence is None:
+            return ""
+        subject = silence.subject.decode("utf-8", "replace")
+        others = ", though it answers others" if silence.proofs else ""
+        question = f"does stream {self._hub_stream} take {subject}?"
+        return f"the hub does not have sequence {seq} and does not answer it{others}: {question}"
+
+    def is_suspect(self, entry: Entry) -> bool:
+        """Say whether nobody may answer this one, as one before it."""
+        return self.is_known(entry.sent_as) or any(
+            entry.sent_as == one.subject for one in self._silent.values()
+        )
+
+    def is_known(self, subject: bytes) -> bool:
+        """Say whether one under this subject was never answered, and none was since."""
+        return subject in self._subjects
+
+    def overdue(self, entries: Iterable[Entry], *, is_late: bool) -> None:
+        """These were sent, and not answered: in time, or before others that went behind."""
+        self._overdue.update((entry.seq, is_late) for entry in entries)
+
+    def link_changed(self) -> None:
+        """What is overdue may have gone with the link."""
+        self._overdue.clear()
+
+    def answered(self, entry: Entry) -> None:
+        """The hub said yes or no to it."""
+        self._silent.pop(entry.seq, None)
+        self._subjects.discard(entry.sent_as)
+        for silence in self._silent.values():
+            silence.is_alone |= silence.subject == entry.sent_as
+
+    def left(self, entry: Entry) -> None:
+        """It is not in the window any more."""
+        self._silent.pop(entry.seq, None)
+
+    def let_go(self, first: int, end: int | None) -> None:
+        """The local stream has none of these any more; `end` None: and none behind them."""
+        for seq, silence in self._silent.items():
+            silence.is_gone |= first <= seq and (end is None or seq < end)
+
+    def told(self, window: Window, now_ns: int, *, is_all: bool) -> Verdict:
+        """The hub said what it has, and that was taken out of the window. `is_all`: what it does
+        not have of what was sent before it will not have.
+        """
+        overdue, self._overdue = self._overdue, {}
+        for seq in overdue.keys() | self._silent:
+            entry = window.get(seq)
+            if entry is None:
+                self._silent.pop(seq, None)
+            elif seq in overdue:
+                silence = self._silent.setdefault(seq, Silence(entry.sent_as))
+                silence.miss(now_ns, is_late=overdue[seq], is_all=is_all)
+        is_new = self._learn(now_ns)
+        never, gone = [], []
+        for entry in window:
+            silent = self._silent.get(entry.seq)
+            if silent is None or entry.is_leaving:
+                continue
+            if silent.is_gone and silent.misses >= limits.UPLINK_LOST_TIMES:
+                gone.append(entry)
+            elif is_all and self._is_never(silent, now_ns):
+                never.append(entry)
+        return Verdict(never, gone, is_new)
+
+    def _learn(self, now_ns: int) -> bool:
+        """Say whether it is proved of one more subject."""
+        proved = (one for one in self._silent.values() if one.is_proved(now_ns))
+        found = {one.subject for one in proved if not one.is_alone} - self._subjects
+        for subject in found:
+            if len(self._subjects) < limits.UPLINK_SILENT_MAX:
+                self._subjects.add(subject)
+        return bool(found)
+
+    def _is_never(self, silence: Silence, now_ns: int) -> bool:
+        """Say so of one that is proved, or is as others of its subject were."""
+        return silence.is_proved(now_ns) or (silence.proofs > 0 and self.is_known(silence.subject))

@@ -1,0 +1,146 @@
+"""Which messages the hub never answers: by how much, for how long, and what ends it."""
+
+from __future__ import annotations
+
+from leafnode import limits
+from leafnode.clock import NS_PER_S
+from leafnode.uplink.unanswered import Unanswered
+from leafnode.uplink.window import Entry, Window
+
+OFTEN = limits.UPLINK_SILENT_TIMES
+LONG_NS = limits.UPLINK_SILENT_NS
+
+
+class Asked:
+    """A window of which the hub has nothing, and what is said of it each time that it is asked."""
+
+    def __init__(self, *seqs: int, subject: bytes = b"e.b") -> None:
+        self.window = Window(1000, 1_000_000)
+        self.unanswered = Unanswered("AGG")
+        self.now_ns = 0
+        for seq in seqs:
+            self.offer(seq, subject)
+
+    def offer(self, seq: int, subject: bytes) -> Entry:
+        entry = Entry(seq, subject, 0, b"x", b"", sent_as=subject)
+        self.window.offer(entry)
+        return entry
+
+    def ask(
+        self, *late: int, after_ns: int = 0, is_late: bool = True, is_all: bool = True
+    ) -> tuple[list[int], list[int]]:
+        """Return what is never answered, and what is gone."""
+        self.now_ns += after_ns
+        entries = [entry for seq in late if (entry := self.window.get(seq))]
+        self.unanswered.overdue(entries, is_late=is_late)
+        never, gone, _ = self.unanswered.told(self.window, self.now_ns, is_all=is_all)
+        return [entry.seq for entry in never], [entry.seq for entry in gone]
+
+
+def proved() -> Asked:
+    """Sequence 3 is never answered."""
+    asked = Asked(3)
+    for _ in range(OFTEN - 1):
+        assert asked.ask(3) == ([], [])
+    assert asked.ask(3, after_ns=LONG_NS) == ([3], [])
+    return asked
+
+
+def test_it_takes_so_many_answers_of_the_hub_over_so_long() -> None:
+    asked = Asked(3)
+    for _ in range(2 * OFTEN):
+        assert asked.ask(3, after_ns=LONG_NS // OFTEN // 4) == ([], [])
+
+    assert asked.ask(after_ns=LONG_NS) == ([3], [])
+
+
+def test_what_may_still_come_to_be_stored_proves_nothing() -> None:
+    asked = Asked(3)
+    for _ in range(OFTEN):
+        asked.ask(3, after_ns=LONG_NS, is_all=False)
+
+    assert asked.ask(3, after_ns=LONG_NS) == ([], [])
+    assert asked.unanswered.problem == (
+        "the hub does not have sequence 3 and does not answer it, though it answers others: "
+        "does stream AGG take e.b?"
+    )
+
+
+def test_what_is_never_answered_is_told_so_only_by_a_word_that_is_whole() -> None:
+    asked = proved()
+
+    assert asked.ask(is_all=False) == ([], [])
+    assert asked.ask() == ([3], [])
+
+
+def test_what_was_overdue_over_a_link_that_is_gone_does_not_count() -> None:
+    asked = Asked(3)
+    entry = asked.window.get(3)
+    assert entry is not None
+    asked.unanswered.overdue([entry], is_late=True)
+
+    asked.unanswered.link_changed()
+
+    assert asked.ask() == ([], [])
+    assert (asked.unanswered.is_open, asked.unanswered.problem) == (False, "")
+
+
+def test_one_that_the_hub_lost_once_is_no_news() -> None:
+    asked = Asked(3)
+
+    asked.ask(3, is_late=False)
+    assert (asked.unanswered.is_open, asked.unanswered.first) == (False, 0)
+
+    asked.ask(3, is_late=False)
+    assert (asked.unanswered.is_open, asked.unanswered.first) == (True, 3)
+
+
+def test_of_a_subject_that_is_known_the_next_one_takes_one_answer_of_the_hub() -> None:
+    asked = proved()
+    asked.offer(4, b"e.b")
+    asked.offer(5, b"e.a")
+
+    assert asked.ask(4, 5) == ([3, 4], [])
+
+
+def test_an_answer_ends_it_for_the_subject_too() -> None:
+    asked = proved()
+    entry = asked.offer(4, b"e.b")
+    assert asked.unanswered.is_suspect(entry)
+
+    asked.unanswered.answered(entry)
+
+    assert not asked.unanswered.is_known(b"e.b")
+    assert asked.ask(4) == ([3], [])
+    assert asked.unanswered.is_suspect(entry)
+
+
+def test_what_is_not_in_the_window_any_more_is_forgotten() -> None:
+    asked = Asked(3)
+    asked.ask(3)
+    asked.window.settle(3, 7)
+
+    assert asked.ask() == ([], [])
+    assert not asked.unanswered.is_open
+
+
+def test_what_is_gone_here_is_given_up_when_the_hub_does_not_have_it_again() -> None:
+    asked = Asked(3, 4, 9)
+    asked.ask(3, 4, 9)
+    asked.unanswered.let_go(3, 9)
+
+    assert asked.ask(3, is_all=False) == ([], [3])
+    assert asked.ask(9, after_ns=NS_PER_S) == ([], [3])
+
+
+def test_so_many_subjects_are_known_and_no_more() -> None:
+    count = limits.UPLINK_SILENT_MAX + 1
+    asked = Asked()
+    for seq in range(1, count + 1):
+        asked.offer(seq, b"e.%d" % seq)
+    seqs = range(1, count + 1)
+    for _ in range(OFTEN):
+        asked.ask(*seqs)
+
+    assert asked.ask(after_ns=LONG_NS) == ([*seqs], [])
+    assert sum(asked.unanswered.is_known(b"e.%d" % seq) for seq in seqs) == count - 1
