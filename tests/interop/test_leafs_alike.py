@@ -12,7 +12,8 @@ from urllib.error import HTTPError
 import pytest
 
 from tests.hub.process import nats_server_path
-from tests.interop.nodes import OURS, REAL, client_of, running
+from tests.interop.barrier import settled
+from tests.interop.nodes import OURS, REAL, client_of, dials, running, wants
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,3 +189,29 @@ def lame(node: Node) -> bool:
     except HTTPError:
         return True
     return False
+
+
+@pytest.mark.parametrize(("kind", "there"), [(REAL, ["end"]), (OURS, ["b", "end"])])
+async def test_a_wildcard_over_what_may_not_come_in_keeps_nothing_from_going_out(
+    kind: str, there: list[str], tmp_path: Path
+) -> None:
+    """Differs, where the hub has told its permissions: nats-server keeps that subject here, too."""
+    user = 'user: e, password: p, permissions { publish: ">", subscribe: ">" }'
+    config = f"accounts {{ A {{ users [ {{ {user} }}, {{ user: c, password: p }} ] }} }}"
+    with running(REAL, tmp_path, "hub", config) as hub:
+        remote = dials(hub, userinfo="e:p@", more='deny_imports: ["b"]')
+        with running(kind, tmp_path, "edge", leafnodes=remote) as edge:
+            login = {"user": "c", "password": "p"}
+            async with client_of(hub, **login) as up, client_of(edge) as down:
+                heard = await up.subscribe("*")
+                await down.subscribe(">")
+                await settled(down)
+                await wants(hub, ">")
+                await wants(edge, "*")
+                await down.publish("b")
+                await down.publish("end")
+
+                found: list[str] = []
+                while found[-1:] != ["end"]:
+                    found.append((await heard.next_msg(timeout=PATIENCE_S)).subject)
+                assert found == there
