@@ -8,7 +8,9 @@ consumer; not messages. Truth: measured on nats-server 2.15.1; server/consumer.g
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from enum import Enum
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.go_time import format_time
@@ -70,6 +72,31 @@ def check_name(group: str) -> None:
         raise js_error(10161)
     if not _NAME.fullmatch(group):
         raise js_error(10162)
+
+
+class Ranks:
+    """Where a request goes among those that wait under `prioritized`: before the first one of a
+    higher number (server/consumer.go insertAtPosition). Those that came under another policy stand
+    in no order; else none but a few are looked at.
+    """
+
+    __slots__ = ("are_kept",)
+
+    def __init__(self) -> None:
+        self.are_kept = True  # those that wait stand in their order; whoever moves one clears it
+
+    def place(self, waiting: Sequence[PullRequest], priority: int) -> int:
+        """Return the index where it is to be put in."""
+        if not self.are_kept:
+            self.are_kept = all(_rank(a) <= _rank(b) for a, b in pairwise(waiting))
+        if self.are_kept:
+            return bisect_right(waiting, priority, key=_rank)
+        higher = (index for index, one in enumerate(waiting) if _rank(one) > priority)
+        return next(higher, len(waiting))
+
+
+def _rank(request: PullRequest) -> int:
+    return request.wish.priority
 
 
 class Groups:

@@ -20,7 +20,7 @@ from leafnode.jetstream.api_types import NextRequest
 from leafnode.jetstream.direct_batch import append_header
 from leafnode.jetstream.errors import store_status
 from leafnode.jetstream.level import level_is_met
-from leafnode.jetstream.priority import Turn
+from leafnode.jetstream.priority import Ranks, Turn
 from leafnode.protocol import header
 from leafnode.routing.answers import where_it_arrives
 
@@ -110,6 +110,7 @@ class PullQueue:
         self._consumer = consumer
         self._context = consumer.context
         self._waiting: deque[PullRequest] = deque()
+        self._ranks = Ranks()
         # Runs of messages, and statuses, by inbox: one line for all requests, so that what one
         # subscriber asked for twice comes in order. Sent when the pump ends.
         self._out: deque[tuple[bytes, list[_Out] | bytes]] = deque()
@@ -215,14 +216,12 @@ class PullQueue:
         return None
 
     def _enqueue(self, request: PullRequest) -> None:
-        """Put a request behind those that go before it: all, or all until one that may wait. Who
-        came under another policy stands in no order (as server/consumer.go insertAtPosition).
-        """
+        """Put a request behind those that go before it: all, or those of no higher number."""
         place = len(self._waiting)
         if self._consumer.groups.policy == "prioritized":
-            priority = request.wish.priority
-            later = (at for at, one in enumerate(self._waiting) if one.wish.priority > priority)
-            place = next(later, place)
+            place = self._ranks.place(self._waiting, request.wish.priority)
+        else:
+            self._ranks.are_kept = False
         self._waiting.insert(place, request)
 
     def _waiting_max(self) -> int:
@@ -297,6 +296,7 @@ class PullQueue:
     def take_run(self, messages: list[tuple[bytes, bytes, int, bytes]]) -> int:
         """Deal messages out, one to each request in turn, as long as none counts bytes."""
         waiting, total = self._waiting, len(messages)
+        self._ranks.are_kept = False  # without a policy they go round
         taken = 0
         while taken < total and waiting:
             rounds = self._rounds(total - taken)
@@ -346,6 +346,7 @@ class PullQueue:
         if self._consumer.groups.chooses:  # who was passed over goes behind all others
             self.passed_over = self._waiting.index(request)
             self._waiting.rotate(-self.passed_over)
+            self._ranks.are_kept &= not self.passed_over
         if 0 < request.left_bytes < size:
             self._finish(request, request.status(409, b"Message Size Exceeds MaxBytes"))
             return False

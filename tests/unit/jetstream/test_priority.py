@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.errors import JetStreamError
-from leafnode.jetstream.api_types import ConsumerConfig
+from leafnode.jetstream import pull
+from leafnode.jetstream.api_types import ConsumerConfig, NextRequest
 from leafnode.jetstream.priority import check_config
+from leafnode.jetstream.pull import parse
 from tests.unit.jetstream.world import Msg, World
 
 MINUTE_NS = 60 * NS_PER_S
@@ -243,6 +246,56 @@ def test_who_came_under_another_policy_keeps_its_place() -> None:
 
     order = sorted(asked, key=lambda priority: asked[priority][0].payload)
     assert order == [1, 5, 9, 0, 8]
+
+
+def test_who_came_under_another_policy_makes_others_wait_in_order_again() -> None:
+    made = world("overflow", messages=0)
+    came = {priority: ask(made, priority=priority) for priority in (9, 0)}
+    made.create_consumer(priority_policy="prioritized", priority_groups=["A"])
+    asked = {priority: ask(made, priority=priority) for priority in (5, 1)}
+    for _ in range(3):  # to 1, 5 and 9: 0 is left
+        made.publish("s.a")
+    asked |= {priority: ask(made, priority=priority) for priority in (8, 3)}
+
+    for number in range(3):
+        made.publish("s.a", b"%d" % number)
+
+    assert [len(got) for got in (came[9], asked[1], asked[5])] == [1, 1, 1]
+    assert [got[0].payload for got in (came[0], asked[3], asked[8])] == [b"0", b"1", b"2"]
+
+
+class Watched(int):
+    """A priority that counts how often it is held against another."""
+
+    looks = 0
+
+    def __lt__(self, other: int) -> bool:
+        Watched.looks += 1
+        return int(self) < int(other)
+
+    def __gt__(self, other: int) -> bool:
+        Watched.looks += 1
+        return int(self) > int(other)
+
+
+@pytest.mark.parametrize("priorities", [1, 10])
+def test_of_many_who_wait_few_are_looked_at_for_a_message(
+    priorities: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def watched(payload: bytes) -> NextRequest:
+        wish = parse(payload)
+        return replace(wish, priority=Watched(wish.priority))
+
+    made = world("prioritized", messages=0, max_waiting=256)
+    monkeypatch.setattr(pull, "parse", watched)
+    asked = [ask(made, batch=9, priority=number % priorities) for number in range(256)]
+    Watched.looks = 0
+
+    for _ in range(100):
+        made.publish("s.a")
+
+    assert sum(map(len, asked)) == 100
+    assert Watched.looks <= 100 * 9  # 2 ** 8 wait
 
 
 def test_of_requests_that_come_together_the_lower_number_goes_first() -> None:
