@@ -1,8 +1,10 @@
-"""Code that is imported when it is first asked for, imported while the server may still open files.
+"""Code that is imported when it is first asked for, imported before anybody waits for the server.
 
 Without a free descriptor an import fails: the first `/metrics` would be a 500, the first login by a
-key refused. What no option asks for stays out, where whoever asks first opens a file or a socket
-anyway, or can ask again. Knows names of modules and options. Measured: docs/measurements.md.
+key refused. And an import in the loop is one turn of it, 200 ms of processor for `serial`: it comes
+before the listeners, at a reload in a thread. What no option asks for stays out, where whoever asks
+first opens a file or a socket anyway, or can ask again. Knows names of modules and options.
+Measured: docs/measurements.md.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from leafnode.config.options import Options
+    from leafnode.config.serial_options import SerialPort
 
 _ENDPOINTS: Final = ("accountz", "connz", "healthz", "jsz", "leafz", "subsz", "varz")
 
@@ -30,8 +33,43 @@ def load(options: Options) -> None:
 
 def _is_watched(options: Options) -> bool:
     """Monitoring over HTTP, or accounts: one of them is told of the server in `$SYS` requests."""
-    monitors = options.http is not None or options.https is not None
-    return monitors or bool(options.accounts) or options.operator is not None
+    return _has_monitoring(options) or bool(options.accounts) or options.operator is not None
+
+
+def _has_monitoring(options: Options) -> bool:
+    return options.http is not None or options.https is not None
+
+
+def _has_system_account(options: Options) -> bool:
+    return not options.no_system_account
+
+
+def _has_remotes(options: Options) -> bool:
+    return options.leafnodes is not None and bool(options.leafnodes.remotes)
+
+
+def _pushes(options: Options) -> bool:
+    return bool(options.uplinks)
+
+
+def _has_jetstream(options: Options) -> bool:
+    return options.jetstream is not None
+
+
+def _ports(options: Options) -> tuple[SerialPort, ...]:
+    return options.serial.ports if options.serial is not None else ()
+
+
+def _has_ports(options: Options) -> bool:
+    return bool(_ports(options))
+
+
+def _polls(options: Options) -> bool:
+    return any(port.modbus is not None for port in _ports(options))
+
+
+def _has_functions(options: Options) -> bool:
+    return any(port.codec.type == "exec" for port in _ports(options))
 
 
 def _is_operated(options: Options) -> bool:
@@ -45,7 +83,7 @@ def _accepts_tls(options: Options) -> bool:
 
 
 def _dials(options: Options) -> bool:
-    return bool(options.leafnodes and options.leafnodes.remotes) or options.operator is not None
+    return _has_remotes(options) or options.operator is not None
 
 
 def _dials_websockets(options: Options) -> bool:
@@ -101,6 +139,14 @@ MODULES: Final[tuple[tuple[Callable[[Options], bool], tuple[str, ...]], ...]] = 
             "zlib",
         ),
     ),
+    (_has_monitoring, ("leafnode.monitor.endpoints", "leafnode.monitor.http_server")),
+    (_has_system_account, ("leafnode.server.system",)),
+    (_has_jetstream, ("leafnode.server.left_durables",)),
+    (_has_remotes, ("leafnode.leaf.loop", "leafnode.leaf.remote", "leafnode.net.dial")),
+    (_pushes, ("leafnode.server.uplinks",)),
+    (_has_ports, ("leafnode.bridge.bridge",)),
+    (_polls, ("pymodbus.framer", "pymodbus.pdu")),
+    (_has_functions, ("leafnode.bridge.exec.function",)),
     (_is_operated, ("leafnode.auth.shown", "_strptime", "zoneinfo")),
     (
         _accepts_tls,

@@ -192,11 +192,10 @@ class Server:
         Raises nothing: a task that fails would end the server.
         """
         try:
-            from leafnode.server.reloader import Reloader
+            made = self._reloader or (await asyncio.to_thread(_load_reloader))(self)
         except (ImportError, OSError) as err:  # no descriptor is left, or the package was replaced
             return f"what reloads cannot be loaded: {err}"
-        if self._reloader is None:
-            self._reloader = Reloader(self)
+        self._reloader = self._reloader or made  # two may have come meanwhile: one lock for both
         try:
             return await self._reloader.reload()
         except Exception:  # boundary: reload
@@ -474,3 +473,10 @@ class Server:
 def _new_id(token_bytes: Callable[[int], bytes]) -> str:
     """Return an id that looks like the key that it is where somebody needs a key."""
     return "N" + base64.b32encode(token_bytes(_SERVER_ID_BYTES)).decode()[1:]
+
+
+def _load_reloader() -> type[Reloader]:
+    """Import the code, in a thread: clients are served meanwhile."""
+    from leafnode.server.reloader import Reloader
+
+    return Reloader
