@@ -134,9 +134,7 @@ class Story:
 
     async def _start_hub(self) -> None:
         await asyncio.to_thread(self._hub.start)
-        client = await nats.connect(
-            self._hub.client_url, user_credentials=str(self._creds), allow_reconnect=False
-        )
+        client = await self._hub_client()
         await client.jetstream().add_stream(
             StreamConfig(
                 name=HUB_STREAM,
@@ -187,7 +185,7 @@ class Story:
         self.tell("gateway: back")
 
     async def _local_client(self) -> Any:
-        """Connect to the gateway as soon as it listens."""
+        """Connect to the gateway as soon as it listens; it may be as slow to say INFO."""
         deadline = time.monotonic() + START_S
         while True:
             try:
@@ -198,7 +196,16 @@ class Story:
                 await asyncio.sleep(0.05)
             else:
                 writer.close()
-                return await nats.connect(f"nats://127.0.0.1:{self._port}", allow_reconnect=False)
+                url = f"nats://127.0.0.1:{self._port}"
+                return await nats.connect(url, allow_reconnect=False, connect_timeout=START_S)
+
+    async def _hub_client(self) -> Any:
+        return await nats.connect(
+            self._hub.client_url,
+            user_credentials=str(self._creds),
+            allow_reconnect=False,
+            connect_timeout=START_S,
+        )
 
     async def _clear_up(self) -> None:
         await self._node.kill()
@@ -211,7 +218,7 @@ class Story:
 
     async def _account(self, measured: int) -> list[Account]:
         local = await self._local_client()
-        hub = await nats.connect(self._hub.client_url, user_credentials=str(self._creds))
+        hub = await self._hub_client()
         try:
             await self._wait_until_drained(local, hub)
             stored = await asyncio.to_thread(read_store, self._directory / "store", LOCAL_STREAM)
