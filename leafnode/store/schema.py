@@ -182,7 +182,7 @@ def ensure_file(path: Path, connect: Connect = sqlite3.connect) -> None:
 
 def _create(path: Path, connect: Connect) -> None:
     log = wal.log_path(path)
-    if log.exists() and log.stat().st_size:
+    if wal.has_log(path):
         raise StoreCorrupt(f"{path}: is missing, but {log.name} with its last changes is there")
     new = path.with_name(path.name + ".new")
     try:

@@ -56,6 +56,12 @@ def log_path(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
+def has_log(path: Path) -> bool:
+    """Say whether there may be changes of a database in its log, or of one that had its name."""
+    log = log_path(path)
+    return log.exists() and log.stat().st_size > 0
+
+
 @contextlib.contextmanager
 def checked(path: Path, connect: Connect) -> Iterator[None]:
     """Check the log, and keep it as it is while what is done within may fail.

@@ -29,7 +29,7 @@ from leafnode.store.leftovers import COMPACTED, RESTORED
 from leafnode.store.lock import LOCK_NAME
 from leafnode.store.verify import Verdict, segments
 from leafnode.store.verify import verify as verified
-from leafnode.store.wal import log_path
+from leafnode.store.wal import has_log, log_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ def backup(store: str | None, config: str | None, target: str, *, force: bool) -
     source, path = find(store, config), Path(target)
     if path.exists() and source.exists() and path.samefile(source):
         raise StoreError(f"{path}: is the store itself")
-    with output.new_file(path, force=force) as partial:
+    with _of_no_server(path), output.new_file(path, force=force) as partial:
         _need_room(source, partial)
         with shown.progress("copying") as step:
             copy_store(source, partial, step)
@@ -93,15 +93,17 @@ def restore(store: str | None, config: str | None, backup_file: str, *, force: b
     source, path = Path(backup_file), _place_for(store, config)
     if not source.is_file():
         raise StoreError(f"{source}: is no file")
-    wal = log_path(source)
-    if wal.exists() and wal.stat().st_size:
-        raise StoreError(f"{source}: is not a backup: changes of it are in {wal.name}")
+    if has_log(source):
+        raise StoreError(f"{source}: is not a backup: changes of it are in {log_path(source).name}")
     unfinished = [path.with_name(path.name + made) for made in (RESTORED, COMPACTED)]
     if any(one.exists() and one.samefile(source) for one in unfinished):
         raise StoreError(f"{source}: is not a backup: a command that was killed has left it")
     with _directory(path.parent), alone(path):
         if path.exists() and not force:
             raise StoreError(f"{path}: exists; --force replaces it")
+        if has_log(path) and not force:
+            log = log_path(path).name
+            raise StoreError(f"{path}: is missing, but {log} is there; --force keeps that aside")
         if path.exists() and path.samefile(source):
             raise StoreError(f"{source}: is the store itself")
         with _beside(path, RESTORED) as new, _without_log(source):
@@ -269,28 +271,50 @@ def _without_log(source: Path) -> Iterator[None]:
             _drop_log(source)
 
 
+@contextlib.contextmanager
+def _of_no_server(path: Path) -> Iterator[None]:
+    """Refuse to put a file beside a log, which SQLite would take for its own, or where a server
+    makes one.
+    """
+    is_place = path.name == schema.FILE_NAME and path.with_name(LOCK_NAME).exists()
+    with alone(path) if is_place else contextlib.nullcontext():
+        if has_log(path):
+            log = log_path(path).name
+            raise StoreError(f"{path}: is a store's, not a backup's: changes of it are in {log}")
+        yield
+
+
 def _put_in_place(new: Path, path: Path, *, keep: bool) -> None:
-    """Let the new file be the store. At no moment is there none, or one with another's log."""
+    """Let the new file be the store. At no moment is there one with another's log, or none where
+    there was one.
+    """
     if path.exists():
         with contextlib.suppress(StoreError):  # a damaged one may be replaced, too
+            schema.ensure_file(path)  # SQLite drops the log of what is no database
             schema.open_writer(path).close()  # the last to close brings its log over
     hold_off_interrupts()
-    if path.exists():
-        if keep:
-            _keep(path)
-        _drop_log(path)
+    if keep:
+        _keep(path)
+    _drop_log(path)
     give_to_owner(new, of=path if path.exists() else path.parent)
     new.replace(path)
     sync_directory(path.parent)
 
 
 def _keep(path: Path) -> None:
-    """Give the old file a second name that no other has."""
+    """Give the old file a second name that no other has, and take along a log that was not brought
+    over.
+    """
     for number in count(1):
         suffix = REPLACED if number == 1 else f"{REPLACED}.{number}"
-        with contextlib.suppress(FileExistsError):
-            path.with_name(path.name + suffix).hardlink_to(path)
-            return
+        kept = path.with_name(path.name + suffix)
+        if kept.exists() or log_path(kept).exists():
+            continue
+        if path.exists():
+            kept.hardlink_to(path)
+        if has_log(path):
+            log_path(path).rename(log_path(kept))
+        return
 
 
 def _drop_log(path: Path) -> None:

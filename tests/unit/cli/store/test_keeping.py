@@ -144,6 +144,90 @@ def test_a_replaced_store_is_kept_and_its_log_goes(tmp_path: Path) -> None:
     assert messages(crashed) == 18
 
 
+def crashed(tmp_path: Path) -> Path:
+    """A store after a SIGKILL: that messages 1 and 2 were removed is in its log only."""
+    fill(tmp_path / "open")
+    world = open_store(tmp_path / "open", SHORT)
+    world.store.streams()[0].store.remove([1, 2])
+    world.settle()
+    shutil.copytree(tmp_path / "open", tmp_path / "crashed")
+    world.close()
+    return tmp_path / "crashed" / FILE_NAME
+
+
+@pytest.mark.parametrize("what", ["missing", "empty", "garbage"])
+def test_a_log_without_its_store_is_kept_aside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    fill(tmp_path / "other", messages=5)
+    assert typed("backup", "-s", tmp_path / "other", tmp_path / "backup.db") == 0
+    path = crashed(tmp_path)
+    log, whole = path.with_name(f"{FILE_NAME}-wal"), path.read_bytes()
+    lost = log.read_bytes()
+    path.unlink() if what == "missing" else path.write_bytes(b"" if what == "empty" else b"x" * 99)
+
+    assert typed("restore", "-s", path.parent, tmp_path / "backup.db") == 1
+    assert log.read_bytes() == lost
+    assert capsys.readouterr().err.endswith(
+        "is missing, but leafnode.db-wal is there; --force keeps that aside\n"
+        if what == "missing"
+        else "exists; --force replaces it\n"
+    )
+    assert typed("restore", "-s", path.parent, tmp_path / "backup.db", "--force") == 0
+    assert messages(path.parent) == 5
+    assert typed("verify", "-s", path.parent) == 0
+
+    kept = path.with_name(f"{FILE_NAME}.replaced-wal")
+    assert kept.read_bytes() == lost
+    path.write_bytes(whole)
+    kept.rename(log)
+    assert messages(path.parent) == 18
+
+
+def test_a_second_log_that_is_kept_aside_does_not_replace_the_first(tmp_path: Path) -> None:
+    path, backup = fill(tmp_path / "store"), tmp_path / "backup.db"
+    assert typed("backup", "-s", path.parent, backup) == 0
+    for number in range(2):
+        path.unlink()
+        path.with_name(f"{FILE_NAME}-wal").write_bytes(b"%d" % number)
+        assert typed("restore", "-s", path.parent, backup, "--force") == 0
+
+    kept = [path.with_name(f"{FILE_NAME}.replaced{one}-wal") for one in ("", ".2")]
+    assert [one.read_bytes() for one in kept] == [b"0", b"1"]
+
+
+@pytest.mark.parametrize("name", [FILE_NAME, "missing.db"])
+def test_a_backup_is_not_put_beside_anothers_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    fill(tmp_path / "source", messages=5)
+    path = crashed(tmp_path)
+    path.with_name("missing.db-wal").write_bytes(b"log")
+    before = names(path.parent)
+
+    assert typed("backup", "-s", tmp_path / "source", path.with_name(name), "--force") == 1
+
+    assert capsys.readouterr().err.endswith(f"changes of it are in {name}-wal\n")
+    assert names(path.parent) == before
+    assert messages(path.parent) == 18
+
+
+def test_a_backup_is_not_put_in_a_running_servers_place_but_may_be_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path / "source", messages=5)
+    fill(tmp_path / "store")
+    world = open_store(tmp_path / "store", SHORT)
+
+    words = ("backup", "-s", tmp_path / "source", "--force")
+    assert typed(*words, tmp_path / "store" / FILE_NAME) == 1
+    assert capsys.readouterr().err.endswith("a server uses this store: stop it first\n")
+    assert typed(*words, tmp_path / "store" / "backup.db") == 0
+    world.close()
+
+    assert messages(tmp_path / "store") == 20
+
+
 def test_restore_leaves_nothing_beside_its_backup(tmp_path: Path) -> None:
     store = tmp_path / "store"
     fill(store)
