@@ -99,7 +99,7 @@ class DirectGet:
             except wire.BindError:
                 return _MALFORMED
         if tail:
-            if request != MsgGetRequest(no_hdr=request.no_hdr):
+            if request != MsgGetRequest(no_hdr=request.no_hdr, max_bytes=request.max_bytes):
                 return _BAD
             request.last_by_subj = tail.decode("utf-8", "replace")
         elif not _selects(request):

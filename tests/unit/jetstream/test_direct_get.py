@@ -58,6 +58,7 @@ def test_without_headers_only_the_payload_comes() -> None:
         ({"next_by_subj": "s.>", "seq": 2}, "", 2),
         ({"start_time": "2020-01-01T00:00:00Z"}, "", 1),
         (b"", ".s.a", 3),
+        ({"max_bytes": 1}, ".s.a", 3),
         ({"no_hdr": False}, ".s.b", 2),
         ({"seq": 1, "bogus": 1}, "", 1),
     ],
