@@ -15,7 +15,7 @@ from leafnode.config.options import OperatorOptions, ResolverOptions
 from leafnode.config.place import Block, Given, Place, Row
 
 if TYPE_CHECKING:
-    from leafnode.config.options import Options
+    from leafnode.config.options import LeafOptions, Options
 
 _INT32_MAX: Final = 2**31 - 1
 _MEMORY: Final = re.compile(r"MEM(?:ORY)?\s*", re.IGNORECASE)
@@ -76,6 +76,28 @@ def check_operator(options: Options, given: Given) -> None:
     if options.authorization.auth_callout is not None:
         problem = "operators do not allow authorization callouts to be configured directly"
         raise given.places["authorization"].error(problem)
+    if options.leafnodes is not None and (problem := _leafnodes_problem(options.leafnodes)):
+        raise given.places["leafnodes"].error(problem)
+
+
+def _leafnodes_problem(leafnodes: LeafOptions) -> str:
+    """Say what of the leaf nodes cannot be where accounts have JWTs, or return "".
+
+    Truth: nats-server 2.15.1 server/leafnode.go validateLeafNode.
+    """
+    listener = leafnodes.listener
+    if listener is not None and listener.authorization.users:
+        return "operator mode does not allow specifying users in leafnode config"
+    if not all(convert.is_public_nkey(remote.account, "A") for remote in leafnodes.remotes):
+        return (
+            "operator mode requires account nkeys in remotes. Please add an `account` key to each "
+            "remote in your `leafnodes` section, to assign it to an account. Each account value "
+            "should be a 56 character public key, starting with the letter 'A'"
+        )
+    account = listener.authorization.account if listener is not None else ""
+    if account and not convert.is_public_nkey(account, "A"):
+        return "operator mode and non account nkeys are incompatible"
+    return ""
 
 
 def operators(place: Place) -> tuple[str, ...]:

@@ -116,6 +116,19 @@ def test_a_resolver_has_many_forms(text: str, wanted: ResolverOptions) -> None:
             "operators do not allow Accounts to be configured directly",
         ),
         (f"{OPERATOR}trusted_keys: {REALM.operator.public}", "conflicting options for"),
+        (
+            f"{OPERATOR}leafnodes: {{port: 1,"
+            "authorization: {users: [{user: a, password: canary}]}}",
+            "operator mode does not allow specifying users in leafnode config",
+        ),
+        (
+            f"{OPERATOR}leafnodes: {{remotes: [{{url: 'leaf://a:canary@b'}}]}}",
+            "operator mode requires account nkeys in remotes. Please add an `account` key",
+        ),
+        (
+            f"{OPERATOR}leafnodes: {{port: 1, authorization: {{user: a, account: A}}}}",
+            "operator mode and non account nkeys are incompatible",
+        ),
     ],
 )
 def test_what_cannot_be_is_said(text: str, problem: str) -> None:
