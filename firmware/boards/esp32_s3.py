@@ -18,6 +18,7 @@ SENSOR_TX = 15
 SENSOR_RX = 16
 ONE_WIRE = 4
 ANALOG = 1
+LOOP_OHMS = 130  # 20 mA make 2.6 V: the input ends at 3.1 V
 PULSE = 5
 CONTACT = 6
 CPU_ADC = 0  # esp32.mcu_temperature instead

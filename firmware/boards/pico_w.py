@@ -17,6 +17,7 @@ SENSOR_TX = 8
 SENSOR_RX = 9
 ONE_WIRE = 22
 ANALOG = 26
+LOOP_OHMS = 150  # 20 mA make 3.0 V
 PULSE = 15
 CONTACT = 14
 CPU_ADC = 4  # the chip's own temperature; 0: none

@@ -16,6 +16,7 @@ SENSOR_TX = "TX"  # the only UART: free when the link is on USB
 SENSOR_RX = "RX"
 ONE_WIRE = "D5"
 ANALOG = "A0"
+LOOP_OHMS = 150  # 20 mA make 3.0 V
 CONTACT = "D6"
 PULSE = ""  # no countio
 

@@ -36,7 +36,7 @@ def _sensor(name: str, board: "Any", opened: "Any", shared: "dict[str, Any]") ->
             shared["i2c"] = opened.i2c(board)
         return _on_i2c(name, shared["i2c"], opened)
     if name in ("analog", "loop"):
-        return [(name, _voltage(name, opened.analog(board)))]
+        return [(name, _voltage(name, opened.analog(board), board))]
     if name == "cpu":
         return [("cpu.temperature", opened.cpu(board))]
     if name == "ds18b20":
@@ -72,11 +72,14 @@ def _on_i2c(name: str, bus: "Any", opened: "Any") -> "list[Sensor]":
     return found
 
 
-def _voltage(name: str, read_u16: "Callable[[], int]") -> "Callable[[], float]":
+def _voltage(name: str, read_u16: "Callable[[], int]", board: "Any") -> "Callable[[], float]":
     from sensors.analog import Analog, CurrentLoop
 
-    # A loop is told in percent: what 4 and 20 mA mean, the gateway's mapping says.
-    input_: "Any" = Analog(read_u16) if name == "analog" else CurrentLoop(read_u16, 0, 100)
+    input_: "Any"
+    if name == "analog":
+        input_ = Analog(read_u16)
+    else:  # in percent: what 4 and 20 mA mean, the gateway's mapping says
+        input_ = CurrentLoop(read_u16, 0, 100, ohms=board.LOOP_OHMS)
     value: "Callable[[], float]" = input_.value
     return value
 

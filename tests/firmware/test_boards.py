@@ -80,6 +80,21 @@ def test_an_analog_input_says_its_voltage_on_each_kind_of_converter():
         machine.ADC = paper_machine.ADC
 
 
+def test_a_loop_is_read_over_the_resistor_that_the_boards_page_names():
+    paper_machine.install()
+    import machine
+
+    machine.ADC = paper_machine.Esp32Adc
+    try:
+        for millivolts, percent in ((520, 0), (1560, 50), (2600, 100)):  # 4, 12 and 20 mA
+            machine.ADC.millivolts = millivolts
+            sensors = wired.wired("loop", esp32_s3, on_micropython)
+            assert abs(dict(sensors)["loop"]() - percent) < 0.1
+    finally:
+        machine.ADC = paper_machine.ADC
+    assert [board.LOOP_OHMS for board in (pico, pico_w, samd21)] == [150, 150, 150]
+
+
 def test_a_closed_contact_is_1():
     paper_machine.install()
 
