@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from leafnode.cli.ports.holders import Holder
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @place.options
 @click.option("--json", "json_", is_flag=True, help="Print JSON.")
 def ports(*, json_: bool, **where: str | None) -> None:

@@ -47,6 +47,12 @@ def test_ports_are_a_table_for_people(fake: FakeMachine) -> None:
     assert "\x1b" not in result.output
 
 
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_help_has_both_its_names(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert listing.run([word], "leafnode") == 0
+    assert "Usage: leafnode ports [OPTIONS]" in capsys.readouterr().out
+
+
 def test_ports_are_json_for_programs(fake: FakeMachine) -> None:
     fake.usb_tty("ttyUSB0", by_id="usb-A1")
 
