@@ -5,8 +5,10 @@ Truth: docs/device-command.md.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Final
@@ -84,15 +86,14 @@ def monitor_command(
     ports = options.serial.ports if options is not None and options.serial is not None else ()
     whose = watch.Whose(name, ports)
     subjects = list(subject) or _subjects(options, whose)
-    left = count
-    for seen in watch.watch(server, SystemRandom(), subjects, whose, tail):
-        if seen.subject:
-            shown.say(f"{shown.printable(seen.subject)}  {shown.printable(seen.text)}")
-        else:
-            shown.say(f"log  {shown.printable(seen.text)}")
-        left = None if left is None else left - 1
-        if left == 0:
-            return
+    # Ctrl-C is how it ends, unless lines were counted on.
+    expected = () if count is not None else (KeyboardInterrupt,)
+    with contextlib.suppress(*expected):
+        for seen in islice(watch.watch(server, SystemRandom(), subjects, whose, tail), count):
+            if seen.subject:
+                shown.say(f"{shown.printable(seen.subject)}  {shown.printable(seen.text)}")
+            else:
+                shown.say(f"log  {shown.printable(seen.text)}")
 
 
 def _load(config: str | None) -> Options | None:

@@ -102,6 +102,26 @@ def test_monitor_shows_readings_and_log_lines_and_ends_after_a_count(
     assert capsys.readouterr().out == "f.n1.t  21.5\nlog  boot \\x1b[2J\n"
 
 
+class Interrupted(Watched):
+    """By Ctrl-C, behind the first reading."""
+
+    def _watch(self, *_: object) -> Iterator[Seen]:
+        yield Seen("21.5", "f.n1.t", 7, 1)
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_is_the_end_of_a_monitor_without_a_count(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Interrupted(monkeypatch)
+
+    assert run(["monitor", "n1"], "leafnode") == 0
+    assert capsys.readouterr().err == ""
+
+    assert run(["monitor", "n1", "--count", "2"], "leafnode") == 1
+    assert capsys.readouterr().err.strip() == "interrupted"
+
+
 def test_monitor_knows_the_server_its_log_and_the_subjects_by_the_configuration(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
