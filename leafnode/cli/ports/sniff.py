@@ -28,7 +28,8 @@ TEXT_LINK: Final = ("a board, in this project's text dialect", "framing: text_li
 # Lines that say what they are, by the whole line.
 _TEXTS: Final = (
     (
-        re.compile(rb"(S|SI|T|TA) [SDI+-] .*[0-9] ?[a-zA-Z]*"),
+        # A weight, or why there is none now: it moves, there is too much on it, or too little.
+        re.compile(rb"(S|SI|T|TA) ([SDI+-] .*[0-9] ?[a-zA-Z]*|[I+-])"),
         "a scale (SICS)",
         "preset: sics",
     ),

@@ -132,6 +132,15 @@ def test_a_parity_bit_is_seen_in_text_that_was_heard_without(line: str, ones: in
     assert (guess.line, guess.sample) == (line, b"ST,GS,+0001.23 kg")
 
 
+@pytest.mark.parametrize("row", [b"S I", b"S +", b"SI -", b"T I"])
+def test_a_scale_that_has_no_weight_just_now_is_a_scale(row: bytes) -> None:
+    """Something moved on it while it was asked: MT-SICS says I, + and - then."""
+    guess = judge(9600, row + b"\r\n", asked=b"S\r\n")
+
+    assert guess is not None
+    assert (guess.what, guess.options) == ("a scale (SICS)", "preset: sics")
+
+
 def test_noise_and_silence_are_nothing() -> None:
     rng = random.Random(5)
 
