@@ -377,6 +377,8 @@ class DirectoryResolver:
 
     async def fetch(self, account: str) -> str:
         token = await self._read(partial(self.directory.load, account))
+        if token is None and self.directory.has(account):
+            raise AuthError("account jwt has expired, or this machine's clock is wrong")
         if token is None:
             raise AuthError("account jwt not found")
         return token

@@ -40,7 +40,7 @@ from leafnode.protocol.leaf_dialer import LeafSettings
 from leafnode.tls.dialer import dialer_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from leafnode.config.options import LeafRemote
     from leafnode.leaf.terms import LeafEnvironment, LeafzRow
@@ -102,8 +102,13 @@ class Remote:
         environment: LeafEnvironment,
         *,
         reconnect_ns: int,
+        find_account: Callable[[], Awaitable[Account]] | None = None,
     ) -> None:
-        """Raise ValueError for a URL that cannot be used; its text shows no credentials."""
+        """Raise ValueError for a URL that cannot be used; its text shows no credentials.
+
+        With `find_account` it is asked before each dial until it returns the account instead of
+        raising AuthError; `account` is a name until then.
+        """
         self.options = options
         self.account = account
         self.status = RemoteStatus()
@@ -113,6 +118,7 @@ class Remote:
         self.on_linked: list[Callable[[], None]] = []  # called when messages can flow
         self.on_lost: list[Callable[[HubLink], None]] = []  # called when they no longer can
         self._environment = environment
+        self._find_account = find_account
         self._reconnect_ns = reconnect_ns
         self._pool = UrlPool(
             options.urls, random=environment.random, randomize=not options.no_randomize
@@ -223,6 +229,8 @@ class Remote:
     async def _dial(self, url: HubUrl) -> HubLink:
         options = self.options
         self._changed.clear()
+        if self._find_account is not None:
+            self.account, self._find_account = await self._find_account(), None
         if options.credentials or options.nkey:
             self._login = await self._read(partial(read_login, options), _login_file(options))
         tls_first = options.tls is not None and options.tls.handshake_first

@@ -156,14 +156,31 @@ def _start_remote(server: Server, remote_options: LeafRemote) -> None:
     features, options = server.features, server.options.leafnodes
     assert options is not None, "there are remotes"
     environment = leaf_port.leaf_environment(server)
-    account = server.account(remote_options.account)
-    remote = Remote(remote_options, account, environment, reconnect_ns=options.reconnect_ns)
+    account, find = _account_for(server, remote_options.account)
+    remote = Remote(
+        remote_options, account, environment, reconnect_ns=options.reconnect_ns, find_account=find
+    )
     features.remotes.append(remote)
     if features.uplinks is not None:
         features.uplinks.follow(remote)
     if features.system is not None:
         features.system.follow(remote)
     features.remote_tasks[remote] = server.begin(remote.run(), name="leaf remote")
+
+
+def _account_for(
+    server: Server, name: str
+) -> tuple[Account, Callable[[], Awaitable[Account]] | None]:
+    """Return a remote's account, or where there is none yet one that nobody else sees, and how to
+    look for it.
+    """
+    account = server.accounts.get(name)
+    if account is not None:
+        return account, None
+    from leafnode.routing.account import Account
+    from leafnode.server.operators import account_of
+
+    return Account(name, server.turn.outbox), partial(account_of, server, name)
 
 
 async def change_remotes(server: Server, *, anew: bool) -> None:

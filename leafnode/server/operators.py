@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from leafnode.config.account_options import AccountOptions
     from leafnode.config.options import Options
     from leafnode.leaf.accepted import AcceptedLink
+    from leafnode.routing.account import Account
     from leafnode.server.server import Server
     from leafnode.system.claims import ClaimsRequests
     from leafnode.system.envelope import Envelope
@@ -91,13 +92,24 @@ def _expire_cache(server: Server, operator: OperatorMode) -> None:
 
 
 async def look_up(server: Server, options: Options) -> None:
-    """Load the accounts that other blocks name. Raises AuthError for one that cannot be had."""
+    """Load the accounts that other blocks name. Raises AuthError for one that cannot be had, unless
+    remotes alone name it: they look for it before each dial, and say what is in the way.
+    """
     operator = server.operator
     if operator is None:
         return
+    needed = _needed(options)
     for name in _missing(server, options):
-        with _named(name):
+        with _named(name) if name in needed else contextlib.suppress(AuthError):
             await operator.known.lookup(name)
+
+
+async def account_of(server: Server, name: str) -> Account:
+    """Return an account that a remote names, once it can be had. Raises AuthError until then."""
+    assert server.operator is not None, "else all accounts are there"
+    with _named(name):
+        await server.operator.known.lookup(name)
+    return server.account(name)
 
 
 async def find(
@@ -105,7 +117,7 @@ async def find(
 ) -> dict[str, LoadedAccount]:
     """Return the accounts that blocks of a configuration read anew name and nobody uses yet, as
     they will be: by its preload, and by this resolver if there is another one. Nothing of them
-    holds before `adopt`. Raises AuthError for one that cannot be had.
+    holds before `adopt`. Raises AuthError as `look_up` does.
     """
     operator, wanted = server.operator, options.operator
     found: dict[str, LoadedAccount] = {}
@@ -114,8 +126,9 @@ async def find(
     from leafnode.auth.resolver import foretold
 
     behind = operator.known.resolver if resolver is None else resolver
+    needed = _needed(options)
     for name in _missing(server, options):
-        with _named(name):
+        with _named(name) if name in needed else contextlib.suppress(AuthError):
             token_of = partial(foretold, options=wanted, behind=behind)
             found |= await operator.known.found(name, token_of)
     return found
@@ -153,12 +166,18 @@ async def catch_up(server: Server, found: dict[str, LoadedAccount]) -> None:
 
 def _missing(server: Server, options: Options) -> list[str]:
     """Return the accounts that blocks of a configuration live in and nobody uses yet."""
-    blocks = [*(options.leafnodes.remotes if options.leafnodes else ())]
-    names = [block.account for block in (*blocks, *options.uplinks, options.serial) if block]
+    remotes = options.leafnodes.remotes if options.leafnodes else ()
+    names = [*(remote.account for remote in remotes), *_needed(options)]
+    return [name for name in dict.fromkeys(names) if name not in server.accounts]
+
+
+def _needed(options: Options) -> list[str]:
+    """Return the accounts without which blocks of a configuration cannot be."""
+    names = [block.account for block in (*options.uplinks, options.serial) if block]
     leafs = options.leafnodes.listener if options.leafnodes is not None else None
     if leafs is not None and leafs.authorization.account:
         names.append(leafs.authorization.account)
-    return [name for name in dict.fromkeys(names) if name not in server.accounts]
+    return names
 
 
 @contextlib.contextmanager

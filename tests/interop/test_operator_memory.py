@@ -268,6 +268,26 @@ def test_an_account_may_come_with_what_lives_in_it_or_not_at_all(preloaded: Prel
 
 
 @pytest.mark.interop
+def test_a_remote_may_wait_for_its_account(preloaded: Preloaded) -> None:
+    new = Key(nkeys.PREFIX_BYTE_ACCOUNT)
+    remote = (
+        f'leafnodes {{ remotes [ {{ url: "nats-leaf://127.0.0.1:9", account: {new.public} }} ] }}'
+    )
+
+    async def run() -> None:
+        assert await preloaded.reload(remote) == ""
+        assert await preloaded.lets_in(preloaded.a)
+        assert not await preloaded.lets_in(new)
+
+        preloaded.preload[new] = preloaded.account_jwt(new)
+        assert await preloaded.reload(remote) == ""
+        assert await preloaded.lets_in(new)
+        await until(lambda: "onnection refused" in preloaded.log.read_text())
+
+    asyncio.run(run())
+
+
+@pytest.mark.interop
 def test_a_reload_that_is_refused_stores_no_account(preloaded: Preloaded, tmp_path: Path) -> None:
     a, directory = preloaded.a, tmp_path / "jwt"
     directory.mkdir()

@@ -96,6 +96,17 @@ async def test_what_a_directory_lacks_is_foretold_by_the_preload_alone(tmp_path:
         await foretold(REALM.system.public, options, resolver)
 
 
+async def test_that_what_a_directory_has_is_over_is_said(tmp_path: Path) -> None:
+    account = REALM.account
+    over = REALM.account_jwt(account, claims={"exp": 1})
+    (tmp_path / f"{account.public}.jwt").write_text(over)
+    wanted = ResolverOptions("full", directory=str(tmp_path))
+    resolver = new_resolver(OperatorOptions(resolver=wanted), FakeClock())
+
+    with pytest.raises(AuthError, match="account jwt has expired, or this"):
+        await resolver.fetch(account.public)
+
+
 def test_a_url_may_be_the_operator_s_and_cannot_be_preloaded() -> None:
     assert isinstance(
         new_resolver(OperatorOptions(), FakeClock(), operator_url="http://h/jwt/v1"), UrlResolver

@@ -14,13 +14,14 @@ import pytest
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import LeafRemote, TlsOptions
+from leafnode.errors import AuthError
 from leafnode.files import FileReader
 from leafnode.leaf import remote
 from leafnode.leaf.alert import in_words
 from leafnode.leaf.login import Login
 from leafnode.leaf.remote import RemoteState
 from leafnode.limits import LEAF_QUICK_DIALS, LEAF_RECONNECT_MAX_NS
-from leafnode.routing.account import Limits
+from leafnode.routing.account import Account, Limits
 from tests.hub.jwt import Operator
 from tests.sim.clock import WALL_START_NS
 from tests.sim.leaf_hub import INFO, INFO2, LeafWorld, ScriptedHub, turns
@@ -95,6 +96,29 @@ async def test_an_account_that_is_full_is_not_the_hubs_fault() -> None:
 
         words = "the account has all the leaf connections here that it may have"
         assert world.remote.status.last_error == words
+
+
+async def test_a_remote_whose_account_is_not_there_says_so_and_dials_once_it_is() -> None:
+    world, asked = LeafWorld(REMOTE), []
+
+    async def find() -> Account:
+        asked.append(len(world.hub.sessions))
+        if len(asked) < 3:
+            raise AuthError("account A: account jwt not found")
+        return world.account
+
+    away = Account("A", world.turn.outbox)
+    world.remote = remote.Remote(
+        REMOTE, away, world.environment, reconnect_ns=NS_PER_S, find_account=find
+    )
+    async with world.running():
+        await turns()
+        assert world.remote.status.last_error == "account A: account jwt not found"
+
+        await asyncio.sleep(30)
+        assert world.remote.status.state is RemoteState.CONNECTED
+        assert world.remote.account is world.account
+        assert asked == [0, 0, 0]
 
 
 async def test_a_disabled_remote_is_not_dialed() -> None:
