@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.errors import JetStreamError, StoreError
-from leafnode.jetstream import schedule
+from leafnode.jetstream import provenance, schedule
 from leafnode.jetstream.ended import Ended
 from leafnode.jetstream.repeats import Repeats
 from leafnode.protocol import header
@@ -32,8 +32,8 @@ class Scheduler:
     """The schedules of one stream."""
 
     __slots__ = (
-        *("_by_subject", "_due", "_ended", "_generation", "_is_reading", "_repeats", "_stream"),
-        "_timer",
+        *("_by_subject", "_due", "_ended", "_generation", "_is_reading", "_made_ns", "_repeats"),
+        *("_stream", "_timer"),
     )
 
     def __init__(self, stream: Stream) -> None:
@@ -45,6 +45,7 @@ class Scheduler:
         self._generation = 0  # of the reading: answers to an older one are thrown away
         self._ended = Ended(stream)
         self._repeats = Repeats(stream)
+        self._made_ns = 0  # out of an archive: what was to be sent before that was, or is too late
 
     def open(self) -> None:
         """Read what the stream holds, then begin to send."""
@@ -104,6 +105,10 @@ class Scheduler:
     # --- reading back
 
     def _read_kept(self) -> None:
+        stream = self._stream
+        self._made_ns = 0
+        if provenance.made_ns(stream) != stream.created_ns:
+            self._made_ns = min(stream.created_ns, stream.context.time.now_ns())
         self._ended.read()
         self._repeats.read()
 
@@ -151,7 +156,9 @@ class Scheduler:
                 self.forget(msg.subject)
                 return
             try:
-                due_ns, _ = schedule.next_ns(fields, msg.ts_ns, msg.ts_ns)
+                due_ns, repeats = schedule.next_ns(fields, msg.ts_ns, msg.ts_ns)
+                if repeats and msg.ts_ns < self._made_ns:
+                    due_ns, _ = schedule.next_ns(fields, msg.ts_ns, self._made_ns)
             except JetStreamError:
                 return
             self._put(msg.subject, msg.seq, max(due_ns, self._repeats.due_ns(msg.seq)))

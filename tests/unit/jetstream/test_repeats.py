@@ -14,6 +14,7 @@ from leafnode.errors import StoreFull
 from leafnode.jetstream import repeats
 from leafnode.jetstream.scheduler import Scheduler
 from tests.sim.committer import SMALL
+from tests.unit.jetstream.archives import give, take
 from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.test_scheduler import at, put, stored, world
 
@@ -249,3 +250,57 @@ def test_one_commit_holds_what_was_sent_and_when_the_next_is_due(
     entries = sorted(place - 1 for place, _ in struct.iter_unpack("<Hq", kept(planned)["0"]))
     assert entries == sorted(numbers)
     assert 0 < len(entries) < 12
+
+
+def restored(planned: World, after_s: int, left: int) -> None:
+    """Of what was sent the first `left` messages are there, and the stream goes through an archive
+    that lies for so long.
+    """
+    for one in stored(planned, "t.1")[left:]:
+        planned.api("STREAM.MSG.DELETE.S", {"seq": one.seq})
+    data = take(planned)
+    planned.api("STREAM.DELETE.S")
+    planned.clock.advance(after_s * NS_PER_S)
+    assert "error" not in give(planned, data, subjects=["s.>", "t.>"], allow_msg_schedules=True)
+
+
+@pytest.mark.parametrize("pattern", ["@every 100s", "0 */2 * * * *"])
+@pytest.mark.parametrize("left", [0, 1], ids=["all", "newest"])
+@pytest.mark.parametrize("after_s", [1, 10_000])
+def test_what_was_sent_is_not_sent_again_by_a_restore(
+    pattern: str, left: int, after_s: int
+) -> None:
+    planned = world(allow_msg_ttl=False)
+    put(planned, pattern)
+    planned.clock.advance(330 * NS_PER_S)
+    restored(planned, after_s, left)
+
+    for _ in range(3):
+        again(planned)
+    assert sent(planned) == left
+
+    planned.clock.advance(120 * NS_PER_S)
+    assert sent(planned) == left + 1
+
+
+def test_what_is_sent_once_and_was_missed_is_sent_by_a_restore() -> None:
+    planned = world(allow_msg_ttl=False)
+    put(planned, at(planned, 100))
+    restored(planned, 200, 0)
+
+    planned.clock.advance(NS_PER_S)
+
+    assert sent(planned) == 1
+
+
+def test_a_restore_by_a_clock_that_was_ahead_holds_nothing_up() -> None:
+    planned = world(allow_msg_ttl=False)
+    put(planned, "@every 100s")
+    planned.clock.jump_wall(10**6 * NS_PER_S)
+    restored(planned, 1, 0)
+    planned.clock.jump_wall(-(10**6) * NS_PER_S)
+    again(planned)
+
+    planned.clock.advance(200 * NS_PER_S)
+
+    assert sent(planned) >= 1
