@@ -331,6 +331,7 @@ NAMES_PAGE: Final = 1024
 LIST_PAGE: Final = 256
 SUBJECTS_PAGE: Final = 100_000
 SUBJECTS_PER_STEP: Final = 2048  # listed or looked at in one step of an answer, up to 1 us each
+INFOS_PER_STEP: Final = 256  # streams and origins told of in one step of a list, 1 to 8 us each
 DELETED_PER_STEP: Final = 32_768  # sequences looked through for deleted_details in one step
 DIRECT_BATCHES_MAX: Final = 1024  # answers of several messages of one account that wait their turn
 REQUESTS_WAITING_MAX: Final = 1024  # of one account, behind one about the stream in turns

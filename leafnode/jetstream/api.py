@@ -14,7 +14,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leafnode.errors import JetStreamError, StoreBusy, StoreError
-from leafnode.jetstream import advisory, consumer_api, snapshot_api, steer_api, stream_api, wire
+from leafnode.jetstream import (
+    advisory,
+    consumer_api,
+    snapshot_api,
+    steer_api,
+    stream_api,
+    stream_list,
+    wire,
+)
 from leafnode.jetstream.api_types import RESPONSE_TYPE
 from leafnode.jetstream.domain import send_no_responders
 from leafnode.jetstream.errors import js_error, store_error
@@ -108,10 +116,10 @@ ENDPOINTS: Final[dict[bytes, Endpoint]] = {
         "stream_update", (1, 1), stream_api.update, mutates=True, configures=True
     ),
     b"STREAM.NAMES": Endpoint(
-        "stream_names", (0, 0), stream_api.names, on_error={**_PAGE, "streams": None}
+        "stream_names", (0, 0), stream_list.names, on_error={**_PAGE, "streams": None}
     ),
     b"STREAM.LIST": Endpoint(
-        "stream_list", (0, 0), stream_api.listing, on_error={**_PAGE, "streams": []}
+        "stream_list", (0, 0), stream_list.listing, on_error={**_PAGE, "streams": []}
     ),
     b"STREAM.INFO": Endpoint("stream_info", (1, 1), stream_api.info, on_error=_PAGE),
     b"STREAM.DELETE": Endpoint("stream_delete", (1, 1), stream_api.delete, mutates=True),

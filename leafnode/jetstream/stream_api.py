@@ -19,13 +19,10 @@ from leafnode.jetstream.api_types import (
     PurgeRequest,
     StreamConfigRequest,
     StreamInfoRequest,
-    StreamNamesRequest,
 )
 from leafnode.jetstream.details import Details
 from leafnode.jetstream.direct_get import is_contradictory, select
 from leafnode.jetstream.errors import js_error, store_error
-from leafnode.jetstream.request import page
-from leafnode.protocol.subject import collides
 from leafnode.store.api import SEQ_MAX
 
 if TYPE_CHECKING:
@@ -118,27 +115,55 @@ def _answer_after(
     return passed
 
 
-def names(js: AccountJetStream, request: Request) -> dict[str, Any]:
-    """STREAM.NAMES."""
-    body = request.optional(StreamNamesRequest, "JSApiStreamNamesRequest")
-    found = _matching(js, body.subject)
-    offset, paging = page(len(found), body.offset, limits.NAMES_PAGE)
-    shown = [stream.name for stream in found[offset : offset + limits.NAMES_PAGE]]
-    return {**paging, "streams": shown or None}
-
-
-def listing(js: AccountJetStream, request: Request) -> dict[str, Any]:
-    """STREAM.LIST."""
-    body = request.optional(StreamNamesRequest, "JSApiStreamListRequest")
-    found = _matching(js, body.subject)
-    offset, paging = page(len(found), body.offset, limits.LIST_PAGE)
-    shown = found[offset : offset + limits.LIST_PAGE]
-    return {**paging, "streams": [stream_info(js, stream, dynamic=False) for stream in shown]}
-
-
 def info(js: AccountJetStream, request: Request) -> None:
     """STREAM.INFO: answers once what it tells is on disk, so that it can be read and stays."""
     _Info(js, request).begin()
+
+
+def take_steps(
+    js: AccountJetStream,
+    request: Request,
+    steps: Iterator[None],
+    then: Callable[[], None],
+    *,
+    is_long: bool,
+) -> None:
+    """Take the steps of an answer, then go on: now, or where it is long in turn with others, and
+    what a step raises is the answer. Raises StoreBusy, and what a step raises now.
+    """
+    if not is_long:
+        for _ in steps:
+            pass
+        then()
+        return
+    context = js.context
+
+    def step() -> None:
+        if js.is_shut_down:
+            return
+        try:
+            is_over = next(steps, _OVER) is _OVER
+        except JetStreamError as refusal:
+            request.finish(refusal)
+        except StoreError as error:
+            request.finish(store_error(error))
+        else:
+            if is_over:
+                then()
+            else:
+                context.rounds.go_on(context.clock, step)
+
+    context.rounds.begin(context.clock, step)
+
+
+def _while_there(stream: Stream, steps: Iterator[None]) -> Iterator[None]:
+    """Take steps about a stream. Raises 10059 when it is deleted meanwhile."""
+    for _ in steps:
+        if stream.closed:
+            raise js_error(10059)
+        yield
+    if stream.closed:
+        raise js_error(10059)
 
 
 class _Info:
@@ -154,31 +179,8 @@ class _Info:
         """Gather what is asked for, at once or in steps. Raises JetStreamError and StoreError."""
         js, stream = self._js, self._js.stream(self._request.args[0])
         details = Details(stream.store, self._body)
-        steps = details.steps()
-        if details.is_long():
-            step = partial(self._step, stream, details, steps)
-            js.context.rounds.begin(js.context.clock, step)
-            return
-        for _ in steps:
-            pass
-        self._tell(stream, details)
-
-    def _step(self, stream: Stream, details: Details, steps: Iterator[None]) -> None:
-        js = self._js
-        if js.is_shut_down:
-            return
-        try:
-            is_over = next(steps, _OVER) is _OVER
-        except StoreError as error:
-            self._request.finish(store_error(error))
-            return
-        if stream.closed:
-            self._request.finish(js_error(10059))
-        elif is_over:
-            self._tell(stream, details)
-        else:
-            step = partial(self._step, stream, details, steps)
-            js.context.rounds.go_on(js.context.clock, step)
+        steps, then = _while_there(stream, details.steps()), partial(self._tell, stream, details)
+        take_steps(js, self._request, steps, then, is_long=details.is_long())
 
     def _tell(self, stream: Stream, details: Details) -> None:
         failure = stream.root.failed()
@@ -297,18 +299,6 @@ def stream_info(
     out |= stream.origins.shown()
     out["ts"] = format_time(js.context.clock.wall_ns())
     return out
-
-
-def _matching(js: AccountJetStream, subject: str) -> list[Stream]:
-    found = [stream for _, stream in sorted(js.streams.items())]
-    if not subject:
-        return found
-    pattern = subject.encode()
-    return [
-        stream
-        for stream in found
-        if any(collides(own.encode(), pattern) for own in stream.config.subjects)
-    ]
 
 
 def _message(msg: StoredMsg, *, no_header: bool) -> dict[str, Any]:
