@@ -270,6 +270,23 @@ def test_a_key_that_is_replaced_while_it_is_looked_for_has_the_new_value(
     assert sorted(payloads(answers)) in ([b"new", b"other"], [b"old", b"other"])
 
 
+def test_a_value_of_then_that_is_replaced_before_it_is_read_is_left_out_unlike_on_nats_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SUBJECTS_PER_STEP", 1)
+    world = keys(tmp_path)
+    body = b'{"multi_last": ["s.*"], "up_to_seq": 2}'
+    answers = world.request("$JS.API.DIRECT.GET.S", body)
+    world.publish("s.k", b"new")
+    world.settle()
+    for _ in range(20):
+        world.clock.turn()
+    world.settle()
+
+    assert payloads(answers) == [b"other"]
+    assert answers[-1].block.startswith(b"NATS/1.0 204 EOB\r\nNats-Num-Pending: 0\r\n")
+
+
 def test_a_key_that_begins_behind_the_end_that_was_asked_for_is_none_while_it_is_written(
     tmp_path: Path,
 ) -> None:
