@@ -20,7 +20,6 @@ _MODEM_LINES: Final = 0xF0
 _ASK_BREAK, _BREAK_ON, _BREAK_OFF = 4, 5, 6
 _ASK_DTR, _ASK_RTS, _ASK_INBOUND, _NO_INBOUND = 7, 10, 13, 14
 _INBOUND: Final = range(_ASK_INBOUND, 17)
-_STOP_SIZES: Final = {1: 1.0, 2: 2.0, 3: 1.5}
 _PARITY_NAMES: Final = {number: name for name, number in telnet.PARITIES.items()}
 _FLOW_NAMES: Final = {number: name for name, number in telnet.FLOWS.items()}
 
@@ -100,8 +99,8 @@ class ComPortServer(telnet.Telnet):
                 self._set("parity", _PARITY_NAMES.get(value[0]))
                 self._answer(command, bytes([telnet.PARITIES[self._line.parity]]))
             case telnet.SET_STOPSIZE if len(value) == 1:
-                self._set("stop_bits", _STOP_SIZES.get(value[0]))
-                sizes = {size: number for number, size in _STOP_SIZES.items()}
+                self._set("stop_bits", telnet.STOP_SIZES.get(value[0]))
+                sizes = {size: number for number, size in telnet.STOP_SIZES.items()}
                 self._answer(command, bytes([sizes[self._line.stop_bits]]))
             case telnet.SET_CONTROL if len(value) == 1:
                 self._answer(command, bytes([self._controlled(value[0])]))

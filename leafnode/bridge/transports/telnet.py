@@ -21,6 +21,7 @@ SERVER: Final = 100  # a server's answer to a command is the command and this
 SET_BAUDRATE, SET_DATASIZE, SET_PARITY, SET_STOPSIZE, SET_CONTROL = 1, 2, 3, 4, 5
 LINESTATE_MASK, MODEMSTATE_MASK = 10, 11
 PARITIES: Final = {"none": 1, "odd": 2, "even": 3, "mark": 4, "space": 5}
+STOP_SIZES: Final = {1: 1.0, 2: 2.0, 3: 1.5}
 FLOWS: Final = {"none": 1, "xonxoff": 2, "rtscts": 3}
 DTR_ON, DTR_OFF, RTS_ON, RTS_OFF = 8, 9, 11, 12
 _NAMES: Final = {
@@ -209,8 +210,8 @@ class ComPortClient(Telnet):
         wanted = self._wanted(command)
         got = int.from_bytes(value, "big")
         if got != wanted:
-            name = _NAMES[command]
-            raise TelnetError(f"the server sets {name} to {got} and not to {wanted}")
+            is_, asked = _word(command, got), _word(command, wanted)
+            raise TelnetError(f"the server sets {_NAMES[command]} to {is_} and not to {asked}")
         self._confirmed[command] = value
 
     def _wanted(self, command: int) -> int:
@@ -221,6 +222,15 @@ class ComPortClient(Telnet):
             SET_PARITY: PARITIES[options.parity],
             SET_STOPSIZE: options.stop_bits,
         }[command]
+
+
+def _word(command: int, number: int) -> str:
+    """Return what a number of RFC 2217 is in a configuration; one that it has not, as it is."""
+    if command == SET_PARITY:
+        return next((name for name, one in PARITIES.items() if one == number), str(number))
+    if command == SET_STOPSIZE and number in STOP_SIZES:
+        return f"{STOP_SIZES[number]:g}"
+    return str(number)
 
 
 def escaped(data: bytes) -> bytes:

@@ -104,6 +104,26 @@ def test_a_server_that_sets_another_speed_is_named() -> None:
         client.receive(WILLING + bytes([IAC, SB, 44, 101, 0, 1, 0xC2, 0, IAC, SE]))
 
 
+@pytest.mark.parametrize(
+    ("command", "number", "said"),
+    [
+        (103, 1, "sets parity to none and not to even"),
+        (103, 9, "sets parity to 9 and not to even"),
+        (104, 2, "sets stop_bits to 2 and not to 1"),
+        (104, 3, "sets stop_bits to 1.5 and not to 1"),
+        (104, 9, "sets stop_bits to 9 and not to 1"),
+    ],
+)
+def test_what_a_server_sets_otherwise_is_told_in_words_of_the_configuration(
+    command: int, number: int, said: str
+) -> None:
+    client = ComPortClient(OPTIONS)
+    client.start()
+
+    with pytest.raises(TelnetError, match=f"the server {said}$"):
+        client.receive(WILLING + bytes([IAC, SB, 44, command, number, IAC, SE]))
+
+
 @pytest.mark.parametrize("extra", [0, 1])
 def test_a_subnegotiation_is_bounded(extra: int) -> None:
     client = ready_client()
