@@ -94,7 +94,7 @@ def store(place: Place) -> StoreOptions:
 
 
 def _commit_interval(place: Place) -> int:
-    interval_ns = convert.duration(place)
+    interval_ns = convert.wait(place)
     if interval_ns > limits.COMMIT_INTERVAL_MAX_NS:
         raise place.expected(f"at most {limits.COMMIT_INTERVAL_MAX_NS // NS_PER_S}s")
     return interval_ns

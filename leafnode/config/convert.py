@@ -146,6 +146,16 @@ def duration(place: Place) -> int:
     return duration_ns
 
 
+def wait(place: Place) -> int:
+    """Nanoseconds of a Go duration that may be zero: `0`, `0s`, `100ms`."""
+    value = place.node.value
+    if isinstance(value, str):
+        is_zero = parse_duration(value) == 0
+    else:
+        is_zero = value == 0 and not isinstance(value, bool)
+    return 0 if is_zero else duration(place)
+
+
 def interval(default_ns: int = 0) -> Callable[[Place], int]:
     """Return a converter of durations; 0 is the default.
 
@@ -158,9 +168,7 @@ def interval(default_ns: int = 0) -> Callable[[Place], int]:
             duration_ns = seconds(default_ns)(place)
             place.deprecate(f"{place.name} should be converted to a duration")
             return duration_ns
-        if isinstance(value, str) and parse_duration(value) == 0:
-            return default_ns
-        return duration(place)
+        return wait(place) or default_ns
 
     return convert
 
@@ -170,10 +178,8 @@ def seconds(default_ns: int) -> Callable[[Place], int]:
 
     def convert(place: Place) -> int:
         value = place.node.value
-        if isinstance(value, str) and parse_duration(value) == 0:
-            return default_ns
         if not isinstance(value, int | float) or isinstance(value, bool):
-            return duration(place)
+            return wait(place) or default_ns
         if value == 0:
             return default_ns
         if not 0 < value <= _INT64_MAX // NS_PER_S:

@@ -52,9 +52,7 @@ def _device(place: Place) -> str:
 
 
 def _delay(place: Place) -> int:
-    if place.node.value == 0:
-        return 0
-    delay_ns = convert.duration(place)
+    delay_ns = convert.wait(place)
     if delay_ns > _DELAY_MAX_NS:
         raise place.expected(f"at most {_DELAY_MAX_NS // NS_PER_S}s")
     return delay_ns

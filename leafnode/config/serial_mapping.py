@@ -206,9 +206,9 @@ _MAPPING: Final = Block(
     (
         Row(("select",), "select", convert.list_of(convert.text, "field names")),
         Row(("fields",), "fields", _fields),
-        Row(("min_interval",), "min_interval_ns", convert.duration),
+        Row(("min_interval",), "min_interval_ns", convert.wait),
         Row(("max_silence",), "max_silence_ns", convert.duration),
-        Row(("ignore_repeats",), "ignore_repeats_ns", convert.duration),
+        Row(("ignore_repeats",), "ignore_repeats_ns", convert.wait),
         Row(("aggregate",), "aggregate", _aggregate),
         Row(("timestamp",), "timestamp", _timestamp),
         Row(("headers",), "headers", _headers),

@@ -289,7 +289,8 @@ def test_the_stream_of_a_serial_port_needs_jetstream() -> None:
 
 
 def test_the_store_gathers_commits_only_when_told_to_and_not_for_long() -> None:
-    assert options("").store.commit_interval_ns == 0
+    for text in ("", "store { commit_interval: 0 }", "store { commit_interval: 0s }"):
+        assert options(text).store.commit_interval_ns == 0
     assert options("store { commit_interval: 250ms }").store.commit_interval_ns == 250_000_000
     assert options("").store.scrub_rate == 64 * 1024
     assert options("store { scrub_rate: 1MB }").store.scrub_rate == 1 << 20

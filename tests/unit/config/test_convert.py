@@ -374,6 +374,15 @@ def test_only_a_few_values_are_taken() -> None:
         assert refused(taken, text) == "only off"
 
 
+def test_a_wait_is_a_duration_that_may_be_zero() -> None:
+    for text in ("0", "0s", '"0ms"'):
+        assert convert.wait(place(text)) == 0
+    assert convert.wait(place("3s")) == 3 * NS_PER_S
+    assert refused(convert.wait, "3") == "expected a duration, got 3 (write 3s for seconds)"
+    for text in ("false", '""', '"-1s"'):
+        assert refused(convert.wait, text).startswith("expected a duration, got ")
+
+
 def test_an_interval_is_a_duration_and_a_number_is_deprecated() -> None:
     interval = convert.interval(7)
 

@@ -40,7 +40,7 @@ def test_a_line_has_all_its_keys() -> None:
 
 def test_rs485_has_its_own_block() -> None:
     port = port_of(
-        """device: /dev/ttyAMA0, rs485 { mode: rts, delay_before: 1ms, delay_after: 0,
+        """device: /dev/ttyAMA0, rs485 { mode: rts, delay_before: 1ms, delay_after: 0s,
         rts_on_send: false, rx_during_tx: true }"""
     )
 
@@ -62,6 +62,7 @@ def test_rs485_has_its_own_block() -> None:
         ("device: /dev/x, flow: both", "flow: expected none or rtscts or xonxoff"),
         ("device: /dev/x, dtr: 2", "dtr: expected true or false"),
         ("device: /dev/x, flow: rtscts, rts: true", "rts: expected no rts beside flow rtscts"),
+        ("device: /dev/x, rs485 { mode: rts, delay_after: false }", "expected a duration"),
         ("device: /dev/x, rs485 { delay_after: 1ms }", "rs485: expected mode: kernel, rts or"),
         ("device: /dev/x, rs485 { mode: soft }", "mode: expected kernel or rts or adapter"),
         (

@@ -41,6 +41,9 @@ JSON = "codec: json, "
                 ignore_repeats_ns=2 * NS_PER_S,
             ),
         ),
+        # The defaults of docs/serial/mapping.md.
+        ("mapping { min_interval: 0, ignore_repeats: 0 }", MappingOptions()),
+        ("mapping { min_interval: 0s, ignore_repeats: 0ms }", MappingOptions()),
         (
             "mapping { aggregate { every: 60s, functions: [min, max] } }",
             MappingOptions(every_ns=60 * NS_PER_S, functions=("min", "max")),
