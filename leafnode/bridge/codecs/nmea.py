@@ -56,6 +56,9 @@ def _fill(values: Fields, layout: tuple[tuple[str, Kind], ...], fields: list[str
         if kind is Kind.REPEATED:
             values[key] = [typed(field) for field in fields[at:]]
             return
+        if kind is Kind.NUMBERS:
+            values[key] = [_number_or_text(field.strip()) for field in fields[at:]]
+            return
         size = 2 if kind in {Kind.ANGLE, Kind.SIGNED} else 1
         taken = fields[at : at + size]
         at += size
@@ -90,6 +93,12 @@ def _number(text: str) -> int | float:
     if value is None:
         raise BadReading("has a field that is no number")
     return value
+
+
+def _number_or_text(text: str) -> int | float | str | None:
+    """A signal's id is a digit in hex: `B` among numbers."""
+    value = number(text)
+    return (text or None) if value is None else value
 
 
 def _angle(text: str) -> float:

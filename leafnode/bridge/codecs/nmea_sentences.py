@@ -20,6 +20,7 @@ class Kind(Enum):
     SIGNED = auto()  # a number and E or W
     UNIT = auto()
     REPEATED = auto()  # all that follow
+    NUMBERS = auto()  # all that follow, numbers with zeros in front, too
 
 
 _N, _T, _U = Kind.NUMBER, Kind.TEXT, Kind.UNIT
@@ -72,7 +73,7 @@ SENTENCES: Final[dict[str, tuple[tuple[str, Kind], ...]]] = {
         ("vdop", _N),
         ("system", _T),
     ),
-    "GSV": (("messages", _N), ("message", _N), ("in_view", _N), ("satellites", Kind.REPEATED)),
+    "GSV": (("messages", _N), ("message", _N), ("in_view", _N), ("satellites", Kind.NUMBERS)),
     "ZDA": (_TIME, ("day", _N), ("month", _N), ("year", _N), ("zone_h", _N), ("zone_min", _N)),
     "HDT": (("heading", _N), ("t", _U)),
     "HDM": (("heading_magnetic", _N), ("m", _U)),

@@ -106,7 +106,20 @@ def test_satellites_in_view_are_a_list() -> None:
     fields = decode_nmea(b"$GPGSV,2,1,08,01,40,083,46")
 
     assert fields["in_view"] == 8
-    assert fields["satellites"] == ["01", 40, "083", 46]
+    assert fields["satellites"] == [1, 40, 83, 46]
+
+
+def test_each_of_a_satellites_numbers_is_one_whatever_its_digits() -> None:
+    """Satellite 03 was a text and satellite 13 a number; a signal's id (4.10) is a digit in hex."""
+    fields = decode_nmea(b"$GBGSV,1,1,02,03,00,009,,13,06,292,00,B")
+
+    assert fields["satellites"] == [3, 0, 9, None, 13, 6, 292, 0, "B"]
+
+
+def test_a_transducers_texts_stay_texts() -> None:
+    fields = decode_nmea(b"$HCXDR,A,-0.8,D,PITCH,C,021.5,C,007")
+
+    assert fields["transducers"] == ["A", -0.8, "D", "PITCH", "C", 21.5, "C", "007"]
 
 
 def test_a_fraction_of_a_second_stays() -> None:
