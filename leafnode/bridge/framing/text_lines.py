@@ -7,6 +7,7 @@ banners, a REPL, a print. Truth: docs/device-link.md, "The text dialect".
 from __future__ import annotations
 
 import re
+from math import isinf
 from typing import Final, NamedTuple
 
 from leafnode.bridge.framing.text_wrong import Wrong
@@ -139,9 +140,11 @@ class Passed:
 
 
 def point(rest: bytes) -> bytes | Wrong:
-    """Return `VALUE [UNIT]` as a JSON object."""
+    """Return `VALUE [UNIT]` as a JSON object. What a float cannot hold is no number: it is one that
+    readers of JSON refuse, or take for infinite.
+    """
     value, _, unit = rest.strip(b" ").partition(b" ")
-    if _VALUE.fullmatch(value) is None:
+    if _VALUE.fullmatch(value) is None or isinf(float(value)):
         return Wrong.VALUE
     number = _json_number(value)
     if not unit:

@@ -110,6 +110,8 @@ def test_no_flipped_bit_of_a_checked_line_is_believed(bit: int) -> None:
         (b"00.50", b'{"v":0.50}'),
         (b"1e-3", b'{"v":1e-3}'),
         (b"0e5", b'{"v":0e5}'),
+        (b"1e-999", b'{"v":1e-999}'),
+        (b"-1.7976931348623157e308", b'{"v":-1.7976931348623157e308}'),
         (b"0.00030170167213655163", b'{"v":0.00030170167213655163}'),
         (b"21.5 C", b'{"v":21.5,"unit":"C"}'),
         (b"21.5 m/s", b'{"v":21.5,"unit":"m/s"}'),
@@ -122,6 +124,12 @@ def test_a_point_is_a_json_object(text: bytes, payload: bytes) -> None:
 
 @pytest.mark.parametrize("text", [b"", b"hot", b"nan", b"inf", b".5", b"5.", b"1,5", b"0x1F"])
 def test_what_is_no_number_is_no_point(text: bytes) -> None:
+    assert point(text) is Wrong.VALUE
+
+
+@pytest.mark.parametrize("text", [b"1e999", b"-1e309 C", b"2e308"])
+def test_a_number_beyond_a_float_is_no_point(text: bytes) -> None:
+    """Go's encoding/json refuses the whole message, Python reads infinity."""
     assert point(text) is Wrong.VALUE
 
 
