@@ -118,7 +118,7 @@ def test_an_interrupt_is_the_end_of_a_monitor_without_a_count(
     assert run(["monitor", "n1"], "leafnode") == 0
     assert capsys.readouterr().err == ""
 
-    assert run(["monitor", "n1", "--count", "2"], "leafnode") == 1
+    assert run(["monitor", "n1", "--count", "2"], "leafnode") == 130
     assert capsys.readouterr().err.strip() == "interrupted"
 
 
