@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from leafnode.go_time import parse_duration
+from leafnode.routing.gateway_replies import unrouted
 
 if TYPE_CHECKING:
     from leafnode.store.api import StoredMsg
@@ -100,7 +101,11 @@ def stream_seqs(tails: list[bytes]) -> list[int]:
 
 
 def parse_delivered(reply: bytes) -> Delivered | None:
-    """Return what the ack subject of a delivery says, in either form, or None for another one."""
+    """Return what the ack subject of a delivery says, in either form, or None for another one.
+
+    A gateway wraps that of a consumer that is younger than 2 s.
+    """
+    reply = unrouted(reply)
     if not reply.startswith(_PREFIX):
         return None
     numbers = _behind_names(reply)

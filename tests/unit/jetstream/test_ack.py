@@ -99,7 +99,12 @@ def test_a_run_of_replies_is_the_same_as_one_after_the_other(
 
 
 @pytest.mark.parametrize(
-    "reply", [b"$JS.ACK.S.C.2.30.4.5000.6", b"$JS.ACK.dom.hash.S.C.2.30.4.5000.6.token"]
+    "reply",
+    [
+        b"$JS.ACK.S.C.2.30.4.5000.6",
+        b"$JS.ACK.dom.hash.S.C.2.30.4.5000.6.token",
+        b"_GR_.36IaNN.tYay1U.$JS.ACK.S.C.2.30.4.5000.6",  # by way of gateways
+    ],
 )
 def test_a_delivery_says_where_it_is_from(reply: bytes) -> None:
     assert ack.parse_delivered(reply) == ack.Delivered(2, 30, 4, 5000, 6)
