@@ -425,7 +425,6 @@ ARCHIVE_RECORD_BYTES_MAX: Final = 4 * MIB  # what describes a stream, or one con
 ARCHIVE_CONSUMERS_BYTES_MAX: Final = 32 * MIB  # what describes all of its consumers
 TROUBLE_LOG_NS: Final = 60 * NS_PER_S  # what the store refuses one stream or consumer: one line
 QUOTA_COUNT_NS: Final = NS_PER_S  # what other accounts stored meanwhile is noticed this soon
-QUOTA_FULL_COUNT_NS: Final = 10 * NS_PER_MS  # and space that is back
 QUOTA_REFUSED_NS: Final = 60 * NS_PER_S  # ours: an account is full so long where less is stored
 EXPIRY_GRANULARITY_NS: Final = 250 * NS_PER_MS
 CLOCK_JUMP_NS: Final = 24 * 3600 * NS_PER_S  # ours: a wall clock that moves so far pauses expiry

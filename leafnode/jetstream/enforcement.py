@@ -240,4 +240,5 @@ class Enforcement:
         if end_seq - first_seq > _TOLD_ONE_BY_ONE:
             self._stream.purged_front(end_seq)
         else:
+            self._stream.freed()
             self._stream.eviction.took(range(first_seq, end_seq))

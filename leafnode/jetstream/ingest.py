@@ -445,8 +445,6 @@ class Ingest:
             if not self._may_hold_more:
                 raise
             self.enforce_limits(subject)
-            quota.spoil()
-            quota.refresh()
             quota.admit(size, before)
 
     def check_room(self, subject: bytes, header_size: int, body: bytes) -> None:

@@ -148,7 +148,6 @@ class Sweep:
         if self._only_done:
             seqs = [seq for seq in seqs if _is_done(stream, consumers, seq)]
         if seqs and stream.store.remove(seqs):
-            stream.freed()
             stream.removed_some()
         if len(found) < most:
             return True

@@ -140,7 +140,6 @@ class Purge:
                 if self._pattern != ALL:  # one by one
                     outbox = stream.context.account.system.outbox
                     outbox.work_left -= limits.REMOVED_WORK * removed
-                stream.freed()
                 if removed == 1 and self._pattern != ALL:
                     stream.removed_one(*self._thinning.newest)
                 else:

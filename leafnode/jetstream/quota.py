@@ -1,7 +1,8 @@
 """How much all streams of one kind of storage may hold together: `max_file_store` and the like.
 
-A running total of what was appended, put right from the streams' own counts: each second, whenever
-it seems to be used up, and after `spoil`. Knows a store and a bound; not configurations.
+A running total of what was appended, put right from the streams' own counts: each second, and
+whenever it seems to be used up, unless nothing was added or removed since the last time.
+Knows a store and a bound; not configurations.
 Truth: nats-server 2.15.1 server/stream.go (processJetStreamMsg), server/jetstream.go
 (limitsExceeded, wouldExceedLimits); measured: the message that passes the server's bound is stored,
 those after it are refused with 503 and 10023; the one that would pass an account's is refused with
@@ -53,7 +54,7 @@ class Quota:
         self._outer = outer
         self._clock = clock
         self._used_bytes = 0
-        self._counted = False  # nothing was added since the last count
+        self._counted = False  # nothing was added or removed since the last count
         self._count_at_ns = 0
         # What an account had no room for: the smallest since one as large was stored; 0: nothing.
         self._refused_bytes = 0
@@ -132,8 +133,8 @@ class Quota:
         return bool(self._account)
 
     def spoil(self) -> None:
-        """Something was removed: the next run counts anew."""
-        self._count_at_ns = 0
+        """Something was removed: what has no room as it seems has it counted anew."""
+        self._counted = False
         if self._outer is not None:
             self._outer.spoil()
 
@@ -158,8 +159,6 @@ class Quota:
     def _count(self) -> None:
         self._used_bytes = self._store.held_bytes(self._account)
         self._counted = True
-        full = self._is_full()
-        if not full:
+        if not self._is_full():
             self._refused_bytes = 0
-        wait_ns = limits.QUOTA_FULL_COUNT_NS if full else limits.QUOTA_COUNT_NS
-        self._count_at_ns = self._clock.monotonic_ns() + wait_ns
+        self._count_at_ns = self._clock.monotonic_ns() + limits.QUOTA_COUNT_NS

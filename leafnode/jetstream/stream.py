@@ -292,6 +292,7 @@ class Stream:
             if not seqs:
                 return
         self.store.remove(seqs)
+        self.freed()
         if consumer.config.ack_policy != "none":
             consumer.acks.undoable(seqs)
 
@@ -317,11 +318,13 @@ class Stream:
 
     def removed_some(self) -> None:
         """Messages left from the middle: consumers count anew."""
+        self.freed()
         for consumer in self.consumers.values():
             consumer.cursor.removed_some()
 
     def removed_one(self, seq: int, subject: bytes) -> None:
         """This one did. Raises StoreCorrupt."""
+        self.freed()
         for consumer in self.consumers.values():
             delivered_seq = consumer.pending.delivered.stream_seq
             if seq > delivered_seq:
@@ -345,7 +348,6 @@ class Stream:
         subject = self.store.subject_of(seq)
         if subject is None or not self.store.remove([seq]):
             raise js_error(10043, seq)
-        self.freed()
         self.removed_one(seq, subject)
         self.root.after_commit(partial(self.message_removed, seq, b""))
 
@@ -436,6 +438,7 @@ class Stream:
         """The stream begins at `first_seq` now; consumers follow when the COMMIT has returned: it
         may yet be undone.
         """
+        self.freed()
         consumers = tuple(self.consumers.values())
 
         def follow(error: StoreError | None) -> None:

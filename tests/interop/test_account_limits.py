@@ -56,6 +56,13 @@ class Asking:
         said = json.loads(answer.data)
         return said["error"] if "error" in said else said["seq"]
 
+    async def take(self, name: str) -> None:
+        """Fetch the next message of a work queue and acknowledge it."""
+        queue = await self._connection.jetstream().pull_subscribe("", "C", stream=name)
+        (message,) = await queue.fetch(1, timeout=WAIT_S)
+        await message.ack_sync(timeout=WAIT_S)
+        await queue.unsubscribe()
+
     async def held(self, name: str) -> object:
         state = (await self.api(f"STREAM.INFO.{name}"))["state"]
         return state["messages"], state["bytes"], state["last_seq"]
@@ -101,6 +108,16 @@ async def _pipelined(ask: Asking, storage: str) -> object:
     return found, await ask.held("S")
 
 
+async def _acknowledged(ask: Asking, storage: str) -> object:
+    """What an acknowledgement lets go makes room for the message that comes next."""
+    await ask.create("S", storage, retention="workqueue")
+    found = [await ask.publish("s.a", 800) for _ in range(4)]
+    for _ in range(5):
+        await ask.take("S")
+        found += [await ask.publish("s.a", 800) for _ in range(2)]
+    return found, await ask.held("S")
+
+
 async def _refused_members(ask: Asking, storage: str) -> object:
     """Each message of a batch is looked at when it comes, whatever the batch is."""
     await ask.create("S", storage, allow_atomic=True, allow_batched=True)
@@ -131,6 +148,8 @@ async def _of_an_origin(ask: Asking, storage: str) -> object:
 
 
 @pytest.mark.parametrize("storage", ["file", "memory"])
-@pytest.mark.parametrize("program", [_one_by_one, _pipelined, _refused_members, _of_an_origin])
+@pytest.mark.parametrize(
+    "program", [_one_by_one, _pipelined, _acknowledged, _refused_members, _of_an_origin]
+)
 async def test_a_used_up_account_refuses_alike(tmp_path: Path, storage: str, program: Any) -> None:
     await _alike(tmp_path, storage, program)

@@ -20,6 +20,7 @@ from tests.unit.jetstream.world import World
 if TYPE_CHECKING:
     from leafnode.jetstream.jetstream import AccountJetStream
 
+S = 10**9
 REFUSED = {"code": 503, "err_code": 10023, "description": "insufficient resources"}
 
 
@@ -164,7 +165,6 @@ def test_it_says_which_bound_refuses_messages_now() -> None:
     assert (bound, quota.max_bytes, quota.is_of_account) == (quota, 1000, False)
 
     world.api("STREAM.PURGE.S")
-    world.clock.advance(limits.QUOTA_FULL_COUNT_NS)
     assert quota.used_up() is None
 
 
@@ -214,6 +214,39 @@ def test_what_a_limit_drops_of_a_run_makes_room_for_the_rest_of_it() -> None:
     world.settle()
 
     assert [json.loads(answer.payload)["seq"] for answer in answers] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("retention", ["workqueue", "interest"])
+@pytest.mark.parametrize("storage", ["file", "memory"])
+def test_what_an_acknowledgement_lets_go_makes_room_at_once(storage: str, retention: str) -> None:
+    world, _ = of_account(storage=storage, retention=retention)
+    world.create_consumer()
+    for size in (400, 400, 400):
+        publish(world, "s.a", size)
+    (message, *_) = world.fetch({"batch": 1, "expires": 10**9})
+
+    world.publish(message.reply.decode(), b"+ACK")
+
+    assert publish(world, "s.a", 400)["seq"] == 3
+    assert publish(world, "s.a", 400)["seq"] == 0
+
+
+def test_what_a_ttl_or_an_age_lets_go_makes_room_at_once() -> None:
+    world, _ = of_account(allow_msg_ttl=True, max_age=3 * S)
+    world.request("s.a", b"x" * 400, headers={"Nats-TTL": "1s"})
+    publish(world, "s.b", 400)
+
+    def tried() -> int:
+        seq: int = publish(world, "s.b", 400)["seq"]
+        return seq
+
+    seqs: list[int] = []
+    late = limits.EXPIRY_GRANULARITY_NS
+    for at_ns in (S - 1, S + late, 3 * S + 2 * late):
+        world.clock.call_later(at_ns, lambda: seqs.append(tried()))
+    world.clock.advance(4 * S)
+
+    assert seqs == [0, 3, 4]
 
 
 def test_an_account_is_used_up_from_a_refusal_until_there_is_room_for_as_much() -> None:
