@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.jetstream.json_syntax import JsonSyntaxError, end_of_value, first_error
+from leafnode.limits import JSON_VALUES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _LONE: Final = re.compile("[\ud800-\udfff]")
 _SIGNS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
-_TO_COMMA: Final = re.compile(  # behind strings, or what begins one
-    rb'(?:[^",]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))*+,', re.DOTALL
-)
 _DEPTH: Final = 64  # containers in each other; what lies deeper is no field of anything
 
 
@@ -57,25 +55,26 @@ def each(data: bytes) -> Iterator[tuple[Any, int]]:
     Raises NotJson where no value begins or one does not end; nothing at all is no value.
     """
     text = data.decode("utf-8", "surrogateescape")
-    at = _skip(text, 0)
+    at = start = _skip(text, 0)  # bytes as well as characters
     while at < len(text):
-        start = at if len(text) == len(data) else len(_bytes(text[:at]))
-        value, at = _value(data, text, at, start)
+        value, end = _value(data, text, at, start)
         yield value, start
-        at = _skip(text, at)
+        end = _skip(text, end)
+        start += end - at if len(text) == len(data) else len(_bytes(text[at:end]))
+        at = end
 
 
 def has_more_commas(data: bytes, most: int) -> bool:
-    """Say whether more than so many separate members and elements: how long it takes to read it."""
+    """Say whether more than so many separate members and elements: how long it takes to read it.
+
+    Also of what has more strings than these can be: then it is not looked at where each one ends.
+    """
     if data.count(b",") <= most:
         return False
-    at = 0
-    for _ in range(most + 1):
-        found = _TO_COMMA.match(data, at)
-        if found is None:
-            return False
-        at = found.end()
-    return True
+    plain = data.replace(rb"\\", b"").replace(rb"\"", b"")  # what is escaped ends no string
+    if plain.count(b'"') > 4 * most + 2 * JSON_VALUES_MAX:
+        return True
+    return sum([part.count(b",") for part in plain.split(b'"')[::2]]) > most
 
 
 def only(data: bytes) -> tuple[Any, int]:

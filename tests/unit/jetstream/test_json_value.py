@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leafnode.jetstream import json_value
 from leafnode.jetstream.json_value import (
     Members,
     NotJson,
@@ -20,6 +21,7 @@ from leafnode.jetstream.json_value import (
     mended,
     only,
 )
+from leafnode.limits import JSON_VALUES_MAX
 
 
 def refusal(body: bytes) -> str:
@@ -49,6 +51,23 @@ def test_one_value_after_another_is_read_until_something_else_comes() -> None:
     assert [next(values) for _ in range(4)] == [([], 1), (None, 4), ("\u00e9", 9), ("1", 13)]
     with pytest.raises(NotJson, match=r"invalid character 'x' looking for .* at offset 16"):
         next(values)
+
+
+def test_where_values_begin_is_counted_once_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[int] = []
+
+    def counted(text: str) -> bytes:
+        encoded.append(len(text))
+        return text.encode("utf-8", "surrogateescape")
+
+    monkeypatch.setattr(json_value, "_bytes", counted)
+    body = '{"a":"\u00e9"}' + "{} " * 60 + '"\U0001f600" 1'
+
+    starts = [at for _, at in each(body.encode())]
+
+    assert starts[:4] == [0, 10, 13, 16]
+    assert starts[-2:] == [190, 197]
+    assert sum(encoded) == len(body)
 
 
 @pytest.mark.parametrize("body", [b"", b" \t\r\n"])
@@ -190,8 +209,17 @@ def test_no_garbage_is_looked_for_while_a_text_is_read_and_then_as_before(
         (rb'{"a\",,":1,"b":2}', 1),
         (b'[1,"' + rb"\"" * 100_000, 1),  # a string that does not end is looked at once
         (b'[1,",,\\', 1),
+        (rb'["\\\",,",1]', 1),
+        (rb'["\\\\",","]', 1),
     ],
 )
 def test_commas_count_outside_strings(data: bytes, commas: int) -> None:
     assert has_more_commas(data, commas - 1)
     assert not has_more_commas(data, commas)
+
+
+def test_more_strings_than_members_can_be_are_not_looked_at_one_by_one() -> None:
+    members, inside = b'"a":"b",' * 9 + b'"a":"b"', b'",,,,,,,,,,,"'
+
+    assert not has_more_commas(b'{"c":%b,%b}' % (inside, members), 10)
+    assert has_more_commas(inside + b'""' * (2 * 10 + JSON_VALUES_MAX), 10)
