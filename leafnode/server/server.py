@@ -193,7 +193,8 @@ class Server:
         """
         try:
             made = self._reloader or (await asyncio.to_thread(_load_reloader))(self)
-        except (ImportError, OSError) as err:  # no descriptor is left, or the package was replaced
+        except (ImportError, OSError, RuntimeError) as err:
+            # No descriptor or thread is left, or the package was replaced.
             return f"what reloads cannot be loaded: {err}"
         self._reloader = self._reloader or made  # two may have come meanwhile: one lock for both
         try:

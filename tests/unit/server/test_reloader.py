@@ -445,6 +445,30 @@ async def test_the_users_of_a_new_configuration_are_made_off_the_loop(
 
 
 @pytest.mark.real_loop
+async def test_a_system_without_a_free_thread_is_said_and_the_server_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At TasksMax, before the first reload."""
+
+    async def story(server: Server, file: File) -> None:
+        file.options = replace(OLD, max_payload_bytes=5)
+
+        def refuse(*_args: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as full:
+            full.setattr(asyncio.get_running_loop(), "run_in_executor", refuse)
+            why = "what reloads cannot be loaded: can't start new thread"
+            assert await server.reload() == why
+            assert not server.is_stopping
+
+        assert await server.reload() == ""
+        assert server.info().max_payload == 5
+
+    await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
 async def test_code_that_cannot_be_loaded_is_said_and_the_server_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
