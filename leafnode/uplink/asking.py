@@ -154,7 +154,7 @@ class Asking:
             self._blind(not_asked(f"its permissions deny {self.question} to this leaf"))
         elif (known := self._known()) is not None and self._is_in_no_doubt():
             self.told(Word(known.position, Protection.ASKED, is_all=self._is_all))
-        elif known is not None and self._knock.send():
+        elif self._flight.latest is not None and self._knock.send():
             self._waiting.set(limits.UPLINK_ASK_NS)
         else:
             self._ask(known)

@@ -60,6 +60,35 @@ def test_one_that_is_never_answered_is_a_dead_letter_and_the_rest_goes_on(
     assert len(caplog.records) < 10
 
 
+def test_one_that_is_the_first_of_its_stream_is_a_dead_letter_too() -> None:
+    world = World(dead_letter="DEAD")
+    world.start()
+    world.hub.swallows.add(SILENT)
+
+    world.store(b"x", subject=b"ev.b")
+    feed(world, 1, 150)
+
+    assert world.status.counters.dead_letters == 1
+    assert world.hub.payloads() == numbers(1, 150)
+    assert (world.status.lag_messages, world.status.problem) == (0, "")
+
+
+def test_a_first_one_and_a_window_full_of_them_block_nobody() -> None:
+    world = World(dead_letter="DEAD")
+    world.start()
+    world.hub.swallows.add(SILENT)
+
+    world.store(b"x", subject=b"ev.b")
+    world.store(b"0")
+    world.clock.advance(NS_PER_S)
+    world.store(*[b"x"] * 300, subject=b"ev.b")
+    feed(world, 1, 300)
+
+    assert world.status.counters.dead_letters == 301
+    assert world.hub.payloads() == numbers(0, 300)
+    assert world.status.lag_messages == 0
+
+
 def test_the_dead_letter_says_why_and_under_which_subject() -> None:
     world = world_of()
 
