@@ -6,8 +6,10 @@ readings; not frames and the queue. Truth: docs/serial/messages.md, docs/device-
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
+from leafnode.bridge import port_bounds
 from leafnode.bridge.board_messages import BoardMessages
 from leafnode.bridge.devices import Devices
 from leafnode.bridge.framing.link import msg_id
@@ -21,17 +23,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from leafnode.bridge.board_messages import Talking
+    from leafnode.bridge.devices import Port
     from leafnode.bridge.port_log import PortLog
     from leafnode.bridge.reading import BoardNews, Life, Reading, Receipt
     from leafnode.bridge.seams import BridgeSeams
     from leafnode.bridge.status import PortCounters
+    from leafnode.clock import Timer
     from leafnode.config.serial_options import SerialPort
 
 
 class Boards:
     """Implements devices.Port. `stored` gets what of a board that said hello is stored, with its
-    id, None where nothing is; `says_again` which boot of which board says again what is not; `send`
-    is called when there is something new for a board.
+    id, None where nothing is; `says_again` which boot of which board says again what is not, and
+    `is_storing` tells whether that may be stored yet; `send` is called when there is something new
+    for a board.
     """
 
     def __init__(  # noqa: PLR0913 -- keyword-only but for what it is of
@@ -45,6 +50,7 @@ class Boards:
         inbox: bytes,
         stored: Callable[[Receipt | None, bytes], None],
         says_again: Callable[[Life], None],
+        is_storing: Callable[[Life], bool],
         send: Callable[[], None],
     ) -> None:
         self._options = options
@@ -54,6 +60,7 @@ class Boards:
         self._log = log
         self._stored = stored
         self._says_again = says_again
+        self._is_storing = is_storing
         self._send = send
         self._devices = seams.devices or Devices(seams.clock)
         self._messages = BoardMessages(
@@ -76,6 +83,7 @@ class Boards:
             done=self._resumed,
         )
         self.is_asking = False  # what is stored: its readings wait for the answer
+        self._look: Timer | None = None  # whether it may be asked
         self._is_ending = False
         self._gave_up = False  # to wait for it
         self._is_open = False
@@ -96,15 +104,21 @@ class Boards:
         """The port ends: what its board keeps is left to it where nobody knows what is stored."""
         self._is_ending = True
         self._gave_up, self.is_asking = self.is_asking, False
-        self._resume.stop()
+        self._stop_asking()
 
     def leaves(self, reading: Reading) -> bool:
         """Say whether a reading is its board's to say again, under the entry that follows."""
         return self._gave_up and reading.receipt is not None
 
     def end(self) -> None:
-        self._resume.stop()
+        self._stop_asking()
         self._messages.end()
+
+    def _stop_asking(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+        self._resume.stop()
 
     def opened(self) -> None:
         self._is_open = True
@@ -140,6 +154,10 @@ class Boards:
     def says_again(self, name: str, boot_id: int) -> None:
         """This life of a board says again, on some port, what is not stored."""
         self._says_again((name.encode(), boot_id))
+
+    def is_storing(self, name: str, boot_id: int) -> bool:
+        """Say whether some of that is on its way to a stream, and may be stored yet."""
+        return self._is_storing((name.encode(), boot_id))
 
     def read(self, reading: Reading) -> None:
         """Count a reading."""
@@ -188,8 +206,16 @@ class Boards:
         if self._is_ending:
             self._gave_up = True
         else:
-            self._devices.say_again(hello)
             self.is_asking = True
+            self._ask(hello, self._devices.say_again(hello))
+
+    def _ask(self, hello: DeviceHello, ports: list[Port]) -> None:
+        """Ask, once no port has on its way to a stream what the answer would not tell of."""
+        self._look = None
+        if any(port.is_storing(hello.device, hello.boot_id) for port in ports):
+            again = partial(self._ask, hello, ports)
+            self._look = self._clock.call_later(port_bounds.SERIAL_LOOK_NS, again)
+        else:
             self._resume.ask(self.pattern(hello.device), hello.device, hello.boot_id)
 
     def _resumed(self, receipt: Receipt | None) -> None:

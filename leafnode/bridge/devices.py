@@ -49,6 +49,10 @@ class Port(Protocol):
         """This boot of a board says again, on this port or another, what is not stored."""
         ...
 
+    def is_storing(self, name: str, boot_id: int) -> bool:
+        """Say whether some of that is on its way to a stream, and may be stored yet."""
+        ...
+
 
 @dataclass(slots=True)
 class Device:
@@ -92,6 +96,9 @@ class Slaves:
 
     def says_again(self, name: str, boot_id: int) -> None:
         """A slave is asked, and says nothing again."""
+
+    def is_storing(self, name: str, boot_id: int) -> bool:  # noqa: ARG002
+        return False
 
 
 class Devices:
@@ -159,10 +166,15 @@ class Devices:
             readings=readings,
         )
 
-    def say_again(self, hello: DeviceHello) -> None:
-        """A board is asked for what is not stored: no port is to store it, too."""
-        for port in list(self._ports.values()):
+    def say_again(self, hello: DeviceHello) -> list[Port]:
+        """A board is asked for what is not stored: no port is to store it, too.
+
+        Returns the ports, of which some may be storing it just now.
+        """
+        ports = list(self._ports.values())
+        for port in ports:
             port.says_again(hello.device, hello.boot_id)
+        return ports
 
     def read(self, port: str, name: str) -> None:
         """A reading of a board came."""

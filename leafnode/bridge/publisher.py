@@ -55,13 +55,18 @@ class State(Enum):
 
 
 class _Entry:
-    __slots__ = ("attempts", "publication", "state", "token")
+    __slots__ = ("attempts", "is_given_up", "publication", "state", "token")
 
     def __init__(self, publication: Publication) -> None:
         self.token = b""
         self.publication = publication
         self.state = State.WAITING
         self.attempts = 0
+        self.is_given_up = False  # not published again
+
+    def fell_through(self) -> None:
+        """It is not stored, as far as is known."""
+        self.state = State.RESOLVED if self.is_given_up else State.WAITING
 
 
 class Publisher:
@@ -245,15 +250,29 @@ class Publisher:
             self._append(publication)
 
     def drop(self, life: Life) -> None:
-        """Give up what this life of a board says again, of which no duplicate would be known."""
+        """Give up what this life of a board says again, of which no duplicate would be known.
+
+        What is in flight may be stored all the same: see `is_storing`.
+        """
         for entry in self._entries:
             # What is behind it does not know any more what is stored before.
             entry.publication = entry.publication._replace(through=b"")
             if entry.publication.life == life:
                 entry.publication = entry.publication._replace(receipt=None)
-                self._resolve(entry)
+                entry.is_given_up = True
+                if entry.state is State.WAITING:
+                    self._resolve(entry)
         if not self._publishing:
             self._settle()
+
+    def is_storing(self, life: Life) -> bool:
+        """Say whether something of a life that was given up is in flight: for as long no stream
+        says truly what of it is stored. READING_ACK_TIMEOUT_NS at most.
+        """
+        return self._in_flight > 0 and any(
+            entry.state is State.IN_FLIGHT and entry.publication.life == life
+            for entry in self._entries
+        )
 
     def pass_over(self, receipt: Receipt | None, life: Life | None = None) -> None:
         """Take a reading of which nothing is published: its device hears of it in its turn."""
@@ -392,7 +411,7 @@ class Publisher:
         if entry.state is not State.IN_FLIGHT:
             return
         self._in_flight -= 1
-        entry.state = State.WAITING
+        entry.fell_through()
         self._address(entry)  # whoever listens to inboxes has seen the answer
         self._note_refusal(reason)
 
@@ -463,7 +482,7 @@ class Publisher:
             return
         for entry in self._entries:
             if entry.state is State.IN_FLIGHT:
-                entry.state = State.WAITING
+                entry.fell_through()
         self._in_flight = 0
         self._is_heard = False
         self._note_refusal("no answer from a stream")

@@ -76,6 +76,7 @@ class PortRunner:
                 inbox=inbox,
                 stored=self._resumed,
                 says_again=self._mapper.says_again,
+                is_storing=self._mapper.is_storing,
                 send=self._spoken_to,
             )
         self._bus = self._framing if isinstance(self._framing, ModbusFraming) else None

@@ -214,6 +214,10 @@ class Mapper:
             others = [reading for reading in self._said_again if reading.life != life]
             self._said_again = others + self._function.undecided(life)
 
+    def is_storing(self, life: Life) -> bool:
+        """Say whether a stream may store yet what was forgotten of a life."""
+        return self._publisher.is_storing(life)
+
     def take_all(self) -> None:
         """The port ends. What it had read is nowhere else, and is taken beyond all bounds."""
         self._publisher.takes_all = True

@@ -36,6 +36,9 @@ class FakePort:
     def says_again(self, name: str, boot_id: int) -> None:
         self.again.append((name, boot_id))
 
+    def is_storing(self, name: str, boot_id: int) -> bool:
+        return (name, boot_id) in self.again
+
 
 def hello(device: str, boot: int = 7) -> DeviceHello:
     return DeviceHello(device, boot, False, window=4, frame_bytes=256, capabilities=("log",))
@@ -177,6 +180,7 @@ def test_each_port_hears_what_a_board_says_again() -> None:
     for one in (a, b, Slaves(port(f"slaves [ {slave('meter', 1, '{ name: t, address: 0 }')} ]"))):
         devices.join(one)
 
-    devices.say_again(hello("press"))
+    ports = devices.say_again(hello("press"))
 
+    assert [one.is_storing("press", 7) for one in ports] == [True, True, False]
     assert a.again == b.again == [("press", 7)]

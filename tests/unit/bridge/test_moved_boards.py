@@ -181,8 +181,60 @@ def test_a_board_that_gives_way_to_another_and_comes_back_is_counted_once() -> N
     assert [place.counted(board) for board in place.boards] == [10, 5]
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_wherever_boards_are_and_whatever_a_stream_refuses_each_reading_counts_once(
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_a_board_that_is_moved_while_its_window_is_on_its_way_to_the_stream_is_counted_once(
+    is_stored: bool,
+) -> None:
+    place = Place()
+    board = place.boards[0]
+
+    async def story() -> None:
+        place.stream.commits_at_once = False
+        board.line = place.lines[0]
+        for _ in range(5):
+            board.measure()
+        await place.until(lambda: place.stream.staged > 0)
+        place.lines[0].unplug()
+        await place.turns(3)
+        board.line = place.lines[1]
+        await place.turns(50)
+        for _ in range(2):
+            board.measure()
+        await place.turns(50)
+        (place.stream.commit if is_stored else place.stream.fail)()
+        place.stream.commits_at_once = True
+        await place.until(lambda: not board.session.unacked)
+
+    place.play(story)
+
+    assert place.stream.ids == ([b"node1.77.5", b"node1.77.7"] if is_stored else [b"node1.77.7"])
+    assert place.counted(board) == 7
+
+
+def test_a_board_that_is_moved_while_the_stream_never_answers_is_taken_in_the_end() -> None:
+    place = Place()
+    board = place.boards[0]
+
+    async def story() -> None:
+        place.stream.silent = True
+        board.line = place.lines[0]
+        board.measure()
+        await place.until(lambda: place.stream.received > 0)
+        place.lines[0].unplug()
+        await place.turns(3)
+        board.line = place.lines[1]
+        await place.turns(50)
+        place.stream.silent = False
+        place.stream.commits_at_once = True
+        await place.until(lambda: not board.session.unacked)
+
+    place.play(story)
+
+    assert place.counted(board) == 1
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_wherever_boards_are_and_whatever_a_stream_does_each_reading_counts_once(
     seed: int,
 ) -> None:
     place, chance = Place(), random.Random(seed)
@@ -199,12 +251,18 @@ def test_wherever_boards_are_and_whatever_a_stream_refuses_each_reading_counts_o
                 board.line = line
             elif what < 0.35:
                 chance.choice(place.lines).unplug()
+                await place.turns(3)
             elif what < 0.5:
                 place.stream.refusal = chance.choice([None, NO_SPACE])
+            elif what < 0.6:
+                chance.choice([place.stream.commit, place.stream.fail])()
+                place.stream.commits_at_once = not place.stream.commits_at_once
             elif board.session.unacked < 200:
                 board.measure()
             await place.turns(chance.randrange(1, 200))
+            place.stream.commit()
         place.stream.refusal = None
+        place.stream.commits_at_once = True
         for board, line in zip(place.boards, place.lines, strict=True):
             board.line = line
         await place.until(lambda: not any(board.session.unacked for board in place.boards))
