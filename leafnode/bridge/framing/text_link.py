@@ -187,7 +187,8 @@ class TextLinkFraming:
         return spoke_ms is not None and now_ms - spoke_ms < port_bounds.TEXT_BOARD_THERE_MS
 
     def forget(self, name: str) -> None:
-        if self._is_greeted and self._device == name:
+        # Also where the port was opened since: should it come back, it has not stayed here.
+        if self._device == name and (self._is_greeted or self._boot_id):
             self._forget_board()
 
     # BoardChannel

@@ -313,6 +313,16 @@ def test_a_board_whose_name_another_has_is_asked_behind_its_next_line() -> None:
     assert hears(framing) == [b"hello?"]
 
 
+def test_a_board_that_was_elsewhere_since_the_port_was_opened_is_no_board_that_stayed() -> None:
+    framing = greeted(b"77")
+    says(framing, b"#1 pt t 1")
+    framing.opened(0)
+    framing.forget("node1")
+
+    assert says(framing, b"", b"hello node1 77") == [DeviceHello("node1", 77, resumed=False)]
+    assert [event.msg_id for event in says(framing, b"#1 pt t 1")] == [b"node1.77.1"]
+
+
 def test_a_board_that_starts_anew_without_a_hello_is_asked_for_it() -> None:
     framing = greeted(b"77")
     says(framing, b"#20 pt t 1")
