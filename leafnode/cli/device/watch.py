@@ -1,9 +1,9 @@
 """Readings and log lines of one device, as they come: `leafnode device monitor`.
 
 Readings come over a subscription; the bridge names each `<device>.<boot>.<sequence>` in its
-Nats-Msg-Id, which tells a device's from others on the same subject. Log lines come from the
-server's log file, where it has one. Knows sockets and that file; not what a reading means. Truth:
-docs/serial.md, "The device link".
+Nats-Msg-Id, with more behind it where one becomes several messages, which tells a device's from
+others on the same subject. Log lines come from the server's log file, where it has one. Knows
+sockets and that file; not what a reading means. Truth: docs/serial.md, "The device link".
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _TURN_SECONDS: Final = 0.5  # how late a log line is seen
 _LOG_BYTES_MAX: Final = 1024 * 1024  # of a log file in one turn
 _OF_DEVICES: Final = frozenset({"link", "text_link"})  # framings whose devices say who they are
 _MSG_ID: Final = b"Nats-Msg-Id"
+_NUMBERS: Final = re.compile(r"([0-9]{1,10})\.([0-9]{1,10})(?:\.|\Z)")  # boot, sequence
 _SAID: Final = re.compile(r"port=(\S+) device=(\S+) text=(.*)")
 
 
@@ -63,13 +64,13 @@ class Whose:
     def seen(self, message: Message) -> Seen | None:
         """Return the device's reading, or None for a message of somebody else."""
         name = header.get(message.header, _MSG_ID) if message.header else None
-        words = name.decode(errors="replace").rsplit(".", 2) if name is not None else []
+        owner, _, rest = name.decode(errors="replace").partition(".") if name else ("", "", "")
         text = message.payload.decode(errors="backslashreplace")
-        if len(words) != 3:
+        if "." not in rest:
             return None
-        if words[0] == self.device and (words[1] + words[2]).isdecimal():
-            return Seen(text, message.subject, int(words[1]), int(words[2]))
-        pattern = self._plain.get(words[0].partition(".")[0])
+        if owner == self.device and (numbers := _NUMBERS.match(rest)):
+            return Seen(text, message.subject, int(numbers[1]), int(numbers[2]))
+        pattern = self._plain.get(owner)
         if pattern is not None and matches(pattern, message.subject.encode()):
             return Seen(text, message.subject)
         return None

@@ -34,6 +34,14 @@ def test_a_reading_is_the_devices_by_its_id() -> None:
     assert Whose("a").seen(Message("s.t", b"NATS/1.0\r\nOther: 1\r\n\r\n", b"1")) is None
 
 
+def test_a_part_of_a_reading_is_the_devices_too() -> None:
+    """As the bridge writes it with `{field}`, and of subjects that are gathered together."""
+    assert Whose("a").seen(message("a.7.12.temp")) == Seen("1", "s.t", 7, 12)
+    assert Whose("a").seen(message("a.7.12.x.y")) == Seen("1", "s.t", 7, 12)
+    assert Whose("a").seen(message("a.7.12.gathered")) == Seen("1", "s.t", 7, 12)
+    assert Whose("a").seen(message("a.7.x.12")) is None
+
+
 def test_a_payload_that_is_no_text_is_shown_as_bytes() -> None:
     assert Whose("a").seen(message("a.7.12", b"\xff1")) == Seen("\\xff1", "s.t", 7, 12)
 
