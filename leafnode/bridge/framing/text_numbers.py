@@ -69,7 +69,7 @@ class Numbers:
 
     def _is_far_ahead(self, seq: int) -> bool:
         """Say whether it may be damage that no sum shows: what follows would be taken as known."""
-        return 0 < self._last < seq - _AHEAD_MAX
+        return self._last < seq - _AHEAD_MAX
 
     def untaken(self, seq: int) -> None:
         """This one was lost on its way, and those behind it: they are expected again."""

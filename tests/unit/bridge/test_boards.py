@@ -358,7 +358,7 @@ def test_what_one_board_said_acknowledges_nothing_of_another_with_its_boot_numbe
 
     async def story(world: World) -> None:
         await world.opened()
-        world.say(b"hello uno 5\n#12 pt temp 1\n")
+        world.say(b"hello uno 5\n#8 pt temp 1\n")
         await world.until(lambda: world.stream.received == 1)
         world.say(b"hello due 5\n#1 pt temp 2\n")
         await world.until(lambda: world.runner.status().queued == 2)
@@ -372,7 +372,7 @@ def test_what_one_board_said_acknowledges_nothing_of_another_with_its_boot_numbe
 
     run(world, story)
 
-    assert world.stream.ids == [b"uno.5.12", b"due.5.1"]
+    assert world.stream.ids == [b"uno.5.8", b"due.5.1"]
 
 
 def test_a_reading_that_an_error_lost_is_sent_again_by_a_board_with_the_link() -> None:

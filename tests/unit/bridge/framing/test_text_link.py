@@ -325,7 +325,7 @@ def test_a_board_that_was_elsewhere_since_the_port_was_opened_is_no_board_that_s
 
 def test_a_board_that_starts_anew_without_a_hello_is_asked_for_it() -> None:
     framing = greeted(b"77")
-    says(framing, b"#20 pt t 1")
+    says(framing, *[b"#20 pt t 1"] * 2)
 
     assert says(framing, b"#1 pt t 1") == []
     assert hears(framing) == [b"hello?"]
@@ -557,7 +557,7 @@ def test_a_port_that_is_opened_amid_a_line_takes_no_tail_for_a_reading(line: byt
     framing.opened(0)
 
     tail = line[len(b"#12 ") :]  # a checksum goes well with it: that of `#12 ` is zero
-    found = says(framing, tail, b"hello node1 7", line)
+    found = says(framing, tail, b"hello node1 7", line, line)
 
     assert [event.msg_id for event in found if isinstance(event, Reading)] == [b"node1.7.12"]
     assert framing.counts().noise_bytes == len(tail)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from leafnode.bridge.framing.text_numbers import Numbers, Seq
 
 
-def begun(*, gathers: bool, has_boot: bool = True) -> Numbers:
+def begun(*, gathers: bool, has_boot: bool = True, at: int = 0) -> Numbers:
+    """`at`: this number came, twice where it is far from the first."""
     numbers = Numbers(gathers=gathers)
     numbers.begin(has_boot=has_boot)
+    while at and numbers.judge(at) is Seq.DOUBTED:
+        pass
     return numbers
 
 
@@ -60,8 +63,7 @@ def test_a_board_without_a_boot_number_is_told_only_what_is_stored() -> None:
 
 
 def test_a_number_far_behind_is_another_lifes_unless_the_board_has_said_hello_again() -> None:
-    numbers = begun(gathers=True)
-    numbers.judge(20)
+    numbers = begun(gathers=True, at=20)
 
     assert [numbers.judge(seq) for seq in (13, 12)] == [Seq.AGAIN, Seq.FAR]
     numbers.resume()
@@ -71,8 +73,7 @@ def test_a_number_far_behind_is_another_lifes_unless_the_board_has_said_hello_ag
 
 
 def test_one_damaged_number_far_ahead_does_not_ack_what_was_never_stored() -> None:
-    numbers = begun(gathers=False)
-    numbers.judge(12)
+    numbers = begun(gathers=False, at=12)
 
     assert numbers.judge(53) is Seq.DOUBTED
     assert [numbers.judge(seq) for seq in (13, 14)] == [Seq.NEW, Seq.NEW]
@@ -83,16 +84,14 @@ def test_one_damaged_number_far_ahead_does_not_ack_what_was_never_stored() -> No
 
 
 def test_a_board_that_keeps_its_newest_line_alone_is_believed_with_the_second() -> None:
-    numbers = begun(gathers=False)
-    numbers.judge(12)
+    numbers = begun(gathers=False, at=12)
 
     assert [numbers.judge(seq) for seq in (53, 63)] == [Seq.DOUBTED, Seq.NEW]
 
 
 def test_a_number_far_ahead_is_doubted_behind_a_hello_too() -> None:
     """A board says hello again when it was not heard: its wire damages lines just then."""
-    numbers = begun(gathers=False)
-    numbers.judge(12)
+    numbers = begun(gathers=False, at=12)
     numbers.resume()
 
     assert [numbers.judge(seq) for seq in (12, 53, 13)] == [Seq.AGAIN, Seq.DOUBTED, Seq.NEW]
@@ -100,9 +99,16 @@ def test_a_number_far_ahead_is_doubted_behind_a_hello_too() -> None:
     assert [numbers.judge(seq) for seq in (53, 53)] == [Seq.DOUBTED, Seq.NEW]
 
 
+def test_the_first_number_is_doubted_too_where_nothing_is_known_of_the_board() -> None:
+    numbers = begun(gathers=False)
+
+    assert [numbers.judge(seq) for seq in (91, 11)] == [Seq.DOUBTED, Seq.DOUBTED]
+    assert [numbers.judge(seq) for seq in (11, 12, 19)] == [Seq.NEW, Seq.NEW, Seq.NEW]
+    assert begun(gathers=False).judge(8) is Seq.NEW
+
+
 def test_another_board_begins_anew() -> None:
-    numbers = begun(gathers=True)
-    numbers.judge(20)
+    numbers = begun(gathers=True, at=20)
     numbers.committed(20)
 
     numbers.begin(has_boot=True)

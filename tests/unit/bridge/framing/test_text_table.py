@@ -30,7 +30,7 @@ class Scene:
         self.is_checked = state == "CHECKED"
         self.readings = self.given_up = 0
         if state != "UNKNOWN":
-            self.say(b"hello uno 7", b"#20 pt t 1", b"serve led")
+            self.say(b"hello uno 7", *[b"#20 pt t 1"] * 2, b"serve led")
             self.readings = 0
         self.heard()
         while (wait_ms := self.framing.next_timeout_ms(self.now_ms)) is not None:
