@@ -232,5 +232,20 @@ def test_the_sketch_is_greeted_stored_and_switched(sketch):
     assert gateway.framing.counts().bad == 0
 
 
+def test_the_sketch_keeps_what_another_boards_ack_speaks_of(sketch):
+    """Where it is put in another's place, that one's ack comes before its own hello is answered."""
+    said = b""
+    sealed = sender_module().sealed
+    while b"#" not in said:  # it measures before it says hello
+        assert select.select([sketch.stdout], [], [], WAIT_S)[0]
+        is_first = not said
+        said += os.read(sketch.stdout.fileno(), 4096)
+        if is_first:
+            sketch.stdin.write(sealed(b"ok 4") + sealed(b"ok hello"))
+            sketch.stdin.flush()
+
+    assert said.partition(b"#")[2].startswith(b"1 ")
+
+
 def is_answered(gateway):
     return any(isinstance(e, events.Answer) and e.payload == b"on" for e in gateway.others)

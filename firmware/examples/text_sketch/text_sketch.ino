@@ -82,7 +82,7 @@ void hear(char *text) {
     served = true;  // or it may not be: the gateway's `messages` say so
   } else if (!strcmp(text, "hello?")) {
     greeted = false;  // the gateway was restarted; our numbers go on
-  } else if (sscanf(text, "ok %lu", &number) == 1) {
+  } else if (greeted && sscanf(text, "ok %lu", &number) == 1) {
     while (keptCount && kept[0].number <= number) dropOldest();
     saidAt = millis() - REPEAT_MS;  // the next one at once
   } else if (sscanf(text, "req %lu %31s %31s", &number, subject, payload) == 3) {
