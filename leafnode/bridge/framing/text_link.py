@@ -45,6 +45,7 @@ _STATUS: Final = {
     verbs.STATUS_TOO_LARGE: b"too-large",
 }
 _BARE_HELLOS: Final = 3  # in a row, of a board without checksums where one with them was
+_SURE_LINES: Final = 2  # with a right checksum, which what is lost of a line may leave as it was
 _SAME_LINES: Final = 3  # that can be no reading: it is not the wire, the board means them so
 
 
@@ -277,14 +278,13 @@ class TextLinkFraming:
 
         It would say the line for ever, and nothing behind it.
         """
-        seq, is_sure = passed.number(), passed.is_sure()
+        seq = passed.number()
         if not seq or (self._is_checked and not passed.is_right()):
             return
-        if not is_sure:
-            said, times = self._same
-            self._same = passed.begins, times + 1 if said == passed.begins else 1
-            if self._same[1] < _SAME_LINES:
-                return
+        said, times = self._same
+        self._same = passed.begins, times + 1 if said == passed.begins else 1
+        if self._same[1] < (_SURE_LINES if passed.is_sure() else _SAME_LINES):
+            return
         if self._is_new(seq):
             receipt = Receipt(self._this_life, seq)
             reading = Reading(self._msg_id(seq), b"", self._device.encode(), b"", receipt)

@@ -133,7 +133,7 @@ NEVER_A_READING = (
 
 @pytest.mark.parametrize("line", NEVER_A_READING)
 @pytest.mark.parametrize("piece", [1000, 100, 1])
-def test_a_numbered_line_that_can_be_no_reading_is_given_up_by_its_checksum(
+def test_a_numbered_line_that_can_be_no_reading_is_given_up_when_its_checksum_comes_twice(
     line: bytes, piece: int
 ) -> None:
     """A board says a line until it hears ok, and nothing behind it meanwhile."""
@@ -141,6 +141,7 @@ def test_a_numbered_line_that_can_be_no_reading_is_given_up_by_its_checksum(
     says(framing, sealed(b"hello node1 77"), sealed(b"#1 pt temp 21.5"))
     hears(framing)
 
+    assert says_in_pieces(framing, sealed(line), piece) == []
     (given_up,) = says_in_pieces(framing, sealed(line), piece)
     assert isinstance(given_up, Reading)
     assert (given_up.wrong != "", given_up.receipt) == (True, Receipt((b"node1", 77), 2))
@@ -150,6 +151,19 @@ def test_a_numbered_line_that_can_be_no_reading_is_given_up_by_its_checksum(
     (reading,) = says(framing, sealed(b"#3 pt temp 22"))
     assert isinstance(reading, Reading)
     assert reading.payload == b'{"v":22}'
+
+
+def test_a_line_whose_torn_head_stands_before_it_is_taken_when_it_comes_again() -> None:
+    """The sum of `#12 ` is zero: what is lost behind it leaves the line's own sum right."""
+    framing = new()
+    says(framing, sealed(b"hello node1 77"), sealed(b"#7 pt temp 21.5"))
+    line = sealed(b"#12 pt temp 21.5")
+
+    assert says(framing, b"#12 " + line) == []
+    (reading,) = says(framing, line)
+
+    assert isinstance(reading, Reading)
+    assert (reading.payload, reading.wrong) == (b'{"v":21.5}', "")
 
 
 @pytest.mark.parametrize("line", [*NEVER_A_READING, b'#2 pub a {"x":"*41"}*41'])
