@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 from datetime import UTC, date
 from functools import cache, lru_cache
 from pathlib import Path
@@ -20,7 +21,7 @@ from leafnode.limits import DURATION_CHARS_MAX, SECONDS_SHOWN_MAX
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-_LOCALTIME: Final = Path("/etc/localtime")
+_LOCALTIME: Final = "/etc/localtime"
 ZERO_TIME: Final = "0001-01-01T00:00:00Z"
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 ZERO_TIME_NS: Final = -62_135_596_800 * NS_PER_S  # what ZERO_TIME is on our scale
@@ -190,7 +191,7 @@ def parse_duration(text: str) -> int | None:
 def zone_of(name: str) -> tzinfo:
     """Return a time zone by its name; `Local` is what the machine's was when first asked for.
 
-    Raises KeyError, ValueError or OSError for one that is not there.
+    Raises KeyError, ValueError or OSError for one that is not there; never for `Local`.
     """
     if name == "UTC":
         return UTC
@@ -203,14 +204,17 @@ def zone_of(name: str) -> tzinfo:
 
 @cache
 def _local_zone() -> tzinfo:
+    """Return what TZ names, a zone or the path of one, as Go's initLocal: UTC where it is none."""
     from zoneinfo import ZoneInfo
 
-    if named := os.environ.get("TZ", "").removeprefix(":"):
-        return ZoneInfo(named)
-    if not _LOCALTIME.exists():
+    name = os.environ.get("TZ", _LOCALTIME).removeprefix(":")
+    try:
+        if not name.startswith("/"):
+            return ZoneInfo(name) if name else UTC
+        with Path(name).open("rb") as file:
+            return ZoneInfo.from_file(file)
+    except (LookupError, ValueError, OSError, struct.error):  # from_file raises any of them
         return UTC
-    with _LOCALTIME.open("rb") as file:
-        return ZoneInfo.from_file(file)
 
 
 def _decimal(value: int, unit: int) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import struct
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,6 +22,9 @@ from leafnode.go_time import (
     zone_of,
 )
 from leafnode.limits import DURATION_CHARS_MAX
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -148,6 +153,39 @@ def test_a_time_zone_by_its_name_or_that_of_the_machine(monkeypatch: pytest.Monk
     monkeypatch.setenv("TZ", ":Asia/Tokyo")
     _local_zone.cache_clear()
     assert zone_of("Local") == ZoneInfo("Asia/Tokyo")
-    monkeypatch.setenv("TZ", "")
+    monkeypatch.delenv("TZ")
     _local_zone.cache_clear()
     assert datetime(2026, 7, 1, tzinfo=zone_of("Local")).utcoffset() is not None
+
+
+@pytest.mark.parametrize("before", ["", ":"])
+def test_the_machines_zone_may_be_a_file(
+    before: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "zone"
+    counts, kind = struct.pack(">6l", 0, 0, 0, 0, 1, 4), struct.pack(">l2b", 9 * 3600, 0, 0)
+    file.write_bytes(b"TZif" + bytes(16) + counts + kind + b"JST\0")
+    monkeypatch.setenv("TZ", f"{before}{file}")
+    _local_zone.cache_clear()
+
+    assert datetime(2026, 7, 1, tzinfo=zone_of("Local")).utcoffset() == timedelta(hours=9)
+
+
+@pytest.mark.parametrize("name", ["", ":", "EST5EDT4", "Nowhere/Land", "/nowhere", "/", "../up"])
+def test_what_tz_names_and_is_no_zone_is_utc(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", name)
+    _local_zone.cache_clear()
+
+    assert zone_of("Local") is UTC
+
+
+@pytest.mark.parametrize("data", [b"", b"no zone", b"TZif2", b"TZif2" + bytes(20)])
+def test_a_file_that_is_no_zone_is_utc(
+    data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "zone"
+    file.write_bytes(data)
+    monkeypatch.setenv("TZ", str(file))
+    _local_zone.cache_clear()
+
+    assert zone_of("Local") is UTC
