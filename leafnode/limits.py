@@ -388,6 +388,7 @@ PREFETCH_BYTES: Final = 256 * KIB  # read ahead for one consumer
 GETS_IN_FLIGHT: Final = 64  # single messages asked of the store at once by one consumer
 GETS_REACH: Final = 16_384  # sequences that these lie within: of two segments at most
 DELIVER_TURN_MSGS: Final = 1024  # delivered by one consumer before the loop gets its turn
+ORIGIN_TURN_MSGS: Final = DELIVER_TURN_MSGS // 4  # where a mirror or source stores each, 25 us
 PASSED_OVER_PER_MSG: Final = 64  # who waits and is passed over for one: 0.1 us each
 GIVE_UP_COST: Final = 4  # of such a turn, each that is out of attempts: 10 us, for its advisory
 RECOVERED_PER_TURN: Final = 16  # streams and consumers read back or opened; 0.2 ms each on a PC

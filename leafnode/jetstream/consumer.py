@@ -260,7 +260,9 @@ class Consumer:
             yield from self.cursor.waiting.look(self.pending.delivered.stream_seq + 1)
 
     def pump(self) -> None:
-        """Deliver what may be delivered now, at most DELIVER_TURN_MSGS of it."""
+        """Deliver what may be delivered now, at most DELIVER_TURN_MSGS of it, fewer to an origin's
+        reader: in this server each is stored in the same turn.
+        """
         if self._pumping or self.closed or not self.outlet.is_used() or self.pause.remaining_ns():
             return
         if self.spreading.must_wait(self.outlet.subjects):
@@ -268,17 +270,16 @@ class Consumer:
         self._pumping = True
         self._is_counted = False
         self.outlet.begin()
-        delivered = 0
-        over = False
+        reads = self.config.direct or self.config.ack_policy == "flow_control"
+        most = limits.ORIGIN_TURN_MSGS if reads else limits.DELIVER_TURN_MSGS
+        delivered, over = 0, False
         before = self.pending.delivered.consumer_seq
         try:
             self._check_intact()
-            while delivered < limits.DELIVER_TURN_MSGS and (
-                count := self._deliver_run(limits.DELIVER_TURN_MSGS - delivered)
-            ):
+            while delivered < most and (count := self._deliver_run(most - delivered)):
                 delivered += count + self.outlet.passed_over // limits.PASSED_OVER_PER_MSG
             self.seeks = self.seeks or delivered > 0
-            over = delivered < limits.DELIVER_TURN_MSGS and self._is_over()
+            over = delivered < most and self._is_over()
             self._retry_ns = limits.DELIVER_RETRY_NS
         except StoreError as error:
             self._pause(error)
@@ -289,7 +290,7 @@ class Consumer:
         if delivered:
             self.redelivery.arm()
             self.keeper.touch()
-        if delivered >= limits.DELIVER_TURN_MSGS:
+        if delivered >= most:
             self.context.clock.call_later(0, self.pump)
 
     def _check_intact(self) -> None:

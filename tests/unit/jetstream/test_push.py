@@ -294,3 +294,30 @@ def test_a_group_that_nobody_asked_for_is_no_interest() -> None:
 
     assert world.info()["delivered"]["consumer_seq"] == 0
     assert "push_bound" not in world.info()
+
+
+@pytest.mark.parametrize("reads", [{"direct": True}, {"ack_policy": "flow_control"}])
+def test_who_stores_what_comes_is_given_fewer_in_a_turn(
+    reads: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ORIGIN_TURN_MSGS", 4)
+    monkeypatch.setattr(limits, "DELIVER_TURN_MSGS", 16)
+    world = World()
+    world.create_stream()
+    for _ in range(10):
+        world.publish("s.a", b"m")
+    heard, seen = world.listen("d"), list[int]()
+    call_later = world.clock.call_later
+    monkeypatch.setattr(
+        world.clock,
+        "call_later",
+        lambda delay_ns, callback: (seen.append(len(heard)), call_later(delay_ns, callback))[1],
+    )
+
+    config = {"deliver_subject": "d", "ack_policy": "none", "flow_control": True, **reads}
+    config |= {"idle_heartbeat": S, "name": "C"}
+    world.api("CONSUMER.CREATE.S.C", {"stream_name": "S", "config": config})
+    world.clock.advance(0)
+
+    assert set(seen) - {0} == {4, 8}
+    assert len(heard) == 10
