@@ -84,6 +84,7 @@ DIRECT_REQUEST_BYTES_MAX: Final = 2 * API_REQUEST_BYTES_MAX  # it may name 1,024
 JSON_BYTES_A_WORK: Final = 4  # so much of it costs 1
 ANSWER_BYTES_A_WORK: Final = 16  # so much of its answer costs 1
 FILTERED_SUBJECT_WORK: Final = 2  # a subject of the stream that a new consumer may filter
+TAKEN_OUT_PER_QUESTION: Final = 1024  # subjects of streams that went, at a create; 2 us each
 OTHER_STREAM_WORK: Final = 2  # each that a new stream of its account is held against
 REMOVED_WORK: Final = 32  # a message that a purge or a roll-up removes by itself
 TRACE_WORK: Final = 2048  # a message that asks for a trace; each byte of its header costs 1

@@ -58,6 +58,7 @@ class PatternSet:
             self.add(pattern)
 
     def __len__(self) -> int:
+        """How many were added."""
         return self._size
 
     def add(self, pattern: bytes) -> int:
@@ -71,6 +72,18 @@ class PatternSet:
         node.numbers.append(self._size)
         self._size += 1
         return self._size - 1
+
+    def remove(self, pattern: bytes, number: int) -> None:
+        """Take out the one that was added under this number."""
+        node = self._root
+        above: list[tuple[_Node, bytes]] = []
+        for token in pattern.split(b"."):
+            above.append((node, token))
+            node = node.children[token]
+        node.numbers.remove(number)
+        while above and not (node.numbers or node.children):
+            node, token = above.pop()
+            del node.children[token]
 
     def let_go(self) -> Iterator[None]:
         """Free it in steps: nothing is asked of it any more. Thousands take milliseconds."""

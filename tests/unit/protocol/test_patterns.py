@@ -35,6 +35,23 @@ def test_it_answers_what_one_after_the_other_answers(patterns: list[bytes], subj
     ]
 
 
+@given(st.lists(st.tuples(PATTERNS, st.booleans()), max_size=12), PATTERNS)
+def test_what_is_taken_out_is_as_if_it_had_not_been_there(
+    patterns: list[tuple[bytes, bool]], subject: bytes
+) -> None:
+    several = PatternSet(one for one, _ in patterns)
+
+    for number, (one, leaves) in enumerate(patterns):
+        if leaves:
+            several.remove(one, number)
+
+    left = [(number, one) for number, (one, leaves) in enumerate(patterns) if not leaves]
+    assert sorted(several.colliding(subject, Walk())) == [
+        number for number, one in left if collides(subject, one)
+    ]
+    assert bool(left) == bool(several._root.children)
+
+
 def test_a_last_star_may_take_all() -> None:
     several = PatternSet([b"a.*"])
     assert several.including(b"a.>", Walk()) == []
