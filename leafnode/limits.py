@@ -521,6 +521,9 @@ UPLINK_UNTAKEN_NS: Final = 60 * NS_PER_S  # then what nobody at the hub wants is
 UPLINK_UNTAKEN_MAX: Final = 256  # such subjects, remembered for as long as the link is up
 UPLINK_SILENT_TIMES: Final = 4  # so often the hub answered others and not one that it does not have
 UPLINK_SILENT_NS: Final = 60 * NS_PER_S  # and for so long: then it never will
+# nats-server's raft: a leader looks each 10 s whether it has heard its followers for 10 s; one that
+# has not steps down. Longer than both, and what it had proposed is committed or gone.
+UPLINK_QUORUM_NS: Final = 30 * NS_PER_S
 UPLINK_SILENT_MAX: Final = 256  # subjects of which that is known
 UPLINK_KNOCK_BYTES: Final = 8 * KIB  # the most that is kept of what the hub acknowledged, to knock
 UPLINK_DEAD_BYTES: Final = 64 * MIB  # the stream of dead letters, where we make it

@@ -347,6 +347,8 @@ class Flight:
         self.last_ack_ns = self._clock.wall_ns()
         parts.local.ack(entry)
         self.unanswered.answered(entry)
+        if not ack.duplicate:
+            self.unanswered.stored(entry)
         if entry.sent_size <= limits.UPLINK_KNOCK_BYTES:
             self.sample = entry
         self._overdue.acked(seq, is_duplicate=ack.duplicate)

@@ -3,7 +3,8 @@
 A stream answers a question beside its queue (measured on nats-server 2.15.1), so a hub that stood
 still would say that it has nothing of what it is about to store. So a message in flight is sent
 once more, with an expectation that cannot hold: it is refused, never stored, and the refusal comes
-when all that was queued before it is done. Truth: docs/uplink.md.
+when all that was queued before it is done: stored, or proposed to the leader's followers.
+Truth: docs/uplink.md.
 """
 
 from __future__ import annotations

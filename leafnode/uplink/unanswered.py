@@ -3,7 +3,9 @@
 Pure: times are parameters. The subject may be one that the hub's stream takes no more while
 somebody there subscribes it, or somebody on the way eats the message. Only the hub's own word
 proves that: the PubAck is overdue, the stream has answered what went behind over the same link, and
-the hub, asked after that, does not have it. Truth: docs/uplink.md, "What the hub never answers".
+the hub, asked after that, does not have it. A refusal does not wait for what a leader without its
+followers has proposed: such a leader steps down, so one refusal is not enough where nothing behind
+was stored. Truth: docs/uplink.md, "What the hub never answers".
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ class Silence:
     is_gone: bool = False  # the local stream does not have it any more
 
     def miss(self, now_ns: int, *, is_late: bool, is_all: bool) -> None:
-        """It was overdue, and the hub does not have it; `is_all`: and will not have it."""
+        """It was overdue, and the hub does not have it; `is_all`: and has worked it off."""
         self.misses += 1
         self.is_told |= is_late or self.misses >= limits.UPLINK_LOST_TIMES
         if is_all:
@@ -42,6 +44,17 @@ class Silence:
     def is_proved(self, now_ns: int) -> bool:
         is_long = now_ns - self.since_ns >= limits.UPLINK_SILENT_NS
         return self.proofs >= limits.UPLINK_SILENT_TIMES and is_long
+
+    def is_out(self, now_ns: int) -> bool:
+        """Say whether it cannot be what a leader has proposed and not committed."""
+        return self.proofs > 0 and now_ns - self.since_ns >= limits.UPLINK_QUORUM_NS
+
+
+class Late(NamedTuple):
+    """Of one that was overdue since the hub was asked last, over the link of now."""
+
+    is_late: bool  # all of ack_timeout is over
+    is_passed: bool  # one that went behind, for the first time, is stored
 
 
 class Verdict(NamedTuple):
@@ -57,8 +70,8 @@ class Unanswered:
 
     def __init__(self, hub_stream: str) -> None:
         self._hub_stream = hub_stream
-        # Since the hub was asked last, over the link of now: whether all of ack_timeout is over.
-        self._overdue: dict[int, bool] = {}
+        self._overdue: dict[int, Late] = {}
+        self._passed_ns = 0  # what was sent before that had one stored that went behind
         self._silent: dict[int, Silence] = {}  # by sequence, of what is in the window
         self._subjects: set[bytes] = set()  # one was never answered, and none since
 
@@ -96,11 +109,21 @@ class Unanswered:
 
     def overdue(self, entries: Iterable[Entry], *, is_late: bool) -> None:
         """These were sent, and not answered: in time, or before others that went behind."""
-        self._overdue.update((entry.seq, is_late) for entry in entries)
+        for entry in entries:
+            is_passed = entry.sent_ns is not None and entry.sent_ns < self._passed_ns
+            self._overdue[entry.seq] = Late(is_late, is_passed)
 
     def link_changed(self) -> None:
         """What is overdue may have gone with the link."""
         self._overdue.clear()
+        self._passed_ns = 0
+
+    def stored(self, entry: Entry) -> None:
+        """The hub's stream took it just now, and has committed what came before. What was sent
+        more than once may have come to be stored earlier than it was sent last.
+        """
+        if entry.attempts == 1 and entry.sent_ns is not None:
+            self._passed_ns = max(self._passed_ns, entry.sent_ns)
 
     def answered(self, entry: Entry) -> None:
         """The hub said yes or no to it."""
@@ -119,8 +142,8 @@ class Unanswered:
             silence.is_gone |= first <= seq and (end is None or seq < end)
 
     def told(self, window: Window, now_ns: int, *, is_all: bool) -> Verdict:
-        """The hub said what it has, and that was taken out of the window. `is_all`: what it does
-        not have of what was sent before it will not have.
+        """The hub said what it has, and that was taken out of the window. `is_all`: it had worked
+        off what was sent before. One is never answered by a word that is itself a proof.
         """
         overdue, self._overdue = self._overdue, {}
         for seq in overdue.keys() | self._silent:
@@ -129,7 +152,7 @@ class Unanswered:
                 self._silent.pop(seq, None)
             elif seq in overdue:
                 silence = self._silent.setdefault(seq, Silence(entry.sent_as))
-                silence.miss(now_ns, is_late=overdue[seq], is_all=is_all)
+                silence.miss(now_ns, is_late=overdue[seq].is_late, is_all=is_all)
         is_new = self._learn(now_ns)
         never, gone = [], []
         for entry in window:
@@ -138,7 +161,9 @@ class Unanswered:
                 continue
             if silent.is_gone and silent.misses >= limits.UPLINK_LOST_TIMES:
                 gone.append(entry)
-            elif is_all and self._is_never(silent, now_ns):
+            elif (
+                is_all and (late := overdue.get(entry.seq)) and self._is_never(silent, late, now_ns)
+            ):
                 never.append(entry)
         return Verdict(never, gone, is_new)
 
@@ -151,6 +176,9 @@ class Unanswered:
                 self._subjects.add(subject)
         return bool(found)
 
-    def _is_never(self, silence: Silence, now_ns: int) -> bool:
+    def _is_never(self, silence: Silence, late: Late, now_ns: int) -> bool:
         """Say so of one that is proved, or is as others of its subject were."""
-        return silence.is_proved(now_ns) or (silence.proofs > 0 and self.is_known(silence.subject))
+        is_one_of_many = self.is_known(silence.subject) and silence.proofs > 0
+        return silence.is_proved(now_ns) or (
+            is_one_of_many and (late.is_passed or silence.is_out(now_ns))
+        )

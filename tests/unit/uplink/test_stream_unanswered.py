@@ -106,10 +106,10 @@ def test_a_window_full_of_them_blocks_nobody() -> None:
     world = world_of()
 
     world.store(*[b"x"] * 600, subject=b"ev.b")
-    feed(world, 1, 300)
+    feed(world, 1, 500)
 
     assert world.status.counters.dead_letters == 600
-    assert world.hub.payloads() == numbers(0, 300)
+    assert world.hub.payloads() == numbers(0, 500)
     assert world.status.lag_messages == 0
 
 
@@ -233,6 +233,22 @@ def test_a_hub_that_takes_it_again_has_it_once_and_the_subject_is_as_all_others(
     world.store(b"y", subject=b"ev.b")
     feed(world, 2, 40)
 
+    assert world.status.counters.dead_letters == 1
+
+
+def test_what_the_hub_s_leader_has_proposed_and_not_committed_is_no_dead_letter() -> None:
+    """It refuses what is sent to ask whether it is done, and stores the message later, or not."""
+    world = world_of()
+    world.store(b"x", subject=b"ev.b")
+    world.clock.advance(LONG_NS)
+    assert world.status.counters.dead_letters == 1
+    world.hub.swallows.clear()
+    world.hub.loses = [b"1"]
+
+    world.store(b"1", subject=b"ev.b")
+    world.clock.advance(LONG_NS)
+
+    assert world.hub.payloads() == numbers(0, 1)
     assert world.status.counters.dead_letters == 1
 
 

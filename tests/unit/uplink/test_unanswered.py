@@ -9,6 +9,7 @@ from leafnode.uplink.window import Entry, Window
 
 OFTEN = limits.UPLINK_SILENT_TIMES
 LONG_NS = limits.UPLINK_SILENT_NS
+QUORUM_NS = limits.UPLINK_QUORUM_NS
 
 
 class Asked:
@@ -25,6 +26,21 @@ class Asked:
         entry = Entry(seq, subject, 0, b"x", b"", sent_as=subject)
         self.window.offer(entry)
         return entry
+
+    def send(self, *seqs: int) -> None:
+        """Send these, one after the other."""
+        for seq in seqs:
+            entry = self.window.get(seq)
+            assert entry is not None
+            self.now_ns += 1
+            self.window.send(entry, self.now_ns)
+
+    def store(self, seq: int) -> None:
+        """The hub acknowledges it, and has not before."""
+        entry = self.window.settle(seq, seq)
+        assert entry is not None
+        self.unanswered.answered(entry)
+        self.unanswered.stored(entry)
 
     def ask(
         self, *late: int, after_ns: int = 0, is_late: bool = True, is_all: bool = True
@@ -51,7 +67,7 @@ def test_it_takes_so_many_answers_of_the_hub_over_so_long() -> None:
     for _ in range(2 * OFTEN):
         assert asked.ask(3, after_ns=LONG_NS // OFTEN // 4) == ([], [])
 
-    assert asked.ask(after_ns=LONG_NS) == ([3], [])
+    assert asked.ask(3, after_ns=LONG_NS) == ([3], [])
 
 
 def test_what_may_still_come_to_be_stored_proves_nothing() -> None:
@@ -69,8 +85,8 @@ def test_what_may_still_come_to_be_stored_proves_nothing() -> None:
 def test_what_is_never_answered_is_told_so_only_by_a_word_that_is_whole() -> None:
     asked = proved()
 
-    assert asked.ask(is_all=False) == ([], [])
-    assert asked.ask() == ([3], [])
+    assert asked.ask(3, is_all=False) == ([], [])
+    assert asked.ask(3) == ([3], [])
 
 
 def test_what_was_overdue_over_a_link_that_is_gone_does_not_count() -> None:
@@ -95,12 +111,55 @@ def test_one_that_the_hub_lost_once_is_no_news() -> None:
     assert (asked.unanswered.is_open, asked.unanswered.first) == (True, 3)
 
 
-def test_of_a_subject_that_is_known_the_next_one_takes_one_answer_of_the_hub() -> None:
+def test_what_was_not_overdue_over_the_link_of_now_is_not_never_answered() -> None:
+    asked = Asked(3)
+    for _ in range(OFTEN):
+        asked.ask(3, after_ns=NS_PER_S)
+    asked.unanswered.link_changed()
+
+    assert asked.ask(after_ns=LONG_NS) == ([], [])
+    assert asked.ask(3) == ([3], [])
+
+
+def test_of_a_subject_that_is_known_one_answer_will_do_if_what_went_behind_is_stored() -> None:
+    asked = proved()
+    for seq in (4, 5, 6):
+        asked.offer(seq, b"e.a" if seq == 5 else b"e.b")
+    asked.send(4, 5, 6)
+    asked.store(5)
+
+    assert asked.ask(4, 6) == ([4], [])
+
+
+def test_else_it_takes_the_time_in_which_a_leader_without_followers_steps_down() -> None:
+    """A refusal does not wait for what it proposed: that may be committed after all."""
+    asked = proved()
+    asked.offer(4, b"e.b")
+
+    assert asked.ask(4) == ([], [])
+    assert asked.ask(4, after_ns=QUORUM_NS - 1) == ([], [])
+    assert asked.ask(4, after_ns=1) == ([4], [])
+
+
+def test_what_was_sent_before_may_have_been_stored_before() -> None:
     asked = proved()
     asked.offer(4, b"e.b")
     asked.offer(5, b"e.a")
+    asked.send(5, 4, 5)
+    asked.store(5)
 
-    assert asked.ask(4, 5) == ([3, 4], [])
+    assert asked.ask(4) == ([], [])
+
+
+def test_what_is_stored_of_another_link_says_nothing_of_this_one() -> None:
+    asked = proved()
+    asked.offer(4, b"e.b")
+    asked.offer(5, b"e.a")
+    asked.send(4, 5)
+    asked.store(5)
+    asked.unanswered.link_changed()
+
+    assert asked.ask(4) == ([], [])
 
 
 def test_an_answer_ends_it_for_the_subject_too() -> None:
@@ -111,7 +170,7 @@ def test_an_answer_ends_it_for_the_subject_too() -> None:
     asked.unanswered.answered(entry)
 
     assert not asked.unanswered.is_known(b"e.b")
-    assert asked.ask(4) == ([3], [])
+    assert asked.ask(3, 4) == ([3], [])
     assert asked.unanswered.is_suspect(entry)
 
 
@@ -142,5 +201,5 @@ def test_so_many_subjects_are_known_and_no_more() -> None:
     for _ in range(OFTEN):
         asked.ask(*seqs)
 
-    assert asked.ask(after_ns=LONG_NS) == ([*seqs], [])
+    assert asked.ask(*seqs, after_ns=LONG_NS) == ([*seqs], [])
     assert sum(asked.unanswered.is_known(b"e.%d" % seq) for seq in seqs) == count - 1
