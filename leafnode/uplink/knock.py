@@ -69,8 +69,8 @@ class Knock:
         it has acknowledged: who is silent for what is sent would be so for this, too.
         """
         flight = self._flight
-        doubtful = flight.window.doubtful()
-        asked = (entry for entry in doubtful if not flight.unanswered.is_suspect(entry))
+        doubtful, suspects = flight.window.doubtful(), flight.unanswered.suspects()
+        asked = (entry for entry in doubtful if entry.sent_as not in suspects)
         entry = min(asked, key=lambda one: one.sent_size, default=None)
         return flight.sample if entry is None and doubtful else entry
 

@@ -97,11 +97,9 @@ class Unanswered:
         question = f"does stream {self._hub_stream} take {subject}?"
         return f"the hub does not have sequence {seq} and does not answer it{others}: {question}"
 
-    def is_suspect(self, entry: Entry) -> bool:
-        """Say whether nobody may answer this one, as one before it."""
-        return self.is_known(entry.sent_as) or any(
-            entry.sent_as == one.subject for one in self._silent.values()
-        )
+    def suspects(self) -> set[bytes]:
+        """Return the subjects that nobody may answer, as one before it. A walk over all of them."""
+        return self._subjects.union(one.subject for one in self._silent.values())
 
     def is_known(self, subject: bytes) -> bool:
         """Say whether one under this subject was never answered, and none was since."""

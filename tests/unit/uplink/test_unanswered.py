@@ -165,13 +165,13 @@ def test_what_is_stored_of_another_link_says_nothing_of_this_one() -> None:
 def test_an_answer_ends_it_for_the_subject_too() -> None:
     asked = proved()
     entry = asked.offer(4, b"e.b")
-    assert asked.unanswered.is_suspect(entry)
+    assert entry.sent_as in asked.unanswered.suspects()
 
     asked.unanswered.answered(entry)
 
     assert not asked.unanswered.is_known(b"e.b")
     assert asked.ask(3, 4) == ([3], [])
-    assert asked.unanswered.is_suspect(entry)
+    assert entry.sent_as in asked.unanswered.suspects()
 
 
 def test_what_is_not_in_the_window_any_more_is_forgotten() -> None:
