@@ -524,6 +524,7 @@ UPLINK_SILENT_NS: Final = 60 * NS_PER_S  # and for so long: then it never will
 # nats-server's raft: a leader looks each 10 s whether it has heard its followers for 10 s; one that
 # has not steps down. Longer than both, and what it had proposed is committed or gone.
 UPLINK_QUORUM_NS: Final = 30 * NS_PER_S
+UPLINK_ADRIFT_NS: Final = 60 * NS_PER_S  # what a dead link was given may arrive for so long
 UPLINK_SILENT_MAX: Final = 256  # subjects of which that is known
 UPLINK_KNOCK_BYTES: Final = 8 * KIB  # the most that is kept of what the hub acknowledged, to knock
 UPLINK_DEAD_BYTES: Final = 64 * MIB  # the stream of dead letters, where we make it

@@ -184,6 +184,10 @@ class Flight:
     def link_changed(self) -> None:
         self.untaken.clear()
         self.unanswered.link_changed()
+        now_ns = self._clock.monotonic_ns()
+        for entry in self.window:
+            if entry.attempts:
+                entry.adrift_ns = now_ns
 
     # -- sending
 

@@ -160,7 +160,10 @@ class Unanswered:
             if silent.is_gone and silent.misses >= limits.UPLINK_LOST_TIMES:
                 gone.append(entry)
             elif (
-                is_all and (late := overdue.get(entry.seq)) and self._is_never(silent, late, now_ns)
+                is_all
+                and (late := overdue.get(entry.seq))
+                and not self._is_adrift(entry, now_ns)
+                and self._is_never(silent, late, now_ns)
             ):
                 never.append(entry)
         return Verdict(never, gone, is_new)
@@ -173,6 +176,11 @@ class Unanswered:
             if len(self._subjects) < limits.UPLINK_SILENT_MAX:
                 self._subjects.add(subject)
         return bool(found)
+
+    def _is_adrift(self, entry: Entry, now_ns: int) -> bool:
+        """Say whether it may come to be stored by a link that is gone."""
+        adrift_ns = entry.adrift_ns
+        return adrift_ns is not None and now_ns - adrift_ns < limits.UPLINK_ADRIFT_NS
 
     def _is_never(self, silence: Silence, late: Late, now_ns: int) -> bool:
         """Say so of one that is proved, or is as others of its subject were."""

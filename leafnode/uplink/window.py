@@ -34,6 +34,7 @@ class Entry:
     sent_ns: int | None = None  # when it was last sent and not refused since
     sent_as: bytes = b""  # under which subject that was
     attempts: int = 0
+    adrift_ns: int | None = None  # when a link was gone over which it went
     losses: int = 0  # by the hub, which stored later ones
     wire_size: int = 0  # of what is on the way to the hub
     sent_size: int = 0  # of header and payload, as they were last sent

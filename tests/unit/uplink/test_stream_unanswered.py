@@ -270,6 +270,23 @@ def test_a_link_that_breaks_again_and_again_makes_no_dead_letters() -> None:
     assert world.hub.payloads() == numbers(0, 39)
 
 
+def test_what_a_dead_link_was_given_is_no_dead_letter_before_it_cannot_arrive() -> None:
+    world = world_of()
+    world.store(b"x", subject=b"ev.b")
+    world.clock.advance(limits.UPLINK_SILENT_NS - NS_PER_S)
+    assert world.status.counters.dead_letters == 0
+    for _ in range(3):
+        world.link_down()
+        world.link_up()
+        world.clock.advance(NS_PER_S)
+
+    world.clock.advance(limits.UPLINK_ADRIFT_NS - 2 * NS_PER_S)
+    assert world.status.counters.dead_letters == 0
+    world.clock.advance(LONG_NS)
+
+    assert world.status.counters.dead_letters == 1
+
+
 def test_one_that_is_no_dead_letter_because_those_are_full_is_held() -> None:
     world = world_of()
     world.local.denies_streams = True

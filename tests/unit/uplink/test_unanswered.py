@@ -162,6 +162,16 @@ def test_what_is_stored_of_another_link_says_nothing_of_this_one() -> None:
     assert asked.ask(4) == ([], [])
 
 
+def test_what_went_over_a_link_that_is_gone_may_arrive_for_a_while() -> None:
+    asked = proved()
+    entry = asked.window.get(3)
+    assert entry is not None
+    entry.adrift_ns = asked.now_ns
+
+    assert asked.ask(3, after_ns=limits.UPLINK_ADRIFT_NS - 1) == ([], [])
+    assert asked.ask(3, after_ns=1) == ([3], [])
+
+
 def test_an_answer_ends_it_for_the_subject_too() -> None:
     asked = proved()
     entry = asked.offer(4, b"e.b")
