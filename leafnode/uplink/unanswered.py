@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakValueDictionary
 
 from leafnode import limits
 
@@ -21,17 +22,30 @@ if TYPE_CHECKING:
     from leafnode.uplink.window import Entry, Window
 
 
+@dataclass(slots=True, weakref_slot=True)
+class Answers:
+    """To messages of one subject, for as long as there is a `Silence` of it."""
+
+    count: int = 0
+
+
 @dataclass(slots=True)
 class Silence:
     """Of one message in the window: what was said of it since it was first overdue."""
 
     subject: bytes  # under which it was sent
+    answers: Answers  # to all under that
+    answers_before: int  # when it was first overdue
     misses: int = 0  # how often the hub did not have it when it was asked
     proofs: int = 0  # of these, so often it had answered what went behind
     since_ns: int = 0  # the first of those
     is_told: bool = False  # the hub did not lose it once and no more
-    is_alone: bool = False  # others under its subject were answered since
     is_gone: bool = False  # the local stream does not have it any more
+
+    @property
+    def is_alone(self) -> bool:
+        """Say whether others under its subject were answered since."""
+        return self.answers.count > self.answers_before
 
     def miss(self, now_ns: int, *, is_late: bool, is_all: bool) -> None:
         """It was overdue, and the hub does not have it; `is_all`: and has worked it off."""
@@ -73,6 +87,7 @@ class Unanswered:
         self._overdue: dict[int, Late] = {}
         self._passed_ns = 0  # what was sent before that had one stored that went behind
         self._silent: dict[int, Silence] = {}  # by sequence, of what is in the window
+        self._answers: WeakValueDictionary[bytes, Answers] = WeakValueDictionary()
         self._subjects: set[bytes] = set()  # one was never answered, and none since
 
     @property
@@ -127,8 +142,8 @@ class Unanswered:
         """The hub said yes or no to it."""
         self._silent.pop(entry.seq, None)
         self._subjects.discard(entry.sent_as)
-        for silence in self._silent.values():
-            silence.is_alone |= silence.subject == entry.sent_as
+        if answers := self._answers.get(entry.sent_as):
+            answers.count += 1
 
     def left(self, entry: Entry) -> None:
         """It is not in the window any more."""
@@ -149,8 +164,7 @@ class Unanswered:
             if entry is None:
                 self._silent.pop(seq, None)
             elif seq in overdue:
-                silence = self._silent.setdefault(seq, Silence(entry.sent_as))
-                silence.miss(now_ns, is_late=overdue[seq].is_late, is_all=is_all)
+                self._silence_of(entry).miss(now_ns, is_late=overdue[seq].is_late, is_all=is_all)
         is_new = self._learn(now_ns)
         never, gone = [], []
         for entry in window:
@@ -167,6 +181,14 @@ class Unanswered:
             ):
                 never.append(entry)
         return Verdict(never, gone, is_new)
+
+    def _silence_of(self, entry: Entry) -> Silence:
+        silence = self._silent.get(entry.seq)
+        if silence is None:
+            answers = self._answers.setdefault(entry.sent_as, Answers())
+            silence = Silence(entry.sent_as, answers, answers.count)
+            self._silent[entry.seq] = silence
+        return silence
 
     def _learn(self, now_ns: int) -> bool:
         """Say whether it is proved of one more subject."""

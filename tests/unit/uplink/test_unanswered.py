@@ -184,6 +184,21 @@ def test_an_answer_ends_it_for_the_subject_too() -> None:
     assert entry.sent_as in asked.unanswered.suspects()
 
 
+def test_a_subject_of_which_others_are_answered_is_not_known_as_silent() -> None:
+    asked = Asked(3, 4)
+    asked.ask(3, 4)
+    entry = asked.window.settle(4, 7)
+    assert entry is not None
+    asked.unanswered.answered(entry)
+    for _ in range(OFTEN):
+        asked.ask(3)
+
+    assert asked.ask(3, after_ns=LONG_NS) == ([3], [])
+    assert not asked.unanswered.is_known(b"e.b")
+    asked.offer(5, b"e.b")
+    assert asked.ask(3, 5) == ([3], [])
+
+
 def test_what_is_not_in_the_window_any_more_is_forgotten() -> None:
     asked = Asked(3)
     asked.ask(3)
