@@ -93,7 +93,8 @@ def _expire_cache(server: Server, operator: OperatorMode) -> None:
 
 async def look_up(server: Server, options: Options) -> None:
     """Load the accounts that other blocks name. Raises AuthError for one that cannot be had, unless
-    remotes alone name it: they look for it before each dial, and say what is in the way.
+    remotes and uplinks alone name it: remotes look for it before each dial, and say what is in the
+    way.
     """
     operator = server.operator
     if operator is None:
@@ -167,13 +168,13 @@ async def catch_up(server: Server, found: dict[str, LoadedAccount]) -> None:
 def _missing(server: Server, options: Options) -> list[str]:
     """Return the accounts that blocks of a configuration live in and nobody uses yet."""
     remotes = options.leafnodes.remotes if options.leafnodes else ()
-    names = [*(remote.account for remote in remotes), *_needed(options)]
+    names = [*(remote.account for remote in remotes), *_needed(options)]  # an uplink has a remote
     return [name for name in dict.fromkeys(names) if name not in server.accounts]
 
 
 def _needed(options: Options) -> list[str]:
     """Return the accounts without which blocks of a configuration cannot be."""
-    names = [block.account for block in (*options.uplinks, options.serial) if block]
+    names = [options.serial.account] if options.serial else []
     leafs = options.leafnodes.listener if options.leafnodes is not None else None
     if leafs is not None and leafs.authorization.account:
         names.append(leafs.authorization.account)
@@ -269,6 +270,8 @@ async def _prepare_accounts(server: Server, several: Sequence[AccountOptions]) -
 
 def _accounts_loaded(server: Server, several: Sequence[AccountOptions]) -> None:
     server.account_set.update(*several)
+    if server.features.uplinks is not None:
+        server.features.uplinks.accounts_came()
 
 
 def _account_changed(server: Server, name: str) -> asyncio.Event:

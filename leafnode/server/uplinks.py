@@ -136,7 +136,9 @@ class Uplinks:
             self.follow(remote)
 
     def change(self, wanted: tuple[UplinkOptions, ...]) -> None:
-        """Let those run that are wanted. One whose options changed in any way begins anew."""
+        """Let those run that are wanted. One whose options changed in any way begins anew; one
+        whose account cannot be had yet (in operator mode) waits for it, as its remote does.
+        """
         self._wanted = wanted
         kept = [one for one in self._running if self._stays(one, wanted)]
         for one in self._running:
@@ -146,8 +148,19 @@ class Uplinks:
         there = {one.uplink.options: one for one in kept}
         self._running = []
         for options in wanted:
-            self._running.append(there.get(options) or self._start(options))
+            if options.account in self._server.accounts:
+                self._running.append(there.get(options) or self._start(options))
+            else:
+                what = (options.name or "main", options.account)
+                log.warning("Uplink waits for its account: name=%s account=%s", *what)
         self._speak()
+
+    def accounts_came(self) -> None:
+        """Let those begin that waited for their account."""
+        running = [one.uplink.options for one in self._running]
+        waits = (options.account for options in self._wanted if options not in running)
+        if any(account in self._server.accounts for account in waits):
+            self.change(self._wanted)
 
     def _start(self, options: UplinkOptions) -> _Running:
         one = _Running(self._server, options, lambda stream: self._names(options.account, stream))

@@ -288,6 +288,34 @@ def test_a_remote_may_wait_for_its_account(preloaded: Preloaded) -> None:
 
 
 @pytest.mark.interop
+def test_an_uplink_waits_for_its_account_and_begins_when_it_comes(tmp_path: Path) -> None:
+    preloaded = Preloaded(tmp_path, SERVERS["leafnode"])
+    new = Key(nkeys.PREFIX_BYTE_ACCOUNT)
+    lines = (
+        f'leafnodes {{ remotes [ {{ url: "nats-leaf://127.0.0.1:9", account: {new.public} }} ] }}',
+        f'server_name: edge, jetstream {{ store_dir: "{tmp_path}/js" }}',
+        f"uplink {{ account: {new.public}, streams [ {{ stream: EV }} ] }}",
+    )
+
+    async def run() -> None:
+        preloaded.start(*lines)
+        told = preloaded.log.read_text()
+        assert f"Uplink waits for its account: name=main account={new.public}" in told
+        assert await preloaded.lets_in(preloaded.a)
+        assert "Uplink is on" not in told
+
+        preloaded.preload[new] = preloaded.account_jwt(new)
+        assert await preloaded.reload(*lines) == ""
+        await until(lambda: "Uplink is on: name=main streams=EV" in preloaded.log.read_text())
+        assert await preloaded.lets_in(new)
+
+    try:
+        asyncio.run(run())
+    finally:
+        preloaded.end()
+
+
+@pytest.mark.interop
 def test_a_reload_that_is_refused_stores_no_account(preloaded: Preloaded, tmp_path: Path) -> None:
     a, directory = preloaded.a, tmp_path / "jwt"
     directory.mkdir()
