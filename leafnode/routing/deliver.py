@@ -19,6 +19,7 @@ from leafnode.limits import (
     WORK_BYTES,
 )
 from leafnode.routing import parked
+from leafnode.routing.answers import is_inbox
 from leafnode.routing.gateway_replies import ALL_WRAPPED, WRAPPED, AwaitedElsewhere, unrouted
 from leafnode.routing.groups import pick, receivers
 from leafnode.routing.match import Group
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from leafnode.routing.account import Account
     from leafnode.routing.groups import Verdicts
     from leafnode.routing.match import Match
-    from leafnode.routing.peer import Outbox, Peer
+    from leafnode.routing.peer import LeafSide, Outbox, Peer
     from leafnode.routing.route import Message
     from leafnode.routing.subscription import Subscription
 
@@ -369,7 +370,7 @@ def hand_over(account: Account, origin: Peer, sub: Subscription, message: Messag
         if trace.only:
             return
     if message.reply.startswith(WRAPPED):
-        message = message._replace(reply=_shown_reply(sub.peer, message.reply))
+        message = message._replace(reply=_shown_reply(sub.peer, origin, message.reply))
     line = (b"%b %b  " if message.announced else b"%b %b ") % (subject, sub.sid)
     _send(account, sub, b"MSG ", line, message, message.reply)
 
@@ -398,25 +399,37 @@ def send_to_leaf(
     _send(account, sub, b"LMSG ", message.subject + b" ", message, middle)
 
 
-def send_back(account: Account, origin: Peer, message: Message) -> None:
-    """Send an answer to a request of another cluster by the links that lead there, to nobody else.
+def send_back(account: Account, origin: Peer, message: Message, side: LeafSide) -> None:
+    """Send an answer to a request of another cluster by the links that lead there, to nobody else:
+    to all hubs, as one may have gone since, or to the cluster below that asked.
 
-    Source: nats-server 2.15.1 server/client.go handleGWReplyMap.
+    Source: nats-server 2.15.1 server/client.go handleGWReplyMap; it sends to hubs alone.
     """
     for link in account.leafs.values():
-        sub = link.subs.get(ALL_WRAPPED)
+        leads_there = link.leaf.is_hub if side.is_hub else link.leaf == side
+        sub = link.subs.get(ALL_WRAPPED) if leads_there else None
         if sub is not None and may_deliver(sub, message.subject, origin):
             origin.outbox.work_left -= DELIVERY_WORK + len(message.body) // WORK_BYTES
             send_to_leaf(account, sub, message, [])
 
 
-def _shown_reply(peer: Peer, reply: bytes) -> bytes:
-    """Return a wrapped reply as this client sees it, who may answer it from now on."""
-    if unrouted(reply) == reply:
+def _shown_reply(peer: Peer, origin: Peer, reply: bytes) -> bytes:
+    """Return a wrapped reply as this client sees it, whose answer goes back by it from now on.
+
+    What the client publishes is not diverted at the word of a link that has no gateways behind it,
+    that may not hear the answer, or that is no hub and names no inbox: then it goes by interest.
+    """
+    shown = unrouted(reply)
+    if shown == reply:
         return reply
-    if peer.elsewhere is None:
-        peer.elsewhere = AwaitedElsewhere()
-    return peer.elsewhere.add(reply, peer.outbox.now[0])
+    back = origin.subs.get(ALL_WRAPPED) if origin.is_leaf else None
+    if back is None or not (origin.leaf.is_hub or is_inbox(shown)):
+        return shown
+    if may_deliver(back, reply, peer):
+        if peer.elsewhere is None:
+            peer.elsewhere = AwaitedElsewhere()
+        peer.elsewhere.add(reply, peer.outbox.now[0], origin.leaf)
+    return shown
 
 
 def note_reply(peer: Peer, reply: bytes) -> None:

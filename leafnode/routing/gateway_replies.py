@@ -2,22 +2,25 @@
 
 Where a request comes from another cluster, and the interest in its answer may not be known here
 yet, a hub's reply names the way: `_GR_.<cluster>.<server>.<reply>`. Clients see the reply alone and
-answer it; for a while what they say there goes the way that the request named. Knows subjects and
-times that it is given; not links. Truth: nats-server 2.15.1 server/gateway.go trackGWReply,
-server/client.go deliverMsg and handleGWReplyMap.
+answer it; for a while what they say there goes the way that the request named. Knows subjects, and
+times and sides of links that it is given; not links. Truth: nats-server 2.15.1 server/gateway.go
+trackGWReply, server/client.go deliverMsg and handleGWReplyMap.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import GATEWAY_REPLY_NS, OPEN_REPLIES_BYTES_MAX
+
+if TYPE_CHECKING:
+    from leafnode.routing.peer import LeafSide
 
 WRAPPED: Final = b"_GR_."
 ALL_WRAPPED: Final = b"_GR_.>"  # what a hub with gateways subscribes to, as its key, too
 _WAY_BYTES: Final = 19  # _GR_.<6 of the cluster's hash>.<6 of the server's hash>.
-_ENTRY_BYTES: Final = 300  # beside the characters of both subjects (measured: 274 at most)
+_ENTRY_BYTES: Final = 300  # beside the characters of both subjects (measured: 282 at most)
 _FORGOTTEN_AT_ONCE: Final = 16
 
 
@@ -37,35 +40,36 @@ class AwaitedElsewhere:
     __slots__ = ("_known", "held_bytes")
 
     def __init__(self) -> None:
-        # By the reply as the client sees it: the whole one, and when it came.
-        self._known: OrderedDict[bytes, tuple[bytes, int]] = OrderedDict()
+        # By the reply as the client sees it: the whole one, when it came, and from whom.
+        self._known: OrderedDict[bytes, tuple[bytes, int, LeafSide]] = OrderedDict()
         self.held_bytes = 0
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def add(self, reply: bytes, now_ns: int) -> bytes:
-        """Note a wrapped reply that the client gets; return how it sees it."""
+    def add(self, reply: bytes, now_ns: int, side: LeafSide) -> None:
+        """Note a wrapped reply that the client gets, of a request from this side."""
         shown = unrouted(reply)
         if shown in self._known:
             self._forget(shown)
         self._forget_expired(now_ns)
-        self._known[shown] = (reply, now_ns)
+        self._known[shown] = (reply, now_ns, side)
         self.held_bytes += _size_of(reply)
         while self.held_bytes > OPEN_REPLIES_BYTES_MAX:
             self._forget(next(iter(self._known)))
-        return shown
 
-    def way_to(self, subject: bytes, now_ns: int) -> bytes | None:
-        """Return where an answer to this subject goes; None: by interest, as everything else."""
+    def way_to(self, subject: bytes, now_ns: int) -> tuple[bytes, LeafSide] | None:
+        """Return where an answer to this subject goes, and to which side of links; None: by
+        interest, as everything else.
+        """
         self._forget_expired(now_ns)
         found = self._known.get(subject)
         if found is None or now_ns - found[1] > GATEWAY_REPLY_NS:
             return None
-        return found[0]
+        return found[0], found[2]
 
     def _forget(self, shown: bytes) -> None:
-        reply, _ = self._known.pop(shown)
+        reply, _, _ = self._known.pop(shown)
         self.held_bytes -= _size_of(reply)
 
     def _forget_expired(self, now_ns: int) -> None:
@@ -73,7 +77,7 @@ class AwaitedElsewhere:
         for _ in range(_FORGOTTEN_AT_ONCE):
             if not self._known:
                 return
-            shown, (_, came_ns) = next(iter(self._known.items()))
+            shown, (_, came_ns, _) = next(iter(self._known.items()))
             if now_ns - came_ns <= GATEWAY_REPLY_NS:
                 return
             self._forget(shown)

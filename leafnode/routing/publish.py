@@ -159,8 +159,9 @@ def _publish(
     if peer.elsewhere:
         way = peer.elsewhere.way_to(subject, peer.outbox.now[0])
         if way is not None:
-            message = Message(way, args.reply, args.header_size, body, trace=trace)
-            send_back(account, peer, message)
+            to, side = way
+            message = Message(to, args.reply, args.header_size, body, trace=trace)
+            send_back(account, peer, message, side)
             return
     fate = None
     if args.reply and peer.no_responders and not peer.is_leaf:

@@ -6,12 +6,13 @@ import pytest
 
 from leafnode import limits
 from leafnode.routing.gateway_replies import AwaitedElsewhere, unrouted
-from leafnode.routing.peer import Kind
+from leafnode.routing.peer import Kind, LeafSide
 from leafnode.routing.permissions import Permissions, ResponseRule, Rules
 from leafnode.routing.responses import OpenReplies
 from tests.sim.peers import FakePeer, account
 
 WAY = b"_GR_.36IaNN.tYay1U."
+HUB, OTHER = LeafSide("hub", is_hub=True), LeafSide("other", is_hub=True)
 LATER_NS = limits.GATEWAY_REPLY_NS + 1
 
 
@@ -30,6 +31,17 @@ class World:
         """Let a request come; return what the client gets of it."""
         self.hub.says(verb % reply + b"\r\n")
         return self.client.got()
+
+    def below(self, cid: int, *subjects: bytes, may_hear: list[bytes] | None = None) -> FakePeer:
+        """A leaf that hangs below and may publish everything."""
+        leaf = FakePeer(self.account, cid, Kind.LEAF)
+        leaf.leaf = LeafSide(f"below-{cid}", is_hub=False)
+        if may_hear is not None:
+            leaf.permissions = Permissions(Rules(), Rules(may_hear))
+        for subject in subjects:
+            leaf.subscribe(subject, subject)
+        assert self.account.join(leaf)
+        return leaf
 
     def passes(self, span_ns: int) -> None:
         outbox = self.hub.outbox
@@ -163,28 +175,93 @@ def test_a_hub_that_has_no_gateways_gets_no_such_answer() -> None:
     assert other.got() == b""
 
 
+@pytest.mark.parametrize(
+    ("wants", "may_hear"),
+    [([], [b">"]), ([b"_GR_.>"], [b"nothing"]), ([b"_GR_.>"], [b">"])],
+    ids=["it has no gateways", "it may not hear that", "it may hear that"],
+)
+def test_a_leaf_below_diverts_nothing_that_a_client_publishes(
+    wants: list[bytes], may_hear: list[bytes]
+) -> None:
+    """Differs from nats-server 2.15.1, where it goes nowhere (measured)."""
+    world = World()
+    below = world.below(3, *wants, may_hear=may_hear)
+    reader = FakePeer(world.account, 4)
+    reader.subscribe(b"factory.temp", b"1")
+
+    below.says(b"LMSG svc %bfactory.temp 1\r\nx\r\n" % WAY)
+    assert world.client.got() == b"MSG svc 1 factory.temp 1\r\nx\r\n"
+    world.client.says(b"PUB factory.temp 2\r\n20\r\n")
+
+    assert reader.got() == b"MSG factory.temp 1 2\r\n20\r\n"
+    assert below.got() == b""
+    assert not world.client.elsewhere
+
+
+@pytest.mark.parametrize("is_hub", [False, True], ids=["leaf", "it says that it is a hub"])
+@pytest.mark.parametrize("wants", [[], [b"_GR_.>"]])
+def test_a_link_that_may_not_hear_an_answer_diverts_none(
+    *, wants: list[bytes], is_hub: bool
+) -> None:
+    world = World()
+    below = world.below(3, *wants, may_hear=[b"nothing"])
+    below.leaf = below.leaf._replace(is_hub=is_hub)
+    reader = FakePeer(world.account, 4)
+    reader.subscribe(b"_INBOX.a", b"1")
+
+    below.says(b"LMSG svc %b_INBOX.a 1\r\nx\r\n" % WAY)
+    world.client.says(b"PUB _INBOX.a 1\r\nr\r\n")
+
+    assert reader.got() == b"MSG _INBOX.a 1 1\r\nr\r\n"
+
+
+def test_clusters_that_hang_below_are_answered_by_the_way_that_they_named() -> None:
+    """Differs from nats-server 2.15.1, which sends such an answer to its hubs alone."""
+    world = World()
+    below = world.below(3, b"_GR_.>")
+    below.says(b"LMSG svc %b_INBOX.a 1\r\nq\r\n" % WAY)
+
+    world.client.says(b"PUB _INBOX.a 1\r\nr\r\n")
+
+    assert below.got() == b"LMSG %b_INBOX.a 1\r\nr\r\n" % WAY
+    assert world.hub.got() == b""
+
+
+def test_nobody_else_below_listens_to_answers() -> None:
+    world = World()
+    curious, cluster = world.below(3, b"_GR_.>"), world.below(4, b"_GR_.>")
+    world.asks()
+    cluster.says(b"LMSG svc %b_INBOX.b 1\r\nq\r\n" % WAY)
+
+    world.client.says(b"PUB _INBOX.a 1\r\nr\r\nPUB _INBOX.b 1\r\nr\r\n")
+
+    assert world.hub.got() == b"LMSG %b_INBOX.a 1\r\nr\r\n" % WAY
+    assert cluster.got() == b"LMSG %b_INBOX.b 1\r\nr\r\n" % WAY
+    assert curious.got() == b""
+
+
 def test_the_oldest_makes_room_beyond_the_bound_and_whatever_expired_goes_first() -> None:
     known, count = AwaitedElsewhere(), 0
     while len(known) == count:
-        known.add(WAY + b"%d" % count, 0)
+        known.add(WAY + b"%d" % count, 0, HUB)
         count += 1
     assert limits.OPEN_REPLIES_BYTES_MAX - 1000 < known.held_bytes <= limits.OPEN_REPLIES_BYTES_MAX
     assert known.way_to(b"0", 0) is None
-    assert known.way_to(b"2", 0) == WAY + b"2"
+    assert known.way_to(b"2", 0) == (WAY + b"2", HUB)
 
-    known.add(WAY + b"r" * (limits.OPEN_REPLIES_BYTES_MAX // 2 - 1000), 0)
+    known.add(WAY + b"r" * (limits.OPEN_REPLIES_BYTES_MAX // 2 - 1000), 0, HUB)
     assert 1 <= len(known) < 10
-    known.add(WAY + b"last", LATER_NS)
+    known.add(WAY + b"last", LATER_NS, HUB)
     assert len(known) == 1
     assert known.held_bytes < 1000
 
 
 def test_one_that_comes_again_from_elsewhere_goes_back_there() -> None:
     known = AwaitedElsewhere()
-    known.add(WAY + b"a", 0)
-    known.add(b"_GR_.000000.000000.a", 1)
+    known.add(WAY + b"a", 0, HUB)
+    known.add(b"_GR_.000000.000000.a", 1, OTHER)
 
-    assert known.way_to(b"a", 1) == b"_GR_.000000.000000.a"
+    assert known.way_to(b"a", 1) == (b"_GR_.000000.000000.a", OTHER)
     assert len(known) == 1
 
 
