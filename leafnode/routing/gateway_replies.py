@@ -10,12 +10,17 @@ trackGWReply, server/client.go deliverMsg and handleGWReplyMap.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from leafnode.limits import GATEWAY_REPLY_NS, OPEN_REPLIES_BYTES_MAX
 
 if TYPE_CHECKING:
-    from leafnode.routing.peer import LeafSide
+    from collections.abc import Callable
+
+    from leafnode.routing.account import Account
+    from leafnode.routing.peer import LeafSide, Peer
+    from leafnode.routing.route import Route
+    from leafnode.routing.route_cache import RouteCache
 
 WRAPPED: Final = b"_GR_."
 ALL_WRAPPED: Final = b"_GR_.>"  # what a hub with gateways subscribes to, as its key, too
@@ -34,7 +39,7 @@ def unrouted(reply: bytes) -> bytes:
 class AwaitedElsewhere:
     """The replies of one client that are awaited in another cluster, oldest first.
 
-    True while there are any: what the client publishes has to be looked up.
+    True while there are any: each subject that the client publishes has to be looked up.
     """
 
     __slots__ = ("_known", "held_bytes")
@@ -47,12 +52,15 @@ class AwaitedElsewhere:
     def __len__(self) -> int:
         return len(self._known)
 
+    def __contains__(self, subject: bytes) -> bool:
+        return subject in self._known
+
     def add(self, reply: bytes, now_ns: int, side: LeafSide) -> None:
         """Note a wrapped reply that the client gets, of a request from this side."""
         shown = unrouted(reply)
         if shown in self._known:
             self._forget(shown)
-        self._forget_expired(now_ns)
+        self.forget_expired(now_ns)
         self._known[shown] = (reply, now_ns, side)
         self.held_bytes += _size_of(reply)
         while self.held_bytes > OPEN_REPLIES_BYTES_MAX:
@@ -62,17 +70,13 @@ class AwaitedElsewhere:
         """Return where an answer to this subject goes, and to which side of links; None: by
         interest, as everything else.
         """
-        self._forget_expired(now_ns)
+        self.forget_expired(now_ns)
         found = self._known.get(subject)
         if found is None or now_ns - found[1] > GATEWAY_REPLY_NS:
             return None
         return found[0], found[2]
 
-    def _forget(self, shown: bytes) -> None:
-        reply, _, _ = self._known.pop(shown)
-        self.held_bytes -= _size_of(reply)
-
-    def _forget_expired(self, now_ns: int) -> None:
+    def forget_expired(self, now_ns: int) -> None:
         """Forget a few: more than come, and no more than a message has the time for."""
         for _ in range(_FORGOTTEN_AT_ONCE):
             if not self._known:
@@ -81,6 +85,68 @@ class AwaitedElsewhere:
             if now_ns - came_ns <= GATEWAY_REPLY_NS:
                 return
             self._forget(shown)
+
+    def _forget(self, shown: bytes) -> None:
+        reply, _, _ = self._known.pop(shown)
+        self.held_bytes -= _size_of(reply)
+
+
+class Routes(Protocol):
+    """Where a route is looked up by its subject: a dict, mostly."""
+
+    def get(self, subject: bytes, /) -> Route | None: ...
+
+
+class _OtherRoutes:
+    """None for a reply that is awaited; what else is not there yet is learned."""
+
+    __slots__ = ("_awaited", "_kept", "_learn", "_one_off")
+
+    def __init__(
+        self,
+        awaited: AwaitedElsewhere,
+        kept: dict[bytes, Route],
+        learn: Callable[[bytes], Route | None],
+        one_off: tuple[bytes, ...],
+    ) -> None:
+        self._one_off = one_off
+        self._awaited = awaited
+        self._kept = kept
+        self._learn = learn
+
+    def get(self, subject: bytes, /) -> Route | None:
+        if subject in self._awaited:
+            return None
+        route = self._kept.get(subject)
+        if route is None and not subject.startswith(self._one_off):
+            route = self._learn(subject)
+        return route
+
+
+def other_routes(
+    awaited: AwaitedElsewhere,
+    peer: Peer,
+    kept: RouteCache,
+    learn: Callable[[Account, bytes, bool], Route | None],
+    one_off: tuple[bytes, ...],
+) -> tuple[Routes, Routes]:
+    """Return the routes of what this client publishes beside answers that are awaited elsewhere:
+    of a PUB, and of an HPUB. What begins as one of `one_off` comes once, and none is learned.
+    """
+    account = peer.account
+    assert account is not None, "it publishes"
+    awaited.forget_expired(peer.outbox.now[0])
+
+    def plain(subject: bytes) -> Route | None:
+        return learn(account, subject, False)  # noqa: FBT003 -- without a header
+
+    def with_header(subject: bytes) -> Route | None:
+        return learn(account, subject, True)  # noqa: FBT003 -- with one
+
+    return (
+        _OtherRoutes(awaited, kept.plain, plain, one_off),
+        _OtherRoutes(awaited, kept.with_header, with_header, one_off),
+    )
 
 
 def _size_of(reply: bytes) -> int:

@@ -17,7 +17,7 @@ from leafnode.protocol.errors import MaxControlLine, MaxPayloadViolation, Unknow
 from leafnode.routing import parked
 from leafnode.routing.acks import ACK_LINE, take_acks
 from leafnode.routing.emit import emit, emit_once
-from leafnode.routing.gateway_replies import WRAPPED
+from leafnode.routing.gateway_replies import WRAPPED, other_routes
 from leafnode.routing.message_args import (
     NOT_IN_REPLY,
     Args,
@@ -29,12 +29,13 @@ from leafnode.routing.message_args import (
 from leafnode.routing.pairs import PAIRS_MEAN_BYTES_MAX, PAIRS_MIN_BYTES, Pairs
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import RESERVED_REPLIES, RESERVED_SUBJECTS, is_listed
-from leafnode.routing.publish import judge, publish, publish_run, trace_too_large
+from leafnode.routing.publish import ONE_OFF, judge, publish, publish_run, trace_too_large
 from leafnode.routing.route import Run, build
 from leafnode.routing.route_cache import RouteCache
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
+    from leafnode.routing.gateway_replies import Routes
     from leafnode.routing.match import Group
     from leafnode.routing.peer import Peer
     from leafnode.routing.route import Route
@@ -139,8 +140,7 @@ class Lane:
             self._left.clear()
         elif self._pos < len(self._buffer):
             data = self._buffer[self._pos :] + data
-        self._buffer = data
-        self._pos = 0
+        self._buffer, self._pos = data, 0
 
     def next_line(self) -> bytes | None:
         """Route every complete message; return the next other control line, without its line end.
@@ -211,9 +211,9 @@ class Lane:
         data = self._buffer
         pos = self._pos
         available = len(data)
-        find = data.find
-        starts = data.startswith
-        plain_routes, header_routes = self._routes.plain, self._routes.with_header
+        find, starts = data.find, data.startswith
+        plain_routes: Routes = self._routes.plain
+        header_routes: Routes = self._routes.with_header
         plain_verb, header_verb = self._starts
         plain_size = len(plain_verb)
         sizes = self._sizes
@@ -222,12 +222,13 @@ class Lane:
         run = self._run
         tails = run.tails
         peer = self._peer
-        outbox = peer.outbox
-        sublist = account.sublist
+        outbox, sublist = peer.outbox, account.sublist
         # A subject seen for the first time needs no route, where nothing special holds.
-        quick = not (peer.verbose or peer.pedantic or peer.elsewhere) and account.mappings is None
-        if peer.elsewhere:  # each subject may be that of an answer: none goes by a route
-            plain_routes, header_routes, self._varied = {}, {}, False
+        quick = not (peer.verbose or peer.pedantic) and account.mappings is None
+        if peer.elsewhere:
+            others = other_routes(peer.elsewhere, peer, self._routes, self._learn, ONE_OFF)
+            plain_routes, header_routes = others if quick else ({}, {})
+            quick = self._varied = False
         free = peer.permissions is None
         look_once = sublist.look_once
         wire = internal = False  # what the run's route needs
@@ -421,8 +422,7 @@ class Lane:
         if pos < len(self._buffer):
             self._left.append(self._buffer[pos:] if pos else self._buffer)
             self._needed = needed
-        self._buffer = b""
-        self._pos = 0
+        self._buffer, self._pos = b"", 0
 
     def _count(self, account: Account, count: int, size: int) -> None:
         for traffic in (self._peer.traffic, account.traffic):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from leafnode import limits
+from leafnode.routing import lane
 from leafnode.routing.gateway_replies import AwaitedElsewhere, unrouted
-from leafnode.routing.peer import Kind, LeafSide
+from leafnode.routing.peer import Kind, LeafSide, Peer
 from leafnode.routing.permissions import Permissions, ResponseRule, Rules
+from leafnode.routing.publish import publish
 from leafnode.routing.responses import OpenReplies
 from tests.sim.peers import FakePeer, account
+
+if TYPE_CHECKING:
+    from leafnode.routing.message_args import Args
 
 WAY = b"_GR_.36IaNN.tYay1U."
 HUB, OTHER = LeafSide("hub", is_hub=True), LeafSide("other", is_hub=True)
@@ -97,6 +104,49 @@ def test_many_messages_in_one_read_go_where_each_belongs() -> None:
 
     assert world.client.got() == usual
     assert world.hub.got() == b"LMSG %b_INBOX.a 1\r\nr\r\n" % WAY
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        b"PUB x.1 1\r\na\r\n" * 50,
+        b"".join(b"PUB x.%d 1\r\na\r\n" % number for number in range(50)),
+        b"".join(b"HPUB x.%d 12 13\r\nNATS/1.0\r\n\r\na\r\n" % number for number in range(50)),
+        b"PUB x.1 me 1\r\na\r\n" * 50,
+    ],
+    ids=["one subject", "many", "with headers", "with a reply"],
+)
+def test_meanwhile_what_else_the_client_says_stays_on_the_fast_lane(
+    others: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    reader = FakePeer(world.account, 3)
+    reader.subscribe(b"x.*", b"1")
+    world.client.says(others)
+    usual = reader.got()
+    world.asks()
+    slowly = []
+
+    def noted(peer: Peer, subject: bytes, args: Args, body: bytes) -> None:
+        slowly.append(subject)
+        publish(peer, subject, args, body)
+
+    monkeypatch.setattr(lane, "publish", noted)
+    world.client.says(others + b"PUB _INBOX.a 1\r\nr\r\n" + others)
+
+    assert slowly == [b"_INBOX.a"]
+    assert world.hub.got() == b"LMSG %b_INBOX.a 1\r\nr\r\n" % WAY
+    assert reader.got() == usual * 2
+
+
+def test_what_expired_is_forgotten_with_whatever_the_client_says_next() -> None:
+    world = World()
+    world.asks()
+
+    world.passes(LATER_NS)
+    world.client.says(b"PUB x 1\r\na\r\n")
+
+    assert not world.client.elsewhere
 
 
 def test_after_its_time_the_answer_goes_by_interest_and_the_fast_lane_is_back() -> None:
