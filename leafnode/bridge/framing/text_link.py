@@ -46,6 +46,7 @@ _STATUS: Final = {
 }
 _BARE_HELLOS: Final = 3  # in a row, of a board without checksums where one with them was
 _SURE_LINES: Final = 2  # with a right checksum, which what is lost of a line may leave as it was
+_BARE_LINES: Final = 3  # in a row, of one that says no hello where one with checksums was
 _SAME_LINES: Final = 3  # that can be no reading: it is not the wire, the board means them so
 
 
@@ -85,6 +86,7 @@ class TextLinkFraming:
         self._is_greeted = False
         self._is_checked = False  # its hello had a checksum, so all lines have
         self._doubted: tuple[bytes, int] = (b"", 0)  # a hello without one, and how often it came
+        self._bare = 0  # lines without one since the port was opened, before any name
         self._same: tuple[bytes, int] = (b"", 0)  # a line that can be no reading, and how often
         self._seals: bool | None = None  # the last line had one: so do ours. None: none came yet
         self._asking = Asking()
@@ -118,6 +120,7 @@ class TextLinkFraming:
         self._lines.opened()
         self._is_greeted = False
         self._says_name, self._spoke_at_ms = False, None
+        self._bare = 0
         self._out.clear()
         self._end()
 
@@ -271,7 +274,8 @@ class TextLinkFraming:
         if wrong is not Wrong.NOISE:
             self.wrong.count(wrong)
             if wrong is not Wrong.NAME:
-                self._events.append(WrongLine(self._device, wrong.value))
+                name = self._device if self._says_name else self._own_name
+                self._events.append(WrongLine(name, wrong.value))
 
     def _give_up(self, passed: Passed, wrong: Wrong) -> None:
         """Take a numbered line that can be no reading, once it is sure that the board means it so.
@@ -294,15 +298,22 @@ class TextLinkFraming:
         """A board that once said its lines are checked says none that is not.
 
         Its hello with a damaged `*` would end that. Another board, without checksums, says the same
-        hello until it is answered, and no line with one.
+        hello until it is answered, and no line with one. One that says no hello is there when the
+        port was opened anew, and nobody said one since.
         """
         if line.is_checked or not self._is_checked:
-            self._doubted = (b"", 0)
+            self._doubted, self._bare = (b"", 0), 0
             return True
         if line.verb == b"hello":
             hello, times = self._doubted
             self._doubted = (raw, times + 1 if hello == raw else 1)
-        return self._doubted[1] >= _BARE_HELLOS and line.verb == b"hello"
+            return self._doubted[1] >= _BARE_HELLOS
+        self._bare += not self._says_name
+        if self._bare < _BARE_LINES:
+            return False
+        self._is_checked = False
+        self._forget_board()
+        return True
 
     def _take(self, line: Line) -> Wrong | None:
         """Do what the line says, or return why it cannot be."""

@@ -433,6 +433,50 @@ def test_another_board_without_checksums_is_believed_at_its_third_hello() -> Non
     assert len(says(framing, b"pt t 1")) == 1
 
 
+def reopened() -> TextLinkFraming:
+    """A board with checksums was there; the port was opened anew, and nobody said hello since."""
+    framing = new()
+    says(framing, sealed(b"hello node1 77"), sealed(b"sub led"))
+    framing.closed()
+    framing.opened(0)
+    says(framing, b"")
+    hears(framing)
+    return framing
+
+
+def test_who_says_no_hello_where_a_board_with_checksums_was_is_believed_at_the_third_line() -> None:
+    framing = reopened()
+
+    assert says(framing, b"pt t 1", b"log x") == []
+    (reading,) = says(framing, b"pt t 3")
+
+    assert isinstance(reading, Reading)
+    assert (reading.device, reading.payload, reading.receipt) == (b"uno", b'{"v":3}', None)
+    assert framing.is_nameless(0)
+    assert len(says(framing, b"pt t 4")) == 1
+    assert says(framing, sealed(b"hello node1 77")) == [DeviceHello("node1", 77, resumed=False)]
+    assert says(framing, *[b"pt t 5"] * 5) == []
+
+
+def test_a_board_with_checksums_is_believed_to_have_them_when_its_port_is_opened_anew() -> None:
+    framing = reopened()
+
+    assert says(framing, b"pt t 1", b"pt t 2") == []
+    assert len(says(framing, sealed(b"pt t 2"))) == 1
+    assert says(framing, b"pt t 3", b"pt t 4", b"hello node1 7") == []
+    assert says(framing, sealed(b"hello node1 77")) == [DeviceHello("node1", 77, resumed=True)]
+    assert says(framing, *[b"pt t 5"] * 5) == []
+    framing.opened(0)
+    assert says(framing, b"", b"pt t 6", b"pt t 7") == []
+
+
+def test_a_line_that_is_not_taken_is_told_of_by_the_ports_name_until_somebody_says_one() -> None:
+    framing = reopened()
+    framing.receive(b"pt t 1\n", 0)
+
+    assert events_of(framing) == [WrongLine("uno", Wrong.UNCHECKED.value)]
+
+
 def test_a_checked_name_that_is_refused_leaves_the_checks_on() -> None:
     framing = new()
     framing.admits = lambda name: False
