@@ -105,6 +105,15 @@ class PortLog:
                 count,
             )
 
+    def left(self, count: int) -> None:
+        """The port ended, and so many messages that were not stored nobody has but its boards."""
+        if count:
+            log.warning(
+                "Not stored, and left to the boards, which may have given it up: port=%s count=%d",
+                self._port,
+                count,
+            )
+
     def paused(self, what: str, queued: int) -> None:
         """The port is not read: its readings wait for something."""
         self._pause.call(

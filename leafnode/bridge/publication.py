@@ -52,10 +52,36 @@ def nothing(receipt: Receipt, life: Life | None = None) -> Publication:
 
 
 class Left(NamedTuple):
-    """What a port that ended had not stored, and no device keeps; in order. `stream`: its option,
-    "" where any stream's answer counts. `lost`: readings that became none.
+    """What a port that ended had not stored, in order. `stream`: its option, "" where any stream's
+    answer counts. `lost`: readings that became none. `kept`: what its boards keep, or gave up.
     """
 
     publications: list[Publication]
     stream: str
     lost: int = 0
+    kept: tuple[Publication, ...] = ()
+
+    def behind(self, older: Left) -> Left:
+        """Return both."""
+        stream = self.stream if older.stream == self.stream else ""
+        both = older.publications + self.publications
+        return self._replace(publications=both, stream=stream)
+
+
+def left(waiting: list[Publication], stream: str) -> Left:
+    """Part what waited: nothing is known to be stored with those that go without what is kept."""
+    publications = [one._replace(through=b"") for one in waiting if not one.is_kept]
+    return Left(publications, stream, kept=tuple(one for one in waiting if one.is_kept))
+
+
+def lasting(kept: tuple[Publication, ...]) -> list[Publication]:
+    """Return those whose ids their boards give them under each entry: what is said again is a
+    duplicate. Of several readings in one, and of boards without a boot id, they are others.
+    """
+    found, is_of_boot = [], False
+    for one in reversed(kept):
+        if one.receipt is not None:  # of it, and of those before it that have none
+            is_of_boot = one.receipt.life[1] > 0
+        if is_of_boot and one.life is None:
+            found.append(one)
+    return found[::-1]

@@ -23,7 +23,7 @@ from leafnode import limits
 from leafnode.bridge import port_bounds, puback
 from leafnode.bridge.answerer import is_own, may_answer
 from leafnode.bridge.burst import Burst
-from leafnode.bridge.publication import Left, nothing
+from leafnode.bridge.publication import left, nothing
 from leafnode.bridge.status import Seldom
 from leafnode.bridge.turns import PortTurns
 from leafnode.nuid import nuid
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from leafnode.bridge.publication import Publication
+    from leafnode.bridge.publication import Left, Publication
     from leafnode.bridge.reading import Life, Receipt
     from leafnode.bridge.status import PortCounters
     from leafnode.clock import Clock, Timer
@@ -170,8 +170,19 @@ class Publisher:
         """Subscribe to the answers."""
         assert self._subscription is None, "started twice"
         self._subscription = self._account.subscribe(self._inbox + b".*", self._answered)
+        self.pump()
 
-    def take_over(self, left: Left) -> None:
+    def go_on_with(self, kept: list[Publication]) -> bool:
+        """Take what the entry before had of boards; not (False) behind what is newer."""
+        if self._entries:
+            return False
+        for one in kept:
+            self._append(one)
+        if self._subscription is not None:
+            self.pump()
+        return True
+
+    def take_over(self, before: Left) -> None:
         """Publish what the entry before this one left, as that one said; the oldest beyond the
         bound is given up.
         """
@@ -185,14 +196,14 @@ class Publisher:
                 counters=self._counters,
                 resolved=lambda _: None,
                 progressed=lambda: None,
-                stream=self._stream if left.stream == self._stream else "",
+                stream=self._stream if before.stream == self._stream else "",
                 turns=self._turns,
                 whose=_LEFT,
             )
             self._former.start()
-        elif left.stream != self._former._stream:
+        elif before.stream != self._former._stream:
             self._former._stream = ""
-        for publication in left.publications:
+        for publication in before.publications:
             self._former._append(publication)
         self._former._bound()
         self._former.pump()
@@ -210,22 +221,13 @@ class Publisher:
             self._count_poison("too many readings wait that reloads left")
 
     def stop(self) -> Left:
-        """Forget everything: what is not stored is not acknowledged to anybody either.
-
-        Returns what nobody else has.
-        """
+        """Forget everything: what is not stored is not acknowledged to anybody either."""
         self.is_stopped = True
-        # What is kept is left out, so nothing is known to be stored with those behind it.
-        left = [
-            entry.publication._replace(through=b"")
-            for entry in self._entries
-            if entry.state is not State.RESOLVED and not entry.publication.is_kept
-        ]
-        stream = self._stream
+        waiting = (entry for entry in self._entries if entry.state is not State.RESOLVED)
+        rest = left([entry.publication for entry in waiting], self._stream)
         if self._former is not None:
             older = self._former.stop()
-            left = older.publications + left
-            stream = stream if older.stream == stream else ""
+            rest = rest.behind(older)
             self._former = None
         if self._subscription is not None:
             self._account.unsubscribe(self._subscription)
@@ -236,7 +238,7 @@ class Publisher:
         self._by_token.clear()
         self._queued_bytes = 0
         self._in_flight = 0
-        return Left(left, stream)
+        return rest
 
     def offer(self, publication: Publication) -> None:
         """Queue one reading. The caller has asked for room, and calls `pump` after the last one."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge.boards import Boards
 from leafnode.bridge.devices import Slaves
@@ -23,6 +24,7 @@ from leafnode.bridge.modbus.master import ModbusFraming
 from leafnode.bridge.output import PortOutput
 from leafnode.bridge.port_life import PortLife
 from leafnode.bridge.port_log import PortLog
+from leafnode.bridge.publication import lasting
 from leafnode.bridge.publisher import Publisher
 from leafnode.bridge.reading import MORE, Reading, SlaveAnswer, SlaveNews
 from leafnode.bridge.status import PortCounters, PortStatus
@@ -35,12 +37,15 @@ if TYPE_CHECKING:
 
     from leafnode.bridge.commands import PortCommands
     from leafnode.bridge.port import OpenPort
-    from leafnode.bridge.publication import Left
+    from leafnode.bridge.publication import Left, Publication
     from leafnode.bridge.reading import Event, Receipt
     from leafnode.bridge.seams import BridgeSeams
     from leafnode.config.serial_options import SerialPort
 
 log = logging.getLogger(__name__)
+
+# By this a stream, and a board's hello, find a reading again.
+_PLACE: Final = attrgetter("name", "subject", "stream", "framing.type", "mapping.headers")
 
 
 class PortRunner:
@@ -211,7 +216,7 @@ class PortRunner:
         return self.is_decided and self._publisher.is_settled
 
     def leave(self) -> Left:
-        """Publish no more, once it has ended; return what was not stored, and no device keeps."""
+        """Publish no more, once it has ended; return what was not stored."""
         lost = self._mapper.stop()
         return self._publisher.stop()._replace(lost=lost)
 
@@ -230,10 +235,22 @@ class PortRunner:
         elif left.publications:
             self._publisher.take_over(left)
         ended._log.lost(lost)
+        ended._log.left(len(left.kept) - self._go_on_with(ended, left.kept))
         if ended in self._awaited:
             self._awaited.remove(ended)
             self._guard(self._work)
         return lost
+
+    def _go_on_with(self, ended: PortRunner, kept: tuple[Publication, ...]) -> int:
+        """Publish what the boards of another entry may have given up; return how much of it.
+
+        Only where it goes before what is newer, as what a board says again: each has one id then.
+        """
+        is_same = _PLACE(self._options) == _PLACE(ended._options)
+        if self._publisher.is_stopped or self._options.mapping.every_ns or not is_same:
+            return 0
+        found = lasting(kept)
+        return len(found) if self._publisher.go_on_with(found) else 0
 
     def status(self) -> PortStatus:
         """Return how the port is now."""

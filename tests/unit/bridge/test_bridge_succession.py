@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from leafnode.routing.account import Account
 
 NAMES = "abcdefgh"
+TEXT = FramingOptions("text_link", keep_first=True)
 
 
 class Site:
@@ -216,3 +217,70 @@ async def test_new_ports_of_a_reload_are_made_one_in_a_turn(
 
     assert len(made) == len(set(made)) == 7
     assert [status.name for status in bridge.status()] == list(NAMES)
+
+
+async def says_fifty(site: Site, bridge: Bridge, line: FakeLine) -> None:
+    """A board that keeps 8 lines: of what no stream takes it gives up the oldest."""
+    await site.until(lambda: bool(bridge.status()) and bridge.status()[0].open)
+    assert line.device is not None
+    line.device.sendall(b"hello uno 7\n")
+    for number in range(1, 51):
+        line.device.sendall(b"#%d pt t %d\n" % (number, number))
+    await site.until(lambda: bridge.status()[0].queued == 50)
+
+
+async def says_the_last_again(site: Site, bridge: Bridge, line: FakeLine) -> None:
+    await site.until(lambda: bridge.status()[0].open)
+    assert line.device is not None
+    line.device.sendall(b"hello uno 7\n#43 pt t 43\n")
+    for number in range(43, 51):
+        line.device.sendall(b"#%d pt t %d\n" % (number, number))
+    for _ in range(200):
+        site.clock.advance(NS_PER_S // 20)
+        await asyncio.sleep(0)
+
+
+def test_what_a_board_gave_up_is_stored_behind_a_reload_and_before_what_it_says_again() -> None:
+    site = Site()
+    line = site.lines["a"]
+    port = replace(site.ports[0], subject="s.{device}", framing=TEXT)
+
+    async def story() -> None:
+        bridge = site.bridge(0, [port])
+        async with running(bridge):
+            await says_fifty(site, bridge, line)
+            await bridge.change(SerialOptions(ports=(replace(port, baud=9600),)))
+            await says_the_last_again(site, bridge, line)
+            stream = FakeStream(site.accounts[0], b"s.>")
+            stream.commits_at_once = True
+            for _ in range(500):
+                site.clock.advance(NS_PER_S // 20)
+                await asyncio.sleep(0)
+            assert stream.payloads == [b'{"v":%d}' % number for number in range(1, 51)]
+            assert line.device is not None
+            assert b"ok 50" in line.device.recv(65536)
+
+    asyncio.run(story())
+    assert line.device is not None
+    line.device.close()
+
+
+def test_what_is_left_to_the_boards_by_a_reload_to_another_subject_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    site = Site()
+    line = site.lines["a"]
+    port = replace(site.ports[0], subject="s.{device}", framing=TEXT)
+
+    async def story() -> None:
+        bridge = site.bridge(0, [port])
+        async with running(bridge):
+            await says_fifty(site, bridge, line)
+            await bridge.change(SerialOptions(ports=(replace(port, subject="t.{device}"),)))
+            assert bridge.status()[0].queued == 0
+
+    asyncio.run(story())
+    assert line.device is not None
+    line.device.close()
+
+    assert "left to the boards, which may have given it up: port=a count=50" in caplog.text

@@ -84,3 +84,16 @@ def test_each_cause_of_a_line_that_is_not_taken_is_said_once_a_minute(
         f"{line}=is wrong times=1",
         f"{line}=is long times=3",
     ]
+
+
+def test_what_is_left_to_the_boards_is_said_where_it_is_any(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lines = PortLog("p", FakeClock())
+
+    lines.left(0)
+    lines.left(3)
+
+    assert caplog.messages == [
+        "Not stored, and left to the boards, which may have given it up: port=p count=3"
+    ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from leafnode.bridge.publication import Publication
+from leafnode.bridge.publication import Left, Publication, lasting, left, nothing
+from leafnode.bridge.reading import Receipt
 from leafnode.protocol import header
 
 BLOCK = header.build([(b"Nats-Msg-Id", b"scale.x.7")])
@@ -21,3 +22,35 @@ def test_up_to_which_reading_all_is_stored_is_a_header_behind_the_others() -> No
         (b"Leafnode-Through", b"node1.77.41"),
     ]
     assert body[size:] == b"21.5"
+
+
+def of(boot: int, seq: int) -> Publication:
+    return PLAIN._replace(receipt=Receipt((b"uno", boot), seq), is_kept=True)
+
+
+def test_what_its_board_keeps_is_parted_from_what_nobody_else_has() -> None:
+    told = PLAIN._replace(through=b"uno.7.1")
+
+    assert left([of(7, 1), told], "S") == Left([PLAIN], "S", kept=(of(7, 1),))
+
+
+def test_what_two_entries_left_is_of_either_stream_where_they_name_two() -> None:
+    older = Left([PLAIN], "T", kept=(of(7, 1),))
+    newer = Left([PLAIN], "S", lost=1, kept=(of(7, 2),))
+
+    assert newer.behind(older) == Left([PLAIN, PLAIN], "", 1, (of(7, 2),))
+    assert newer.behind(older._replace(stream="S")).stream == "S"
+
+
+def test_all_fields_of_a_reading_with_a_boot_have_ids_that_last() -> None:
+    field = PLAIN._replace(is_kept=True)
+    kept = (field, of(7, 1), field, of(-1, 1), of(7, 2), field)
+
+    assert lasting(kept) == [field, of(7, 1), of(7, 2)]
+
+
+def test_of_what_is_gathered_no_id_lasts() -> None:
+    gathered = of(7, 5)._replace(life=(b"uno", 7))
+    part = gathered._replace(receipt=None)
+
+    assert lasting((part, gathered, nothing(Receipt((b"uno", 7), 6), (b"uno", 7)))) == []

@@ -606,15 +606,26 @@ def left(first: int, count: int) -> Left:
     return Left(made, "")
 
 
-def test_what_a_device_keeps_is_not_left_to_anybody() -> None:
+def test_what_a_device_keeps_is_left_apart() -> None:
     world = World()
-    [kept] = left(1, 1).publications
+    kept = left(1, 1).publications[0]._replace(is_kept=True)
 
-    world.publisher.offer(kept._replace(is_kept=True))
+    world.publisher.offer(kept)
     world.publisher.offer_all(left(2, 2).publications)
     world.publisher.pass_over(Receipt((b"b", 7), 9))
 
-    assert world.publisher.stop().publications == left(2, 2).publications
+    assert world.publisher.stop() == left(2, 2)._replace(kept=(kept,))
+
+
+def test_what_an_entry_before_had_of_boards_goes_before_what_is_newer_or_not_at_all() -> None:
+    world = World()
+    older, newer = left(0, 2).publications, left(2, 1).publications
+
+    assert world.publisher.go_on_with(older)
+    world.publisher.offer_all(newer)
+    assert not world.publisher.go_on_with(older)
+
+    assert world.publisher.stop().publications == [*older, *newer]
 
 
 def test_of_what_reloads_left_the_oldest_beyond_the_bound_is_given_up_and_counted() -> None:
