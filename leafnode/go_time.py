@@ -11,6 +11,7 @@ import re
 import struct
 from datetime import UTC, date
 from functools import cache, lru_cache
+from io import BytesIO
 from pathlib import Path
 from time import gmtime
 from typing import TYPE_CHECKING, Final
@@ -211,9 +212,9 @@ def _local_zone() -> tzinfo:
     try:
         if not name.startswith("/"):
             return ZoneInfo(name) if name else UTC
-        with Path(name).open("rb") as file:
-            return ZoneInfo.from_file(file)
-    except (LookupError, ValueError, OSError, struct.error):  # from_file raises any of them
+        # Of a file that was cut off it would look for the end of its last line without an end.
+        return ZoneInfo.from_file(BytesIO(Path(name).read_bytes() + b"\n\n"))
+    except (AssertionError, LookupError, ValueError, OSError, struct.error):  # all from from_file
         return UTC
 
 

@@ -189,3 +189,17 @@ def test_a_file_that_is_no_zone_is_utc(
     _local_zone.cache_clear()
 
     assert zone_of("Local") is UTC
+
+
+def test_a_file_that_was_cut_off_anywhere_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts, kind = struct.pack(">6l", 0, 0, 0, 0, 1, 4), struct.pack(">l2b", 9 * 3600, 0, 0)
+    block = b"TZif2" + bytes(15) + counts + kind + b"JST\0"
+    whole, file = block + block + b"\nJST-9\n", tmp_path / "zone"
+    monkeypatch.setenv("TZ", str(file))
+    for size in range(len(whole)):
+        file.write_bytes(whole[:size])
+        _local_zone.cache_clear()
+
+        assert datetime(2026, 7, 1, tzinfo=zone_of("Local")).utcoffset() is not None
