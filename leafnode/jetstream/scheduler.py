@@ -32,8 +32,8 @@ class Scheduler:
     """The schedules of one stream."""
 
     __slots__ = (
-        *("_by_subject", "_due", "_ended", "_generation", "_is_reading", "_made_ns", "_repeats"),
-        *("_stream", "_timer"),
+        *("_by_subject", "_due", "_ended", "_generation", "_is_reading", "_made_ns", "_reckoned"),
+        *("_repeats", "_stream", "_timer"),
     )
 
     def __init__(self, stream: Stream) -> None:
@@ -46,6 +46,7 @@ class Scheduler:
         self._ended = Ended(stream)
         self._repeats = Repeats(stream)
         self._made_ns = 0  # out of an archive: what was to be sent before that was, or is too late
+        self._reckoned: set[bytes] = set()  # subjects whose time is from then, as nothing said it
 
     def open(self) -> None:
         """Read what the stream holds, then begin to send."""
@@ -56,6 +57,7 @@ class Scheduler:
             return
         self._generation += 1
         self._is_reading = True
+        self._reckoned.clear()
         self._read_kept()
         self._read_page(self._generation, 1)
 
@@ -155,19 +157,27 @@ class Scheduler:
             if msg.seq in self._ended:
                 self.forget(msg.subject)
                 return
+            kept_ns = self._repeats.due_ns(msg.seq)
+            self._reckoned.discard(msg.subject)
             try:
                 due_ns, repeats = schedule.next_ns(fields, msg.ts_ns, msg.ts_ns)
                 if repeats and msg.ts_ns < self._made_ns:
                     due_ns, _ = schedule.next_ns(fields, msg.ts_ns, self._made_ns)
+                    if not kept_ns:
+                        self._reckoned.add(msg.subject)
             except JetStreamError:
                 return
-            self._put(msg.subject, msg.seq, max(due_ns, self._repeats.due_ns(msg.seq)))
+            self._put(msg.subject, msg.seq, max(due_ns, kept_ns))
         elif is_news:
             self.replaced(msg.subject)
         scheduler = fields.get(b"Nats-Scheduler", b"")
         sender = self._by_subject.get(scheduler)
         next_ns = schedule.told(fields) or 0  # there may be later ones that have left
-        if sender is not None and sender[0] < msg.seq and next_ns > sender[1]:
+        if sender is None or sender[0] > msg.seq:
+            return
+        is_said = scheduler in self._reckoned and next_ns >= self._made_ns
+        if is_said or next_ns > sender[1]:
+            self._reckoned.discard(scheduler)
             self._put(scheduler, sender[0], next_ns)
 
     # --- sending

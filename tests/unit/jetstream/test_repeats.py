@@ -283,6 +283,26 @@ def test_what_was_sent_is_not_sent_again_by_a_restore(
     assert sent(planned) == left + 1
 
 
+@pytest.mark.parametrize("restores", [1, 3])
+def test_a_restore_in_time_moves_nothing(restores: int) -> None:
+    """As nats-server 2.15.1: what was sent last says when the next one is."""
+    planned = world(allow_msg_ttl=False)
+    put(planned, "@every 100s")
+    planned.clock.advance(330 * NS_PER_S)
+    for _ in range(restores):
+        restored(planned, 20, 3)
+
+    planned.clock.advance((400 - 330 - 20 * restores - 5) * NS_PER_S)
+    again(planned)
+    assert sent(planned) == 3
+    planned.clock.advance(6 * NS_PER_S)
+    assert sent(planned) == 4
+    planned.clock.advance(100 * NS_PER_S)
+    again(planned)
+
+    assert sent(planned) == 5
+
+
 def test_what_is_sent_once_and_was_missed_is_sent_by_a_restore() -> None:
     planned = world(allow_msg_ttl=False)
     put(planned, at(planned, 100))
