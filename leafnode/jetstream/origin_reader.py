@@ -23,6 +23,7 @@ from leafnode.jetstream.errors import TABLE
 from leafnode.jetstream.origin_request import IDENTITY, OriginRequest
 from leafnode.nuid import nuid
 from leafnode.protocol import header
+from leafnode.routing.gateway_replies import unrouted
 
 if TYPE_CHECKING:
     from leafnode.clock import Timer
@@ -361,8 +362,10 @@ class OriginReader:
         return True
 
     def _answer_flow(self, reply: bytes) -> None:
-        """Say how far this is, where a consumer asks for it; anybody may send what looks so."""
-        if not reply.startswith(_FLOW_CONTROL):
+        """Say how far this is, where a consumer asks for it, by the way that a gateway named;
+        anybody may send what looks so.
+        """
+        if not unrouted(reply).startswith(_FLOW_CONTROL):
             return
         place = [
             (LAST_CONSUMER, b"%d" % self._consumer_seq),

@@ -279,6 +279,18 @@ def test_flow_control_is_answered_once_what_came_before_is_on_disk() -> None:
     assert len(stalled) == 1
 
 
+def test_flow_control_is_answered_by_the_way_that_a_gateway_named() -> None:
+    way = b"_GR_.aaaaaa.bbbbbb.$JS.FC.O.C.1"
+    origin = Origin().reading()
+    answers = origin.world.listen(way.decode())
+    origin.deliver(7, 1)
+
+    origin.control(way)
+    origin.world.clock.advance(0)
+
+    assert len(answers) == 1
+
+
 def test_flow_control_is_answered_to_consumers_alone() -> None:
     """A client that knows the deliver subject would have the server publish anywhere."""
     origin = Origin().reading()
