@@ -93,8 +93,8 @@ class FrameCommands:
         self._polls_next = False
         self._late: _Work | None = None  # its answer may still come
         self._late_timer: Timer | None = None
-        self._late_ends_ns = 0  # when it cannot come any more
-        self._read_ns = 0  # since when the port is read
+        self._late_ends_ms = 0  # when it cannot come any more
+        self._read_ms: int | None = None  # since when the port is read behind that
         self._held = False  # the port is not read
         self._is_new = False  # and was not since it was opened
 
@@ -114,22 +114,24 @@ class FrameCommands:
     def hold(self, *, on: bool, now_ms: int) -> None:
         """Say that the port is not read, or that it is again: what came meanwhile comes first.
 
-        An answer that came by the end of its time is read in READ_MS behind the pause, or until the
-        next one.
+        An answer that came by the end of its time is read in READ_MS behind the pause, or when all
+        that came by then is.
         """
         self._framing.hold(on=on, now_ms=now_ms)
         if on and not self._held:
             self._is_new = self._is_new or now_ms < self._free_ms
-            if self._late_ends_ns and self._late_ends_ns <= self._read_ns:
-                self._forget()
             self._set_late_timer(None)
         elif self._held and not on:
-            self._read_ns = self._clock.monotonic_ns()
             if self._is_new:
                 self._is_new, self._free_ms = False, max(self._free_ms, now_ms + READ_MS)
             if self._late is not None:
-                left_ns = self._late_ends_ns - self._read_ns
-                self._set_late_timer(max(left_ns, READ_MS * NS_PER_MS))
+                left_ms = self._late_ends_ms - now_ms
+                if left_ms <= 0 and self._read_ms is None:
+                    self._read_ms = now_ms
+                self._set_late_timer(max(left_ms, READ_MS) * NS_PER_MS)
+        since_ms = None if on else self._read_ms
+        if since_ms is not None and self._framing.has_read(self._late_ends_ms, since_ms, now_ms):
+            self._forget()
         self._held = on
 
     def closed(self) -> None:
@@ -214,7 +216,9 @@ class FrameCommands:
         """Let as much time pass again in which its answer may come: it is nobody else's."""
         if order.work.options.answer:
             self._late = order.work
-            self._late_ends_ns = self._clock.monotonic_ns() + order.timeout_ns
+            ends_ns = self._clock.monotonic_ns() + order.timeout_ns
+            self._late_ends_ms = -(-ends_ns // NS_PER_MS)
+            self._read_ms = None
             self._set_late_timer(None if self._held else order.timeout_ns)
 
     def _late_enough(self) -> None:
@@ -222,7 +226,7 @@ class FrameCommands:
         self._send()
 
     def _forget(self) -> None:
-        self._late, self._late_ends_ns = None, 0
+        self._late = self._read_ms = None
         self._set_late_timer(None)
 
     def _set_late_timer(self, delay_ns: int | None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from leafnode import limits
 from leafnode.bridge.reading import MORE, FrameCounts, Reading
 from leafnode.clock import NS_PER_MS
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 # Of silence: what does not answer within this time, or until the next one is due, will not.
 _POLL_ANSWER_MS: Final = 1000
 READ_MS: Final = 100  # behind a pause, for what came meanwhile to be read
+# The same where pauses come without end, and the device never stops.
+READ_MOST_MS: Final = 10_000
+# Whoever reads less has read all that came: a tty's line buffer holds one byte less than a read.
+_NOT_ALL_BYTES: Final = limits.SERIAL_READ_BYTES // 2
 
 
 class Frames:
@@ -40,7 +45,9 @@ class Frames:
         self._poll_at_ms = 0
         # Since when nothing is heard of the answer to the last poll; None: it has come.
         self._silent_ms: int | None = None
-        self._is_read_out = False  # and it can have come since then only as what is read now
+        # When it could not come any more, and since when that is read; None: it may come yet.
+        self._over: tuple[int, int] | None = None
+        self._read_out_ms = 0
         self._polls_held = False  # while somebody else asks
         self._held = False  # while the port is not read
         self._bytes_in = 0
@@ -60,7 +67,7 @@ class Frames:
         if not self._polls or now_ms < self._poll_at_ms:
             return b""
         self._poll_at_ms = now_ms + self._poll_every_ms
-        self._silent_ms, self._is_read_out = now_ms, False
+        self._silent_ms, self._over = now_ms, None
         return self._poll
 
     @property
@@ -88,17 +95,26 @@ class Frames:
 
     def hold(self, *, on: bool, now_ms: int) -> None:
         """Ask nothing while the port is not read. An answer that came meanwhile is read in READ_MS
-        behind the pause, or until the next one.
+        behind the pause, or when all that came is.
         """
-        if on and not self._held and self._is_read_out:
-            self._silent_ms = None
+        if self._over is not None and (
+            self.has_read(*self._over, now_ms) if not on else not self.awaits_ms(now_ms)
+        ):
+            self._silent_ms = self._over = None
         elif self._silent_ms is not None and self._held and not on:
             pause_ms = min(self._poll_every_ms, _POLL_ANSWER_MS)
             left_ms = max(self._silent_ms + pause_ms - now_ms, READ_MS)
-            self._is_read_out = left_ms == READ_MS
+            if left_ms == READ_MS and self._over is None:
+                self._over = self._silent_ms + pause_ms, now_ms
             self._silent_ms = now_ms + left_ms - pause_ms
             self._poll_at_ms = max(self._poll_at_ms, now_ms + left_ms)
         self._held = on
+
+    def has_read(self, end_ms: int, since_ms: int, now_ms: int) -> bool:
+        """Say whether all that came until `end_ms` was read and taken; it was not before
+        `since_ms`. The caller holds nothing up.
+        """
+        return self._read_out_ms >= end_ms or now_ms >= since_ms + READ_MOST_MS
 
     def counts(self) -> FrameCounts:
         return FrameCounts(
@@ -115,11 +131,13 @@ class Frames:
         self._found = self._lost = False
         self._work = None
         self._poll_at_ms = now_ms
-        self._silent_ms = None
+        self._silent_ms = self._over = None
 
     def _came(self, size: int, now_ms: int) -> None:
         """So many bytes came."""
         self._bytes_in += size
+        if 0 < size < _NOT_ALL_BYTES:
+            self._read_out_ms = now_ms
         if size and self._silent_ms is not None:
             self._silent_ms = max(self._silent_ms, now_ms)
 
@@ -149,7 +167,7 @@ class Frames:
         self._resyncs += self._found and self._lost
         self._found, self._lost = True, False
         self._frames += 1
-        self._silent_ms = None
+        self._silent_ms = self._over = None
         payload = frame[head : len(frame) - tail - taken] if self._strip else frame
         return Reading(b"%b.%d" % (self._msg_id_prefix, self._frames), payload)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import pytest
+
 from leafnode import limits
 from tests.unit.bridge.requester import Heard
 from tests.unit.bridge.test_commands_on_slow_lines import passes
@@ -63,6 +65,37 @@ def test_the_answer_to_a_command_of_before_a_pause_is_no_other_commands() -> Non
 
     assert world.requester.heard == [NOBODY_KNOWS, Heard(b"answer to B")]
     assert world.stream.payloads[-1] == b"x"
+    assert world.counts()["late"] == 1
+
+
+@pytest.mark.parametrize("waiting_bytes", [0, 3_000, 4_500, 20_000])
+def test_behind_many_pauses_an_old_answer_is_no_later_commands(waiting_bytes: int) -> None:
+    """A queue that was full empties burst by burst: a read, and the port is not read again."""
+
+    async def story(world: Device) -> None:
+        world.requester.ask(b"c.any", b"A?")
+        assert await world.hears() == b"A?\r\n"
+        await pauses(world)
+        for _ in range(-(-waiting_bytes // 192)):
+            world.say(b"x\r\n" * 64)
+        world.say(b"answer to A\r\n")
+        await passes(world, 4500)
+        world.requester.ask(b"c.any", b"B?")
+        heard = b""
+        while not heard:
+            world.stream.commit()
+            await passes(world, 50)
+            heard = world.hear()
+        assert heard == b"B?\r\n"
+        world.say(b"answer to B\r\n")
+        world.stream.commits_at_once = True
+        world.stream.commit()
+        await world.answered(2)
+
+    world = play(COMMANDS, story)
+
+    assert world.requester.heard == [NOBODY_KNOWS, Heard(b"answer to B")]
+    assert set(world.stream.payloads) == {b"x"}
     assert world.counts()["late"] == 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leafnode.bridge.framing import FRAMINGS, SPLITTERS
-from leafnode.bridge.framing.frames import READ_MS, Frames
+from leafnode.bridge.framing.frames import READ_MOST_MS, READ_MS, Frames
 from leafnode.bridge.reading import Reading, Receipt
 from leafnode.clock import NS_PER_S
 from leafnode.config.parser import parse
@@ -13,6 +13,7 @@ from leafnode.config.place import Place
 from leafnode.config.serial_check import check
 from leafnode.config.serial_framing import framing as framing_option
 from leafnode.errors import ConfigError
+from leafnode.limits import SERIAL_READ_BYTES
 from tests.unit.bridge.framing.feeding import feed, framing_of
 
 
@@ -90,6 +91,43 @@ def test_an_answer_is_awaited_behind_one_pause_and_not_behind_each(every_s: floa
         assert framing.awaits_ms(now_ms + 400) == (
             READ_MS if now_ms == 2_000 and every_s == 5 else 0
         )
+
+
+def asked_before_a_pause() -> Frames:
+    """What waits with the kernel then is read in several goes, with a pause behind each."""
+    framing = framing_of("line", poll=b"?", poll_every_ns=300 * NS_PER_S, keep_first=True)
+    assert isinstance(framing, Frames)
+    framing.opened(0)
+    assert framing.data_to_send(0) == b"?"
+    framing.hold(on=True, now_ms=100)
+    framing.hold(on=False, now_ms=60_000)
+    return framing
+
+
+def reads_and_pauses(framing: Frames, size: int, now_ms: int) -> None:
+    framing.receive(b"x" * size, now_ms)
+    framing.hold(on=True, now_ms=now_ms)
+    framing.hold(on=False, now_ms=now_ms + 10)
+
+
+def test_an_answer_is_awaited_until_all_that_came_in_its_time_was_read() -> None:
+    framing = asked_before_a_pause()
+
+    reads_and_pauses(framing, SERIAL_READ_BYTES, 60_010)
+    assert framing.awaits_ms(60_020) >= READ_MS
+    reads_and_pauses(framing, SERIAL_READ_BYTES - 1, 60_030)  # a tty has no more at once
+    assert framing.awaits_ms(60_040) >= READ_MS
+    reads_and_pauses(framing, 100, 60_050)
+    assert framing.awaits_ms(60_060) == 0
+
+
+def test_no_answer_is_awaited_without_end_of_a_device_that_never_stops() -> None:
+    framing = asked_before_a_pause()
+
+    reads_and_pauses(framing, SERIAL_READ_BYTES, 60_000 + READ_MOST_MS - 100)
+    assert framing.awaits_ms(60_000 + READ_MOST_MS - 90) > 0
+    reads_and_pauses(framing, SERIAL_READ_BYTES, 60_000 + READ_MOST_MS)
+    assert framing.awaits_ms(60_000 + READ_MOST_MS + 10) == 0
 
 
 @pytest.mark.parametrize("kind", ["line", "raw"])
