@@ -277,6 +277,7 @@ def test_what_is_left_to_the_boards_by_a_reload_to_another_subject_is_told(
         async with running(bridge):
             await says_fifty(site, bridge, line)
             await bridge.change(SerialOptions(ports=(replace(port, subject="t.{device}"),)))
+            await site.until(lambda: bridge.status()[0].open)
             assert bridge.status()[0].queued == 0
 
     asyncio.run(story())
