@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from leafnode.errors import StoreError
+from leafnode.jetstream import notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,12 +43,10 @@ class Ended:
     def read(self) -> None:
         """Know what is on disk."""
         self._blocks, self._seen, self._old = {}, {}, []
-        for record in self._stream.root.consumers(*self._key()):
-            if not record.name.startswith(PREFIX):
-                continue
-            seq = int(record.name[len(PREFIX) :])
-            if record.state:
-                _add(self._blocks, seq, int.from_bytes(record.state[: SPAN // 8], "little"))
+        for name, state in notes.kept(self._stream, PREFIX):
+            seq = int(name[len(PREFIX) :])
+            if state:
+                _add(self._blocks, seq, int.from_bytes(state[: SPAN // 8], "little"))
             else:
                 self._old.append(seq)
                 _add(self._blocks, seq - seq % SPAN, 1 << seq % SPAN)
@@ -111,17 +110,13 @@ class Ended:
             self._drop(base)
             self._blocks.pop(base, None)
             return
-        stream = self._stream
-        state = bits.to_bytes(SPAN // 8, "little")
-        stream.root.put_consumer(*self._key(), f"{PREFIX}{base}", stream.created_ns, b"{}", state)
+        notes.put(self._stream, f"{PREFIX}{base}", bits.to_bytes(SPAN // 8, "little"))
         self._blocks[base] = bits
 
     def _drop(self, seq: int) -> None:
-        if self._stream.root.consumer(*self._key(), f"{PREFIX}{seq}") is not None:
-            self._stream.root.delete_consumer(*self._key(), f"{PREFIX}{seq}")
-
-    def _key(self) -> tuple[str, str]:
-        return self._stream.context.account.name, self._stream.name
+        stream, name = self._stream, f"{PREFIX}{seq}"
+        if stream.root.consumer(stream.context.account.name, stream.name, name) is not None:
+            notes.drop(stream, name)
 
 
 def _add(blocks: dict[int, int], base: int, bits: int) -> None:

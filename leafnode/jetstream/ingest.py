@@ -437,8 +437,7 @@ class Ingest:
         quota = self._stream.quota
         if quota is None:
             return
-        storage = self._stream.config.storage
-        size = message_bytes(storage, len(subject), header_size, len(body))
+        size = self.bytes_of(subject, header_size, body)
         try:
             quota.admit(size, before)
         except JetStreamError:

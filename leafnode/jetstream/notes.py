@@ -27,10 +27,10 @@ def drop(stream: Stream, name: str) -> None:
     stream.root.delete_consumer(stream.context.account.name, stream.name, name)
 
 
-def kept(stream: Stream) -> Iterator[tuple[str, bytes]]:
-    """Yield the names of all notes and what they say."""
+def kept(stream: Stream, prefix: str = PREFIX) -> Iterator[tuple[str, bytes]]:
+    """Yield the names of all notes with this prefix and what they say."""
     for record in stream.root.consumers(stream.context.account.name, stream.name):
-        if record.name.startswith(PREFIX):
+        if record.name.startswith(prefix):
             yield record.name, record.state
 
 

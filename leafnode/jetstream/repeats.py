@@ -36,12 +36,11 @@ class Repeats:
 
     def read(self) -> None:
         """Know what is on disk."""
-        key = (self._stream.context.account.name, self._stream.name)
-        self._blocks = {
-            int(record.name[len(PREFIX) :]): _decoded(record.name, record.state)
-            for record in self._stream.root.consumers(*key)
-            if record.name.startswith(PREFIX)
-        }
+        self._blocks = {}
+        for name, state in notes.kept(self._stream, PREFIX):
+            base = int(name[len(PREFIX) :])
+            entries = _ENTRY.iter_unpack(state)
+            self._blocks[base] = {base + place: due_ns for place, due_ns in entries}
 
     def due_ns(self, seq: int) -> int:
         """Return when a schedule is due; 0 where it has sent nothing yet."""
@@ -79,8 +78,3 @@ class Repeats:
                 notes.drop(self._stream, name)
         except StoreError as problem:  # that is read again before anything else is stored
             self._stream.trouble.note("Next time of a schedule not noted", problem)
-
-
-def _decoded(name: str, state: bytes) -> dict[int, int]:
-    base = int(name[len(PREFIX) :])
-    return {base + place: due_ns for place, due_ns in _ENTRY.iter_unpack(state)}

@@ -84,9 +84,8 @@ class TakenSubjects:
             for subject in owner.subjects:
                 self._owners[self._patterns.add(subject.encode())] = owner
             added += len(owner.subjects)
-        self._take_out(
-            max(added, limits.TAKEN_OUT_PER_QUESTION)
-        )  # as many as came: they do not add up
+        # As many as came, so that they do not add up.
+        self._take_out(max(added, limits.TAKEN_OUT_PER_QUESTION))
 
     def _take_out(self, most: int) -> None:
         """Take out so many subjects of streams that went."""
