@@ -203,6 +203,16 @@ def zone_of(name: str) -> tzinfo:
     return ZoneInfo(name)
 
 
+class _Finite(BytesIO):
+    """A file that cannot be read beyond its end: zoneinfo looks for a line's end there for ever."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        if size and not data:
+            raise EOFError
+        return data
+
+
 @cache
 def _local_zone() -> tzinfo:
     """Return what TZ names, a zone or the path of one, as Go's initLocal: UTC where it is none."""
@@ -212,9 +222,8 @@ def _local_zone() -> tzinfo:
     try:
         if not name.startswith("/"):
             return ZoneInfo(name) if name else UTC
-        # Of a file that was cut off it would look for the end of its last line without an end.
-        return ZoneInfo.from_file(BytesIO(Path(name).read_bytes() + b"\n\n"))
-    except (AssertionError, LookupError, ValueError, OSError, struct.error):  # all from from_file
+        return ZoneInfo.from_file(_Finite(Path(name).read_bytes()))
+    except (AssertionError, EOFError, LookupError, ValueError, OSError, struct.error):
         return UTC
 
 
