@@ -200,7 +200,8 @@ class Asking:
 
     def acked(self) -> None:
         """The hub acknowledged something: the first time it is asked under which subject."""
-        self._knock.acked()
+        latest = self._flight.latest
+        self._knock.acked(b"" if latest is None else latest.sent_as)
         known = None if self._is_proven or self._proves else self._known()
         if known is not None and self._origin is not None:
             self._proves = True

@@ -107,7 +107,7 @@ class Flight:
         self._retry_alarm = Alarm(parts.clock, self._retry_refused)
         self._soon = Alarm(parts.clock, self.pump)
         self.stray, self.unanswered = Stray(parts.options), Unanswered(parts.options.hub_stream)
-        self.given_up = GivenUp(parts, self)
+        self.given_up = GivenUp(parts, self, cut=cut)
         self._overdue = Overdue(parts, self, cut=cut, go_on=self.pump)
         self.has_progress = False  # the hub acknowledged something, or it is kept here
         self._forgotten = -1
@@ -169,6 +169,7 @@ class Flight:
             self.stray.overdue()
         self.is_on = self.is_refused = False
         self._overdue.end()
+        self.given_up.rest()
         self._soon.cancel()
         self._retry_alarm.cancel()
         self._parts.local.rest()
@@ -183,11 +184,7 @@ class Flight:
 
     def link_changed(self) -> None:
         self.untaken.clear()
-        self.unanswered.link_changed()
-        now_ns = self._clock.monotonic_ns()
-        for entry in self.window:
-            if entry.attempts:
-                entry.adrift_ns = now_ns
+        self.unanswered.link_changed(self._clock.monotonic_ns())
 
     # -- sending
 
@@ -351,7 +348,7 @@ class Flight:
         self.last_ack_ns = self._clock.wall_ns()
         parts.local.ack(entry)
         self.unanswered.answered(entry)
-        if not ack.duplicate:
+        if self.is_on and not ack.duplicate:
             self.unanswered.stored(entry)
         if entry.sent_size <= limits.UPLINK_KNOCK_BYTES:
             self.sample = entry
@@ -435,7 +432,9 @@ class Flight:
             self._retry_alarm.set(self._retry_pause_ns)
 
     def _retry_refused(self) -> None:
-        """Send the first refused message alone; nothing new goes out before it is stored."""
+        """Try again with the first refused message alone; nothing new goes out before it is stored
+        here or there.
+        """
         entry, tried = self.window.first_refused(), self.window.get(self._retried)
         if entry is None and self.is_refused and tried is not None and tried.sent_ns is not None:
             return  # what comes of it is waited for
@@ -446,7 +445,9 @@ class Flight:
             self.pump()
             return
         self._retried = entry.seq
-        if not self._is_held(entry):
+        if entry.is_over:
+            self._bury(entry, never_answered())
+        elif not self._is_held(entry):
             self._send(entry)
 
     def go_on(self) -> None:

@@ -1,5 +1,8 @@
 """What is not sent any more, so that nothing waits for it: it is gone here, or never answered.
 
+One that is never answered becomes a dead letter when its last sending cannot be stored any more:
+until then it stays in the window and is not sent again.
+
 Knows the window and the log; what is refused, and when that is tried again, is in flight.py. Truth:
 docs/uplink.md, "When something is in the way".
 """
@@ -9,7 +12,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from leafnode.uplink.alarm import Alarm
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leafnode.uplink.answers import Stored
     from leafnode.uplink.flight import Flight, Parts
     from leafnode.uplink.window import Entry
@@ -18,11 +25,15 @@ log = logging.getLogger(__name__)
 
 
 class GivenUp:
-    """Of one stream, and all of its flights."""
+    """Of one stream, and all of its flights. `cut` is called with a reason when the hub is to be
+    asked about what is not sent again.
+    """
 
-    def __init__(self, parts: Parts, flight: Flight) -> None:
+    def __init__(self, parts: Parts, flight: Flight, *, cut: Callable[[str], None]) -> None:
         self._parts = parts
         self._flight = flight
+        self._cut = cut
+        self._awaited = Alarm(parts.clock, self._ask)
 
     @property
     def stuck(self) -> Entry | None:
@@ -59,17 +70,39 @@ class GivenUp:
         never, gone, is_new = unanswered.told(flight.window, now_ns, is_all=is_all)
         if gone:
             self._let_go(gone)
-        for entry in never:
+        is_kept = parts.dead_letters is not None
+        if is_kept and is_new and never:
+            subject = never[0].sent_as.decode("utf-8", "replace")
+            what = (parts.options.stream, never[0].seq, subject)
+            log.warning("Uplink gives up, never answered: stream=%s seq=%d subject=%s", *what)
+        # One that is held is tried again, and the hub is asked before: it need not be settled.
+        over = self._settled_of(never, now_ns) if is_kept else never
+        over = over if is_all else []
+        for entry in over:
+            entry.is_over = is_kept
             flight.window.refuse(entry)
-        if parts.dead_letters is not None and never:
-            if is_new:
-                subject = never[0].sent_as.decode("utf-8", "replace")
-                what = (parts.options.stream, never[0].seq, subject)
-                log.warning("Uplink gives up, never answered: stream=%s seq=%d subject=%s", *what)
-            return never
+        if is_kept and over:
+            return over
         if unanswered.is_open:
             parts.trouble.say(unanswered.problem)
         return []
+
+    def _settled_of(self, never: list[Entry], now_ns: int) -> list[Entry]:
+        """Return what of these cannot come to be stored any more; the others are waited for."""
+        settled = {entry.seq: self._flight.unanswered.settled_ns(entry) for entry in never}
+        waits = [entry for entry in never if settled[entry.seq] > now_ns]
+        for entry in waits:
+            self._flight.window.wait_for(entry)
+        if waits:
+            self._awaited.set(min(settled[entry.seq] for entry in waits) - now_ns)
+        return [entry for entry in never if settled[entry.seq] <= now_ns]
+
+    def rest(self) -> None:
+        """The flight is over: before the next one the hub is asked."""
+        self._awaited.cancel()
+
+    def _ask(self) -> None:
+        self._cut(self._flight.unanswered.problem)
 
     def _let_go(self, gone: list[Entry]) -> None:
         """Nothing of them is on the way."""

@@ -31,7 +31,8 @@ class Knock:
         self._parts = parts
         self._flight = flight
         self._number = 0
-        self._is_in_vain = False  # the link broke before an answer: it may be the cause
+        self._is_in_vain = False  # the link broke before an answer: what was sent may be the cause
+        self._unheard = b""  # its subject: none was acknowledged under it since
         self._subject = b""
         self.is_out = False
         self.heard: Callable[[], None] = lambda: None
@@ -48,7 +49,7 @@ class Knock:
         """Send it, if there is anything in flight that may be sent again; say whether it is out."""
         parts, origin = self._parts, self._flight.origin
         entry = self._message()
-        if entry is None or origin is None or self._is_in_vain:
+        if entry is None or origin is None:
             return False
         # No stream has this name: a name has no dot.
         more = ((EXPECTED_STREAM, b"%b." % parts.options.hub_stream.encode()),)
@@ -65,27 +66,32 @@ class Knock:
         return True
 
     def _message(self) -> Entry | None:
-        """Return the shortest that is in flight, and where the hub answers none of those, one that
-        it has acknowledged: who is silent for what is sent would be so for this, too.
+        """Return the shortest that is in flight, and where the hub answers none of those, or the
+        link broke, one that it has acknowledged: who is silent for what is sent would be so for
+        this, too.
         """
         flight = self._flight
         doubtful, suspects = flight.window.doubtful(), flight.unanswered.suspects()
+        suspects.add(self._unheard)
         asked = (entry for entry in doubtful if entry.sent_as not in suspects)
         entry = min(asked, key=lambda one: one.sent_size, default=None)
-        return flight.sample if entry is None and doubtful else entry
+        return flight.sample if doubtful and (entry is None or self._is_in_vain) else entry
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more."""
-        self._is_in_vain |= self.is_out
+        if self.is_out and not self._is_in_vain:
+            self._is_in_vain, self._unheard = True, self._subject
         self.is_out = False
 
     def give_up(self) -> None:
         """Go on without an answer."""
         self.is_out = False
 
-    def acked(self) -> None:
-        """The hub acknowledged a message: whatever was in the way is over."""
+    def acked(self, subject: bytes) -> None:
+        """The hub acknowledged a message under this one: whatever was in the way is over."""
         self._is_in_vain = False
+        if subject == self._unheard:
+            self._unheard = b""
 
     def _heard(self, letter: Letter) -> None:
         if letter.from_hub:

@@ -107,6 +107,10 @@ class Scatter(Window):
         self._order.pop(entry.seq, None)
         self._advance()
 
+    def wait_for(self, entry: Entry) -> None:
+        super().wait_for(entry)
+        self._order[entry.seq] = 0
+
     def said(self) -> InFlight:
         seq, mark = self._top
         return InFlight(min(seq, self.done.floor()), self._hub_seq, self.done.text(seq), mark)

@@ -3,9 +3,9 @@
 Pure: times are parameters. The subject may be one that the hub's stream takes no more while
 somebody there subscribes it, or somebody on the way eats the message. Only the hub's own word
 proves that: the PubAck is overdue, the stream has answered what went behind over the same link, and
-the hub, asked after that, does not have it. A refusal does not wait for what a leader without its
-followers has proposed: such a leader steps down, so one refusal is not enough where nothing behind
-was stored. Truth: docs/uplink.md, "What the hub never answers".
+the hub, asked after that, does not have it. What is proved so is of the sendings before: it is not
+sent again, and judged when the last one cannot come to be stored any more.
+Truth: docs/uplink.md, "What the hub never answers".
 """
 
 from __future__ import annotations
@@ -59,22 +59,11 @@ class Silence:
         is_long = now_ns - self.since_ns >= limits.UPLINK_SILENT_NS
         return self.proofs >= limits.UPLINK_SILENT_TIMES and is_long
 
-    def is_out(self, now_ns: int) -> bool:
-        """Say whether it cannot be what a leader has proposed and not committed."""
-        return self.proofs > 0 and now_ns - self.since_ns >= limits.UPLINK_QUORUM_NS
-
-
-class Late(NamedTuple):
-    """Of one that was overdue since the hub was asked last, over the link of now."""
-
-    is_late: bool  # all of ack_timeout is over
-    is_passed: bool  # one that went behind, for the first time, is stored
-
 
 class Verdict(NamedTuple):
     """What need not be sent like all the rest."""
 
-    never: list[Entry]  # is never answered
+    never: list[Entry]  # is proved to be never answered; see `settled_ns`
     gone: list[Entry]  # is not answered, and gone here
     is_new: bool  # the first of a subject is among `never`
 
@@ -84,8 +73,9 @@ class Unanswered:
 
     def __init__(self, hub_stream: str) -> None:
         self._hub_stream = hub_stream
-        self._overdue: dict[int, Late] = {}
-        self._passed_ns = 0  # what was sent before that had one stored that went behind
+        self._overdue: dict[int, bool] = {}  # over the link of now; is all of ack_timeout over?
+        self._link_ns = 0  # when that came, or the one before it went
+        self._passed_ns = 0  # what it was given before that had one stored that went behind
         self._silent: dict[int, Silence] = {}  # by sequence, of what is in the window
         self._answers: WeakValueDictionary[bytes, Answers] = WeakValueDictionary()
         self._subjects: set[bytes] = set()  # one was never answered, and none since
@@ -123,13 +113,12 @@ class Unanswered:
     def overdue(self, entries: Iterable[Entry], *, is_late: bool) -> None:
         """These were sent, and not answered: in time, or before others that went behind."""
         for entry in entries:
-            is_passed = entry.sent_ns is not None and entry.sent_ns < self._passed_ns
-            self._overdue[entry.seq] = Late(is_late, is_passed)
+            self._overdue[entry.seq] = is_late
 
-    def link_changed(self) -> None:
+    def link_changed(self, now_ns: int) -> None:
         """What is overdue may have gone with the link."""
         self._overdue.clear()
-        self._passed_ns = 0
+        self._link_ns, self._passed_ns = now_ns, 0
 
     def stored(self, entry: Entry) -> None:
         """The hub's stream took it just now, and has committed what came before. What was sent
@@ -154,9 +143,23 @@ class Unanswered:
         for seq, silence in self._silent.items():
             silence.is_gone |= first <= seq and (end is None or seq < end)
 
+    def settled_ns(self, entry: Entry) -> int:
+        """Return from when on the last sending of this one cannot come to be stored any more, so
+        that the hub has all of it: monotonic time, 0 where it is so already.
+        """
+        if self._is_passed(entry):
+            return 0
+        is_adrift = entry.last_ns < self._link_ns
+        wait_ns = limits.UPLINK_ADRIFT_NS if is_adrift else limits.UPLINK_QUORUM_NS
+        return entry.last_ns + wait_ns
+
+    def _is_passed(self, entry: Entry) -> bool:
+        """Say whether one that went behind its last sending, over the same link, is stored."""
+        return self._link_ns <= entry.last_ns < self._passed_ns
+
     def told(self, window: Window, now_ns: int, *, is_all: bool) -> Verdict:
         """The hub said what it has, and that was taken out of the window. `is_all`: it had worked
-        off what was sent before. One is never answered by a word that is itself a proof.
+        off what was sent before.
         """
         overdue, self._overdue = self._overdue, {}
         for seq in overdue.keys() | self._silent:
@@ -164,7 +167,7 @@ class Unanswered:
             if entry is None:
                 self._silent.pop(seq, None)
             elif seq in overdue:
-                self._silence_of(entry).miss(now_ns, is_late=overdue[seq].is_late, is_all=is_all)
+                self._silence_of(entry).miss(now_ns, is_late=overdue[seq], is_all=is_all)
         is_new = self._learn(now_ns)
         never, gone = [], []
         for entry in window:
@@ -173,12 +176,7 @@ class Unanswered:
                 continue
             if silent.is_gone and silent.misses >= limits.UPLINK_LOST_TIMES:
                 gone.append(entry)
-            elif (
-                is_all
-                and (late := overdue.get(entry.seq))
-                and not self._is_adrift(entry, now_ns)
-                and self._is_never(silent, late, now_ns)
-            ):
+            elif self._is_never(entry, silent, now_ns):
                 never.append(entry)
         return Verdict(never, gone, is_new)
 
@@ -199,14 +197,8 @@ class Unanswered:
                 self._subjects.add(subject)
         return bool(found)
 
-    def _is_adrift(self, entry: Entry, now_ns: int) -> bool:
-        """Say whether it may come to be stored by a link that is gone."""
-        adrift_ns = entry.adrift_ns
-        return adrift_ns is not None and now_ns - adrift_ns < limits.UPLINK_ADRIFT_NS
-
-    def _is_never(self, silence: Silence, late: Late, now_ns: int) -> bool:
+    def _is_never(self, entry: Entry, silence: Silence, now_ns: int) -> bool:
         """Say so of one that is proved, or is as others of its subject were."""
-        is_one_of_many = self.is_known(silence.subject) and silence.proofs > 0
-        return silence.is_proved(now_ns) or (
-            is_one_of_many and (late.is_passed or silence.is_out(now_ns))
-        )
+        times = 1 if self._is_passed(entry) else limits.UPLINK_LOST_TIMES
+        is_one_of_many = self.is_known(silence.subject) and silence.proofs >= times
+        return is_one_of_many or silence.is_proved(now_ns)

@@ -31,14 +31,16 @@ class Entry:
     body: bytes
     ack: bytes  # where the local acknowledgement goes
     stored_ns: int = 0  # when the local stream stored it
-    sent_ns: int | None = None  # when it was last sent and not refused since
+    sent_ns: int | None = None  # when it was last sent, in this flight, and not refused since
+    last_ns: int = 0  # when it was last sent, in any
     sent_as: bytes = b""  # under which subject that was
     attempts: int = 0
-    adrift_ns: int | None = None  # when a link was gone over which it went
+    is_awaited: bool = False  # not sent again for now: its last sending may still be stored
     losses: int = 0  # by the hub, which stored later ones
     wire_size: int = 0  # of what is on the way to the hub
     sent_size: int = 0  # of header and payload, as they were last sent
     refused: bool = False  # the hub said no; it is stored nowhere
+    is_over: bool = False  # it is never answered, nor sent again
     is_leaving: bool = False  # it goes to the dead letters, not to the hub
 
     @property
@@ -51,8 +53,8 @@ class Entry:
 
     @property
     def is_unsent(self) -> bool:
-        """It was not sent in this flight, and not refused."""
-        return self.sent_ns is None and not self.refused
+        """It is to be sent: it was not in this flight, and neither refused nor awaited."""
+        return self.sent_ns is None and not self.refused and not self.is_awaited
 
 
 class Budget(NamedTuple):
@@ -167,10 +169,13 @@ class Window:
             self._unsent -= entry.is_unsent
         return entry
 
-    def _mark(self, entry: Entry, sent_ns: int | None, *, refused: bool) -> None:
+    def _mark(
+        self, entry: Entry, sent_ns: int | None, *, refused: bool, is_awaited: bool = False
+    ) -> None:
         """Change whether an entry is sent; it may have left the window meanwhile."""
         before = entry.is_unsent
-        entry.sent_ns, entry.refused = sent_ns, refused
+        entry.sent_ns, entry.refused, entry.is_awaited = sent_ns, refused, is_awaited
+        entry.last_ns = entry.last_ns if sent_ns is None else sent_ns
         if self._entries.get(entry.seq) is entry:
             self._unsent += entry.is_unsent - before
 
@@ -205,8 +210,8 @@ class Window:
         return next((entry for entry in self if entry.refused and not entry.is_leaving), None)
 
     def doubtful(self) -> list[Entry]:
-        """Return what was sent in this flight, and the hub has said neither yes nor no."""
-        return [entry for entry in self if entry.sent_ns is not None]
+        """Return what may be on its way: the hub has said neither yes nor no to it."""
+        return [entry for entry in self if entry.sent_ns is not None or entry.is_awaited]
 
     def known(self) -> Position:
         """Return what the hub has acknowledged, without asking it again."""
@@ -268,6 +273,10 @@ class Window:
     def refuse(self, entry: Entry) -> None:
         """Keep a message that the hub refused, to be tried again."""
         self._mark(entry, None, refused=True)
+
+    def wait_for(self, entry: Entry) -> None:
+        """Do not send this one again before the hub was asked once more."""
+        self._mark(entry, None, refused=False, is_awaited=True)
 
     def land(self, position: Position) -> list[Entry]:
         """The flight is over and the hub said what it holds: return what need not be sent again.

@@ -86,7 +86,9 @@ class FakeHub:
         self.drops_headers = False
         self.queue_ns = 0  # so long a message waits in the stream's queue; questions pass it
         self.window_ns = DUPLICATE_WINDOW_NS
-        self.knocks = 0  # messages that were expected by another stream
+        self.knocks: list[bytes] = []  # payloads of what was expected by another stream
+        self.is_alone = False  # its leader has no followers: what comes is proposed, and no more
+        self._proposed: list[Callable[[], None]] = []
         self.transform: Transform | None = None  # of the stream's subjects
         self.max_payload = 0
         self.account_max = 0  # of its account, which it tells nobody
@@ -164,6 +166,13 @@ class FakeHub:
         """Somebody at the hub publishes into its stream."""
         self._store(Stored(subject_, b"", payload))
 
+    def commit(self) -> None:
+        """The followers are back."""
+        self.is_alone, proposed = False, self._proposed
+        self._proposed = []
+        for publish in proposed:
+            publish()
+
     def _flush(self) -> None:
         epoch = self._epoch
         for chunk in self.peer.take():
@@ -203,6 +212,9 @@ class FakeHub:
     def _publish(
         self, subject_: bytes, header_size: int, body: bytes, reply: bytes, epoch: int
     ) -> None:
+        if self.is_alone and b"Nats-Expected-Stream" not in body:
+            self._proposed.append(lambda: self._publish(subject_, header_size, body, reply, epoch))
+            return
         for other in self.beside if reply else ():
             self.account.publish(reply, other, origin=self.peer)
         answer = self._publication(subject_, body[:header_size], body[header_size:])
@@ -236,7 +248,7 @@ class FakeHub:
         known = self._ids.get(msg_id)
         expected = header.get(block, b"Nats-Expected-Stream")
         if expected is not None and expected != self.stream.encode():
-            self.knocks += 1
+            self.knocks.append(payload)
             error = {
                 "code": 400,
                 "err_code": 10060,

@@ -287,6 +287,60 @@ def test_what_a_dead_link_was_given_is_no_dead_letter_before_it_cannot_arrive() 
     assert world.status.counters.dead_letters == 1
 
 
+@pytest.mark.parametrize("options", [OPTIONS, NEWEST_FIRST])
+@pytest.mark.parametrize("seconds", range(30, 130, 4))
+def test_what_a_leader_without_followers_was_given_last_is_no_dead_letter_and_stored(
+    options: UplinkStream, seconds: int
+) -> None:
+    """The subject is taken again when all but the last sending has proved that it never is."""
+    world = world_of(options)
+    world.store(b"x", subject=b"ev.b")
+    feed(world, 1, seconds)
+    world.hub.swallows.clear()
+    world.hub.is_alone = True
+
+    world.clock.advance(19 * NS_PER_S)
+    world.hub.commit()
+    world.clock.advance(LONG_NS)
+
+    dead = world.status.counters.dead_letters
+    assert world.hub.payloads().count(b"x") + dead == 1
+    assert sorted(set(world.hub.payloads()) - {b"x"}, key=int) == numbers(0, seconds)
+    assert world.status.lag_messages == 0
+
+
+def feed_by_breaking_links(world: World, gap: int) -> None:
+    """Store one a second; the link breaks after each `gap`."""
+    for number in range(1, 601):
+        feed(world, number, number)
+        if number % gap == 0:
+            world.link_down()
+            world.link_up()
+    assert world.hub.payloads() == numbers(0, 600)
+
+
+@pytest.mark.parametrize(("gap", "count"), [(7, 255), (20, 300), (60, 1), (60, 255), (60, 300)])
+def test_a_link_that_breaks_again_and_again_ends_it_all_the_same(gap: int, count: int) -> None:
+    world = world_of()
+    world.store(*[b"x"] * count, subject=b"ev.b")
+
+    feed_by_breaking_links(world, gap)
+
+    assert world.status.counters.dead_letters == count
+    assert world.status.counters.resent < 8 * count + 40
+
+
+@pytest.mark.parametrize("gap", [7, 20])
+def test_one_of_which_no_link_lives_to_hear_waits_and_holds_nobody_up(gap: int) -> None:
+    world = world_of()
+    world.store(b"x", subject=b"ev.b")
+
+    feed_by_breaking_links(world, gap)
+
+    assert world.status.lag_messages == 1
+    assert world.status.counters.resent < 600 // gap + 10
+
+
 def test_one_that_is_no_dead_letter_because_those_are_full_is_held() -> None:
     world = world_of()
     world.local.denies_streams = True

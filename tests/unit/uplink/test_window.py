@@ -41,7 +41,9 @@ def test_the_budget_is_what_is_left_of_both_bounds() -> None:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["offer", "send", "unsend", "refuse", "settle", "aside", "land", "late"]),
+        st.sampled_from(
+            ["offer", "send", "unsend", "refuse", "wait", "settle", "aside", "land", "late"]
+        ),
         st.integers(1, 12),
     ),
     max_size=60,
@@ -71,13 +73,16 @@ def test_what_is_unsent_is_counted_through_anything(
             window.unsend(known)
         elif step == "refuse":
             window.refuse(known)
+        elif step == "wait":
+            window.wait_for(known)
         elif step == "settle":
             settled = window.settle(seq, seq)
             gone += [settled] if settled else []
         elif step == "aside":
             window.set_aside(known)
 
-        unsent = [one for one in window if one.sent_ns is None and not one.refused]
+        idle = [one for one in window if one.sent_ns is None]
+        unsent = [one for one in idle if not one.refused and not one.is_awaited]
         assert {one.seq for one in window.unsent()} == {one.seq for one in unsent}
         assert window.has_unsent is bool(unsent)
 
