@@ -46,7 +46,7 @@ class Word(NamedTuple):
     problem: str = ""
     is_blind: bool = False  # nobody said where to go on
     is_ailment: bool = False  # what can be doubled ought not to be
-    is_all: bool = False  # what it does not name cannot come to be stored any more
+    all_ns: int = 0  # when what was sent before it was asked for was worked off; 0: may not be
 
 
 def not_asked(why: Failure | str) -> str:
@@ -107,7 +107,7 @@ class Asking:
         self._knock.heard = self._go_in
         self._waiting = Alarm(parts.clock, self._waited)
         self._parked: Resume | None = None  # answered before the hub was known to have no more
-        self._is_all = True  # nothing that was sent before may be on its way to the stream still
+        self._all_ns = parts.clock.monotonic_ns()  # so long nothing was on its way to the stream
         self._is_settled = True  # this round began when what was in flight was worked off
         self._is_proven = False  # what is sent is found where it is asked for
         self._proves = False
@@ -145,7 +145,7 @@ class Asking:
         self._proves = False
         window = self._flight.window
         if window.doubtful() or (window and self._flight.latest is None):
-            self._is_all = False  # a former run may have sent them, too
+            self._all_ns = 0  # a former run may have sent them, too
         if not self._link.takes_headers():
             self._blind("the hub takes no headers, so no id", Protection.NONE, is_ailment=True)
         elif not self._options.hub_stream or not self._options.domain:
@@ -153,7 +153,7 @@ class Asking:
         elif not self._link.lets_out(self.question.encode()):
             self._blind(not_asked(f"its permissions deny {self.question} to this leaf"))
         elif (known := self._known()) is not None and self._is_in_no_doubt():
-            self.told(Word(known.position, Protection.ASKED, is_all=self._is_all))
+            self.told(Word(known.position, Protection.ASKED, all_ns=self._all_ns))
         elif self._flight.latest is not None and self._knock.send():
             self._waiting.set(limits.UPLINK_ASK_NS)
         else:
@@ -170,7 +170,7 @@ class Asking:
         if self._waiting.is_set:
             self._waiting.cancel()
             self._parked = None
-            self._is_all = True
+            self._all_ns = self._clock.monotonic_ns()
             self._ask(self._known())
 
     def _waited(self) -> None:
@@ -200,8 +200,8 @@ class Asking:
 
     def acked(self) -> None:
         """The hub acknowledged something: the first time it is asked under which subject."""
-        latest = self._flight.latest
-        self._knock.acked(b"" if latest is None else latest.sent_as)
+        if (latest := self._flight.latest) is not None:
+            self._knock.acked(latest.sent_as)
         known = None if self._is_proven or self._proves else self._known()
         if known is not None and self._origin is not None:
             self._proves = True
@@ -471,7 +471,7 @@ class Asking:
         if not resume.strangers:  # else what is newer of ours may be hidden
             problem = problem or self._lost(position)
         self._clean_run = "" if problem else self._link.hub_run()
-        word = Word(position, protection, problem, is_ailment=is_ailment, is_all=self._is_all)
+        word = Word(position, protection, problem, is_ailment=is_ailment, all_ns=self._all_ns)
         self.told(word)
 
     # -- what the hub makes of subjects

@@ -6,7 +6,7 @@ the hub is asked. Truth: docs/uplink.md, "What happens to a message".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.uplink import answers
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from leafnode.uplink.trouble import Trouble
     from leafnode.uplink.upstream import Upstream
     from leafnode.uplink.window import Entry
+
+
+_OLD: Final = "what was sent before was held back for long: the hub is asked once more"
 
 
 class Parts(NamedTuple):
@@ -95,6 +98,7 @@ class Flight:
         self.is_asked = False  # the hub said where to go on
         self.has_all = False  # it did so when all that was sent before was worked off
         self.last_ack_ns = 0  # wall time
+        self._begun_ns = 0
         self.latest: Latest | None = None
         self.sample: Entry | None = None  # a short message that the hub acknowledged
         self.hub_had = 0  # the highest sequence that the hub acknowledged
@@ -136,10 +140,11 @@ class Flight:
         self._forgotten += 1
         self._series = b"%d" % self._forgotten if self._forgotten else b""
 
-    def begin(self, position: Position, *, is_asked: bool, is_all: bool = False) -> None:
-        """`is_all`: what the hub does not have of what was sent before it will not have."""
+    def begin(self, position: Position, *, is_asked: bool, all_ns: int = 0) -> None:
+        """`all_ns`: when the hub was asked with all worked off that was sent before, or 0."""
         self.is_on = True
-        self.is_asked, self.has_all = is_asked, is_all
+        self.is_asked, self.has_all = is_asked, all_ns > 0
+        self._begun_ns = self._clock.monotonic_ns()
         self.has_progress = False
         self._too_large = False
         stored = self.window.land(position)
@@ -151,7 +156,7 @@ class Flight:
             self.stray.is_over()
             self.hub_had = max(self.hub_had, entry.seq)
             self._parts.local.ack(entry)
-        if is_asked and (letters := self.given_up.told(is_all=is_all)):
+        if is_asked and (letters := self.given_up.told(all_ns)):
             self._bury_all(letters)
             return
         self.is_refused = self.window.first_refused() is not None
@@ -207,6 +212,9 @@ class Flight:
                 return
             if self._is_held(entry):
                 return  # nothing more is pulled: it would come back every ack wait
+            if entry.attempts and self._is_old():
+                self._cut(_OLD)
+                return
             self._send(entry)
             if not self._may_send():
                 return
@@ -215,6 +223,11 @@ class Flight:
 
     def _may_send(self) -> bool:
         return self.is_on and not self.is_refused and not self._overdue.is_in_doubt
+
+    def _is_old(self) -> bool:
+        """Say whether what was not there when the hub was asked may be stored since then."""
+        flown_ns = self._clock.monotonic_ns() - self._begun_ns
+        return self.is_asked and flown_ns >= limits.UPLINK_ADRIFT_NS
 
     def _is_held(self, entry: Entry) -> bool:
         size = len(entry.subject) + len(entry.body) + limits.UPLINK_LINE_BYTES

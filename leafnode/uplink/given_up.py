@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from leafnode import limits
 from leafnode.uplink.alarm import Alarm
 
 if TYPE_CHECKING:
@@ -61,13 +62,13 @@ class GivenUp:
             self._let_go(gone)
             self._flight.go_on()
 
-    def told(self, *, is_all: bool) -> list[Entry]:
-        """The hub said what it has, and that is taken out of the window. `is_all`: what it does not
-        have of what was sent before it will not have. Return what becomes a dead letter.
+    def told(self, all_ns: int) -> list[Entry]:
+        """The hub said what it has, and that is taken out of the window. `all_ns`: when it was
+        asked, with all worked off that was sent before, or 0. Return what becomes a dead letter.
         """
         flight, parts = self._flight, self._parts
         unanswered, now_ns = flight.unanswered, parts.clock.monotonic_ns()
-        never, gone, is_new = unanswered.told(flight.window, now_ns, is_all=is_all)
+        never, gone, is_new = unanswered.told(flight.window, now_ns, all_ns)
         if gone:
             self._let_go(gone)
         is_kept = parts.dead_letters is not None
@@ -76,8 +77,8 @@ class GivenUp:
             what = (parts.options.stream, never[0].seq, subject)
             log.warning("Uplink gives up, never answered: stream=%s seq=%d subject=%s", *what)
         # One that is held is tried again, and the hub is asked before: it need not be settled.
-        over = self._settled_of(never, now_ns) if is_kept else never
-        over = over if is_all else []
+        held = never if all_ns else []
+        over = self._settled_of(never, now_ns, all_ns) if is_kept else held
         for entry in over:
             entry.is_over = is_kept
             flight.window.refuse(entry)
@@ -87,21 +88,28 @@ class GivenUp:
             parts.trouble.say(unanswered.problem)
         return []
 
-    def _settled_of(self, never: list[Entry], now_ns: int) -> list[Entry]:
-        """Return what of these cannot come to be stored any more; the others are waited for."""
-        settled = {entry.seq: self._flight.unanswered.settled_ns(entry) for entry in never}
-        waits = [entry for entry in never if settled[entry.seq] > now_ns]
-        for entry in waits:
-            self._flight.window.wait_for(entry)
-        if waits:
-            self._awaited.set(min(settled[entry.seq] for entry in waits) - now_ns)
-        return [entry for entry in never if settled[entry.seq] <= now_ns]
+    def _settled_of(self, never: list[Entry], now_ns: int, all_ns: int) -> list[Entry]:
+        """Return what of these could not come to be stored any more when the hub was asked. The
+        others are waited for, or sent again where it could not say.
+        """
+        over, due_ns = [], []
+        for entry in never:
+            settled_ns = self._flight.unanswered.settled_ns(entry)
+            if entry.is_over or (all_ns and settled_ns <= all_ns):
+                over.append(entry)
+            elif settled_ns > (all_ns or now_ns):
+                self._flight.window.wait_for(entry)
+                due_ns.append(settled_ns)
+        if due_ns:
+            self._awaited.set(max(min(due_ns) - now_ns, limits.UPLINK_RETRY_NS))
+        return over
 
     def rest(self) -> None:
         """The flight is over: before the next one the hub is asked."""
         self._awaited.cancel()
 
     def _ask(self) -> None:
+        self._flight.has_progress = True  # it has paused long enough
         self._cut(self._flight.unanswered.problem)
 
     def _let_go(self, gone: list[Entry]) -> None:

@@ -109,9 +109,7 @@ class Overdue:
         """Say that some had no answer in time."""
         unanswered, timeout_ns = self._flight.unanswered, self._parts.options.ack_timeout_ns
         late = [
-            entry
-            for entry in self._flight.window.doubtful()
-            if entry.sent_ns is not None and now_ns - entry.sent_ns >= timeout_ns
+            entry for entry in self._flight.window.flying() if now_ns - entry.last_ns >= timeout_ns
         ]
         unanswered.overdue(late, is_late=True)
         if unanswered.is_open:

@@ -156,7 +156,7 @@ class StreamUplink:
         if entry is None:
             return None
         # Without all of the hub's word it may be stored, and what is behind it to blame.
-        flying = flight.window.doubtful() if flight.has_all else [entry]
+        flying = flight.window.flying() if flight.has_all else [entry]
         own_bytes = sum(one.sent_size for one in flying)
         what = (self._options.stream, entry.seq, entry.sent_size, own_bytes)
         return Suspect(*what, is_sure=flight.has_all)
@@ -379,8 +379,8 @@ class StreamUplink:
         self._protection = word.protection
         self._trouble.begin_flight(word.problem or self._store.problem, is_ailment=word.is_ailment)
         self._state = State.RUNNING
-        is_all = word.is_all and word.protection is Protection.ASKED
-        self._flight.begin(word.position, is_asked=not word.is_blind, is_all=is_all)
+        all_ns = word.all_ns if word.protection is Protection.ASKED else 0
+        self._flight.begin(word.position, is_asked=not word.is_blind, all_ns=all_ns)
         self._backlog.told(word)
 
     def _doubted(self, problem: str) -> None:

@@ -39,6 +39,7 @@ class Silence:
     misses: int = 0  # how often the hub did not have it when it was asked
     proofs: int = 0  # of these, so often it had answered what went behind
     since_ns: int = 0  # the first of those
+    arrived_ns: int = 0  # when its last sending was known to have come to the stream
     is_told: bool = False  # the hub did not lose it once and no more
     is_gone: bool = False  # the local stream does not have it any more
 
@@ -144,22 +145,27 @@ class Unanswered:
             silence.is_gone |= first <= seq and (end is None or seq < end)
 
     def settled_ns(self, entry: Entry) -> int:
-        """Return from when on the last sending of this one cannot come to be stored any more, so
-        that the hub has all of it: monotonic time, 0 where it is so already.
+        """Return from when on the last sending of this one, which is silent, cannot come to be
+        stored any more, or when to ask whether it has come: monotonic time, 0 for what is passed.
         """
         if self._is_passed(entry):
             return 0
-        is_adrift = entry.last_ns < self._link_ns
-        wait_ns = limits.UPLINK_ADRIFT_NS if is_adrift else limits.UPLINK_QUORUM_NS
-        return entry.last_ns + wait_ns
+        silence = self._silent[entry.seq]
+        if silence.arrived_ns > entry.last_ns:
+            return silence.arrived_ns + limits.UPLINK_QUORUM_NS
+        return entry.last_ns + (self._adrift_ns(entry) or limits.UPLINK_QUORUM_NS)
+
+    def _adrift_ns(self, entry: Entry) -> int:
+        """Return for how long its last sending may be on its way beside the link of now."""
+        return limits.UPLINK_ADRIFT_NS if entry.last_ns < self._link_ns else 0
 
     def _is_passed(self, entry: Entry) -> bool:
         """Say whether one that went behind its last sending, over the same link, is stored."""
         return self._link_ns <= entry.last_ns < self._passed_ns
 
-    def told(self, window: Window, now_ns: int, *, is_all: bool) -> Verdict:
-        """The hub said what it has, and that was taken out of the window. `is_all`: it had worked
-        off what was sent before.
+    def told(self, window: Window, now_ns: int, all_ns: int) -> Verdict:
+        """The hub said what it has, and that was taken out of the window. `all_ns`: when it was
+        asked and had worked off what was sent before, or 0.
         """
         overdue, self._overdue = self._overdue, {}
         for seq in overdue.keys() | self._silent:
@@ -167,13 +173,15 @@ class Unanswered:
             if entry is None:
                 self._silent.pop(seq, None)
             elif seq in overdue:
-                self._silence_of(entry).miss(now_ns, is_late=overdue[seq], is_all=is_all)
+                self._silence_of(entry).miss(now_ns, is_late=overdue[seq], is_all=all_ns > 0)
         is_new = self._learn(now_ns)
         never, gone = [], []
         for entry in window:
             silent = self._silent.get(entry.seq)
             if silent is None or entry.is_leaving:
                 continue
+            if silent.arrived_ns <= entry.last_ns <= all_ns - self._adrift_ns(entry):
+                silent.arrived_ns = all_ns
             if silent.is_gone and silent.misses >= limits.UPLINK_LOST_TIMES:
                 gone.append(entry)
             elif self._is_never(entry, silent, now_ns):

@@ -114,7 +114,7 @@ class Window:
     @property
     def in_flight(self) -> int:
         """How many are sent and neither acknowledged nor refused."""
-        return sum(entry.sent_ns is not None for entry in self._entries.values())
+        return len(self.flying())
 
     def before(self, seq: int) -> int:
         """Return it, or what is before the first message that is here: this one is to be sent."""
@@ -210,8 +210,14 @@ class Window:
         return next((entry for entry in self if entry.refused and not entry.is_leaving), None)
 
     def doubtful(self) -> list[Entry]:
-        """Return what may be on its way: the hub has said neither yes nor no to it."""
-        return [entry for entry in self if entry.sent_ns is not None or entry.is_awaited]
+        """Return what was sent, in this flight or before, and the hub has said neither yes nor no
+        to it: it may be on its way.
+        """
+        return [entry for entry in self if entry.attempts and not entry.refused]
+
+    def flying(self) -> list[Entry]:
+        """Return what of that was sent in this flight."""
+        return [entry for entry in self if entry.sent_ns is not None]
 
     def known(self) -> Position:
         """Return what the hub has acknowledged, without asking it again."""

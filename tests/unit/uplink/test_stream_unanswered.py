@@ -17,7 +17,7 @@ from leafnode.uplink.status import State
 from tests.sim.uplink_world import OPTIONS, World, numbers
 
 SILENT = b"edge.ev.b"
-LONG_NS = 3 * limits.UPLINK_SILENT_NS
+LONG_NS = 4 * limits.UPLINK_SILENT_NS
 NEWEST_FIRST = replace(OPTIONS, newest_first=True)
 PROBLEM = (
     "the hub does not have sequence 2 and does not answer it, though it answers others: "
@@ -288,17 +288,23 @@ def test_what_a_dead_link_was_given_is_no_dead_letter_before_it_cannot_arrive() 
 
 
 @pytest.mark.parametrize("options", [OPTIONS, NEWEST_FIRST])
+@pytest.mark.parametrize("queue_s", [0, 19])
 @pytest.mark.parametrize("seconds", range(30, 130, 4))
 def test_what_a_leader_without_followers_was_given_last_is_no_dead_letter_and_stored(
-    options: UplinkStream, seconds: int
+    seconds: int, queue_s: int, options: UplinkStream
 ) -> None:
-    """The subject is taken again when all but the last sending has proved that it never is."""
+    """The subject is taken again when all but the last sending has proved that it never is, and the
+    stream's queue stands still for a while, too.
+    """
     world = world_of(options)
     world.store(b"x", subject=b"ev.b")
     feed(world, 1, seconds)
+    world.hub.queue_ns = queue_s * NS_PER_S
     world.hub.swallows.clear()
     world.hub.is_alone = True
 
+    world.clock.advance(queue_s * NS_PER_S)
+    world.hub.queue_ns = 0
     world.clock.advance(19 * NS_PER_S)
     world.hub.commit()
     world.clock.advance(LONG_NS)
@@ -307,6 +313,28 @@ def test_what_a_leader_without_followers_was_given_last_is_no_dead_letter_and_st
     assert world.hub.payloads().count(b"x") + dead == 1
     assert sorted(set(world.hub.payloads()) - {b"x"}, key=int) == numbers(0, seconds)
     assert world.status.lag_messages == 0
+
+
+@pytest.mark.parametrize("seconds", range(0, 150, 15))
+def test_a_word_that_took_long_is_of_the_time_when_the_hub_was_asked(seconds: int) -> None:
+    """The newest message of a stream that others have, too, may be large, and the link slow."""
+    world = world_of()
+    world.hub.publish(b"other.big", b"z" * 40_000)
+    world.store(b"x", subject=b"ev.b")
+    world.clock.advance(NS_PER_S)
+    world.hub.answers_per_s = 5000
+    world.clock.advance(seconds * NS_PER_S)
+    world.hub.swallows.clear()
+    world.hub.is_alone = True
+    world.clock.advance(40 * NS_PER_S)
+
+    world.hub.loses_acks = True
+    world.hub.commit()
+    world.hub.loses_acks = False
+    world.clock.advance(2 * LONG_NS)
+
+    dead = world.status.counters.dead_letters
+    assert world.hub.payloads().count(b"x") + dead == 1
 
 
 def feed_by_breaking_links(world: World, gap: int) -> None:

@@ -18,7 +18,7 @@ class Asked:
     def __init__(self, *seqs: int, subject: bytes = b"e.b") -> None:
         self.window = Window(1000, 1_000_000)
         self.unanswered = Unanswered("AGG")
-        self.now_ns = 0
+        self.now_ns = NS_PER_S
         for seq in seqs:
             self.offer(seq, subject)
 
@@ -59,7 +59,8 @@ class Asked:
         self.now_ns += after_ns
         entries = [entry for seq in late if (entry := self.window.get(seq))]
         self.unanswered.overdue(entries, is_late=is_late)
-        never, gone, _ = self.unanswered.told(self.window, self.now_ns, is_all=is_all)
+        all_ns = self.now_ns if is_all else 0
+        never, gone, _ = self.unanswered.told(self.window, self.now_ns, all_ns)
         return [entry.seq for entry in never], [entry.seq for entry in gone]
 
 
@@ -148,11 +149,25 @@ def test_what_may_be_proposed_is_settled_when_a_leader_without_followers_has_ste
     """It refuses what is sent to ask whether it is done: what was proposed may be committed."""
     asked = proved()
     asked.send(3)
+    asked.ask(after_ns=NS_PER_S)
 
     asked.now_ns += QUORUM_NS - 1
     assert asked.wait_ns(3) == 1
+    asked.ask()
+    assert asked.wait_ns(3) == 1
     asked.now_ns += 1
     assert asked.wait_ns(3) == 0
+
+
+def test_it_is_proposed_when_it_has_come_to_the_stream() -> None:
+    """That may stand still for a while; then its answers are no whole word."""
+    asked = proved()
+    asked.send(3)
+    asked.ask(after_ns=QUORUM_NS - 1, is_all=False)
+
+    assert asked.wait_ns(3) == 1
+    asked.ask(after_ns=NS_PER_S)
+    assert asked.wait_ns(3) == QUORUM_NS
 
 
 def test_what_was_sent_before_may_have_been_stored_before() -> None:
@@ -186,9 +201,12 @@ def test_what_went_over_a_link_that_is_gone_may_arrive_for_a_while() -> None:
     sent_ns = asked.now_ns - 1
 
     asked.now_ns = sent_ns + limits.UPLINK_ADRIFT_NS - 1
+    asked.ask()
     assert asked.wait_ns(3) == 1
+    asked.ask(after_ns=1)
+    assert asked.wait_ns(3) == QUORUM_NS
     asked.link_changes()
-    assert asked.wait_ns(3) == 0
+    assert asked.wait_ns(3) == QUORUM_NS - 1
 
 
 def test_an_answer_ends_it_for_the_subject_too() -> None:
