@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import (
     DELIVERY_WORK,
+    FOUND_WORK,
     GROUP_WORK,
     HEADER_TURN_BYTES,
     MEMBER_WORK,
@@ -20,7 +21,13 @@ from leafnode.limits import (
 )
 from leafnode.routing import parked
 from leafnode.routing.answers import is_inbox
-from leafnode.routing.gateway_replies import ALL_WRAPPED, WRAPPED, AwaitedElsewhere, unrouted
+from leafnode.routing.gateway_replies import (
+    ALL_WRAPPED,
+    WRAPPED,
+    AwaitedElsewhere,
+    Way,
+    unrouted,
+)
 from leafnode.routing.groups import pick, receivers
 from leafnode.routing.match import Group
 from leafnode.routing.peer import Kind
@@ -403,8 +410,11 @@ def send_back(account: Account, origin: Peer, message: Message, side: LeafSide) 
     """Send an answer to a request of another cluster by the links that lead there, to nobody else:
     to all hubs, as one may have gone since, or to the cluster below that asked.
 
-    Source: nats-server 2.15.1 server/client.go handleGWReplyMap; it sends to hubs alone.
+    `account` is that of the link that brought the request: by a stream import it is not the one of
+    `origin`, who answers. Source: nats-server 2.15.1 server/client.go handleGWReplyMap, which looks
+    through the links of the whole server; it sends to hubs alone.
     """
+    origin.outbox.work_left -= FOUND_WORK * len(account.leafs)
     for link in account.leafs.values():
         leads_there = link.leaf.is_hub if side.is_hub else link.leaf == side
         sub = link.subs.get(ALL_WRAPPED) if leads_there else None
@@ -426,9 +436,10 @@ def _shown_reply(peer: Peer, origin: Peer, reply: bytes) -> bytes:
     if back is None or not (origin.leaf.is_hub or is_inbox(shown)):
         return shown
     if may_deliver(back, reply, peer):
+        assert origin.account is not None, "it brought a message"
         if peer.elsewhere is None:
             peer.elsewhere = AwaitedElsewhere()
-        peer.elsewhere.add(reply, peer.outbox.now[0], origin.leaf)
+        peer.elsewhere.add(Way(peer.outbox.now[0], reply, origin.account, origin.leaf))
     return shown
 
 

@@ -3,14 +3,14 @@
 Where a request comes from another cluster, and the interest in its answer may not be known here
 yet, a hub's reply names the way: `_GR_.<cluster>.<server>.<reply>`. Clients see the reply alone and
 answer it; for a while what they say there goes the way that the request named. Knows subjects, and
-times and sides of links that it is given; not links. Truth: nats-server 2.15.1 server/gateway.go
-trackGWReply, server/client.go deliverMsg and handleGWReplyMap.
+times, accounts and sides of links that it is given; not links. Truth: nats-server 2.15.1
+server/gateway.go trackGWReply, server/client.go deliverMsg and handleGWReplyMap.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from leafnode.limits import GATEWAY_REPLY_NS, OPEN_REPLIES_BYTES_MAX
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WRAPPED: Final = b"_GR_."
 ALL_WRAPPED: Final = b"_GR_.>"  # what a hub with gateways subscribes to, as its key, too
 _WAY_BYTES: Final = 19  # _GR_.<6 of the cluster's hash>.<6 of the server's hash>.
-_ENTRY_BYTES: Final = 300  # beside the characters of both subjects (measured: 282 at most)
+_ENTRY_BYTES: Final = 320  # beside the characters of both subjects (measured: 320 at most)
 _FORGOTTEN_AT_ONCE: Final = 16
 
 
@@ -34,6 +34,17 @@ def unrouted(reply: bytes) -> bytes:
     if reply.startswith(WRAPPED) and len(reply) > _WAY_BYTES:
         return reply[_WAY_BYTES:]
     return reply
+
+
+class Way(NamedTuple):
+    """Where an answer goes, of a request that came then: to `reply`, by links of this account that
+    lead to this side.
+    """
+
+    came_ns: int
+    reply: bytes
+    account: Account
+    side: LeafSide
 
 
 class AwaitedElsewhere:
@@ -45,8 +56,7 @@ class AwaitedElsewhere:
     __slots__ = ("_known", "held_bytes")
 
     def __init__(self) -> None:
-        # By the reply as the client sees it: the whole one, when it came, and from whom.
-        self._known: OrderedDict[bytes, tuple[bytes, int, LeafSide]] = OrderedDict()
+        self._known: OrderedDict[bytes, Way] = OrderedDict()  # by the reply as the client sees it
         self.held_bytes = 0
 
     def __len__(self) -> int:
@@ -55,40 +65,37 @@ class AwaitedElsewhere:
     def __contains__(self, subject: bytes) -> bool:
         return subject in self._known
 
-    def add(self, reply: bytes, now_ns: int, side: LeafSide) -> None:
-        """Note a wrapped reply that the client gets, of a request from this side."""
-        shown = unrouted(reply)
+    def add(self, way: Way) -> None:
+        """Note a wrapped reply that the client gets now."""
+        shown = unrouted(way.reply)
         if shown in self._known:
             self._forget(shown)
-        self.forget_expired(now_ns)
-        self._known[shown] = (reply, now_ns, side)
-        self.held_bytes += _size_of(reply)
+        self.forget_expired(way.came_ns)
+        self._known[shown] = way
+        self.held_bytes += _size_of(way.reply)
         while self.held_bytes > OPEN_REPLIES_BYTES_MAX:
             self._forget(next(iter(self._known)))
 
-    def way_to(self, subject: bytes, now_ns: int) -> tuple[bytes, LeafSide] | None:
-        """Return where an answer to this subject goes, and to which side of links; None: by
-        interest, as everything else.
-        """
+    def way_to(self, subject: bytes, now_ns: int) -> Way | None:
+        """Return where an answer to this subject goes; None: by interest, as everything else."""
         self.forget_expired(now_ns)
         found = self._known.get(subject)
-        if found is None or now_ns - found[1] > GATEWAY_REPLY_NS:
+        if found is None or now_ns - found.came_ns > GATEWAY_REPLY_NS:
             return None
-        return found[0], found[2]
+        return found
 
     def forget_expired(self, now_ns: int) -> None:
         """Forget a few: more than come, and no more than a message has the time for."""
         for _ in range(_FORGOTTEN_AT_ONCE):
             if not self._known:
                 return
-            shown, (_, came_ns, _) = next(iter(self._known.items()))
-            if now_ns - came_ns <= GATEWAY_REPLY_NS:
+            shown, way = next(iter(self._known.items()))
+            if now_ns - way.came_ns <= GATEWAY_REPLY_NS:
                 return
             self._forget(shown)
 
     def _forget(self, shown: bytes) -> None:
-        reply, _, _ = self._known.pop(shown)
-        self.held_bytes -= _size_of(reply)
+        self.held_bytes -= _size_of(self._known.pop(shown).reply)
 
 
 class Routes(Protocol):

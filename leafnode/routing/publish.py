@@ -159,9 +159,8 @@ def _publish(
     if peer.elsewhere:
         way = peer.elsewhere.way_to(subject, peer.outbox.now[0])
         if way is not None:
-            to, side = way
-            message = Message(to, args.reply, args.header_size, body, trace=trace)
-            send_back(account, peer, message, side)
+            message = Message(way.reply, args.reply, args.header_size, body, trace=trace)
+            send_back(way.account, peer, message, way.side)
             return
     fate = None
     if args.reply and peer.no_responders and not peer.is_leaf:

@@ -17,9 +17,9 @@ ACCOUNTS = "accounts { A { jetstream: enabled, users: [{user: a, password: a}] }
 
 
 def running_edge(
-    directory: Path, name: str, *hubs: Node, kind: str = OURS
+    directory: Path, name: str, *hubs: Node, kind: str = OURS, accounts: str = ACCOUNTS
 ) -> AbstractContextManager[Node]:
     """An edge whose name is its domain, dialing these hubs."""
     jetstream = f'jetstream {{ store_dir: "{{dir}}/js", domain: {name} }}'
     link = dials(*hubs, userinfo=USERINFO, more="account: A")
-    return running(kind, directory, name, f"{jetstream}\n{ACCOUNTS}", leafnodes=link)
+    return running(kind, directory, name, f"{jetstream}\n{accounts}", leafnodes=link)

@@ -40,6 +40,15 @@ pytestmark = [
 ]
 
 
+IMPORTER = {"user": "i", "password": "i"}
+SHARED = """
+accounts {
+  A { jetstream: enabled, users: [{user: a, password: a}], exports: [{stream: "shared.>"}] }
+  I { users: [{user: i, password: i}], imports: [{stream: {account: A, subject: "shared.>"}}] }
+}
+"""
+
+
 class World(NamedTuple):
     """Every server."""
 
@@ -56,7 +65,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with (
         running_supercluster(directory, "west", "east") as (west, east),
         running_edge(directory, "edge-w", west.nodes[0]) as edge_w,
-        running_edge(directory, "edge-e", east.nodes[0]) as edge_e,
+        running_edge(directory, "edge-e", east.nodes[0], accounts=SHARED) as edge_e,
     ):
         yield World(west, east, edge_w, edge_e)
 
@@ -112,6 +121,24 @@ async def test_whoever_has_just_come_to_another_cluster_is_answered_at_once(worl
             assert answer.data == b"here"
 
         assert len(asked) == 4
+        assert all(message.reply.startswith("_INBOX.") for message in asked)
+
+
+async def test_who_hears_another_cluster_by_a_stream_import_answers_it(world: World) -> None:
+    async with two_edges(world), client_of(world.edge_e, **IMPORTER) as importer:
+        asked = await serve(importer, "shared.svc")
+
+        for place in (world.west.nodes[1], world.edge_w):
+
+            async def is_answered(place: Node = place) -> bool:
+                # Each time somebody new: the inbox of one that is there for 2 s is answered by
+                # interest, which the importing account has not.
+                async with client_of(place, **USER) as fresh:
+                    answer = await fresh.request("shared.svc", b"?", timeout=1)
+                return answer.data == b"here"
+
+            await eventually(is_answered, timeout_s=PATIENCE_S, why="no answer comes back")
+
         assert all(message.reply.startswith("_INBOX.") for message in asked)
 
 

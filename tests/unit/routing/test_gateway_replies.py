@@ -8,11 +8,14 @@ import pytest
 
 from leafnode import limits
 from leafnode.routing import lane
-from leafnode.routing.gateway_replies import AwaitedElsewhere, unrouted
+from leafnode.routing.account import Account
+from leafnode.routing.gateway_replies import AwaitedElsewhere, Way, unrouted
+from leafnode.routing.imports import StreamImports
 from leafnode.routing.peer import Kind, LeafSide, Peer
 from leafnode.routing.permissions import Permissions, ResponseRule, Rules
 from leafnode.routing.publish import publish
 from leafnode.routing.responses import OpenReplies
+from tests.sim.imports import stream_import
 from tests.sim.peers import FakePeer, account
 
 if TYPE_CHECKING:
@@ -21,6 +24,13 @@ if TYPE_CHECKING:
 WAY = b"_GR_.36IaNN.tYay1U."
 HUB, OTHER = LeafSide("hub", is_hub=True), LeafSide("other", is_hub=True)
 LATER_NS = limits.GATEWAY_REPLY_NS + 1
+
+
+ACCOUNT = account()
+
+
+def way(reply: bytes, came_ns: int = 0) -> Way:
+    return Way(came_ns, reply, ACCOUNT, HUB)
 
 
 class World:
@@ -290,28 +300,68 @@ def test_nobody_else_below_listens_to_answers() -> None:
     assert curious.got() == b""
 
 
+@pytest.mark.parametrize("reply", [b"_INBOX.a", b"factory.temp"])
+def test_what_came_by_a_stream_import_is_answered_by_the_link_that_brought_it(reply: bytes) -> None:
+    """The link is of the exporting account, the client that answers of the importing one."""
+    world = World()
+    importer = Account("I", world.account.system.outbox)
+    StreamImports(importer, [stream_import(world.account, b"svc", b"svc")]).start()
+    client, reader = FakePeer(importer, 3), FakePeer(importer, 4)
+    client.subscribe(b"svc", b"1")
+    reader.subscribe(reply, b"1")
+    other = FakePeer(importer, 5, Kind.LEAF)
+    other.subscribe(b"_GR_.>", b"_GR_.>")
+    assert importer.join(other)
+    world.asks(WAY + reply)
+    assert client.got() == b"MSG svc 1 %b 1\r\nq\r\n" % reply
+
+    client.says(b"PUB %b 1\r\nr\r\n" % reply)
+
+    assert world.hub.got() == b"LMSG %b%b 1\r\nr\r\n" % (WAY, reply)
+    assert reader.got() == other.got() == b""
+
+
+def test_a_link_that_is_looked_at_for_an_answer_counts_as_work() -> None:
+    world = World()
+
+    def work() -> int:
+        world.asks()
+        world.client.outbox.work_left = limits.TURN_WORK
+        world.client.lane.feed(b"PUB _INBOX.a 1\r\nr\r\n")
+        assert world.client.lane.next_line() is None
+        return limits.TURN_WORK - world.client.outbox.work_left
+
+    alone = work()
+    for cid in range(10, 510):
+        world.below(cid)
+
+    assert work() == alone + 500 * limits.FOUND_WORK
+    assert world.hub.got() == b"LMSG %b_INBOX.a 1\r\nr\r\n" % WAY * 2
+
+
 def test_the_oldest_makes_room_beyond_the_bound_and_whatever_expired_goes_first() -> None:
     known, count = AwaitedElsewhere(), 0
     while len(known) == count:
-        known.add(WAY + b"%d" % count, 0, HUB)
+        known.add(way(WAY + b"%d" % count))
         count += 1
     assert limits.OPEN_REPLIES_BYTES_MAX - 1000 < known.held_bytes <= limits.OPEN_REPLIES_BYTES_MAX
     assert known.way_to(b"0", 0) is None
-    assert known.way_to(b"2", 0) == (WAY + b"2", HUB)
+    assert known.way_to(b"2", 0) == way(WAY + b"2")
 
-    known.add(WAY + b"r" * (limits.OPEN_REPLIES_BYTES_MAX // 2 - 1000), 0, HUB)
+    known.add(way(WAY + b"r" * (limits.OPEN_REPLIES_BYTES_MAX // 2 - 1000)))
     assert 1 <= len(known) < 10
-    known.add(WAY + b"last", LATER_NS, HUB)
+    known.add(way(WAY + b"last", LATER_NS))
     assert len(known) == 1
     assert known.held_bytes < 1000
 
 
 def test_one_that_comes_again_from_elsewhere_goes_back_there() -> None:
     known = AwaitedElsewhere()
-    known.add(WAY + b"a", 0, HUB)
-    known.add(b"_GR_.000000.000000.a", 1, OTHER)
+    last = Way(1, b"_GR_.000000.000000.a", account("A"), OTHER)
+    known.add(way(WAY + b"a"))
+    known.add(last)
 
-    assert known.way_to(b"a", 1) == (b"_GR_.000000.000000.a", OTHER)
+    assert known.way_to(b"a", 1) == last
     assert len(known) == 1
 
 
