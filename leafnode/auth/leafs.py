@@ -64,7 +64,9 @@ class LeafAuthenticator:
         """Return who it is, at once or by a future. Raises LoginRefused, or sets it."""
         if not self._judge.required:
             return self._anybody
-        return self._judge.check(connect, self._known(facts))
+        answer = self._judge.check(connect, self._known(facts))
+        operator = self._server.operator
+        return answer if self._own is None or operator is None else operator.placed(answer)
 
     def voucher(self, connect: Connect, facts: PeerFacts) -> str:
         return self._judge.voucher(connect, facts)

@@ -39,6 +39,7 @@ from leafnode.limits import (
     SYSTEM_ACCOUNT_FETCH_NS,
 )
 from leafnode.protocol.errors import AccountAuthenticationExpired, AuthorizationViolation
+from leafnode.routing.account import GLOBAL_ACCOUNT
 
 if TYPE_CHECKING:
     from asyncio import Event, Future, TaskGroup
@@ -239,16 +240,42 @@ class OperatorMode:
     async def _checked_later(
         self, user: UserClaims, connect: Connect, facts: PeerFacts
     ) -> Identity:
+        account = await self._found(user.account)
+        if not account.is_delegated:
+            return await self._identity_of(user, account, connect, facts)
+        return await self._ask(user, account, connect, facts)
+
+    async def _found(self, name: str) -> LoadedAccount:
+        """Return an account for a login, once it can be used. Raises LoginRefused."""
         try:
-            account = await self.known.lookup(user.account)
+            account = await self.known.lookup(name)
         except AuthError as err:
             refusal = LoginRefused(f"account JWT lookup error: {err}")
             refusal.warning = f"Account fetch failed: {err}"
             raise refusal from err
-        await self._ready(user.account)
-        if not account.is_delegated:
-            return await self._identity_of(user, account, connect, facts)
-        return await self._ask(user, account, connect, facts)
+        await self.ready(name)
+        return account
+
+    def placed(self, answer: Identity | Future[Identity]) -> Identity | Future[Identity]:
+        """Return somebody who proved himself without a JWT, once his account can be used.
+
+        Raises LoginRefused, or sets it on the future.
+        """
+        if isinstance(answer, Identity):
+            account = self.known.by_name.get(answer.account)
+            is_there = account is not None and not (account.removed or account.expired)
+            if is_there or answer.account == GLOBAL_ACCOUNT:
+                return answer
+        return self._later(self._placed_later(answer))
+
+    async def _placed_later(self, answer: Identity | Future[Identity]) -> Identity:
+        identity = answer if isinstance(answer, Identity) else await answer
+        if identity.account == GLOBAL_ACCOUNT:
+            return identity
+        account = await self._found(identity.account)
+        if account.removed or account.expired:
+            raise LoginRefused("account JWT has expired")
+        return identity
 
     async def _ask(
         self, user: UserClaims, account: LoadedAccount, connect: Connect, facts: PeerFacts
@@ -285,7 +312,7 @@ class OperatorMode:
     async def claims_of(self, name: str) -> AccountClaims:
         """Return an account that users may be placed in. Raises AuthError."""
         account = await self.known.lookup(name)
-        await self._ready(name)
+        await self.ready(name)
         if account.removed or account.expired:
             raise LoginRefused("account JWT has expired")
         return account.claims
@@ -305,7 +332,7 @@ class OperatorMode:
             return identity
         return replace(identity, jwt=connect.jwt)
 
-    async def _ready(self, name: str) -> None:
+    async def ready(self, name: str) -> None:
         """Wait until an account can be used, but not for ever."""
         ready = self.readiness(name)
         if ready is not None:

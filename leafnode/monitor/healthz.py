@@ -135,6 +135,9 @@ def _outside(views: Views) -> list[Cause]:
             url = address(remote.url)
             error = f"remote {url} is not connected: {remote.error or 'not yet'}"
             causes.append(Cause(503, "LEAFNODE", {"url": url}, error))
+    for awaited in views.awaited():
+        error = f"{awaited.who} without account {awaited.account}: {awaited.problem}"
+        causes.append(Cause(503, "ACCOUNT", {"account": awaited.account}, error))
     for uplink in views.uplinks():
         if uplink.problem:
             error = f"uplink of stream {uplink.stream} {uplink.problem}"

@@ -294,6 +294,15 @@ class RemoteView:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitedAccount:
+    """An account that cannot be had yet, in operator mode: who waits for it, and why it is not."""
+
+    account: str
+    who: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class LeftDurable:
     """A consumer that an uplink left. `waiting`: messages that it has not acknowledged; where it
     `holds` them they stay in the stream for its sake.
@@ -369,6 +378,7 @@ class Views(msgspec.Struct, frozen=True):
     leafs: Callable[[], list[LeafzRow]] = list
     remotes: Callable[[], list[RemoteView]] = list
     jetstream: Callable[[], Steps[JetStreamView | None]] = lambda: at_once(None)
+    awaited: Callable[[], list[AwaitedAccount]] = list
     uplinks: Callable[[], list[UplinkStatus]] = list
     budgets: Callable[[], list[BudgetStatus]] = list
     left_durables: Callable[[], list[LeftDurable]] = list

@@ -53,6 +53,7 @@ class Features:
         "remotes",
         "serial",
         "serial_changes",
+        "serial_waits",
         "system",
         "uplinks",
     )
@@ -66,6 +67,7 @@ class Features:
         self.loop_subjects: LoopSubjects | None = None  # for as long as the process lives
         self.serial: asyncio.Task[None] | None = None
         self.serial_changes = asyncio.Lock()  # a reload's and the end: one after the other
+        self.serial_waits = False  # its account cannot be had yet
         self.uplinks: Uplinks | None = None
         self.left_durables: LeftDurables | None = None
         self.bridge: Bridge | None = None
@@ -274,9 +276,13 @@ def change_uplinks(server: Server) -> None:
 
 
 def start_bridge(server: Server) -> None:
-    """Open the serial ports."""
-    options = server.options.serial
+    """Open the serial ports, now or once their account is there."""
+    options, features = server.options.serial, server.features
+    features.serial_waits = False
     if options is None or not options.ports:
+        return
+    if options.account not in server.accounts:
+        features.serial_waits = True
         return
     from leafnode.bridge.bridge import Bridge
 
@@ -289,8 +295,8 @@ def start_bridge(server: Server) -> None:
         permissions=partial(board_permissions, server, options.account),
     )
     bridge.answer_requests(server.name)
-    server.features.bridge = bridge
-    server.features.serial = server.begin(bridge.run(), name="serial")
+    features.bridge = bridge
+    features.serial = server.begin(bridge.run(), name="serial")
     log.info("Serial bridge is on: ports=%s", ", ".join(port.name for port in options.ports))
 
 
@@ -320,7 +326,7 @@ async def _change_serial(server: Server) -> None:
         bridge is not None
         and options is not None
         and options.ports
-        and bridge.account is server.account(options.account)
+        and bridge.account is server.accounts.get(options.account)
     ):
         await bridge.change(options)
         log.info("Serial ports are now: %s", ", ".join(port.name for port in options.ports))

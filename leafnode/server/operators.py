@@ -76,7 +76,8 @@ async def start(server: Server, operator: OperatorMode, tasks: TaskGroup) -> Non
         log.info("Using bootstrapping system account")
         _ = server.begin(operator.fetch_system_account(), name="system account")
     _expire_cache(server, operator)
-    await look_up(server, server.options)
+    await _look_up(server, operator)
+    server.awaited.search()
     await look_up_keepers(server)
 
 
@@ -91,25 +92,23 @@ def _expire_cache(server: Server, operator: OperatorMode) -> None:
     _ = server.begin(resolver.expire(), name="cache of account JWTs")
 
 
-async def look_up(server: Server, options: Options) -> None:
-    """Load the accounts that other blocks name. Raises AuthError for one that cannot be had, unless
-    remotes and uplinks alone name it: remotes look for it before each dial, and say what is in the
-    way.
-    """
-    operator = server.operator
-    if operator is None:
-        return
-    needed = _needed(options)
-    for name in _missing(server, options):
-        with _named(name) if name in needed else contextlib.suppress(AuthError):
+async def _look_up(server: Server, operator: OperatorMode) -> None:
+    """Load the accounts that other blocks name. Whoever lives in one that cannot be had waits."""
+    for name in _missing(server, server.options):
+        try:
             await operator.known.lookup(name)
+        except AuthError as err:
+            server.awaited.missed(name, str(err))
 
 
 async def account_of(server: Server, name: str) -> Account:
     """Return an account that a remote names, once it can be had. Raises AuthError until then."""
     assert server.operator is not None, "else all accounts are there"
-    with _named(name):
+    try:
         await server.operator.known.lookup(name)
+    except AuthError as err:
+        server.awaited.missed(name, str(err))
+        raise AuthError(f"account {name}: {err}") from err
     return server.account(name)
 
 
@@ -118,7 +117,7 @@ async def find(
 ) -> dict[str, LoadedAccount]:
     """Return the accounts that blocks of a configuration read anew name and nobody uses yet, as
     they will be: by its preload, and by this resolver if there is another one. Nothing of them
-    holds before `adopt`. Raises AuthError as `look_up` does.
+    holds before `adopt`. Whoever lives in one that cannot be had waits for it.
     """
     operator, wanted = server.operator, options.operator
     found: dict[str, LoadedAccount] = {}
@@ -127,9 +126,8 @@ async def find(
     from leafnode.auth.resolver import foretold
 
     behind = operator.known.resolver if resolver is None else resolver
-    needed = _needed(options)
     for name in _missing(server, options):
-        with _named(name) if name in needed else contextlib.suppress(AuthError):
+        with contextlib.suppress(AuthError):
             token_of = partial(foretold, options=wanted, behind=behind)
             found |= await operator.known.found(name, token_of)
     return found
@@ -168,25 +166,13 @@ async def catch_up(server: Server, found: dict[str, LoadedAccount]) -> None:
 def _missing(server: Server, options: Options) -> list[str]:
     """Return the accounts that blocks of a configuration live in and nobody uses yet."""
     remotes = options.leafnodes.remotes if options.leafnodes else ()
-    names = [*(remote.account for remote in remotes), *_needed(options)]  # an uplink has a remote
-    return [name for name in dict.fromkeys(names) if name not in server.accounts]
-
-
-def _needed(options: Options) -> list[str]:
-    """Return the accounts without which blocks of a configuration cannot be."""
-    names = [options.serial.account] if options.serial else []
+    names = [remote.account for remote in remotes]  # an uplink has one, too
+    if options.serial is not None:
+        names.append(options.serial.account)
     leafs = options.leafnodes.listener if options.leafnodes is not None else None
     if leafs is not None and leafs.authorization.account:
         names.append(leafs.authorization.account)
-    return names
-
-
-@contextlib.contextmanager
-def _named(account: str) -> Iterator[None]:
-    try:
-        yield
-    except AuthError as err:
-        raise AuthError(f"account {account}: {err}") from err
+    return [name for name in dict.fromkeys(names) if name not in server.accounts]
 
 
 def check(options: Options) -> None:
@@ -270,8 +256,7 @@ async def _prepare_accounts(server: Server, several: Sequence[AccountOptions]) -
 
 def _accounts_loaded(server: Server, several: Sequence[AccountOptions]) -> None:
     server.account_set.update(*several)
-    if server.features.uplinks is not None:
-        server.features.uplinks.accounts_came()
+    server.awaited.came()
 
 
 def _account_changed(server: Server, name: str) -> asyncio.Event:

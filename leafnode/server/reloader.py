@@ -129,6 +129,7 @@ class Reloader:
         if ready.resolver is not None:
             await operators.change(server, ready.resolver)
         await operators.catch_up(server, ready.accounts)
+        server.awaited.search()
         if toggles:
             await operators.look_up_keepers(server)
         if Part.MONITOR in parts:

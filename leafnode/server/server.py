@@ -43,6 +43,7 @@ from leafnode.server import (
 )
 from leafnode.server.account_world import AccountSeams
 from leafnode.server.accounts import Accounts
+from leafnode.server.awaited import AwaitedAccounts
 from leafnode.server.client_info import client_info
 from leafnode.server.group import task_group
 from leafnode.server.guests import guest_of, with_guests
@@ -94,6 +95,7 @@ class Server:
     is_lame_duck = False
     _reload_waits = False  # a signal asked for it before the start was over
     leaf_port: leaf_port.LeafPort | None = None  # None: no leaf is let in
+    websocket: Listener | None = None
     _last_writes: asyncio.Timeout | None = None  # while these are waited for
     _is_urgent = False
 
@@ -119,6 +121,7 @@ class Server:
         self.authenticator = Authenticator(self.options, self.operator)
         self.callout: callout.Question | None = None  # None: no service decides on logins
         self.features = features.Features()
+        self.awaited = AwaitedAccounts(self)
         self.program = seams.program
         self.listeners = Listeners(self.turn)
         self.write_rules = WriteRules(
@@ -128,7 +131,6 @@ class Server:
         self.entrances: dict[str, Entrance] = {}  # in force, by what comes in there
         self.entry_counters = EntryCounters()  # of all of them, those before a reload too
         self.clients: Listener | None = None  # None: not yet, or not any more
-        self.websocket: Listener | None = None
         self.websocket_port: WebSocketPort | None = None
         self.websocket_seams: ClientSeams | None = None
         self.websocket_authenticator: Authenticator | None = None  # None: the server's

@@ -77,6 +77,7 @@ def views_of(server: Server, http: HostPort) -> Views:
         leafs=lambda: _leafs(server),
         remotes=lambda: _remotes(server),
         jetstream=lambda: _jetstream(server),
+        awaited=server.awaited.rows,
         uplinks=lambda: features.uplinks.status() if features.uplinks else [],
         left_durables=lambda: features.left_durables.rows() if features.left_durables else [],
         budgets=lambda: features.uplinks.budgets() if features.uplinks else [],

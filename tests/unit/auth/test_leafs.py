@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import nkeys
 import pytest
@@ -11,9 +13,17 @@ import pytest
 from leafnode.auth.authenticator import Authenticator
 from leafnode.auth.identity import ConnectionType, Identity, LoginRefused, PeerFacts
 from leafnode.auth.leafs import LeafAuthenticator
+from leafnode.auth.operator import OperatorMode
+from leafnode.auth.resolver import MemoryResolver
+from leafnode.auth.trust import Trust
 from leafnode.config.listener_options import LeafAuthorization, LeafUser
 from leafnode.config.options import AuthCalloutOptions, Authorization, Options, User
 from leafnode.protocol.info import Connect
+from tests.sim.clock import FakeClock
+from tests.sim.realm import Realm
+
+if TYPE_CHECKING:
+    from asyncio import Future
 
 NONCE = b"EsbRnPg3CTsA6gA"
 FACTS = PeerFacts(kind=ConnectionType.LEAFNODE, nonce=NONCE)
@@ -134,3 +144,35 @@ def test_a_reload_makes_nothing_of_the_users_of_the_block() -> None:
     assert judge._own is not None
     assert judge._own.users is before
     assert admitted(judge, Connect(user="a", password="pa")).account == "A"
+
+
+async def test_in_operator_mode_the_account_of_the_block_is_looked_up_at_each_login() -> None:
+    """As there: a start, and what else comes in, do not wait for it."""
+    realm = Realm()
+    name = realm.account.public
+    system = {realm.system.public: realm.account_jwt(realm.system, name="SYS")}
+    resolver = MemoryResolver(system)
+    trust = Trust(frozenset({realm.operator.public}), system_account=realm.system.public)
+    operator = OperatorMode(trust, resolver, FakeClock(), pinned=frozenset())
+    own = LeafAuthorization(user="u", password="p", account=name)
+    judge = LeafAuthenticator(Authenticator(Options(), operator), Options(), own)
+    anybody = LeafAuthenticator(
+        Authenticator(Options(), operator), Options(), LeafAuthorization(user="u", password="p")
+    )
+    connect = Connect(user="u", password="p")
+    assert admitted(anybody, connect).account == "$G"
+
+    async with asyncio.TaskGroup() as tasks:
+        await operator.start(tasks)
+        with pytest.raises(LoginRefused) as refused:
+            await cast("Future[Identity]", judge.check(connect, FACTS))
+        assert refused.value.warning == "Account fetch failed: account missing"
+
+        resolver.tokens[name] = realm.account_jwt()
+        assert (await cast("Future[Identity]", judge.check(connect, FACTS))).account == name
+        assert admitted(judge, connect).account == name
+
+        await operator.known.remove(name)
+        with pytest.raises(LoginRefused):
+            await cast("Future[Identity]", judge.check(connect, FACTS))
+    operator.close()

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from leafnode.monitor.healthz import healthz
 from leafnode.monitor.options import HealthzOptions
 from leafnode.monitor.query import Query
-from leafnode.monitor.views import LeftDurable, RemoteView
+from leafnode.monitor.views import AwaitedAccount, LeftDurable, RemoteView
 from leafnode.slices import finish
 from tests.sim.monitor import SECRET, jetstream, port, uplink, views
 
@@ -133,6 +133,22 @@ def test_an_offline_gateway_is_healthy_unless_the_outside_is_asked_for_too() -> 
 
 
 DEAF = {"name": "m1", "problem": "no answer at coil 4"}
+
+
+def test_an_account_that_something_waits_for_is_named() -> None:
+    missing = AwaitedAccount("ACC", "serial ports", "account missing")
+    assert answer(awaited=lambda: [missing])[0] == 200
+
+    code, got = answer("leafnode=true&details=true", awaited=lambda: [missing])
+
+    assert code == 503
+    assert got["errors"] == [
+        {
+            "type": "ACCOUNT",
+            "account": "ACC",
+            "error": "serial ports without account ACC: account missing",
+        }
+    ]
 
 
 def test_every_cause_outside_is_named() -> None:
