@@ -7,6 +7,7 @@ docs/uplink.md.
 from __future__ import annotations
 
 import logging
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +19,7 @@ from leafnode.monitor.own import uplink_row, uplinkz
 from leafnode.routing.answers import Replies
 from leafnode.routing.to_link import publish_to_link
 from leafnode.uplink.alarm import Alarm
+from leafnode.uplink.status import waiting, waiting_budget
 from leafnode.uplink.uplink import Edge, Uplink
 
 if TYPE_CHECKING:
@@ -129,6 +131,7 @@ class Uplinks:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._running: list[_Running] = []
+        self._waiting: list[UplinkOptions] = []  # for their account
         self._wanted: tuple[UplinkOptions, ...] = ()
         self._voices: dict[str, Voice] = {}  # by account
         self._replies_refused = 0  # by those that are gone
@@ -146,21 +149,22 @@ class Uplinks:
                 one.uplink.stop()
                 log.info("Uplink ended: name=%s", one.uplink.options.name or "main")
         there = {one.uplink.options: one for one in kept}
-        self._running = []
+        self._running, self._waiting = [], []
         for options in wanted:
             if options.account in self._server.accounts:
                 self._running.append(there.get(options) or self._start(options))
             else:
+                self._waiting.append(options)
                 what = (options.name or "main", options.account)
                 log.warning("Uplink waits for its account: name=%s account=%s", *what)
         self._speak()
 
     def accounts_came(self) -> None:
-        """Let those begin that waited for their account."""
-        running = [one.uplink.options for one in self._running]
-        waits = (options.account for options in self._wanted if options not in running)
-        if any(account in self._server.accounts for account in waits):
-            self.change(self._wanted)
+        """Let those begin that waited for their account, as the options of now have them: what
+        brings it may be a reload that says something else of them, too.
+        """
+        if any(options.account in self._server.accounts for options in self._waiting):
+            self.change(self._server.options.uplinks)
 
     def _start(self, options: UplinkOptions) -> _Running:
         one = _Running(self._server, options, lambda stream: self._names(options.account, stream))
@@ -183,10 +187,16 @@ class Uplinks:
         remote.on_lost.append(lambda link: self._link_lost(remote, link))
 
     def status(self) -> list[UplinkStatus]:
-        return [status for one in self._running for status in one.uplink.status()]
+        running = [status for one in self._running for status in one.uplink.status()]
+        name, problem = self._server.name, self._server.awaited.problem
+        waits = (waiting(one, name, problem(one.account)) for one in self._waiting)
+        return [*running, *chain.from_iterable(waits)]
 
     def budgets(self) -> list[BudgetStatus]:
-        return [one.uplink.budget() for one in self._running]
+        return [
+            *(one.uplink.budget() for one in self._running),
+            *map(waiting_budget, self._waiting),
+        ]
 
     @property
     def replies_refused(self) -> int:

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from leafnode.config.options import UplinkOptions
 
 
 class State(StrEnum):
     """What a stream's uplink does now."""
 
+    WAITING = "waiting"  # for its account, which cannot be had yet (in operator mode)
     OPENING = "opening"  # looks for the local stream and its own consumer
     OFFLINE = "offline"  # the leaf link is down
     RECOVERING = "recovering"  # collects what was pulled and not acknowledged
@@ -109,3 +114,53 @@ class BudgetStatus:
     window_bytes: int  # may be on the way now
     ledger_problem: str
     today: list[LedgerLine]
+
+
+def waiting(options: UplinkOptions, server_name: str, problem: str) -> list[UplinkStatus]:
+    """Return how the streams of an uplink are whose account cannot be had yet; `problem`: why."""
+    words = f"account {options.account}: {problem}"
+    return [
+        UplinkStatus(
+            uplink=options.name,
+            account=options.account,
+            stream=stream.stream,
+            hub_stream=stream.hub_stream,
+            domain=stream.domain,
+            prefix=stream.subject_prefix or f"{server_name}.",
+            priority=stream.priority,
+            order="newest_first" if stream.newest_first else "oldest_first",
+            state=State.WAITING,
+            held="",
+            backlog="",
+            protection=Protection.UNKNOWN,
+            lag_messages=0,
+            lag_bytes=0,
+            lag_seconds=0.0,
+            window_messages=0,
+            window_bytes=0,
+            in_flight=0,
+            problem=f"is {State.WAITING.value}: {words}",
+            acked_seq=0,
+            counters=Counters(),
+            last_ack_ns=0,
+            last_error=words,
+        )
+        for stream in options.streams
+    ]
+
+
+def waiting_budget(options: UplinkOptions) -> BudgetStatus:
+    """Return what such an uplink spent, as far as anybody knows."""
+    return BudgetStatus(
+        name=options.name,
+        account=options.account,
+        remote=options.remote,
+        connected=False,
+        day="",
+        bytes_today=0,
+        bytes_month=0,
+        monthly_cap=options.budget.monthly_cap_bytes,
+        window_bytes=0,
+        ledger_problem="it is read when the account is there",
+        today=[],
+    )

@@ -17,9 +17,12 @@ from leafnode.clock import SystemClock
 from leafnode.config.listener_options import LeafAuthorization, LeafListener
 from leafnode.config.options import (
     LeafOptions,
+    LeafRemote,
     OperatorOptions,
     Options,
     ResolverOptions,
+    UplinkOptions,
+    UplinkStream,
 )
 from leafnode.config.serial_options import SerialOptions, SerialPort
 from leafnode.limits import SYSTEM_ACCOUNT_FETCH_NS
@@ -122,6 +125,48 @@ async def test_a_reload_may_move_ports_to_an_account_that_is_not_there_yet() -> 
         assert features.bridge is None
         await world.reload(is_there=True, serial=SERIAL)
         await world.until(lambda: features.bridge is not None)
+
+
+@pytest.mark.real_loop
+async def test_who_waits_begins_with_the_options_of_the_reload_that_brings_its_account(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    remote = LeafRemote(urls=("nats-leaf://127.0.0.1:1",), account=NAME)
+    before = UplinkOptions(streams=(UplinkStream("EV"),), account=NAME)
+    after = replace(before, streams=(UplinkStream("EV2"),))
+    caplog.set_level(logging.INFO)
+    async with serving(leafnodes=LeafOptions((remote,)), uplinks=(before,)) as world:
+        assert "Uplink waits for its account" in caplog.text
+
+        await world.reload(is_there=True, uplinks=(after,))
+
+        uplinks = world.server.features.uplinks
+        assert uplinks is not None
+        assert [one.stream for one in uplinks.status()] == ["EV2"]
+        assert "Uplink is on: name=main streams=EV2" in caplog.text
+        assert "Uplink is on: name=main streams=EV\n" not in caplog.text
+        assert "Uplink ended" not in caplog.text
+
+
+@pytest.mark.real_loop
+async def test_the_status_of_an_uplink_that_waits_says_for_what_and_why() -> None:
+    remote = LeafRemote(urls=("nats-leaf://127.0.0.1:1",), account=NAME)
+    one = UplinkOptions(streams=(UplinkStream("EV", hub_stream="UP"),), account=NAME, name="one")
+    other = UplinkOptions(streams=(UplinkStream("XY"),), name="two")
+    dialed = LeafOptions((remote, LeafRemote(urls=remote.urls)))
+    async with serving(leafnodes=dialed, uplinks=(one, other)) as world:
+        uplinks = world.server.features.uplinks
+        assert uplinks is not None
+
+        row = next(status for status in uplinks.status() if status.uplink == "one")
+        words = f"account {NAME}: account missing"
+        assert (row.stream, row.hub_stream, row.prefix) == ("EV", "UP", "edge.")
+        assert (row.state.value, row.last_error) == ("waiting", words)
+        assert row.problem == f"is waiting: {words}"
+        assert sorted(one.name for one in uplinks.budgets()) == ["one", "two"]
+
+        await world.reload(is_there=True)
+        assert {status.state.value for status in uplinks.status()} == {"opening"}
 
 
 @pytest.mark.real_loop
