@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import threading
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Resolve = Callable[..., list[Any]]
+
+log = logging.getLogger(__name__)
 
 BUSY: Final = "too many host names are being looked up"
 
@@ -189,7 +192,9 @@ def _encoded(host: str) -> bytes:
 
 
 class ServerLoop(asyncio.SelectorEventLoop):
-    """asyncio's own loop, but for names, and for how much it hears of at once."""
+    """asyncio's own loop, but for names, for how much it hears of at once, and for its end where no
+    thread is left.
+    """
 
     def __init__(self) -> None:
         super().__init__(few_at_once())
@@ -209,3 +214,12 @@ class ServerLoop(asyncio.SelectorEventLoop):
         return await self.lookups.look_up(
             host, port, family=family, kind=type, proto=proto, flags=flags
         )
+
+    async def shutdown_default_executor(self, *timeout: float | None) -> None:
+        """Wait for the workers, which asyncio does in one more thread. Where that cannot be had the
+        interpreter waits for them as it ends: it is no reason for another exit status.
+        """
+        try:
+            await super().shutdown_default_executor(*timeout)
+        except RuntimeError as err:
+            log.warning("Workers end with the process: %s", err)

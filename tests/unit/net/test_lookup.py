@@ -311,3 +311,24 @@ def test_whatever_a_server_asks_its_loop_goes_this_way() -> None:
 
     with asyncio.Runner(loop_factory=ServerLoop) as runner:
         assert runner.run(main())[0][4] == ("127.0.0.1", 5)
+
+
+def test_a_loop_ends_where_no_thread_is_left_to_wait_in_for_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The process ended in a traceback behind `Server Exiting..`, and with another status."""
+    done: list[str] = []
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> str:
+        await asyncio.to_thread(done.append, "work")
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        return "status"
+
+    with asyncio.Runner(loop_factory=ServerLoop) as runner:
+        assert runner.run(main()) == "status"
+
+    assert done == ["work"]
+    assert "can't start new thread" in caplog.text
