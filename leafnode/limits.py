@@ -527,6 +527,7 @@ UPLINK_QUORUM_NS: Final = 30 * NS_PER_S
 UPLINK_ADRIFT_NS: Final = 60 * NS_PER_S  # what a dead link was given may arrive for so long
 UPLINK_SILENT_MAX: Final = 256  # subjects of which that is known
 UPLINK_KNOCK_BYTES: Final = 8 * KIB  # the most that is kept of what the hub acknowledged, to knock
+UPLINK_KNOCK_SUBJECTS_MAX: Final = 4  # of so many subjects the last one
 UPLINK_DEAD_BYTES: Final = 64 * MIB  # the stream of dead letters, where we make it
 UPLINK_BLOCK_MSGS: Final = 64  # of a backlog that is sent newest first: ascending among themselves
 UPLINK_RANGES_MAX: Final = 16  # gaps of such a backlog; then the newest one is filled first

@@ -179,7 +179,7 @@ class Asking:
         if resume is None:
             self._ask(self._known())
         else:
-            self._knock.give_up()
+            self._knock.cancel()
             self._weigh(resume)
 
     def keep(self, *, ends: bool = False) -> None:

@@ -6,6 +6,7 @@ the hub is asked. Truth: docs/uplink.md, "What happens to a message".
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
@@ -100,7 +101,8 @@ class Flight:
         self.last_ack_ns = 0  # wall time
         self._begun_ns = 0
         self.latest: Latest | None = None
-        self.sample: Entry | None = None  # a short message that the hub acknowledged
+        # Short messages that the hub acknowledged, one of a subject, the newest at the end.
+        self.samples: OrderedDict[bytes, Entry] = OrderedDict()
         self.hub_had = 0  # the highest sequence that the hub acknowledged
         self.has_sent = False  # anything of this stream
         self.acked: Callable[[], None] = lambda: None  # called after each PubAck
@@ -133,7 +135,8 @@ class Flight:
     def forget(self) -> None:
         """It is another stream now: what the window holds is not of it."""
         self.window = self._empty()
-        self.latest = self.sample = None
+        self.latest = None
+        self.samples.clear()
         self.unanswered = Unanswered(self._options.hub_stream)
         self.hub_had = 0
         self.has_sent = False
@@ -189,7 +192,7 @@ class Flight:
 
     def link_changed(self) -> None:
         self.untaken.clear()
-        self.unanswered.link_changed(self._clock.monotonic_ns())
+        self.unanswered.link_changed(self.window, self._clock.monotonic_ns())
 
     # -- sending
 
@@ -281,6 +284,7 @@ class Flight:
     def _send(self, entry: Entry) -> None:
         assert self.origin is not None, "it was opened"
         parts = self._parts
+        self.unanswered.sending(entry)
         in_flight = self.window.send(entry, self._clock.monotonic_ns())
         more = self.stray.headers() + (() if in_flight is None else (in_flight.line(),))
         header_size, body = onward(
@@ -363,8 +367,7 @@ class Flight:
         self.unanswered.answered(entry)
         if self.is_on and not ack.duplicate:
             self.unanswered.stored(entry)
-        if entry.sent_size <= limits.UPLINK_KNOCK_BYTES:
-            self.sample = entry
+        self._keep_sample(entry)
         self._overdue.acked(seq, is_duplicate=ack.duplicate)
         if entry.sent_ns is not None:
             size, entry.wire_size = entry.wire_size, 0
@@ -372,6 +375,19 @@ class Flight:
             parts.gate.acked(entry.subject, size, entry.sent_ns, cost)
         self._acked(seq)
         self.acked()
+
+    def _keep_sample(self, entry: Entry) -> None:
+        """Keep short ones, and where none was short the shortest alone."""
+        kept = next(iter(self.samples.values()), None)
+        is_long = entry.sent_size > limits.UPLINK_KNOCK_BYTES
+        if kept is not None and is_long and entry.sent_size >= kept.sent_size:
+            return
+        if kept is not None and max(kept.sent_size, entry.sent_size) > limits.UPLINK_KNOCK_BYTES:
+            self.samples.clear()
+        self.samples[entry.sent_as] = entry
+        self.samples.move_to_end(entry.sent_as)
+        if len(self.samples) > limits.UPLINK_KNOCK_SUBJECTS_MAX:
+            self.samples.popitem(last=False)
 
     def _acked(self, seq: int) -> None:
         if self.is_refused and seq == self._retried:
@@ -445,9 +461,7 @@ class Flight:
             self._retry_alarm.set(self._retry_pause_ns)
 
     def _retry_refused(self) -> None:
-        """Try again with the first refused message alone; nothing new goes out before it is stored
-        here or there.
-        """
+        """Send the first refused message alone; nothing new goes out before it is stored."""
         entry, tried = self.window.first_refused(), self.window.get(self._retried)
         if entry is None and self.is_refused and tried is not None and tried.sent_ns is not None:
             return  # what comes of it is waited for
@@ -458,9 +472,7 @@ class Flight:
             self.pump()
             return
         self._retried = entry.seq
-        if entry.is_over:
-            self._bury(entry, never_answered())
-        elif not self._is_held(entry):
+        if not self._is_held(entry):
             self._send(entry)
 
     def go_on(self) -> None:

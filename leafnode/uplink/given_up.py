@@ -68,21 +68,17 @@ class GivenUp:
         """
         flight, parts = self._flight, self._parts
         unanswered, now_ns = flight.unanswered, parts.clock.monotonic_ns()
-        never, gone, is_new = unanswered.told(flight.window, now_ns, all_ns)
+        never, gone = unanswered.told(flight.window, now_ns, all_ns)
         if gone:
             self._let_go(gone)
         is_kept = parts.dead_letters is not None
-        if is_kept and is_new and never:
-            subject = never[0].sent_as.decode("utf-8", "replace")
-            what = (parts.options.stream, never[0].seq, subject)
-            log.warning("Uplink gives up, never answered: stream=%s seq=%d subject=%s", *what)
         # One that is held is tried again, and the hub is asked before: it need not be settled.
         held = never if all_ns else []
         over = self._settled_of(never, now_ns, all_ns) if is_kept else held
         for entry in over:
-            entry.is_over = is_kept
             flight.window.refuse(entry)
         if is_kept and over:
+            self._say(over)
             return over
         if unanswered.is_open:
             parts.trouble.say(unanswered.problem)
@@ -95,7 +91,7 @@ class GivenUp:
         over, due_ns = [], []
         for entry in never:
             settled_ns = self._flight.unanswered.settled_ns(entry)
-            if entry.is_over or (all_ns and settled_ns <= all_ns):
+            if all_ns and settled_ns <= all_ns:
                 over.append(entry)
             elif settled_ns > (all_ns or now_ns):
                 self._flight.window.wait_for(entry)
@@ -104,13 +100,22 @@ class GivenUp:
             self._awaited.set(max(min(due_ns) - now_ns, limits.UPLINK_RETRY_NS))
         return over
 
+    def _say(self, over: list[Entry]) -> None:
+        """Once for each subject that is known to be silent."""
+        for entry in over:
+            if self._flight.unanswered.is_news(entry.sent_as):
+                subject = entry.sent_as.decode("utf-8", "replace")
+                what = (self._parts.options.stream, entry.seq, subject)
+                log.warning("Uplink gives up, never answered: stream=%s seq=%d subject=%s", *what)
+
     def rest(self) -> None:
         """The flight is over: before the next one the hub is asked."""
         self._awaited.cancel()
 
     def _ask(self) -> None:
-        self._flight.has_progress = True  # it has paused long enough
-        self._cut(self._flight.unanswered.problem)
+        if any(entry.is_awaited for entry in self._flight.window):
+            self._flight.has_progress = True  # it has paused long enough
+            self._cut(self._flight.unanswered.problem)
 
     def _let_go(self, gone: list[Entry]) -> None:
         """Nothing of them is on the way."""

@@ -31,8 +31,10 @@ class Knock:
         self._parts = parts
         self._flight = flight
         self._number = 0
-        self._is_in_vain = False  # the link broke before an answer: what was sent may be the cause
-        self._unheard = b""  # its subject: none was acknowledged under it since
+        # One had no answer. Where the link broke, it may be the cause; else its subject may not be
+        # taken, as far as is known: until one is acknowledged under it.
+        self._is_in_vain = False
+        self._unheard: set[bytes] = set()
         self._subject = b""
         self.is_out = False
         self.heard: Callable[[], None] = lambda: None
@@ -66,32 +68,35 @@ class Knock:
         return True
 
     def _message(self) -> Entry | None:
-        """Return the shortest that is in flight, and where the hub answers none of those, or the
-        link broke, one that it has acknowledged: who is silent for what is sent would be so for
-        this, too.
+        """Return the shortest that is in flight, and where the hub answers none of those, or did
+        not answer the last one, one that it has acknowledged: who is silent for what is sent would
+        be so for this, too. Those go by turns where none is answered.
         """
         flight = self._flight
         doubtful, suspects = flight.window.doubtful(), flight.unanswered.suspects()
-        suspects.add(self._unheard)
+        suspects |= self._unheard
         asked = (entry for entry in doubtful if entry.sent_as not in suspects)
         entry = min(asked, key=lambda one: one.sent_size, default=None)
-        return flight.sample if doubtful and (entry is None or self._is_in_vain) else entry
+        if not doubtful or (entry is not None and not self._is_in_vain):
+            return entry
+        samples = [*reversed(flight.samples.values())]
+        heard = (one for one in samples if one.sent_as not in suspects)
+        return next(heard, samples[0] if samples else None)
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more."""
-        if self.is_out and not self._is_in_vain:
-            self._is_in_vain, self._unheard = True, self._subject
-        self.is_out = False
-
-    def give_up(self) -> None:
-        """Go on without an answer."""
-        self.is_out = False
+        if not self.is_out:
+            return
+        self.is_out, self._is_in_vain = False, True
+        if len(self._unheard) < limits.UPLINK_SILENT_MAX:
+            self._unheard.add(self._subject)
+        if self._subject in self._flight.samples:
+            self._flight.samples.move_to_end(self._subject, last=False)
 
     def acked(self, subject: bytes) -> None:
         """The hub acknowledged a message under this one: whatever was in the way is over."""
         self._is_in_vain = False
-        if subject == self._unheard:
-            self._unheard = b""
+        self._unheard.discard(subject)
 
     def _heard(self, letter: Letter) -> None:
         if letter.from_hub:

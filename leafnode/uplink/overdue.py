@@ -108,6 +108,7 @@ class Overdue:
     def _silence(self, now_ns: int) -> str:
         """Say that some had no answer in time."""
         unanswered, timeout_ns = self._flight.unanswered, self._parts.options.ack_timeout_ns
+        unanswered.overdue(self._flight.window.flying(), is_late=False)
         late = [
             entry for entry in self._flight.window.flying() if now_ns - entry.last_ns >= timeout_ns
         ]

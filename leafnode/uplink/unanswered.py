@@ -4,7 +4,7 @@ Pure: times are parameters. The subject may be one that the hub's stream takes n
 somebody there subscribes it, or somebody on the way eats the message. Only the hub's own word
 proves that: the PubAck is overdue, the stream has answered what went behind over the same link, and
 the hub, asked after that, does not have it. What is proved so is of the sendings before: it is not
-sent again, and judged when the last one cannot come to be stored any more.
+sent again, and judged when none of them can come to be stored any more.
 Truth: docs/uplink.md, "What the hub never answers".
 """
 
@@ -41,6 +41,7 @@ class Silence:
     since_ns: int = 0  # the first of those
     arrived_ns: int = 0  # when its last sending was known to have come to the stream
     is_told: bool = False  # the hub did not lose it once and no more
+    is_alone_before: bool = False  # as `is_alone`, when it was proved last
     is_gone: bool = False  # the local stream does not have it any more
 
     @property
@@ -55,6 +56,7 @@ class Silence:
         if is_all:
             self.since_ns = self.since_ns if self.proofs else now_ns
             self.proofs += 1
+            self.is_alone_before = self.is_alone
 
     def is_proved(self, now_ns: int) -> bool:
         is_long = now_ns - self.since_ns >= limits.UPLINK_SILENT_NS
@@ -66,7 +68,6 @@ class Verdict(NamedTuple):
 
     never: list[Entry]  # is proved to be never answered; see `settled_ns`
     gone: list[Entry]  # is not answered, and gone here
-    is_new: bool  # the first of a subject is among `never`
 
 
 class Unanswered:
@@ -75,11 +76,13 @@ class Unanswered:
     def __init__(self, hub_stream: str) -> None:
         self._hub_stream = hub_stream
         self._overdue: dict[int, bool] = {}  # over the link of now; is all of ack_timeout over?
+        self._outlived: set[int] = set()  # passed over a link that is gone
         self._link_ns = 0  # when that came, or the one before it went
-        self._passed_ns = 0  # what it was given before that had one stored that went behind
+        self._passed_ns = 0  # what it was given before: one that went behind is stored
         self._silent: dict[int, Silence] = {}  # by sequence, of what is in the window
         self._answers: WeakValueDictionary[bytes, Answers] = WeakValueDictionary()
         self._subjects: set[bytes] = set()  # one was never answered, and none since
+        self._news: set[bytes] = set()  # of those, what nobody was told of
 
     @property
     def is_open(self) -> bool:
@@ -111,14 +114,23 @@ class Unanswered:
         """Say whether one under this subject was never answered, and none was since."""
         return subject in self._subjects
 
+    def is_news(self, subject: bytes) -> bool:
+        """Say once whether that is known of it."""
+        is_news = subject in self._news
+        self._news.discard(subject)
+        return is_news
+
     def overdue(self, entries: Iterable[Entry], *, is_late: bool) -> None:
-        """These were sent, and not answered: in time, or before others that went behind."""
+        """These were sent, and not answered: in time, if `is_late`, or before the hub is asked."""
         for entry in entries:
             self._overdue[entry.seq] = is_late
 
-    def link_changed(self, now_ns: int) -> None:
-        """What is overdue may have gone with the link."""
+    def link_changed(self, window: Window, now_ns: int) -> None:
+        """What is overdue may have gone with the link, but for what was passed before that."""
         self._overdue.clear()
+        if self._passed_ns:
+            sent = (entry for entry in window if self._link_ns <= entry.last_ns)
+            self._outlived.update(one.seq for one in sent if one.last_ns < self._passed_ns)
         self._link_ns, self._passed_ns = now_ns, 0
 
     def stored(self, entry: Entry) -> None:
@@ -132,6 +144,7 @@ class Unanswered:
         """The hub said yes or no to it."""
         self._silent.pop(entry.seq, None)
         self._subjects.discard(entry.sent_as)
+        self._news.discard(entry.sent_as)
         if answers := self._answers.get(entry.sent_as):
             answers.count += 1
 
@@ -145,48 +158,58 @@ class Unanswered:
             silence.is_gone |= first <= seq and (end is None or seq < end)
 
     def settled_ns(self, entry: Entry) -> int:
-        """Return from when on the last sending of this one, which is silent, cannot come to be
-        stored any more, or when to ask whether it has come: monotonic time, 0 for what is passed.
+        """Return from when on no sending of this one, which is silent, can come to be stored any
+        more, or when to ask whether it has come: monotonic time, 0 for what is passed.
         """
         if self._is_passed(entry):
             return 0
-        silence = self._silent[entry.seq]
-        if silence.arrived_ns > entry.last_ns:
+        silence, behind_ns = self._silent[entry.seq], self._behind_ns(entry)
+        if silence.arrived_ns >= behind_ns:
             return silence.arrived_ns + limits.UPLINK_QUORUM_NS
-        return entry.last_ns + (self._adrift_ns(entry) or limits.UPLINK_QUORUM_NS)
+        return max(behind_ns, entry.last_ns + limits.UPLINK_QUORUM_NS)
 
-    def _adrift_ns(self, entry: Entry) -> int:
-        """Return for how long its last sending may be on its way beside the link of now."""
-        return limits.UPLINK_ADRIFT_NS if entry.last_ns < self._link_ns else 0
+    def sending(self, entry: Entry) -> None:
+        """It is sent now, maybe again: what the links before were given may still be on its way."""
+        if entry.attempts and entry.last_ns < self._link_ns:
+            entry.adrift_ns = entry.last_ns
+
+    def _behind_ns(self, entry: Entry) -> int:
+        """Return from when on what is sent over the link of now goes behind all its sendings."""
+        if entry.last_ns < self._link_ns:
+            return entry.last_ns + limits.UPLINK_ADRIFT_NS
+        if entry.adrift_ns:
+            return max(entry.last_ns, entry.adrift_ns + limits.UPLINK_ADRIFT_NS)
+        return entry.last_ns
 
     def _is_passed(self, entry: Entry) -> bool:
-        """Say whether one that went behind its last sending, over the same link, is stored."""
-        return self._link_ns <= entry.last_ns < self._passed_ns
+        """Say whether one that went behind all its sendings is stored."""
+        return self._behind_ns(entry) < self._passed_ns
 
     def told(self, window: Window, now_ns: int, all_ns: int) -> Verdict:
         """The hub said what it has, and that was taken out of the window. `all_ns`: when it was
         asked and had worked off what was sent before, or 0.
         """
-        overdue, self._overdue = self._overdue, {}
+        overdue = dict.fromkeys(self._outlived, False) | self._overdue
+        self._outlived, self._overdue = set(), {}
         for seq in overdue.keys() | self._silent:
             entry = window.get(seq)
             if entry is None:
                 self._silent.pop(seq, None)
             elif seq in overdue:
                 self._silence_of(entry).miss(now_ns, is_late=overdue[seq], is_all=all_ns > 0)
-        is_new = self._learn(now_ns)
+        self._learn(now_ns)
         never, gone = [], []
         for entry in window:
             silent = self._silent.get(entry.seq)
             if silent is None or entry.is_leaving:
                 continue
-            if silent.arrived_ns <= entry.last_ns <= all_ns - self._adrift_ns(entry):
+            if silent.arrived_ns < self._behind_ns(entry) <= all_ns:
                 silent.arrived_ns = all_ns
             if silent.is_gone and silent.misses >= limits.UPLINK_LOST_TIMES:
                 gone.append(entry)
             elif self._is_never(entry, silent, now_ns):
                 never.append(entry)
-        return Verdict(never, gone, is_new)
+        return Verdict(never, gone)
 
     def _silence_of(self, entry: Entry) -> Silence:
         silence = self._silent.get(entry.seq)
@@ -196,17 +219,19 @@ class Unanswered:
             self._silent[entry.seq] = silence
         return silence
 
-    def _learn(self, now_ns: int) -> bool:
-        """Say whether it is proved of one more subject."""
+    def _learn(self, now_ns: int) -> None:
+        """Know of more subjects that one under them is proved."""
         proved = (one for one in self._silent.values() if one.is_proved(now_ns))
         found = {one.subject for one in proved if not one.is_alone} - self._subjects
         for subject in found:
             if len(self._subjects) < limits.UPLINK_SILENT_MAX:
                 self._subjects.add(subject)
-        return bool(found)
+                self._news.add(subject)
 
     def _is_never(self, entry: Entry, silence: Silence, now_ns: int) -> bool:
         """Say so of one that is proved, or is as others of its subject were."""
         times = 1 if self._is_passed(entry) else limits.UPLINK_LOST_TIMES
+        if silence.is_alone and not silence.is_alone_before:
+            silence.proofs = 0  # others of its subject are answered now: maybe it would be, too
         is_one_of_many = self.is_known(silence.subject) and silence.proofs >= times
         return is_one_of_many or silence.is_proved(now_ns)

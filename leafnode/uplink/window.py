@@ -33,6 +33,7 @@ class Entry:
     stored_ns: int = 0  # when the local stream stored it
     sent_ns: int | None = None  # when it was last sent, in this flight, and not refused since
     last_ns: int = 0  # when it was last sent, in any
+    adrift_ns: int = 0  # when it was before that, over a link that is gone
     sent_as: bytes = b""  # under which subject that was
     attempts: int = 0
     is_awaited: bool = False  # not sent again for now: its last sending may still be stored
@@ -40,7 +41,6 @@ class Entry:
     wire_size: int = 0  # of what is on the way to the hub
     sent_size: int = 0  # of header and payload, as they were last sent
     refused: bool = False  # the hub said no; it is stored nowhere
-    is_over: bool = False  # it is never answered, nor sent again
     is_leaving: bool = False  # it goes to the dead letters, not to the hub
 
     @property

@@ -5,42 +5,20 @@ Truth: docs/uplink.md, "What the hub never answers"; the hub as nats-server 2.15
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
-from leafnode.config.options import UplinkStream
+from leafnode.config.options import UplinkBudget, UplinkStream
 from leafnode.protocol import header
 from leafnode.uplink.status import State
-from tests.sim.uplink_world import OPTIONS, World, numbers
+from tests.sim.silent_hub import LONG_NS, NEWEST_FIRST, SILENT, feed, world_of
+from tests.sim.uplink_world import OPTIONS, Site, World, numbers
 
-SILENT = b"edge.ev.b"
-LONG_NS = 4 * limits.UPLINK_SILENT_NS
-NEWEST_FIRST = replace(OPTIONS, newest_first=True)
 PROBLEM = (
     "the hub does not have sequence 2 and does not answer it, though it answers others: "
     "does stream AGG take edge.ev.b?"
 )
-
-
-def world_of(options: UplinkStream = OPTIONS, *, dead_letter: str = "DEAD") -> World:
-    """One message is through before the hub's stream is edited."""
-    world = World(options, dead_letter=dead_letter)
-    world.start()
-    world.store(b"0")
-    world.clock.advance(5 * NS_PER_S)
-    assert world.hub.payloads() == [b"0"]
-    world.hub.swallows.add(SILENT)
-    return world
-
-
-def feed(world: World, first: int, last: int) -> None:
-    """Store one a second."""
-    for number in range(first, last + 1):
-        world.store(b"%d" % number)
-        world.clock.advance(NS_PER_S)
 
 
 @pytest.mark.parametrize("options", [OPTIONS, NEWEST_FIRST])
@@ -236,147 +214,80 @@ def test_a_hub_that_takes_it_again_has_it_once_and_the_subject_is_as_all_others(
     assert world.status.counters.dead_letters == 1
 
 
-def test_what_the_hub_s_leader_has_proposed_and_not_committed_is_no_dead_letter() -> None:
-    """It refuses what is sent to ask whether it is done, and stores the message later, or not."""
+def test_while_those_are_full_a_hub_that_takes_it_again_gets_it() -> None:
     world = world_of()
+    world.local.denies_streams = True
     world.store(b"x", subject=b"ev.b")
-    world.clock.advance(LONG_NS)
-    assert world.status.counters.dead_letters == 1
+    feed(world, 1, 300)
+
     world.hub.swallows.clear()
-    world.hub.loses = [b"1"]
-
-    world.store(b"1", subject=b"ev.b")
     world.clock.advance(LONG_NS)
 
-    assert world.hub.payloads() == numbers(0, 1)
-    assert world.status.counters.dead_letters == 1
+    assert world.hub.payloads().count(b"x") == 1
+    assert (world.status.lag_messages, world.status.problem) == (0, "")
+    assert world.status.counters.dead_letters == 0
 
 
-def test_a_link_that_breaks_again_and_again_makes_no_dead_letters() -> None:
+@pytest.mark.parametrize("last", [b"ev.b", b"ev.c"])
+def test_what_asks_whether_the_stream_answers_is_of_a_subject_that_it_takes(last: bytes) -> None:
+    """The last that it stored were of subjects that were taken out of it."""
     world = world_of()
     world.hub.swallows.clear()
-    for number in range(1, 40):
-        world.hub.loses_acks = True
-        world.hub.loses = [b"%d" % number]
-        world.store(b"%d" % number)
-        world.clock.advance(OPTIONS.ack_timeout_ns + NS_PER_S // 10)
-        world.hub.loses_acks = False
-        world.link_down()
-        world.clock.advance(NS_PER_S)
-        world.link_up()
-        world.clock.advance(NS_PER_S)
-
-    assert world.status.counters.dead_letters == 0
-    assert world.hub.payloads() == numbers(0, 39)
-
-
-def test_what_a_dead_link_was_given_is_no_dead_letter_before_it_cannot_arrive() -> None:
-    world = world_of()
-    world.store(b"x", subject=b"ev.b")
-    world.clock.advance(limits.UPLINK_SILENT_NS - NS_PER_S)
-    assert world.status.counters.dead_letters == 0
-    for _ in range(3):
-        world.link_down()
-        world.link_up()
-        world.clock.advance(NS_PER_S)
-
-    world.clock.advance(limits.UPLINK_ADRIFT_NS - 2 * NS_PER_S)
-    assert world.status.counters.dead_letters == 0
-    world.clock.advance(LONG_NS)
-
-    assert world.status.counters.dead_letters == 1
-
-
-@pytest.mark.parametrize("options", [OPTIONS, NEWEST_FIRST])
-@pytest.mark.parametrize("queue_s", [0, 19])
-@pytest.mark.parametrize("seconds", range(30, 130, 4))
-def test_what_a_leader_without_followers_was_given_last_is_no_dead_letter_and_stored(
-    seconds: int, queue_s: int, options: UplinkStream
-) -> None:
-    """The subject is taken again when all but the last sending has proved that it never is, and the
-    stream's queue stands still for a while, too.
-    """
-    world = world_of(options)
-    world.store(b"x", subject=b"ev.b")
-    feed(world, 1, seconds)
-    world.hub.queue_ns = queue_s * NS_PER_S
-    world.hub.swallows.clear()
-    world.hub.is_alone = True
-
-    world.clock.advance(queue_s * NS_PER_S)
-    world.hub.queue_ns = 0
-    world.clock.advance(19 * NS_PER_S)
-    world.hub.commit()
-    world.clock.advance(LONG_NS)
-
-    dead = world.status.counters.dead_letters
-    assert world.hub.payloads().count(b"x") + dead == 1
-    assert sorted(set(world.hub.payloads()) - {b"x"}, key=int) == numbers(0, seconds)
-    assert world.status.lag_messages == 0
-
-
-@pytest.mark.parametrize("seconds", range(0, 150, 15))
-def test_a_word_that_took_long_is_of_the_time_when_the_hub_was_asked(seconds: int) -> None:
-    """The newest message of a stream that others have, too, may be large, and the link slow."""
-    world = world_of()
-    world.hub.publish(b"other.big", b"z" * 40_000)
-    world.store(b"x", subject=b"ev.b")
+    world.store(b"b", subject=b"ev.b")
+    world.store(b"c", subject=last)
     world.clock.advance(NS_PER_S)
-    world.hub.answers_per_s = 5000
-    world.clock.advance(seconds * NS_PER_S)
-    world.hub.swallows.clear()
-    world.hub.is_alone = True
-    world.clock.advance(40 * NS_PER_S)
+    world.hub.swallows |= {SILENT, b"edge.ev.c"}
 
-    world.hub.loses_acks = True
-    world.hub.commit()
-    world.hub.loses_acks = False
-    world.clock.advance(2 * LONG_NS)
+    world.store(*[b"x"] * 300, subject=b"ev.b")
+    world.store(*numbers(1, 9))
+    world.clock.advance(3 * LONG_NS)
 
-    dead = world.status.counters.dead_letters
-    assert world.hub.payloads().count(b"x") + dead == 1
+    assert world.status.counters.dead_letters == 300
+    assert world.hub.payloads() == [b"0", b"b", b"c", *numbers(1, 9)]
 
 
-def feed_by_breaking_links(world: World, gap: int) -> None:
-    """Store one a second; the link breaks after each `gap`."""
-    for number in range(1, 601):
-        feed(world, number, number)
-        if number % gap == 0:
-            world.link_down()
-            world.link_up()
-    assert world.hub.payloads() == numbers(0, 600)
-
-
-@pytest.mark.parametrize(("gap", "count"), [(7, 255), (20, 300), (60, 1), (60, 255), (60, 300)])
-def test_a_link_that_breaks_again_and_again_ends_it_all_the_same(gap: int, count: int) -> None:
-    world = world_of()
-    world.store(*[b"x"] * count, subject=b"ev.b")
-
-    feed_by_breaking_links(world, gap)
-
-    assert world.status.counters.dead_letters == count
-    assert world.status.counters.resent < 8 * count + 40
-
-
-@pytest.mark.parametrize("gap", [7, 20])
-def test_one_of_which_no_link_lives_to_hear_waits_and_holds_nobody_up(gap: int) -> None:
+def test_where_all_that_was_stored_is_long_one_that_is_never_answered_ends_too() -> None:
     world = world_of()
     world.store(b"x", subject=b"ev.b")
+    for _ in range(240):
+        world.store(b"z" * 20_000)
+        world.clock.advance(NS_PER_S)
 
-    feed_by_breaking_links(world, gap)
-
-    assert world.status.lag_messages == 1
-    assert world.status.counters.resent < 600 // gap + 10
+    assert world.status.counters.dead_letters == 1
+    assert (len(world.hub.stored), world.status.lag_messages) == (241, 0)
 
 
-def test_one_that_is_no_dead_letter_because_those_are_full_is_held() -> None:
+def test_many_silent_subjects_over_a_slow_link_end_too() -> None:
+    """What is sent to ask is of one that was sent just now, until it had no answer."""
+    site = Site(OPTIONS, budget=UplinkBudget(max_rate_bytes=1000), dead_letter="DEAD")
+    site.start()
+    site.store("EV", b"0")
+    site.clock.advance(5 * NS_PER_S)
+    subjects = [b"ev.s%d" % number for number in range(100)]
+    site.hub.swallows |= {b"edge." + subject for subject in subjects}
+    for subject in subjects:
+        site.store("EV", b"x", subject=subject)
+
+    site.store("EV", b"1")
+    site.clock.advance(1500 * NS_PER_S)
+
+    assert site.status("EV").counters.dead_letters == 100
+    assert site.hub.payloads() == numbers(0, 1)
+
+
+def test_one_that_is_no_dead_letter_because_those_are_full_is_tried_again_and_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In between the others go on."""
     world = world_of()
     world.local.denies_streams = True
     world.store(b"x", subject=b"ev.b")
     feed(world, 1, 400)
 
     assert world.status.counters.dead_letters == 0
-    assert world.status.lag_messages > 100
+    assert "sequence 2 is no dead letter: stream DEAD cannot be made" in caplog.text
+    assert world.status.problem
+    assert 0 < world.status.lag_messages < 100
     world.local.denies_streams = False
     world.clock.advance(LONG_NS)
 

@@ -44,7 +44,7 @@ class Asked:
 
     def link_changes(self) -> None:
         self.now_ns += 1
-        self.unanswered.link_changed(self.now_ns)
+        self.unanswered.link_changed(self.window, self.now_ns)
 
     def wait_ns(self, seq: int) -> int:
         """Return how long it takes until its last sending is settled."""
@@ -60,7 +60,7 @@ class Asked:
         entries = [entry for seq in late if (entry := self.window.get(seq))]
         self.unanswered.overdue(entries, is_late=is_late)
         all_ns = self.now_ns if is_all else 0
-        never, gone, _ = self.unanswered.told(self.window, self.now_ns, all_ns)
+        never, gone = self.unanswered.told(self.window, self.now_ns, all_ns)
         return [entry.seq for entry in never], [entry.seq for entry in gone]
 
 
