@@ -494,6 +494,7 @@ UPLINK_PARTING_TIMES: Final = 16  # as many questions newest first, which goes o
 UPLINK_PARTING_AGAIN_NS: Final = 3600 * NS_PER_S  # then, if it found nothing
 UPLINK_CLOCKS_APART_NS: Final = 60 * NS_PER_S  # the hub's and this machine's, mostly
 UPLINK_PARTING_SUBJECTS_MAX: Final = 256  # of which it is found where a restored copy parts
+UPLINK_NEXTS_MAX: Final = 4096  # answers of the hub that such a search keeps
 UPLINK_PASSED_MAX: Final = 64  # gaps that others were given something in, and not acknowledged
 UPLINK_RETRY_NS: Final = 250 * NS_PER_MS
 UPLINK_RETRY_MAX_NS: Final = 30 * NS_PER_S

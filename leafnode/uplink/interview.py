@@ -37,7 +37,9 @@ SILENCE: Final = Failure(0, "the hub does not answer")
 
 
 class Interview:
-    """One round at a time: `begin`, then `done` is called with that, or with a Failure."""
+    """One round at a time: `begin`, then `done` is called with that, or with a Failure, in a later
+    turn.
+    """
 
     def __init__(
         self, link: Link, clock: Clock, mailbox: Mailbox, gate: Gate, api_subject: str
@@ -76,7 +78,10 @@ class Interview:
         self._heard_ns = self._clock.monotonic_ns()
         self._out.clear()
         self._failure = SILENCE
-        self._ask_again()
+        if resume.done:
+            self._alarm.set(0)
+        else:
+            self._ask_again()
 
     def cancel(self) -> None:
         self._alarm.cancel()
@@ -85,6 +90,9 @@ class Interview:
     def _ask_again(self) -> None:
         resume = self._resume
         assert resume is not None, "the alarm rings only within a round"
+        if resume.done:  # it was when it began
+            self._end()
+            return
         if self._has_asked and self._is_busy():
             self._alarm.set(limits.UPLINK_ASK_NS)
             return
@@ -168,8 +176,11 @@ class Interview:
         if len(self._out) <= limits.UPLINK_PROBES_AT_ONCE // 2 and not resume.done:
             self._ask_more(resume, limits.UPLINK_PROBES_AT_ONCE)
         if self._resume is resume and resume.done:
-            self.cancel()
-            self._done(None)
+            self._end()
+
+    def _end(self) -> None:
+        self.cancel()
+        self._done(None)
 
 
 def completed(start: bytes) -> bytes:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.uplink.gaps import Gaps
+from leafnode.uplink.nexts import Nexts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +33,8 @@ class Verdict(Enum):
 
 
 class Parting:
-    """Has the face of a Resume. When `done`, `judge` is to be called for `candidate`, until
-    `is_over`.
+    """Has the face of a Resume. When `done`, `judge` is to be called for `candidate`, if there is
+    one, until `is_over`.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Parting:
         self._subjects = subjects
         self._gaps = Gaps(start + 1, end - 1)  # what is not known of the hub's stream
         self._middle = 0
+        self._nexts = Nexts(len(subjects))
         self._walks: set[int] = set()  # subjects of which the first message is not known
         self._first: HubMessage | None = None  # from the middle on, under any subject
         self._since_ns = since_ns
@@ -95,23 +97,34 @@ class Parting:
         if message is not None and message.hub_seq < first:
             self._end(is_whole=False)  # what goes backwards does not end
             return
-        if message is not None and (self._first is None or message.hub_seq < self._first.hub_seq):
-            self._first = message
+        self._nexts.add(number, first, message)
+        self._see(message)
         if not self._walks:
             self._take()
 
+    def _see(self, message: HubMessage | None) -> None:
+        if message is not None and (self._first is None or message.hub_seq < self._first.hub_seq):
+            self._first = message
+
     def _take(self) -> None:
-        """All subjects are asked: what is before the first of their messages is nobody's."""
+        """Go on with what needs no question, some of it at a time."""
+        for _ in range(limits.UPLINK_PROBES_AT_ONCE):
+            if self._walks or self.is_over or self.candidate is not None:
+                return
+            self._pass()
+            if self.candidate is None:
+                self._ask_next()
+
+    def _pass(self) -> None:
+        """What is before the first of the messages is nobody's."""
         found = self._first
         if found is None or found.hub_seq > self._gaps.last.end:
             self._gaps.cut(self._middle, self._gaps.last.end)
         elif found.seq is not None:
             self.candidate = found
-            return
         else:
             self._gaps.cut(self._middle, found.hub_seq)
             self.is_early(found)
-        self._ask_next()
 
     def is_early(self, message: HubMessage) -> bool:
         """Say whether the hub stored it before all that waits here."""
@@ -126,6 +139,7 @@ class Parting:
         """
         found, self.candidate = self.candidate, None
         if found is None:
+            self._take()
             return
         self.sees_ours = True
         self._gaps.cut(self._middle, found.hub_seq)
@@ -138,6 +152,7 @@ class Parting:
                 self._gaps.cut(found.hub_seq, self._gaps.last.end if self._gaps else 0)
             self.foreign, self._left = found, self._most
         self._ask_next()
+        self._take()
 
     def _ask_next(self) -> None:
         if not self._gaps:
@@ -152,7 +167,11 @@ class Parting:
             is_last = self._left % 2
             start, end = self._gaps.last if is_last else self._gaps.widest(self._early)
             self._middle, self._first = (start + end) // 2, None
-            self._walks = set(range(len(self._subjects)))
+            for number in range(len(self._subjects)):
+                if (known := self._nexts.find(number, self._middle)) is None:
+                    self._walks.add(number)
+                else:
+                    self._see(known.message)
 
     def _end(self, *, is_whole: bool) -> None:
         self.is_over, self.is_whole = True, is_whole
