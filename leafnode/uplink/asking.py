@@ -366,7 +366,7 @@ class Asking:
             return
         resume.refute(refuted | self._ways.refuted_of(self._origin))
         is_new = self._ways.is_fresh and not self._flight.has_sent and not resume.is_seen
-        stretch = None if is_new else resume.stretch()
+        stretch = None if is_new else resume.stretch(self._local.stream.state.last_seq)
         if stretch is not None and not (self._options.newest_first and resume.refuted):
             self._part(resume, stretch)
             return

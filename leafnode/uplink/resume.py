@@ -237,9 +237,10 @@ class Resume:
         if is_acked and any(self._acked < seq <= floor for seq in waiting):
             self.refuted, self.foreign = newest.seq, newest
 
-    def stretch(self) -> tuple[int, int] | None:
+    def stretch(self, last: int) -> tuple[int, int] | None:
         """Return (start, end) of the part of the hub's stream in which the newest of ours that is
-        here has to be looked for, both ends left out; None: it is known.
+        here has to be looked for, both ends left out; None: it is known, or of no use. `last`: the
+        last sequence that is here.
         """
         if self._known is not None or self.is_parted:
             return None
@@ -249,6 +250,8 @@ class Resume:
         if self.foreign is not None:
             return start, self.foreign.hub_seq
         if newest is not None and self._is_old(newest):
+            if last <= self._acked:
+                return None  # nothing that is here may be newer than what was acknowledged
             said = newest.in_flight if self._is_scattered else None
             # Newest first what was on the way with it may be later than it.
             return 0, newest.hub_seq if said is None else said.hub_seq + 1

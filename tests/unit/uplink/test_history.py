@@ -192,3 +192,27 @@ def test_newest_first_what_is_found_in_no_time_is_not_looked_for_again_for_an_ho
     assert searched < len(world.hub.questions) < 2 * searched
     world.clock.advance(3600 * NS_PER_S)
     assert len(world.hub.questions) > 2 * searched
+
+
+def test_nothing_is_looked_for_where_all_that_is_here_was_acknowledged() -> None:
+    """The hub's newest is older than what went here since, by a purge or as dead letters; nothing
+    that is still here can be newer than both.
+    """
+    world = World(OPTIONS)
+    world.start()
+    world.store(*numbers(1, 40))
+    world.clock.advance(5 * NS_PER_S)
+    world.uplink.stop()
+    world.store(*numbers(41, 50))
+    world.local.delete(*range(1, 51))
+    world.clock.advance(OUTAGE_NS)
+    world.hub.questions.clear()
+
+    world.restart()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert not [one for one in world.hub.questions if "next_by_subj" in one]
+    world.store(b"new")
+    world.clock.advance(5 * NS_PER_S)
+    assert world.hub.payloads() == [*numbers(1, 40), b"new"]
+    assert world.status.protection is Protection.ASKED
