@@ -21,18 +21,13 @@ WALL_START_NS = 1_800_000_000 * NS_PER_S
 class FakeTimer:
     """A pending call of a FakeClock."""
 
-    __slots__ = ("callback", "due_ns", "order")
+    __slots__ = ("callback",)
 
-    def __init__(self, due_ns: int, order: int, callback: Callable[[], None]) -> None:
-        self.due_ns = due_ns
-        self.order = order
+    def __init__(self, callback: Callable[[], None]) -> None:
         self.callback: Callable[[], None] | None = callback
 
     def cancel(self) -> None:
         self.callback = None
-
-    def __lt__(self, other: FakeTimer) -> bool:
-        return (self.due_ns, self.order) < (other.due_ns, other.order)
 
 
 class FakeClock:
@@ -42,7 +37,7 @@ class FakeClock:
         self._elapsed_ns = 0
         self._wall_offset_ns = 0
         self._order = 0
-        self._timers: list[FakeTimer] = []
+        self._timers: list[tuple[int, int, FakeTimer]] = []  # a heap, by when and in which order
         self._refuses = False
 
     def monotonic_ns(self) -> int:
@@ -54,8 +49,8 @@ class FakeClock:
     def call_later(self, delay_ns: int, callback: Callable[[], None]) -> FakeTimer:
         assert not self._refuses, "no running event loop"
         self._order += 1
-        timer = FakeTimer(self._elapsed_ns + max(0, delay_ns), self._order, callback)
-        heapq.heappush(self._timers, timer)
+        timer = FakeTimer(callback)
+        heapq.heappush(self._timers, (self._elapsed_ns + max(0, delay_ns), self._order, timer))
         return timer
 
     @contextmanager
@@ -74,30 +69,30 @@ class FakeClock:
     def advance(self, by_ns: int) -> None:
         """Let `by_ns` pass; a timer set by a timer runs too when it is due within."""
         end_ns = self._elapsed_ns + by_ns
-        while self._timers and self._timers[0].due_ns <= end_ns:
-            timer = heapq.heappop(self._timers)
-            self._elapsed_ns = max(self._elapsed_ns, timer.due_ns)
+        while self._timers and self._timers[0][0] <= end_ns:
+            due_ns, _, timer = heapq.heappop(self._timers)
             if timer.callback is not None:
+                self._elapsed_ns = max(self._elapsed_ns, due_ns)
                 callback, timer.callback = timer.callback, None
                 callback()
         self._elapsed_ns = max(self._elapsed_ns, end_ns)  # a callback may let time pass, too
 
     def turn(self) -> None:
         """Run what is due now, and not what that sets: one turn of a loop."""
-        due = [timer for timer in self._timers if timer.due_ns <= self._elapsed_ns]
-        for timer in sorted(due):
+        due = sorted(one for one in self._timers if one[0] <= self._elapsed_ns)
+        for _, _, timer in due:
             if timer.callback is not None:
                 callback, timer.callback = timer.callback, None
                 callback()
 
     def due_in_ns(self) -> int | None:
         """How long it is to the next timer, or None."""
-        due = [timer.due_ns for timer in self._timers if timer.callback is not None]
+        due = [due_ns for due_ns, _, timer in self._timers if timer.callback is not None]
         return max(0, min(due) - self._elapsed_ns) if due else None
 
     def pending(self) -> int:
         """How many timers wait; a leak check."""
-        return sum(timer.callback is not None for timer in self._timers)
+        return sum(timer.callback is not None for _, _, timer in self._timers)
 
 
 class SlowClock(FakeClock):

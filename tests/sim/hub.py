@@ -8,10 +8,11 @@ carries.
 from __future__ import annotations
 
 import base64
-import json
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from leafnode.clock import NS_PER_S
 from leafnode.go_time import format_time
@@ -223,7 +224,7 @@ class FakeHub:
     def _answer_later(self, reply: bytes, answer: dict[str, Any] | None, epoch: int) -> None:
         if answer is None or not reply:
             return
-        body, delay_ns = json.dumps(answer).encode(), 0
+        body, delay_ns = msgspec.json.encode(answer), 0
         if self.answers_per_s:
             now_ns = self.clock.monotonic_ns()
             takes_ns = len(body) * NS_PER_S // self.answers_per_s
@@ -309,7 +310,7 @@ class FakeHub:
         return max(last, default=0) or None
 
     def _question(self, api: bytes, body: bytes) -> dict[str, Any] | None:
-        request = json.loads(body)
+        request = msgspec.json.decode(body)
         self.questions.append(request)
         if self.denies_questions or self.loses_answers:
             return None

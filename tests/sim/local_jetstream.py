@@ -8,12 +8,14 @@ It outlives the uplink that uses it, as a store outlives a process.
 from __future__ import annotations
 
 import base64
-import json
 from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from leafnode.go_time import format_time
 from leafnode.protocol.header import get as header_of
@@ -120,7 +122,7 @@ class LocalJetStream:
         self.is_mirror = False
         self.transform: tuple[str, str] | None = None  # of its subjects, when it stores
         account.subscribe(b"$JS.API.>", self._api)
-        account.subscribe(b"$JS.ACK.>", self._ack)
+        account.subscribe(f"$JS.ACK.{name}.>".encode(), self._ack)
 
     def store(self, payload: bytes, subject: bytes = b"ev.a", header: bytes = b"") -> int:
         self.last_seq += 1
@@ -190,18 +192,22 @@ class LocalJetStream:
             consumer.pulls.clear()
 
     def _api(self, delivery: Delivery) -> None:
+        verb = delivery.subject.decode().removeprefix("$JS.API.")
+        is_pull = verb.startswith("CONSUMER.MSG.NEXT.")
+        is_asked = self._is_asked(verb.split("."), is_pull=is_pull)
         for reply, header_size, body in delivery.messages:
-            verb = delivery.subject.decode().removeprefix("$JS.API.")
             self.requests.append(verb)
-            request = json.loads(body[header_size:] or b"{}")
-            if verb.startswith("CONSUMER.MSG.NEXT."):
-                if verb.split(".")[3] == self.name:
-                    self._next(verb.rpartition(".")[2], reply, request)
-            elif not self.silent and self._is_asked(verb.split(".")):
-                answer = json.dumps(self._answer(verb, request)).encode()
-                self.account.publish(reply, answer)
+            if not is_asked:
+                continue
+            request = msgspec.json.decode(body[header_size:] or b"{}")
+            if is_pull:
+                self._next(verb.rpartition(".")[2], reply, request)
+            elif not self.silent:
+                self.account.publish(reply, msgspec.json.encode(self._answer(verb, request)))
 
-    def _is_asked(self, words: list[str]) -> bool:
+    def _is_asked(self, words: list[str], *, is_pull: bool) -> bool:
+        if is_pull:
+            return words[3] == self.name
         if self.siblings is None:
             return self.name in words
         return not any(name in words for name in self.siblings)
@@ -237,7 +243,7 @@ class LocalJetStream:
                 "last_seq": self.last_seq,
                 "first_ts": format_time(self.times.get(next(iter(self.messages), 0), 0)),
                 "last_ts": format_time(self.times.get(self.last_seq, 0)),
-                "num_subjects": len({one for one, _, _ in self.messages.values()}),
+                "num_subjects": len(set(map(itemgetter(0), self.messages.values()))),
             }
             if "subjects_filter" in request:
                 counts = Counter(one.decode() for one, _, _ in self.messages.values())
@@ -275,7 +281,7 @@ class LocalJetStream:
         for reply, header_size, body in delivery.messages:
             if self.denies_streams:
                 answer = _error(10077, "maximum bytes exceeded")
-                self.account.publish(reply, json.dumps(answer).encode())
+                self.account.publish(reply, msgspec.json.encode(answer))
                 continue
             msg_id = header_of(body[:header_size], b"Nats-Msg-Id")
             if msg_id is None or msg_id not in side.ids:
@@ -283,7 +289,7 @@ class LocalJetStream:
                 side.ids[msg_id or b""] = len(side.messages)
                 side.stored_ns = self.clock.wall_ns()
             ack = {"stream": name, "domain": self.domain, "seq": len(side.messages)}
-            told = partial(self._tell, reply, json.dumps(ack).encode())
+            told = partial(self._tell, reply, msgspec.json.encode(ack))
             if self.commit_ns:
                 self.clock.call_later(self.commit_ns, told)
             else:
@@ -311,11 +317,12 @@ class LocalJetStream:
         if stream not in self.side:
             return _error(10059, "stream not found")
         wanted = request["last_by_subj"].encode()
-        found = [payload for name, _, payload in self.side[stream].messages if name == wanted]
-        if not found:
+        kept = reversed(self.side[stream].messages)
+        found = next((payload for name, _, payload in kept if name == wanted), None)
+        if found is None:
             return _error(10037, "no message found")
         stored = format_time(self.side[stream].stored_ns)
-        data = base64.b64encode(found[-1]).decode()
+        data = base64.b64encode(found).decode()
         return {"message": {"seq": 1, "data": data, "time": stored}}
 
     def _info(self, consumer: Consumer) -> dict[str, Any]:

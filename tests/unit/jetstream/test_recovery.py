@@ -39,11 +39,12 @@ class Steps(FakeClock):
             return False
         later, self._timers = self._timers, []
         later.sort()
-        first = next(timer for timer in later if timer.callback is not None)
+        first = next(one for one in later if one[2].callback is not None)
         later.remove(first)
         self._timers = later
-        assert first.callback is not None
-        first.callback()
+        _, _, timer = first
+        assert timer.callback is not None
+        timer.callback()
         return True
 
 
