@@ -59,7 +59,7 @@ class Interview:
         self._resume: Resume | Parting | None = None
         self._origin: Origin | None = None
         self._failure = SILENCE
-        self._done: Callable[[Failure | None], None] = lambda _failure: None
+        self._done: Callable[[Failure | None], None] = _nobody
         # What is wrong, long before it gives up: a wrong name is to be seen within 5 s.
         self.on_trouble: Callable[[Failure], None] = lambda _failure: None
         self.on_silence: Callable[[], None] = lambda: None  # earlier: it may be a slow link
@@ -91,14 +91,13 @@ class Interview:
         resume = self._resume
         assert resume is not None, "the alarm rings only within a round"
         if resume.done:  # it was when it began
-            self._end()
+            self._end(None)
             return
         if self._has_asked and self._is_busy():
             self._alarm.set(limits.UPLINK_ASK_NS)
             return
         if self._silent == limits.UPLINK_ASK_ATTEMPTS:
-            self.cancel()
-            self._done(self._failure)
+            self._end(self._failure)
             return
         if self._silent == limits.UPLINK_ASK_YIELDS:
             self.on_silence()
@@ -176,11 +175,16 @@ class Interview:
         if len(self._out) <= limits.UPLINK_PROBES_AT_ONCE // 2 and not resume.done:
             self._ask_more(resume, limits.UPLINK_PROBES_AT_ONCE)
         if self._resume is resume and resume.done:
-            self._end()
+            self._end(None)
 
-    def _end(self) -> None:
+    def _end(self, failure: Failure | None) -> None:
+        done, self._done = self._done, _nobody  # what was asked for may be large
         self.cancel()
-        self._done(None)
+        done(failure)
+
+
+def _nobody(_failure: Failure | None) -> None:
+    """Nobody waits."""
 
 
 def completed(start: bytes) -> bytes:

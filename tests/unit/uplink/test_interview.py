@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gc
 import random
+import weakref
 from datetime import UTC
 
 import pytest
@@ -58,6 +60,32 @@ def test_an_answer_ends_the_round() -> None:
 
     assert world.results == [resume]
     assert world.clock.pending() == 0
+
+
+def test_a_round_that_has_nothing_to_ask_ends_in_a_later_turn() -> None:
+    world, resume = World(), Resume([], acked=0)
+
+    world.interview.begin(resume, ORIGIN, world.results.append)
+
+    assert world.results == []
+    world.clock.advance(0)
+    assert (world.results, world.hub.questions) == ([resume], [])
+    assert world.clock.pending() == 0
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_what_was_asked_for_is_not_kept(is_answered: bool) -> None:
+    """A search has seen up to 4,096 messages of the hub."""
+    world = World()
+    world.hub.loses_answers = not is_answered
+    resume = weakref.ref(world.begin())
+    world.clock.advance(60 * NS_PER_S)
+    assert len(world.results) == 1
+
+    world.results.clear()
+
+    gc.collect()
+    assert resume() is None
 
 
 def test_a_question_that_got_lost_is_asked_again() -> None:
