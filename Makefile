@@ -10,6 +10,7 @@ FLIPS ?= 10000
 RUNS ?= 2000
 EXAMPLES ?= 2000
 SEEDS ?= 2000
+JOBS ?= 1
 LASTS ?= 60
 MINUTES ?= 30
 WORKERS ?= 2
@@ -91,8 +92,8 @@ failing: $(VENV)/.dev ## RUNS=2000 SEED=1: each call to the disk fails once, and
 model: $(VENV)/.dev ## EXAMPLES=2000: JetStream's API on disk, in memory, on nats-server and a model, all alike; an hour
 	@MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/contract/test_api_model.py tests/contract/test_queue_model.py tests/contract/test_late_answers.py tests/contract/test_failing_commits.py tests/interop/test_api_machine.py
 
-uplink-year: $(VENV)/.dev ## SEEDS=2000 SEED=1: years of outages of an uplink, simulated, nothing lost or doubled; hours
-	@$(BIN)/python -m tests.sim.uplink_year --seeds $(SEEDS) --seed $(SEED)
+uplink-year: $(VENV)/.dev ## SEEDS=2000 SEED=1 JOBS=1: years of outages of an uplink, simulated, nothing lost or doubled; 90 minutes
+	@$(BIN)/python -m tests.sim.uplink_year --seeds $(SEEDS) --seed $(SEED) --jobs $(JOBS)
 
 serial-lab: $(VENV)/.dev ## LASTS=60 SEED=1: 24 sensors on bad cables at a real gateway, nothing wrong stored; a minute
 	@$(BIN)/python -m tests.faults.serial_lab --seconds $(LASTS) --seed $(SEED)

@@ -1,22 +1,12 @@
-"""A year of a gateway in the field, in seconds: outages, restarts, refusals, lost answers, budgets.
+"""A gateway in the field, in simulated time: outages, restarts, refusals, lost answers, budgets.
 
-    python -m tests.sim.uplink_year [--seeds 2000] [--seed 1] [--days 365] [--calm 1]
-
-Each seed is one gateway with options of its own; its streams share the hub's with many others, and
-their subjects and prefixes change while messages are in flight. Messages go out of a stream by its
-limits or because somebody deletes them, streams are made anew, come back out of an archive, and the
-whole store is put back as it was. At its end nothing may be lost that was to be kept, and nothing
-doubled but what was in flight when a copy was made; at every step what is held in memory stays
-within its bounds. `stay_asleep` lengthens what only repeats while nothing happens. A year in which
-something happens each hour takes minutes; `--calm 24` has something happen about once a day, so
-that a year takes seconds and thousands of them an hour or two.
+How many of them live for how long is in uplink_year.py. `stay_asleep` lengthens what only repeats
+while nothing happens.
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
-import logging
 import random
 from collections import Counter
 from contextlib import contextmanager
@@ -29,6 +19,7 @@ from leafnode.config.options import UplinkBudget, UplinkStream
 from leafnode.go_time import format_time
 from leafnode.protocol.transform import Transform
 from leafnode.uplink.status import State
+from tests.sim.held import held_bytes
 from tests.sim.uplink_world import Site
 
 if TYPE_CHECKING:
@@ -42,6 +33,7 @@ HOUR_NS: Final = 60 * MINUTE_NS
 DAY_NS: Final = 24 * HOUR_NS
 YEAR_NS: Final = 365 * DAY_NS
 TIMERS_MAX: Final = 2000  # those of the simulated JetStream's deliveries are among them
+HELD_MAX: Final = 4 << 20  # bytes: three windows, a ledger of 40 days, a search at the hub
 ASLEEP: Final = {
     "UPLINK_LAG_REFRESH_NS": 6 * HOUR_NS,
     "UPLINK_PULL_EXPIRES_NS": 6 * HOUR_NS,
@@ -50,7 +42,8 @@ ASLEEP: Final = {
     "UPLINK_POLL_NS": HOUR_NS,
 }
 ASLEEP_TIMES: Final = 4  # as long again, at most, where the whole year is calm
-PAUSES_NS: Final = (50 * NS_PER_MS, NS_PER_S, 10 * NS_PER_S, MINUTE_NS, HOUR_NS, 6 * HOUR_NS)
+SOON_NS: Final = (50 * NS_PER_MS, NS_PER_S, 10 * NS_PER_S, MINUTE_NS)  # before all is settled
+PAUSES_NS: Final = (*SOON_NS, HOUR_NS, 6 * HOUR_NS)
 OUTAGES_NS: Final = (
     *(NS_PER_MS, NS_PER_S, MINUTE_NS, 10 * MINUTE_NS, HOUR_NS, 8 * HOUR_NS),
     *(DAY_NS, 3 * DAY_NS, 20 * DAY_NS),
@@ -81,13 +74,14 @@ class Year:
 
     seed: int
     messages: int = 0
-    outages: int = 0
-    restarts: int = 0
-    changes: int = 0  # of subjects and prefixes
+    met: Counter[str] = field(default_factory=Counter)  # how often what happened
     removed: int = 0  # messages, by limits and by hand
-    returns: int = 0  # of streams that were made anew, or restored
     dead_letters: int = 0
+    doubled: int = 0  # more than was in flight when a copy was made
+    lost: int = 0
     window_most: int = 0
+    timers_most: int = 0
+    held_most: int = 0  # bytes of memory, of the uplink and all that it refers to
     faults: list[str] = field(default_factory=list)
 
 
@@ -148,14 +142,15 @@ class Gateway:
         self.year = Year(seed)
 
     def live(self, length_ns: int, calm: int) -> Year:
-        """`calm`: how many times as long it is to what happens next."""
+        """`calm`: how many times as long nothing happens, once all is settled."""
         clock, site = self.site.clock, self.site
         site.uplink.start()
         self.begin()
         end_ns = clock.monotonic_ns() + length_ns
         while clock.monotonic_ns() < end_ns:
             self.step()
-            clock.advance(calm * self.rng.choice(PAUSES_NS))
+            pause_ns = self.rng.choice(PAUSES_NS)
+            clock.advance(pause_ns if pause_ns in SOON_NS else calm * pause_ns)
             self.check_bounds()
         self.heal()
         self.audit()
@@ -175,9 +170,9 @@ class Gateway:
             case 0:
                 self.outage()
             case 1:
-                self.year.restarts += 1
-                site.restart(dies=rng.random() < 0.5)
+                self.restart()
             case 2:
+                self.year.met["full hubs"] += 1
                 # Full for a while: what comes next is refused and may be tried again.
                 site.hub.refusal = (10077, "maximum bytes exceeded")
                 some = {rng.choice(self.sent["EV"] or [b""])} | self.next_payloads()
@@ -185,6 +180,7 @@ class Gateway:
                 site.clock.advance(rng.choice(PAUSES_NS))
                 site.hub.refuses = set()
             case 3:
+                self.year.met["lost answers"] += 1
                 # Never for so long that the uplink goes on without an answer.
                 site.hub.loses_acks = True
                 site.hub.loses_answers = rng.random() < 0.5
@@ -202,9 +198,11 @@ class Gateway:
             case 7:
                 self.change_prefix()
             case 6:
+                self.year.met["refusals for good"] += 1
                 self.fatal |= self.next_payloads()
                 self.store()
             case 8:
+                self.year.met["lost leaders"] += 1
                 # Its leader dies: some of what is on the way is lost, and later ones are not.
                 first = len(self.sent["EV"]) + rng.randrange(1, 9)
                 site.hub.loses += [b"EV %d" % (first + more) for more in range(rng.randrange(1, 5))]
@@ -217,6 +215,11 @@ class Gateway:
         if self.fatal and not site.hub.refuses:
             site.hub.refusal = (10054, "message size exceeds maximum allowed")
             site.hub.refuses = set(self.fatal)
+
+    def restart(self) -> None:
+        dies = self.rng.random() < 0.5
+        self.year.met["deaths" if dies else "restarts"] += 1
+        self.site.restart(dies=dies)
 
     def change_streams(self) -> None:
         """What they hold is not what was stored."""
@@ -234,12 +237,14 @@ class Gateway:
 
     def look(self) -> None:
         """Somebody pulls what the uplink's consumer would give it, and acknowledges nothing."""
+        self.year.met["others pull"] += 1
         name = self.rng.choice(list(self.site.local))
         self.site.local[name].others_take += self.rng.choice([1, 3, 20])
         self.store()
 
     def remove(self) -> None:
         """Somebody deletes some messages, wherever they are, or all: in flight, too."""
+        self.year.met["deletions"] += 1
         local, rng = self.site.local[self.rng.choice(["EV", "AL"])], self.rng
         for _ in range(rng.randrange(1, 4)):
             self.store()
@@ -252,7 +257,7 @@ class Gateway:
     def make_anew(self) -> None:
         """A script deletes a stream, and makes it as it was made before."""
         name = self.rng.choice(["EV", "AL"])
-        self.year.returns += 1
+        self.year.met["streams made anew"] += 1
         self.site.local[name].make_anew(format_time(self.site.clock.wall_ns()))
         self.store()
 
@@ -266,7 +271,7 @@ class Gateway:
             has_consumers = self.rng.random() < 0.5 or self.may_double[name] > 0
             self.archives[name] = local.archive(has_consumers=has_consumers)
         elif local.is_as(archive) or not self.is_newest_first(name):
-            self.year.returns += 1
+            self.year.met["archives restored"] += 1
             self.copy.clear()
             self.may_double[name] += self.window_msgs(name)
             local.restore(archive, format_time(self.site.clock.wall_ns()))
@@ -285,7 +290,7 @@ class Gateway:
             for name, archive in self.copy.items()
         ):
             return
-        self.year.returns += 1
+        self.year.met["copies put back"] += 1
         self.archives.clear()
         site.uplink.stop()
         for name, archive in self.copy.items():
@@ -344,7 +349,7 @@ class Gateway:
         site, rng = self.site, self.rng
         if not site.hub.loses_answers:
             site.clock.advance(MINUTE_NS)  # it has asked: only so many prefixes are remembered
-        self.year.changes += 1
+        self.year.met["prefixes changed"] += 1
         prefix, transforms = rng.choice(PREFIXES), rng.choice([(), (rng.choice(TRANSFORMS),)])
         streams = tuple(
             replace(one, subject_prefix=prefix, subject_transforms=transforms)
@@ -369,7 +374,7 @@ class Gateway:
 
     def change_subjects(self) -> None:
         """A stream gets one subject more, or stores what comes under another."""
-        self.year.changes += 1
+        self.year.met["subjects changed"] += 1
         name = self.rng.choice(["EV", "AL"])
         local, subjects = self.site.local[name], self.subjects[name]
         more = f"more.{name.lower()}.{len(subjects) % SUBJECTS_MAX}"
@@ -382,7 +387,7 @@ class Gateway:
             subjects.append(more.encode())
 
     def outage(self) -> None:
-        self.year.outages += 1
+        self.year.met["outages"] += 1
         self.site.link_down()
         length_ns = self.rng.choice(OUTAGES_NS)
         for _ in range(self.rng.randrange(3)):
@@ -390,15 +395,22 @@ class Gateway:
             self.site.clock.advance(length_ns // 4)
         self.site.clock.advance(length_ns // 4)
         if self.rng.random() < 0.2:
-            self.year.restarts += 1
-            self.site.restart(dies=self.rng.random() < 0.5)
+            self.restart()
         self.site.link_up()
 
     def check_bounds(self) -> None:
-        for status in self.site.uplink.status():
+        site, year = self.site, self.year
+        for status in site.uplink.status():
             self.check_window(status)
-        if self.site.clock.pending() > TIMERS_MAX:
-            self.year.faults.append(f"{self.site.clock.pending()} timers wait")
+        timers = site.clock.pending()
+        others = (site, site.clock, site.account, site.account.system, site.hub, site.hub.peer)
+        held = held_bytes(site.uplink, (*others, *site.local.values()))
+        year.timers_most = max(year.timers_most, timers)
+        year.held_most = max(year.held_most, held)
+        if timers > TIMERS_MAX:
+            year.faults.append(f"{timers} timers wait")
+        if held > HELD_MAX:
+            year.faults.append(f"the uplink holds {held} bytes of memory")
 
     def check_window(self, status: UplinkStatus) -> None:
         (options,) = (one for one in self.site.options.streams if one.stream == status.stream)
@@ -433,7 +445,9 @@ class Gateway:
         there = Counter(arrived) + Counter(dead)
         for name, payloads in self.sent.items():
             doubled = [one for one in payloads if there[one] > 1]
-            if sum(there[one] - 1 for one in doubled) > self.may_double[name]:
+            more = sum(there[one] - 1 for one in doubled) - self.may_double[name]
+            if more > 0:
+                self.year.doubled += more
                 say(f"{len(doubled)} of {name} are doubled, first {doubled[0].decode()}")
         removed = {one for local in self.site.local.values() for one in local.removed}
         self.year.removed = len(removed)
@@ -441,6 +455,7 @@ class Gateway:
         for name, payloads in self.sent.items():
             lost = [payload for payload in payloads if payload not in everywhere]
             if lost:
+                self.year.lost += len(lost)
                 say(f"{len(lost)} of {name} are lost, first {lost[0].decode()}")
         for payload in dead:
             if payload not in self.fatal:
@@ -454,36 +469,3 @@ def live(seed: int, length_ns: int = YEAR_NS, calm: int = 1) -> Year:
     """Run one seed. The same seed gives the same year."""
     with stay_asleep(calm):
         return Gateway(seed).live(length_ns, calm)
-
-
-def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seeds", type=int, default=2000)
-    options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--days", type=int, default=365)
-    options.add_argument("--calm", type=int, default=1)
-    given = options.parse_args()
-    logging.disable()  # each of those outages is a warning
-    total, failed = Counter[str](), 0
-    for seed in range(given.seed, given.seed + given.seeds):
-        year = live(seed, given.days * DAY_NS, given.calm)
-        total.update(
-            messages=year.messages,
-            outages=year.outages,
-            restarts=year.restarts,
-            changes=year.changes,
-            dead_letters=year.dead_letters,
-            removed=year.removed,
-            returns=year.returns,
-        )
-        if year.faults:
-            failed += 1
-            print(f"seed {seed}: {'; '.join(year.faults[:5])}", flush=True)
-    words = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in total.items())
-    what = f"{given.seeds} gateways from seed {given.seed}, {given.days} days each"
-    print(f"{what}: {words}; {failed} with faults")
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
