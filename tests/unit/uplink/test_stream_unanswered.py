@@ -304,3 +304,20 @@ def test_where_the_hub_cannot_be_asked_nothing_is_given_up() -> None:
 
     assert world.status.counters.dead_letters == 0
     assert world.status.lag_messages > 0
+
+
+@pytest.mark.parametrize("subject", [b"ev.b", b"ev.a"])
+def test_what_was_acknowledged_behind_it_is_not_read_back_at_each_round(subject: bytes) -> None:
+    """Each look is a message with its payload, over a link that may be metered."""
+    world = world_of()
+    if subject == b"ev.a":
+        world.hub.swallows, world.hub.loses = set(), [b"x"] * 100
+    world.hub.questions.clear()
+
+    world.store(b"x", subject=subject)
+    for number in range(1, 1501):
+        world.store(b"%d" % number)
+        world.clock.advance(NS_PER_S // 10)
+
+    assert world.status.counters.cuts > 2
+    assert len(world.hub.questions) < 200
