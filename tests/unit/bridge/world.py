@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import threading
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -31,16 +32,18 @@ class FakeLine:
         self.refusal: Exception | None = None
         self.errors = LineErrors()  # that the driver counted since the port was opened
         self.path = "/dev/fake"
+        self._lock = threading.Lock()
 
     def open(self, options: SerialPort) -> FakePort:
         if self.refusal is not None:
             raise self.refusal
-        if self.device is not None:
-            self.device.close()
         device, port = socket.socketpair()
         device.setblocking(False)
         port.setblocking(False)
-        self.device = device  # not before: this is another thread than the test's
+        with self._lock:  # this is another thread than the test's, and there may be two
+            before, self.device = self.device, device
+        if before is not None:
+            before.close()
         self.opens += 1
         return FakePort(self, port)
 
