@@ -98,6 +98,7 @@ class Boards:
         self._devices.join(self)
 
     def leave(self) -> None:
+        """Nothing of what the port had read is to be stored here any more."""
         self._devices.leave(self)
 
     def give_up(self) -> None:
@@ -111,6 +112,7 @@ class Boards:
         return self._gave_up and reading.receipt is not None
 
     def end(self) -> None:
+        self._devices.end(self)
         self._stop_asking()
         self._messages.end()
 

@@ -107,6 +107,7 @@ class Devices:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._ports: dict[str, Port] = {}
+        self._ending: list[Port] = []  # are served no longer, and store what they had read
         self._devices: dict[tuple[str, str], Device] = {}  # by port and name, the oldest first
         self.forgotten = 0  # beyond DEVICES_MAX
 
@@ -114,8 +115,15 @@ class Devices:
         """A port is served from now on."""
         self._ports[port.name] = port
 
+    def end(self, port: Port) -> None:
+        """It is served no longer, and stores what it had read until it leaves."""
+        self.leave(port)
+        self._ending.append(port)
+
     def leave(self, port: Port) -> None:
         """It is served no longer: its boards are nobody's."""
+        if port in self._ending:
+            self._ending.remove(port)
         if self._ports.get(port.name) is port:
             del self._ports[port.name]
             self._devices = {key: one for key, one in self._devices.items() if key[0] != port.name}
@@ -171,7 +179,7 @@ class Devices:
 
         Returns the ports, of which some may be storing it just now.
         """
-        ports = list(self._ports.values())
+        ports = [*self._ports.values(), *self._ending]
         for port in ports:
             port.says_again(hello.device, hello.boot_id)
         return ports

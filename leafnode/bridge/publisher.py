@@ -267,12 +267,12 @@ class Publisher:
         if not self._publishing:
             self._settle()
 
-    def is_storing(self, life: Life) -> bool:
-        """Say whether something of a life that was given up is in flight: for as long no stream
-        says truly what of it is stored. READING_ACK_TIMEOUT_NS at most.
+    def is_storing(self, life: Life | None = None) -> bool:
+        """Say whether something that a life (None: any) says again under other ids is in flight:
+        for as long no stream says truly what of it is stored. READING_ACK_TIMEOUT_NS at most.
         """
         return self._in_flight > 0 and any(
-            entry.state is State.IN_FLIGHT and entry.publication.life == life
+            entry.state is State.IN_FLIGHT and (of := entry.publication.life) and life in {None, of}
             for entry in self._entries
         )
 

@@ -198,7 +198,6 @@ class PortRunner:
         self._mapper.end()  # its function, and the publisher, go on by themselves until `leave`
         self._publisher.hurry()
         if self._boards is not None:
-            self._boards.leave()
             self._boards.end()
         if self._devices is not None and self._slaves is not None:
             self._devices.leave(self._slaves)
@@ -207,7 +206,7 @@ class PortRunner:
 
     @property
     def is_decided(self) -> bool:
-        """Whether nothing waits that the function may decide yet, and no windows for a turn."""
+        """Whether the rest may be handed on: see Mapper.is_done."""
         return self._mapper.is_done
 
     @property
@@ -218,6 +217,8 @@ class PortRunner:
     def leave(self) -> Left:
         """Publish no more, once it has ended; return what was not stored."""
         lost = self._mapper.stop()
+        if self._boards is not None:
+            self._boards.leave()
         return self._publisher.stop()._replace(lost=lost)
 
     def wait_for(self, ended: PortRunner) -> None:

@@ -122,8 +122,10 @@ class Mapper:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing waits that the function may decide yet, and no windows for a turn."""
-        return not self._ended and self.has_decided
+        """Whether nothing waits that the function may decide yet, no windows wait for a turn, and
+        none are in flight: of those no stream says truly yet what is stored.
+        """
+        return not self._ended and self.has_decided and not self._publisher.is_storing()
 
     @property
     def has_decided(self) -> bool:

@@ -184,3 +184,17 @@ def test_each_port_hears_what_a_board_says_again() -> None:
 
     assert [one.is_storing("press", 7) for one in ports] == [True, True, False]
     assert a.again == b.again == [("press", 7)]
+
+
+def test_a_port_that_ended_hears_it_until_it_leaves() -> None:
+    """What it had read is stored yet."""
+    devices, port = Devices(FakeClock()), FakePort("a", "press")
+    devices.join(port)
+
+    devices.end(port)
+    assert devices.say_again(hello("press")) == [port]
+    assert devices.refusal("b", "press", ()) == ""
+    devices.leave(port)
+
+    assert devices.say_again(hello("press")) == []
+    assert port.again == [("press", 7)]

@@ -64,7 +64,7 @@ class Board:
 class Place:
     """Two ports of a bridge that gathers, two boards and a stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, framing: str = "link") -> None:
         self.clock = FakeClock()
         self.account = new_account()
         self.stream = FakeStream(self.account, b"s.>")
@@ -72,9 +72,9 @@ class Place:
         self.account.subscribe(b"$JS.API.STREAM.MSG.GET.S", self._look)
         self.lines = [FakeLine(), FakeLine()]
         by_name = dict(zip("ab", self.lines, strict=True))
-        options = replace(line_port(subject="s.{device}", framing="link", codec="json"), stream="S")
+        port = line_port(subject="s.{device}", framing=framing, codec="json", stream="S")
         ports = [
-            replace(options, name=name, device=f"/dev/{name}", mapping=GATHER) for name in by_name
+            replace(port, name=name, device=f"/dev/{name}", mapping=GATHER) for name in by_name
         ]
         self.bridge = Bridge(
             SerialOptions(tuple(ports)),
