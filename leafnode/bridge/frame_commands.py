@@ -97,6 +97,8 @@ class FrameCommands:
         self._read_ms: int | None = None  # since when the port is read behind that
         self._held = False  # the port is not read
         self._is_new = False  # and was not since it was opened
+        self._new_ends_ms = 0  # when what another opening asked for has come
+        self._new_read_ms: int | None = None  # since when the port is read behind a pause
 
     def start(self) -> None:
         self._queue.start()
@@ -109,13 +111,14 @@ class FrameCommands:
         """Let an answer pass that another opening of the port, or another program, asked for."""
         self._free_ms = self._clock.monotonic_ns() // NS_PER_MS + self._opening_ms
         self._is_new = self._held
+        self._new_ends_ms, self._new_read_ms = self._free_ms, None
         self._queue.opened()
 
     def hold(self, *, on: bool, now_ms: int) -> None:
         """Say that the port is not read, or that it is again: what came meanwhile comes first.
 
         An answer that came by the end of its time is read in READ_MS behind the pause, or when all
-        that came by then is.
+        that came by then is; so is what another opening of the port asked for.
         """
         self._framing.hold(on=on, now_ms=now_ms)
         if on and not self._held:
@@ -123,7 +126,7 @@ class FrameCommands:
             self._set_late_timer(None)
         elif self._held and not on:
             if self._is_new:
-                self._is_new, self._free_ms = False, max(self._free_ms, now_ms + READ_MS)
+                self._is_new, self._free_ms = False, self._new_free_ms(now_ms)
             if self._late is not None:
                 left_ms = self._late_ends_ms - now_ms
                 if left_ms <= 0 and self._read_ms is None:
@@ -133,6 +136,14 @@ class FrameCommands:
         if since_ms is not None and self._framing.has_read(self._late_ends_ms, since_ms, now_ms):
             self._forget()
         self._held = on
+
+    def _new_free_ms(self, now_ms: int) -> int:
+        """Return when what another opening asked for is read, behind one more pause."""
+        if self._new_read_ms is None:
+            self._new_read_ms = now_ms
+        elif self._framing.has_read(self._new_ends_ms, self._new_read_ms, now_ms):
+            return now_ms
+        return max(self._free_ms, now_ms + READ_MS)
 
     def closed(self) -> None:
         self._queue.closed()

@@ -7,9 +7,16 @@ from typing import Final
 import pytest
 
 from leafnode import limits
-from tests.unit.bridge.requester import Heard
+from leafnode.bridge.frame_commands import OPENING_MS, FrameCommands
+from leafnode.bridge.framing import new_framing
+from leafnode.bridge.framing.frames import READ_MOST_MS, READ_MS, Frames
+from leafnode.clock import NS_PER_MS
+from tests.sim.clock import FakeClock
+from tests.unit.bridge.fake_stream import new_account
+from tests.unit.bridge.requester import Heard, Requester
 from tests.unit.bridge.test_commands_on_slow_lines import passes
 from tests.unit.bridge.test_frame_commands import Device, play
+from tests.unit.config.test_serial_framing import port
 
 NOBODY_KNOWS: Final = Heard(b"", 504, "no answer in time: nobody knows whether it was done")
 COMMANDS: Final = (
@@ -149,3 +156,77 @@ def test_what_another_opening_asked_for_is_read_before_a_command_goes() -> None:
     world = play(COMMANDS, story)
 
     assert world.stream.payloads[-1] == b"answer to something else"
+
+
+class Flooded:
+    """Commands and their framing, of a port that is not read again and again."""
+
+    def __init__(self) -> None:
+        self._clock, account = FakeClock(), new_account()
+        options = port(COMMANDS)
+        framing = new_framing(options, b"scale.boot", lambda: 0)
+        assert isinstance(framing, Frames)
+        self._framing = framing
+        self.commands = FrameCommands(options, framing, account, self._clock, send=lambda: None)
+        self.requester = Requester(account)
+        self.commands.start()
+
+    @property
+    def now_ms(self) -> int:
+        return self._clock.monotonic_ns() // NS_PER_MS
+
+    def passes(self, duration_ms: int) -> None:
+        self._clock.advance(duration_ms * NS_PER_MS)
+
+    def pauses(self, size: int) -> None:
+        """Come to a pause of 40 ms, 40 ms behind the last, with a read of so many bytes."""
+        self.passes(40)
+        self._framing.receive(b"x\n" * (size // 2), self.now_ms)
+        self.commands.hold(on=True, now_ms=self.now_ms)
+        while self._framing.next_event() is not None:
+            pass
+        self.passes(40)
+        self.commands.hold(on=False, now_ms=self.now_ms)
+
+    def sent_behind_ms(self, size: int) -> int:
+        """Return how long it takes until a command goes; who asked asks again."""
+        begin_ms = self.now_ms
+        while self.now_ms < begin_ms + 60_000:
+            if not self.commands.counts()["waiting"]:
+                self.requester.ask(b"c.any", b"B?")
+            if self.commands.data_to_send(self.now_ms):
+                break
+            self.pauses(size)
+        return self.now_ms - begin_ms
+
+
+@pytest.mark.parametrize(
+    ("size", "least_ms", "most_ms"),
+    [
+        (limits.SERIAL_READ_BYTES, READ_MOST_MS, READ_MOST_MS + OPENING_MS + READ_MS),
+        (64, OPENING_MS, OPENING_MS + READ_MS),
+    ],
+)
+def test_behind_an_opening_pauses_without_end_hold_up_no_command_without_end(
+    size: int, least_ms: int, most_ms: int
+) -> None:
+    """What another opening asked for is read when a read brings less than there may be."""
+    flooded = Flooded()
+    flooded.commands.opened()
+
+    assert least_ms <= flooded.sent_behind_ms(size) <= most_ms
+
+
+def test_behind_a_command_a_device_that_never_stops_holds_up_no_other_without_end() -> None:
+    flooded = Flooded()
+    flooded.commands.opened()
+    flooded.passes(OPENING_MS)
+    flooded.requester.ask(b"c.any", b"A?")
+    assert flooded.commands.data_to_send(flooded.now_ms) == b"A?\r\n"
+    while not flooded.requester.heard:
+        flooded.pauses(limits.SERIAL_READ_BYTES)
+    late_ms = flooded.now_ms
+
+    took_ms = flooded.sent_behind_ms(limits.SERIAL_READ_BYTES)
+
+    assert READ_MOST_MS <= took_ms <= READ_MOST_MS + late_ms
