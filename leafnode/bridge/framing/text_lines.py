@@ -29,13 +29,14 @@ _NUMBERED: Final = frozenset({b"pt", b"pub"})
 _CHECKED: Final = re.compile(rb"\*([0-9A-Fa-f]{2})\Z")
 _CHECKED_BYTES: Final = 3
 _SEQ: Final = re.compile(rb"#([0-9]{1,10}) +")
+_ANOTHER: Final = re.compile(rb"#[0-9]{1,10} +(?:pt|pub) ")
 _VERB: Final = re.compile(rb"(?:pt|pub) ")
 # Python prints 21 places of a float below a thousandth.
 _VALUE: Final = re.compile(rb"([+-]?[0-9]{1,18}(?:\.[0-9]{1,24})?(?:[eE][+-]?[0-9]{1,3})?)")
 _UNIT: Final = re.compile(rb"[!#-\[\]-~]{1,16}")  # printable, without a blank, `"` and `\`
 _CONTROL: Final = bytes({*range(32), 0x7F} - {0x09})
 _PIECE_BYTES: Final = 4096
-_KNOWN_BY_BYTES: Final = 1024  # of a line that can be no reading
+KNOWN_BY_BYTES: Final = 1024  # of a line that can be no reading
 
 
 class Line(NamedTuple):
@@ -96,6 +97,14 @@ def parse(line: bytes) -> Line | Wrong:
     return Line(verb, words[:count], tail, seq, found is not None)
 
 
+def is_torn(line: bytes) -> bool:
+    """Say whether another numbered line begins in a numbered one: a torn one may stand before it,
+    which changes no sum where its own is zero.
+    """
+    number = _SEQ.match(line)
+    return number is not None and _ANOTHER.search(line, number.end()) is not None
+
+
 class Passed:
     """A line that is no reading, whole or in pieces: what its board needs to hear of it.
 
@@ -111,7 +120,7 @@ class Passed:
 
     def take(self, piece: bytes) -> None:
         """Take more of it."""
-        self.begins += piece[: _KNOWN_BY_BYTES - len(self.begins)]
+        self.begins += piece[: KNOWN_BY_BYTES - len(self.begins)]
         self._sum ^= checksum(piece)
         self._has_nul |= 0 in piece
         self._end = (self._end + piece[-_CHECKED_BYTES:])[-_CHECKED_BYTES:]

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Final
 from leafnode.bridge import port_bounds
 from leafnode.bridge.framing.text_asking import Asking
 from leafnode.bridge.framing.text_cut import TAIL, LineCutter
-from leafnode.bridge.framing.text_lines import Line, Passed, has_control, parse, point
+from leafnode.bridge.framing.text_lines import (
+    KNOWN_BY_BYTES,
+    Line,
+    Passed,
+    has_control,
+    is_torn,
+    parse,
+    point,
+)
 from leafnode.bridge.framing.text_numbers import Numbers, Seq
 from leafnode.bridge.framing.text_out import MESSAGE, Lines
 from leafnode.bridge.framing.text_wrong import Wrong, WrongLines
@@ -267,7 +275,12 @@ class TextLinkFraming:
             self._seals = self._is_checked or line.is_checked
 
     def _judged(self, line: Line, raw: bytes) -> Wrong | None:
-        return self._take(line) if self._is_believed(line, raw) else Wrong.UNCHECKED
+        if not self._is_believed(line, raw):
+            return Wrong.UNCHECKED
+        # A board that means it says it again in the same bytes.
+        if line.verb == b"pub" and is_torn(raw) and raw[:KNOWN_BY_BYTES] != self._same[0]:
+            return Wrong.TORN
+        return self._take(line)
 
     def _refuse(self, wrong: Wrong) -> None:
         """Count a line, and tell of it; a name that is refused is told of by who refuses it."""
