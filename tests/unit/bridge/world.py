@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from leafnode import limits
 from leafnode.bridge.port import LineErrors, PortGone
@@ -23,9 +23,17 @@ if TYPE_CHECKING:
 
 
 class FakeLine:
-    """A cable: the test holds `device`, the bridge opens the other end, any number of times."""
+    """A cable: the test holds `device`, the bridge opens the other end, any number of times.
+
+    A thread that opens it may outlive its test. What it left open would be found by the collector
+    amid another test, which fails then: so `end` closes for good.
+    """
+
+    lines: ClassVar[list[FakeLine]] = []  # of the test that runs
 
     def __init__(self) -> None:
+        self.lines.append(self)
+        self._is_over = False
         self.device: socket.socket | None = None
         self.opens = 0
         self.closes = 0
@@ -42,8 +50,9 @@ class FakeLine:
         port.setblocking(False)
         with self._lock:  # this is another thread than the test's, and there may be two
             before, self.device = self.device, device
-        if before is not None:
-            before.close()
+        for one in (before, device if self._is_over else None):
+            if one is not None:
+                one.close()
         self.opens += 1
         return FakePort(self, port)
 
@@ -51,6 +60,13 @@ class FakeLine:
         if self.refusal is not None:
             raise self.refusal
         return self.path
+
+    def end(self) -> None:
+        """The test is over."""
+        with self._lock:
+            self._is_over, device = True, self.device
+        if device is not None:
+            device.close()
 
     def unplug(self) -> None:
         assert self.device is not None

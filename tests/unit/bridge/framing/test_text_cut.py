@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import combinations_with_replacement, pairwise
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from leafnode.bridge.framing.text_cut import TAIL, LineCutter, Tail
 from leafnode.bridge.framing.text_lines import Passed
@@ -72,15 +72,23 @@ def test_what_is_dropped_amid_a_line_leaves_a_tail(before: bytes, expected: list
     assert taken(lines, b"pt\nc\n") == expected
 
 
-@given(st.lists(st.integers(1, 12), max_size=30), st.booleans())
-def test_lines_are_the_same_however_they_come(sizes: list[int], keep_first: bool) -> None:
-    wire = b"12 pt t 1\r\n#1 pub a b\n\n\r123456789012345\n#2 pt t 2\nend"
-    whole, pieces = (LineCutter(max_line_bytes=12, keep_first=keep_first) for _ in range(2))
-    expected = [line for line in taken(whole, wire) if not isinstance(line, tuple) or line[1]]
-    found, at = [], 0
-    for size in [*sizes, len(wire)]:
-        found += taken(pieces, wire[at : at + size])
-        at += size
+WIRE = b"12 pt t 1\r\n#1 pub a b\n\n\r123456789012345\n#2 pt t 2\nend"
 
-    assert [line for line in found if not isinstance(line, tuple) or line[1]] == expected
-    assert pieces.noise_bytes == whole.noise_bytes
+
+def of_pieces(keep_first: bool, ends: list[int]) -> tuple[list[object], int]:
+    """Return what is found in the wire that comes in pieces with these ends, and what is noise."""
+    lines = LineCutter(max_line_bytes=12, keep_first=keep_first)
+    found = [line for a, b in pairwise([0, *ends, len(WIRE)]) for line in taken(lines, WIRE[a:b])]
+    whole = [line for line in found if not isinstance(line, tuple) or line[1]]
+    return whole, lines.noise_bytes
+
+
+@pytest.mark.parametrize("keep_first", [True, False])
+def test_lines_are_the_same_however_they_come(keep_first: bool) -> None:
+    """All ways to cut it in three, of which some may be empty, and byte by byte."""
+    places = range(len(WIRE) + 1)
+    expected = of_pieces(keep_first, [])
+
+    for ends in combinations_with_replacement(places, 2):
+        assert of_pieces(keep_first, list(ends)) == expected, ends
+    assert of_pieces(keep_first, list(places)) == expected
