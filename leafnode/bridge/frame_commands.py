@@ -21,7 +21,6 @@ from leafnode.bridge.checks import new_check
 from leafnode.bridge.codecs import new_codec
 from leafnode.bridge.commands import CommandQueue, Order, Refused
 from leafnode.bridge.framing.encode import Encoder, Unfit
-from leafnode.bridge.framing.frames import READ_MS
 from leafnode.bridge.reading import BadReading, Reading
 from leafnode.clock import NS_PER_MS
 from leafnode.config import serial_bounds
@@ -117,21 +116,22 @@ class FrameCommands:
     def hold(self, *, on: bool, now_ms: int) -> None:
         """Say that the port is not read, or that it is again: what came meanwhile comes first.
 
-        An answer that came by the end of its time is read in READ_MS behind the pause, or when all
-        that came by then is; so is what another opening of the port asked for.
+        An answer that came by the end of its time is read in `read_ms` behind the pause, or when
+        all that came by then is; so is what another opening of the port asked for.
         """
         self._framing.hold(on=on, now_ms=now_ms)
         if on and not self._held:
             self._is_new = self._is_new or now_ms < self._free_ms
             self._set_late_timer(None)
         elif self._held and not on:
+            read_ms = self._framing.read_ms
             if self._is_new:
                 self._is_new, self._free_ms = False, self._new_free_ms(now_ms)
             if self._late is not None:
                 left_ms = self._late_ends_ms - now_ms
                 if left_ms <= 0 and self._read_ms is None:
                     self._read_ms = now_ms
-                self._set_late_timer(max(left_ms, READ_MS) * NS_PER_MS)
+                self._set_late_timer(max(left_ms, read_ms) * NS_PER_MS)
         since_ms = None if on else self._read_ms
         if since_ms is not None and self._framing.has_read(self._late_ends_ms, since_ms, now_ms):
             self._forget()
@@ -143,7 +143,7 @@ class FrameCommands:
             self._new_read_ms = now_ms
         elif self._framing.has_read(self._new_ends_ms, self._new_read_ms, now_ms):
             return now_ms
-        return max(self._free_ms, now_ms + READ_MS)
+        return max(self._free_ms, now_ms + self._framing.read_ms)
 
     def closed(self) -> None:
         self._queue.closed()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Of silence: what does not answer within this time, or until the next one is due, will not.
 _POLL_ANSWER_MS: Final = 1000
-READ_MS: Final = 100  # behind a pause, for what came meanwhile to be read
+READ_MS: Final = 100  # behind a pause, for all bytes that came meanwhile to be read
 # The same where pauses come without end, and the device never stops.
 READ_MOST_MS: Final = 10_000
 # Whoever reads less has read all that came: a tty's line buffer holds one byte less than a read.
@@ -34,7 +34,17 @@ class Frames:
     that is published twice carries the same id twice.
     """
 
-    def __init__(self, options: FramingOptions, check: Check | None, msg_id_prefix: bytes) -> None:
+    def __init__(
+        self,
+        options: FramingOptions,
+        check: Check | None,
+        msg_id_prefix: bytes,
+        *,
+        ends_ms: int = 0,
+    ) -> None:
+        """`ends_ms`: so long after its bytes a frame is known to be whole, at most."""
+        self.read_ms = READ_MS + ends_ms  # behind a pause, for what came meanwhile to be frames
+        self._buffer = bytearray()  # what is no whole frame yet
         self._max_frame_bytes = options.max_frame_bytes
         self._keep_first = options.keep_first
         self._strip = options.strip
@@ -94,8 +104,8 @@ class Frames:
         self._silent_ms = at_ms
 
     def hold(self, *, on: bool, now_ms: int) -> None:
-        """Ask nothing while the port is not read. An answer that came meanwhile is read in READ_MS
-        behind the pause, or when all that came is.
+        """Ask nothing while the port is not read. An answer that came meanwhile is read in
+        `read_ms` behind the pause, or when all that came is.
         """
         if self._over is not None and (
             self.has_read(*self._over, now_ms) if not on else not self.awaits_ms(now_ms)
@@ -103,18 +113,19 @@ class Frames:
             self._silent_ms = self._over = None
         elif self._silent_ms is not None and self._held and not on:
             pause_ms = min(self._poll_every_ms, _POLL_ANSWER_MS)
-            left_ms = max(self._silent_ms + pause_ms - now_ms, READ_MS)
-            if left_ms == READ_MS and self._over is None:
+            left_ms = max(self._silent_ms + pause_ms - now_ms, self.read_ms)
+            if left_ms == self.read_ms and self._over is None:
                 self._over = self._silent_ms + pause_ms, now_ms
             self._silent_ms = now_ms + left_ms - pause_ms
             self._poll_at_ms = max(self._poll_at_ms, now_ms + left_ms)
         self._held = on
 
     def has_read(self, end_ms: int, since_ms: int, now_ms: int) -> bool:
-        """Say whether all that came until `end_ms` was read and taken; it was not before
-        `since_ms`. The caller holds nothing up.
+        """Say whether all that came until `end_ms` was read and taken, with no half frame left; it
+        was not before `since_ms`. The caller holds nothing up.
         """
-        return self._read_out_ms >= end_ms or now_ms >= since_ms + READ_MOST_MS
+        is_out = self._read_out_ms >= end_ms and not self._buffer
+        return is_out or now_ms >= since_ms + READ_MOST_MS
 
     def counts(self) -> FrameCounts:
         return FrameCounts(

@@ -89,7 +89,6 @@ class SplitFraming(Frames):
     ) -> None:
         super().__init__(options, check, msg_id_prefix)
         self._splitter = splitter
-        self._buffer = bytearray()
         self._at = 0
         self._credit_max = max(serial_bounds.RESCAN_BYTES_MAX, 4 * options.max_frame_bytes)
         self._credit = self._credit_max

@@ -38,9 +38,8 @@ class IdleFraming(Frames):
         *,
         gap_ms: int,
     ) -> None:
-        super().__init__(options, check, msg_id_prefix)
+        super().__init__(options, check, msg_id_prefix, ends_ms=gap_ms)
         self._gap_ms = gap_ms
-        self._buffer = bytearray()
         # Frames that nobody asked for yet: one of a silence before the last bytes, one behind them.
         self._ended: deque[bytes] = deque()
         self._last_ms = 0
@@ -103,9 +102,8 @@ class RawFraming(Frames):
         check: Check | None,
         msg_id_prefix: bytes,
     ) -> None:
-        super().__init__(options, check, msg_id_prefix)
         self._every_ms = max(1, options.every_ns // NS_PER_MS)
-        self._buffer = bytearray()
+        super().__init__(options, check, msg_id_prefix, ends_ms=self._every_ms)
         self._due_ms = 0
         self._is_due = False
 

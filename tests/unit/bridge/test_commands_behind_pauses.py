@@ -75,6 +75,71 @@ def test_the_answer_to_a_command_of_before_a_pause_is_no_other_commands() -> Non
     assert world.counts()["late"] == 1
 
 
+@pytest.mark.parametrize(
+    ("framing", "ends_ms"),
+    [
+        ("idle, keep_first: true, gap: 20ms", 20),
+        ("idle, keep_first: true, gap: 300ms", 300),
+        ("raw, every: 50ms", 50),
+        ("raw, every: 300ms", 300),
+    ],
+)
+def test_an_old_answer_whose_end_time_alone_tells_is_no_other_commands(
+    framing: str, ends_ms: int
+) -> None:
+    """What came is read at once, but a frame only some time later."""
+
+    async def frame(world: Device, content: bytes = b"x") -> None:
+        world.say(content)
+        await world.turns(2)
+        world.clock.advance(ends_ms * NS_PER_MS)
+        await world.turns(2)
+
+    async def story(world: Device) -> None:
+        world.stream.commits_at_once = False
+        while world.runner.status().queued < limits.READINGS_UNCOMMITTED_MAX - 1:
+            await frame(world)
+        world.requester.ask(b"c.any", b"A?")
+        assert await world.hears() == b"A?"
+        await frame(world)
+        assert world.runner.status().paused
+        world.say(b"answer to A")
+        await passes(world, 4500)
+        world.requester.ask(b"c.any", b"B?")
+        await is_read_again(world)
+        await passes(world, ends_ms + 100)
+        assert await world.hears() == b"B?"
+        await frame(world, b"answer to B")
+        await world.answered(2)
+
+    world = play(COMMANDS.replace("line, keep_first: true", framing), story)
+
+    assert world.requester.heard == [NOBODY_KNOWS, Heard(b"answer to B")]
+    assert set(world.stream.payloads) == {b"x"}
+    assert world.counts()["late"] == 1
+
+
+def test_half_an_old_answer_is_the_beginning_of_no_other_commands() -> None:
+    async def story(world: Device) -> None:
+        world.requester.ask(b"c.any", b"A?")
+        assert await world.hears() == b"A?\r\n"
+        await pauses(world)
+        world.say(b"answer ")
+        await passes(world, 4500)
+        world.requester.ask(b"c.any", b"B?")
+        await is_read_again(world)
+        assert world.hear() == b""
+        world.say(b"to A\r\n")
+        assert await world.hears() == b"B?\r\n"
+        world.say(b"answer to B\r\n")
+        await world.answered(2)
+
+    world = play(COMMANDS, story)
+
+    assert world.requester.heard == [NOBODY_KNOWS, Heard(b"answer to B")]
+    assert world.counts()["late"] == 1
+
+
 @pytest.mark.parametrize("waiting_bytes", [0, 3_000, 4_500, 20_000])
 def test_behind_many_pauses_an_old_answer_is_no_later_commands(waiting_bytes: int) -> None:
     """A queue that was full empties burst by burst: a read, and the port is not read again."""

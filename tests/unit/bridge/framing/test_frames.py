@@ -7,7 +7,7 @@ import pytest
 from leafnode.bridge.framing import FRAMINGS, SPLITTERS
 from leafnode.bridge.framing.frames import READ_MOST_MS, READ_MS, Frames
 from leafnode.bridge.reading import Reading, Receipt
-from leafnode.clock import NS_PER_S
+from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.parser import parse
 from leafnode.config.place import Place
 from leafnode.config.serial_check import check
@@ -93,9 +93,10 @@ def test_an_answer_is_awaited_behind_one_pause_and_not_behind_each(every_s: floa
         )
 
 
-def asked_before_a_pause() -> Frames:
+def asked_before_a_pause(kind: str = "line", **options: int) -> Frames:
     """What waits with the kernel then is read in several goes, with a pause behind each."""
-    framing = framing_of("line", poll=b"?", poll_every_ns=300 * NS_PER_S, keep_first=True)
+    every_ns = 300 * NS_PER_S
+    framing = framing_of(kind, poll=b"?", poll_every_ns=every_ns, keep_first=True, **options)
     assert isinstance(framing, Frames)
     framing.opened(0)
     assert framing.data_to_send(0) == b"?"
@@ -105,7 +106,7 @@ def asked_before_a_pause() -> Frames:
 
 
 def reads_and_pauses(framing: Frames, size: int, now_ms: int) -> None:
-    framing.receive(b"x" * size, now_ms)
+    feed(framing, b"x" * (size - 1) + b"\n", now_ms=now_ms)
     framing.hold(on=True, now_ms=now_ms)
     framing.hold(on=False, now_ms=now_ms + 10)
 
@@ -128,6 +129,30 @@ def test_no_answer_is_awaited_without_end_of_a_device_that_never_stops() -> None
     assert framing.awaits_ms(60_000 + READ_MOST_MS - 90) > 0
     reads_and_pauses(framing, SERIAL_READ_BYTES, 60_000 + READ_MOST_MS)
     assert framing.awaits_ms(60_000 + READ_MOST_MS + 10) == 0
+
+
+@pytest.mark.parametrize(("kind", "option"), [("idle", "gap_ns"), ("raw", "every_ns")])
+def test_an_answer_is_awaited_until_the_time_that_ends_it_is_over(kind: str, option: str) -> None:
+    ends_ms = 300
+    framing = asked_before_a_pause(kind, **{option: ends_ms * NS_PER_MS})
+    assert framing.awaits_ms(60_000) == READ_MS + ends_ms
+    framing.receive(b"1", 60_010)
+    framing.hold(on=False, now_ms=60_010)
+
+    assert framing.next_event() is None
+    assert framing.awaits_ms(60_010 + ends_ms) > 0
+    assert feed(framing, b"", now_ms=60_010 + ends_ms) == [b"1"]
+    assert framing.awaits_ms(60_010 + ends_ms) == 0
+
+
+def test_an_answer_is_awaited_until_all_of_it_is_there() -> None:
+    framing = asked_before_a_pause()
+
+    assert feed(framing, b"answer ", now_ms=60_010) == []
+    framing.hold(on=False, now_ms=60_010)
+    assert framing.awaits_ms(60_010) > 0
+    assert feed(framing, b"to it\n", now_ms=60_020) == [b"answer to it"]
+    assert framing.awaits_ms(60_020) == 0
 
 
 @pytest.mark.parametrize("kind", ["line", "raw"])
