@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
@@ -24,6 +23,7 @@ from leafnode.bridge import port_bounds, puback
 from leafnode.bridge.answerer import is_own, may_answer
 from leafnode.bridge.burst import Burst
 from leafnode.bridge.publication import left, nothing
+from leafnode.bridge.queued import Queued, State
 from leafnode.bridge.status import Seldom
 from leafnode.bridge.turns import PortTurns
 from leafnode.nuid import nuid
@@ -44,29 +44,6 @@ log = logging.getLogger(__name__)
 
 _LEFT: Final = "what the entry before left"
 _TOKEN_CHARS: Final = 12  # nobody guesses it (71 bits)
-
-
-class State(Enum):
-    """Of one reading in the queue."""
-
-    WAITING = auto()
-    IN_FLIGHT = auto()
-    RESOLVED = auto()  # stored, or given up
-
-
-class _Entry:
-    __slots__ = ("attempts", "is_given_up", "publication", "state", "token")
-
-    def __init__(self, publication: Publication) -> None:
-        self.token = b""
-        self.publication = publication
-        self.state = State.WAITING
-        self.attempts = 0
-        self.is_given_up = False  # not published again
-
-    def fell_through(self) -> None:
-        """It is not stored, as far as is known."""
-        self.state = State.RESOLVED if self.is_given_up else State.WAITING
 
 
 class Publisher:
@@ -112,8 +89,8 @@ class Publisher:
         self._stream = stream
         self._turns = turns or PortTurns(clock, port_bounds.SERIAL_BURST_NS)
         self._waits = False  # for a turn of its own
-        self._entries: deque[_Entry] = deque()
-        self._by_token: dict[bytes, _Entry] = {}
+        self._entries: deque[Queued] = deque()
+        self._by_token: dict[bytes, Queued] = {}
         self._in_flight = 0
         self._burst_max = limits.READINGS_BURST_MAX
         self._retry_ns = limits.READING_RETRY_NS
@@ -256,14 +233,18 @@ class Publisher:
 
         What is in flight may be stored all the same: see `is_storing`.
         """
+        is_behind = False
         for entry in self._entries:
-            # What is behind it does not know any more what is stored before.
-            entry.publication = entry.publication._replace(through=b"")
-            if entry.publication.life == life:
-                entry.publication = entry.publication._replace(receipt=None)
+            publication = entry.publication
+            if publication.life == life:
+                is_behind = True
+                entry.publication = publication._replace(receipt=None, through=b"")
                 entry.is_given_up = True
                 if entry.state is State.WAITING:
                     self._resolve(entry)
+            elif is_behind and publication.through:
+                # It does not know any more what is stored before.
+                entry.publication = publication._replace(through=b"")
         if not self._publishing:
             self._settle()
 
@@ -324,14 +305,14 @@ class Publisher:
         self._waits = False
         self.pump()
 
-    def _append(self, publication: Publication) -> _Entry:
-        entry = _Entry(publication)
+    def _append(self, publication: Publication) -> Queued:
+        entry = Queued(publication)
         self._entries.append(entry)
         self._address(entry)
         self._queued_bytes += len(publication.body)
         return entry
 
-    def _address(self, entry: _Entry) -> None:
+    def _address(self, entry: Queued) -> None:
         """Let its answer come where nobody knows of."""
         self._by_token.pop(entry.token, None)
         entry.token = nuid(self._random, _TOKEN_CHARS).encode()
@@ -353,7 +334,7 @@ class Publisher:
         if self._in_flight:
             self._set_timer(limits.READING_ACK_TIMEOUT_NS)
 
-    def _publish(self, entry: _Entry, *, beyond: bool) -> bool:
+    def _publish(self, entry: Queued, *, beyond: bool) -> bool:
         """Publish one reading, for others than this server's streams with `beyond`; say whether
         anybody took it. The answer may come meanwhile.
         """
@@ -383,7 +364,7 @@ class Publisher:
         if not self._publishing:
             self._settle()
 
-    def _judge(self, entry: _Entry, block: bytes, payload: bytes) -> None:
+    def _judge(self, entry: Queued, block: bytes, payload: bytes) -> None:
         if status := puback.status(block, payload):
             self._refuse(entry, f"status {status}")
             return
@@ -404,12 +385,12 @@ class Publisher:
             self._counters.duplicates += ack.duplicate
             self._resolve(entry)
 
-    def _resolve(self, entry: _Entry) -> None:
+    def _resolve(self, entry: Queued) -> None:
         # An answer to an earlier attempt may come while none is in flight: it is as good.
         self._in_flight -= entry.state is State.IN_FLIGHT
         entry.state = State.RESOLVED
 
-    def _refuse(self, entry: _Entry, reason: str) -> None:
+    def _refuse(self, entry: Queued, reason: str) -> None:
         if entry.state is not State.IN_FLIGHT:
             return
         self._in_flight -= 1

@@ -542,6 +542,28 @@ def test_a_given_up_reading_without_a_device_that_waits_takes_no_room() -> None:
     assert world.counters.poison == 1
 
 
+def gathered(boot: int, *, through: bytes = b"") -> Publication:
+    """A message of readings that the board of this boot says again under other ids."""
+    life = b"b", boot
+    return Publication(b"s.b", 0, b"1", Receipt(life, 1), is_kept=True, through=through, life=life)
+
+
+def test_what_a_board_says_again_changes_nothing_of_what_others_said() -> None:
+    """Thousands of messages wait on all ports together, and a hello is one turn of the loop."""
+    publisher = World().publisher
+    of_others = gathered(8, through=b"c.9.5")
+    told = Publication(b"s.b", 0, b"2", None, through=b"b.7.1")
+    for publication in (of_others, gathered(7), told, gathered(8)):
+        publisher.offer(publication)
+
+    publisher.drop((b"b", 7))
+
+    rest = publisher.stop()
+    assert rest.kept[0] is of_others
+    assert rest.kept[1:] == (gathered(8),)
+    assert rest.publications == [told._replace(through=b"")]
+
+
 def test_the_queue_has_room_up_to_its_bound_and_none_beyond() -> None:
     world = World()
     world.offer(range(limits.READINGS_UNCOMMITTED_MAX - 1))
