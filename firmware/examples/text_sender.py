@@ -34,7 +34,7 @@ class TextSender:
     def __init__(self, name: str, boot_id: int, kept_max: int = 16) -> None:
         self.acked = 0
         self.dropped = 0  # readings that gave way to newer ones
-        self.bad_lines = 0
+        self.bad_lines = 0  # damaged, or no UTF-8
         self.greeted = False
         self.on_message = None
         self._hello = "hello {} {}".format(name, boot_id).encode()
@@ -77,7 +77,7 @@ class TextSender:
         for line in lines:
             body, _, _ = line.strip().rpartition(b"*")
             if sealed(body).strip() == line.strip():
-                self._hear(body.decode())
+                self._take(body)
             elif line.strip():
                 self.bad_lines += 1
 
@@ -94,6 +94,14 @@ class TextSender:
             self._say_at_ms = now_ms + (_ASK_MS if has_all else _REPEAT_MS)
             lines.append(self._kept[at][1] if self.greeted else self._hello)
         return b"".join([sealed(line) for line in lines])
+
+    def _take(self, line: bytes) -> None:
+        try:
+            text = line.decode()
+        except UnicodeError:  # a message of bytes that are no text: it is not for us
+            self.bad_lines += 1
+        else:
+            self._hear(text)
 
     def _hear(self, text: str) -> None:
         words = text.split(" ")

@@ -148,6 +148,22 @@ def test_the_sender_serves_and_hears():
     assert (answer.status, answer.payload) == (verbs.STATUS_OK, b"was on")
 
 
+def test_a_message_that_is_no_text_costs_the_sender_nothing_else():
+    """Whoever may publish to a subject of the board says what comes."""
+    module = sender_module()
+    sender = module.TextSender("uno", 77)
+    heard = []
+    sender.on_message = lambda subject, payload: heard.append(payload)
+    sender.receive(module.sealed(b"ok hello"))
+    sender.point("t", "1")
+
+    lines = (b"msg led \xff", b"req 1 led \xc3(", b"msg led \xc3\xa9t\xc3\xa9", b"ok 1")
+    sender.receive(b"".join(module.sealed(line) for line in lines))
+
+    assert heard == ["\xe9t\xe9"]
+    assert (sender.bad_lines, sender.acked) == (2, 1)
+
+
 def test_what_the_sender_serves_is_said_until_it_is_answered():
     sender = sender_module().TextSender("uno", 77)
     gateway = Gateway()
