@@ -11,6 +11,7 @@ from leafnode.protocol import header
 
 if TYPE_CHECKING:
     from leafnode.bridge.reading import Life, Receipt
+    from leafnode.config.serial_options import SerialPort
 
 THROUGH: Final = b"Leafnode-Through"
 
@@ -85,3 +86,18 @@ def lasting(kept: tuple[Publication, ...]) -> list[Publication]:
         if is_of_boot and one.life is None:
             found.append(one)
     return found[::-1]
+
+
+def place(options: SerialPort) -> tuple[object, ...]:
+    """Return by what a stream, and a board's hello, find a reading of a port again. With {field}
+    its ids have the names of its fields, which the codec and the whole mapping decide.
+    """
+    names = (options.codec, options.mapping) if "{field}" in options.subject else ()
+    return (
+        options.name,
+        options.subject,
+        options.stream,
+        options.framing.type,
+        options.mapping.headers,
+        *names,
+    )

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from leafnode.bridge.boards import Boards
 from leafnode.bridge.devices import Slaves
@@ -24,7 +23,7 @@ from leafnode.bridge.modbus.master import ModbusFraming
 from leafnode.bridge.output import PortOutput
 from leafnode.bridge.port_life import PortLife
 from leafnode.bridge.port_log import PortLog
-from leafnode.bridge.publication import lasting
+from leafnode.bridge.publication import lasting, place
 from leafnode.bridge.publisher import Publisher
 from leafnode.bridge.reading import MORE, Reading, SlaveAnswer, SlaveNews
 from leafnode.bridge.status import PortCounters, PortStatus
@@ -43,9 +42,6 @@ if TYPE_CHECKING:
     from leafnode.config.serial_options import SerialPort
 
 log = logging.getLogger(__name__)
-
-# By this a stream, and a board's hello, find a reading again.
-_PLACE: Final = attrgetter("name", "subject", "stream", "framing.type", "mapping.headers")
 
 
 class PortRunner:
@@ -247,7 +243,7 @@ class PortRunner:
 
         Only where it goes before what is newer, as what a board says again: each has one id then.
         """
-        is_same = _PLACE(self._options) == _PLACE(ended._options)
+        is_same = place(self._options) == place(ended._options)
         if self._publisher.is_stopped or self._options.mapping.every_ns or not is_same:
             return 0
         found = lasting(kept)

@@ -6,20 +6,25 @@ import asyncio
 import random
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from leafnode.bridge.bridge import Bridge
 from leafnode.clock import NS_PER_S
 from leafnode.config.serial_options import SerialOptions, SerialPort
-from leafnode.config.serial_stage_options import FramingOptions
+from leafnode.config.serial_stage_options import (
+    CodecOptions,
+    FieldOptions,
+    FramingOptions,
+    MappingOptions,
+)
 from tests.sim.clock import FakeClock
 from tests.unit.bridge.fake_stream import FakeStream, new_account
 from tests.unit.bridge.world import FakeLine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-
-    import pytest
 
     from leafnode.bridge.runner import PortRunner
     from leafnode.routing.account import Account
@@ -285,3 +290,41 @@ def test_what_is_left_to_the_boards_by_a_reload_to_another_subject_is_told(
     line.device.close()
 
     assert "left to the boards, which may have given it up: port=a count=50" in caplog.text
+
+
+RENAMED = MappingOptions(fields=(FieldOptions("v", rename="w"),))
+
+
+@pytest.mark.parametrize(
+    ("changed", "subjects"),
+    [
+        ({"baud": 9600}, [b"s.uno.v"] * 50),
+        ({"mapping": RENAMED}, [b"s.uno.w"] * 8),  # all that the board has
+        ({"codec": CodecOptions("json", max_input=300)}, [b"s.uno.v"] * 8),
+    ],
+)
+def test_what_may_have_fields_of_other_names_now_is_not_stored_under_two(
+    changed: dict[str, Any], subjects: list[bytes]
+) -> None:
+    site = Site()
+    line = site.lines["a"]
+    port = replace(
+        site.ports[0], subject="s.{device}.{field}", framing=TEXT, codec=CodecOptions("json")
+    )
+
+    async def story() -> None:
+        bridge = site.bridge(0, [port])
+        async with running(bridge):
+            await says_fifty(site, bridge, line)
+            await bridge.change(SerialOptions(ports=(replace(port, **changed),)))
+            await says_the_last_again(site, bridge, line)
+            stream = FakeStream(site.accounts[0], b"s.>")
+            stream.commits_at_once = True
+            for _ in range(500):
+                site.clock.advance(NS_PER_S // 20)
+                await asyncio.sleep(0)
+            assert stream.subjects == subjects
+
+    asyncio.run(story())
+    assert line.device is not None
+    line.device.close()

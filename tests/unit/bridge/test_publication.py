@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from leafnode.bridge.publication import Left, Publication, lasting, left, nothing
+from dataclasses import replace
+
+from leafnode.bridge.publication import Left, Publication, lasting, left, nothing, place
 from leafnode.bridge.reading import Receipt
+from leafnode.config.serial_options import SerialPort
+from leafnode.config.serial_stage_options import CodecOptions, MappingOptions
 from leafnode.protocol import header
 
 BLOCK = header.build([(b"Nats-Msg-Id", b"scale.x.7")])
@@ -54,3 +58,14 @@ def test_of_what_is_gathered_no_id_lasts() -> None:
     part = gathered._replace(receipt=None)
 
     assert lasting((part, gathered, nothing(Receipt((b"uno", 7), 6), (b"uno", 7)))) == []
+
+
+def test_where_a_reading_is_found_again_hangs_on_names_of_fields_only_where_ids_have_them() -> None:
+    whole = SerialPort("/dev/x", "x", "s.{device}")
+    fields = replace(whole, subject="s.{device}.{field}")
+
+    for changed in ({"codec": CodecOptions("json")}, {"mapping": MappingOptions(select=("t",))}):
+        assert place(replace(whole, **changed)) == place(whole)
+        assert place(replace(fields, **changed)) != place(fields)
+    assert place(replace(fields, baud=9600)) == place(fields)
+    assert place(replace(whole, stream="S")) != place(whole)
