@@ -88,6 +88,10 @@ class Talking(Protocol):
         """Say whether a board is there that says no name, and speaks under the port's."""
         ...
 
+    def committed(self, receipt: Receipt) -> None:
+        """The readings up to this one are on disk."""
+        ...
+
     def untaken(self, receipt: Receipt) -> None:
         """This reading, the last event, was lost on its way: it and those behind it come again."""
         ...

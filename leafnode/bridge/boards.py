@@ -165,6 +165,11 @@ class Boards:
         """Count a reading."""
         self._devices.read(self.name, reading.device.decode())
 
+    def committed(self, receipt: Receipt) -> None:
+        """A board's readings are stored up to this one."""
+        self._devices.stored(receipt)
+        self._framing.committed(receipt)
+
     def untaken(self, reading: Reading) -> None:
         """It was lost on its way, and comes again where its board keeps it."""
         if reading.receipt is not None:
@@ -218,7 +223,8 @@ class Boards:
             again = partial(self._ask, hello, ports)
             self._look = self._clock.call_later(port_bounds.SERIAL_LOOK_NS, again)
         else:
-            self._resume.ask(self.pattern(hello.device), hello.device, hello.boot_id)
+            known = self._devices.stored_through(hello.device, hello.boot_id)
+            self._resume.ask(self.pattern(hello.device), hello.device, hello.boot_id, known=known)
 
     def _resumed(self, receipt: Receipt | None) -> None:
         # The board sends no reading before it heard our hello, so none up to this one is here yet.

@@ -18,7 +18,7 @@ from leafnode.protocol.subject import collides
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from leafnode.bridge.reading import DeviceHello
+    from leafnode.bridge.reading import DeviceHello, Life, Receipt
     from leafnode.clock import Clock
     from leafnode.config.serial_options import SerialPort
 
@@ -109,6 +109,7 @@ class Devices:
         self._ports: dict[str, Port] = {}
         self._ending: list[Port] = []  # are served no longer, and store what they had read
         self._devices: dict[tuple[str, str], Device] = {}  # by port and name, the oldest first
+        self._stored: dict[Life, int] = {}  # up to which reading, as far as was heard here
         self.forgotten = 0  # beyond DEVICES_MAX
 
     def join(self, port: Port) -> None:
@@ -189,6 +190,19 @@ class Devices:
         device = self._devices.get((port, name))
         if device is not None:
             device.readings += 1
+
+    def stored(self, receipt: Receipt) -> None:
+        """All that a board said up to this one is stored, or nothing can store it."""
+        life = receipt.life
+        if life[1] <= 0:
+            return  # a life without a boot id ends with the next hello
+        if life not in self._stored and len(self._stored) >= port_bounds.DEVICES_MAX:
+            del self._stored[next(iter(self._stored))]
+        self._stored[life] = max(receipt.seq, self._stored.get(life, 0))
+
+    def stored_through(self, name: str, boot_id: int) -> int:
+        """Return up to which reading of a boot that was heard here, 0: of none."""
+        return self._stored.get((name.encode(), boot_id), 0)
 
     def devices(self) -> list[Device]:
         """Return all, as they are now, by name."""

@@ -23,7 +23,7 @@ from leafnode.bridge import port_bounds, puback
 from leafnode.bridge.answerer import is_own, may_answer
 from leafnode.bridge.burst import Burst
 from leafnode.bridge.publication import left, nothing
-from leafnode.bridge.queued import Queued, State
+from leafnode.bridge.queued import GivenUp, Queued, State
 from leafnode.bridge.status import Seldom
 from leafnode.bridge.turns import PortTurns
 from leafnode.nuid import nuid
@@ -231,15 +231,16 @@ class Publisher:
     def drop(self, life: Life) -> None:
         """Give up what this life of a board says again, of which no duplicate would be known.
 
-        What is in flight may be stored all the same: see `is_storing`.
+        What is in flight may be stored all the same: see `is_storing`. Its receipt tells then.
         """
+        given_up = GivenUp()
         is_behind = False
         for entry in self._entries:
             publication = entry.publication
             if publication.life == life:
                 is_behind = True
-                entry.publication = publication._replace(receipt=None, through=b"")
-                entry.is_given_up = True
+                entry.publication = publication._replace(through=b"")
+                entry.given_up = entry.given_up or given_up
                 if entry.state is State.WAITING:
                     self._resolve(entry)
             elif is_behind and publication.through:
@@ -383,6 +384,7 @@ class Publisher:
             self._stored_some = True
             self._counters.stored += 1
             self._counters.duplicates += ack.duplicate
+            entry.is_stored = True
             self._resolve(entry)
 
     def _resolve(self, entry: Queued) -> None:
@@ -419,7 +421,7 @@ class Publisher:
             del self._by_token[entry.token]
             self._queued_bytes -= len(entry.publication.body)
             popped = True
-            self._resolved(entry.publication.receipt)
+            self._resolved(entry.heard())
         if not self._in_flight:
             self._plan()
         if popped:

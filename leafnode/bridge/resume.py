@@ -86,6 +86,7 @@ class Resume:
         self._pattern = b""
         self._prefix = b""
         self._life: Life = (b"", 0)
+        self._known = 0
         self._reply = b""  # where the answer is awaited: no client is shown it
         self._next: Callable[[bytes], None] | None = None
         self._timer: Timer | None = None
@@ -105,8 +106,11 @@ class Resume:
             self._subscription = None
         self._forget()
 
-    def ask(self, pattern: bytes, device: str, boot_id: int) -> None:
-        """Ask for the last reading of this boot that matches; a former question is void."""
+    def ask(self, pattern: bytes, device: str, boot_id: int, *, known: int = 0) -> None:
+        """Ask for the last reading of this boot that matches; a former question is void.
+
+        `known`: up to which one all are stored, whatever the stream still holds.
+        """
         self._forget()
         if self._subscription is None:
             self._subscription = self._account.subscribe(
@@ -115,6 +119,7 @@ class Resume:
         self._pattern = pattern
         self._life = device.encode(), boot_id
         self._prefix = self._life[0] + b"."
+        self._known = known
         self._questions, self._width, self._few = 0, _WIDTH, _WIDER
         self._timer = self._clock.call_later(limits.RESUME_TIMEOUT_NS, self._timed_out)
         if self._stream:
@@ -247,7 +252,8 @@ class Resume:
 
     def _finish(self, seq: int | None) -> None:
         self._forget()
-        self._done(Receipt(self._life, seq) if seq else None)
+        stored = max(seq or 0, self._known)
+        self._done(Receipt(self._life, stored) if stored else None)
 
     def _forget(self) -> None:
         self._next = None

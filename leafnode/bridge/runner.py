@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode.bridge.boards import Boards
@@ -352,7 +353,8 @@ class PortRunner:
 
     def _resolved(self, receipt: Receipt | None) -> None:
         if receipt is not None:
-            self._guard(lambda: self._framing.committed(receipt))
+            assert self._boards is not None, "a plain frame has no receipt"
+            self._guard(partial(self._boards.committed, receipt))
 
     def _progressed(self) -> None:
         """Readings left the queue: there is room again, and the device may hear of it."""
@@ -453,7 +455,8 @@ class PortRunner:
 
     def _resumed(self, receipt: Receipt | None, msg_id: bytes) -> None:
         self._mapper.resumed(msg_id)
-        self._resolved(receipt)
+        if receipt is not None:
+            self._guard(partial(self._framing.committed, receipt))
         self._progressed()
 
     def _show(self, subject: bytes, payload: bytes) -> None:

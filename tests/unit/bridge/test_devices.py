@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from leafnode.bridge import port_bounds
 from leafnode.bridge.devices import Devices, Slaves
-from leafnode.bridge.reading import DeviceHello
+from leafnode.bridge.reading import DeviceHello, Receipt
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from tests.sim.clock import FakeClock
 from tests.unit.bridge.modbus.bus import port, slave
@@ -198,3 +198,18 @@ def test_a_port_that_ended_hears_it_until_it_leaves() -> None:
 
     assert devices.say_again(hello("press")) == []
     assert port.again == [("press", 7)]
+
+
+def test_what_is_stored_of_a_boot_is_known_for_the_newest_boots() -> None:
+    devices = Devices(FakeClock())
+    for seq in (5, 7, 6):  # of two ports
+        devices.stored(Receipt((b"press", 7), seq))
+    devices.stored(Receipt((b"press", 8), 1))
+    devices.stored(Receipt((b"uno", -1), 9))  # each hello is another life
+
+    assert [devices.stored_through("press", boot) for boot in (7, 8, 9)] == [7, 1, 0]
+    assert devices.stored_through("uno", -1) == 0
+
+    for boot in range(1, port_bounds.DEVICES_MAX):
+        devices.stored(Receipt((b"uno", boot), 1))
+    assert [devices.stored_through("press", boot) for boot in (7, 8)] == [0, 1]

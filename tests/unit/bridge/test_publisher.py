@@ -545,7 +545,8 @@ def test_a_given_up_reading_without_a_device_that_waits_takes_no_room() -> None:
 def gathered(boot: int, *, through: bytes = b"") -> Publication:
     """A message of readings that the board of this boot says again under other ids."""
     life = b"b", boot
-    return Publication(b"s.b", 0, b"1", Receipt(life, 1), is_kept=True, through=through, life=life)
+    block = header.build([(b"Nats-Msg-Id", b"b.%d.1" % boot)])
+    return Publication(b"s.b", len(block), block + b"1", Receipt(life, 1), True, through, life)
 
 
 def test_what_a_board_says_again_changes_nothing_of_what_others_said() -> None:
@@ -562,6 +563,23 @@ def test_what_a_board_says_again_changes_nothing_of_what_others_said() -> None:
     assert rest.kept[0] is of_others
     assert rest.kept[1:] == (gathered(8),)
     assert rest.publications == [told._replace(through=b"")]
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_what_was_on_its_way_when_its_board_said_it_again_tells_whether_it_is_stored(
+    is_stored: bool,
+) -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    world.publisher.offer(gathered(7))
+    world.publisher.pump()
+    world.publisher.offer(gathered(7)._replace(receipt=Receipt((b"b", 7), 2)))
+
+    world.publisher.drop((b"b", 7))
+    (stream.commit if is_stored else stream.fail)()
+
+    assert world.resolved == ([1] if is_stored else [])
+    assert (stream.received, world.publisher.queued) == (1, 0)
 
 
 def test_the_queue_has_room_up_to_its_bound_and_none_beyond() -> None:

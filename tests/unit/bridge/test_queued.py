@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 from leafnode.bridge.publication import Publication
-from leafnode.bridge.queued import Queued, State
+from leafnode.bridge.queued import GivenUp, Queued, State
+from leafnode.bridge.reading import Receipt
+
+
+def queued(seq: int, given_up: GivenUp | None = None, *, is_stored: bool = True) -> Queued:
+    entry = Queued(Publication(b"s", 0, b"1", Receipt((b"b", 7), seq)))
+    entry.given_up, entry.is_stored = given_up, is_stored
+    return entry
 
 
 def test_what_was_not_stored_waits_again_unless_it_was_given_up() -> None:
-    entry = Queued(Publication(b"s", 0, b"1", None))
+    entry = queued(1)
     entry.state = State.IN_FLIGHT
 
     entry.fell_through()
     assert entry.state is State.WAITING
 
-    entry.is_given_up = True
+    entry.given_up = GivenUp()
     entry.fell_through()
     assert entry.state is State.RESOLVED
+
+
+def test_of_what_was_given_up_its_board_hears_what_is_stored_with_all_before_it() -> None:
+    first, second = GivenUp(), GivenUp()
+    queue = [
+        queued(1, first),
+        queued(2, first, is_stored=False),
+        queued(1, second),
+        queued(3, first),
+        queued(4, is_stored=False),  # nothing could store it: its board need not wait
+    ]
+
+    assert [entry.heard() for entry in queue] == [
+        Receipt((b"b", 7), 1),
+        None,
+        Receipt((b"b", 7), 1),
+        None,
+        Receipt((b"b", 7), 4),
+    ]

@@ -285,6 +285,20 @@ def test_where_a_board_never_stored_anything_the_search_ends_at_the_streams_begi
     assert shelf.questions < 10
 
 
+@pytest.mark.parametrize(
+    ("answer", "known", "stored"),
+    [(NOT_FOUND, 5, 5), (message(b"node1.77.4"), 5, 5), (message(b"node1.77.6"), 5, 6)],
+)
+def test_what_is_known_counts_where_the_stream_tells_less(
+    answer: bytes, known: int, stored: int
+) -> None:
+    world = World(stream="READINGS", answers={GET: answer})
+
+    world.resume.ask(b"s.node1.>", "node1", 77, known=known)
+
+    assert world.results[-1] == Receipt((b"node1", 77), stored)
+
+
 def test_an_answer_that_does_not_come_is_waited_for_only_so_long(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
