@@ -356,15 +356,15 @@ class TextLinkFraming:
         if self.admits is not None and not self.admits(name):
             self._forget_board()
             return Wrong.NAME
-        resumed = boot_id != 0 and (name, boot_id) == (self._device, self._boot_id)
+        is_same = name == self._device
+        resumed = is_same and boot_id != 0 and boot_id == self._boot_id
         self._end()
-        self._device, self._boot_id = name, boot_id
-        self._is_greeted = True
+        self._device, self._boot_id, self._is_greeted = name, boot_id, True
         self._asking.end()
         if not resumed:
             self._life -= boot_id == 0
-            self._numbers.begin(has_boot=boot_id != 0)
-            self._same = b"", 0
+            self._numbers.begin(has_boot=boot_id != 0, is_same=is_same)
+            self._same = self._same if is_same else (b"", 0)
         else:
             self._numbers.resume()
         self._out.append(b"ok hello")

@@ -36,12 +36,17 @@ class Numbers:
         self._tells = False
         self._last = self._committed = 0
         self._doubted = 0  # the last one, 0: none; no line came between
+        self._former = 0  # the last one of the same board's lives before, 0: none is known
         self._is_resumed = False  # it says again what it keeps, however far back that is
         self._ok_due = self._got_due = False
 
-    def begin(self, *, has_boot: bool) -> None:
-        """Another board is there, or another life of the one before."""
-        self._last = self._committed = self._doubted = 0
+    def begin(self, *, has_boot: bool, is_same: bool = False) -> None:
+        """Another board is there, or (`is_same`) another life of the one before, whose numbers may
+        go on: one that sleeps says hello before each line.
+        """
+        self._former = (self._last or self._former) if is_same else 0
+        self._doubted = self._doubted if is_same else 0
+        self._last = self._committed = 0
         self._is_resumed = self._ok_due = self._got_due = False
         self._tells = self._gathers and has_boot
 
@@ -69,6 +74,8 @@ class Numbers:
 
     def _is_far_ahead(self, seq: int) -> bool:
         """Say whether it may be damage that no sum shows: what follows would be taken as known."""
+        if not self._last and -_REPEATED_MAX < seq - self._former <= _AHEAD_MAX:
+            return False
         return self._last < seq - _AHEAD_MAX
 
     def untaken(self, seq: int) -> None:

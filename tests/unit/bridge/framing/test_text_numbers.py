@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from leafnode.bridge.framing.text_numbers import Numbers, Seq
 
 
@@ -107,10 +109,53 @@ def test_the_first_number_is_doubted_too_where_nothing_is_known_of_the_board() -
     assert begun(gathers=False).judge(8) is Seq.NEW
 
 
+def test_a_board_that_says_hello_before_each_line_is_believed_with_the_second() -> None:
+    """It sleeps between them, and its numbers go on."""
+    numbers = begun(gathers=False)
+
+    assert numbers.judge(500) is Seq.DOUBTED
+    numbers.begin(has_boot=True, is_same=True)
+    assert numbers.judge(500) is Seq.NEW
+
+
+@pytest.mark.parametrize(
+    ("seq", "what"),
+    [(12, Seq.DOUBTED), (13, Seq.NEW), (20, Seq.NEW), (28, Seq.NEW), (29, Seq.DOUBTED)],
+)
+def test_a_number_near_the_last_one_of_before_the_hello_is_believed_at_once(
+    seq: int, what: Seq
+) -> None:
+    numbers = begun(gathers=False, at=20)
+
+    numbers.begin(has_boot=False, is_same=True)
+    numbers.begin(has_boot=False, is_same=True)  # and said nothing
+
+    assert numbers.judge(seq) is what
+
+
+def test_one_damaged_number_behind_a_hello_costs_no_line_behind_the_next() -> None:
+    numbers = begun(gathers=False, at=20)
+
+    numbers.begin(has_boot=True, is_same=True)
+    assert numbers.judge(91) is Seq.DOUBTED
+    numbers.begin(has_boot=True, is_same=True)
+    assert [numbers.judge(seq) for seq in (21, 22, 53)] == [Seq.NEW, Seq.NEW, Seq.DOUBTED]
+
+
+def test_what_was_known_of_a_board_before_its_hello_counts_for_no_line_behind_its_first() -> None:
+    numbers = begun(gathers=False, at=20)
+    numbers.begin(has_boot=True, is_same=True)
+
+    assert [numbers.judge(seq) for seq in (1, 21)] == [Seq.NEW, Seq.DOUBTED]
+
+
 def test_another_board_begins_anew() -> None:
     numbers = begun(gathers=True, at=20)
     numbers.committed(20)
+    numbers.judge(91)
 
+    numbers.begin(has_boot=True)
+    assert [numbers.judge(seq) for seq in (91, 21)] == [Seq.DOUBTED, Seq.DOUBTED]
     numbers.begin(has_boot=True)
 
     assert numbers.due() == []
