@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from leafnode.bridge.reading import Life, Receipt
     from leafnode.config.serial_options import SerialPort
 
@@ -66,7 +68,7 @@ class Left(NamedTuple):
         """Return both."""
         stream = self.stream if older.stream == self.stream else ""
         both = older.publications + self.publications
-        return self._replace(publications=both, stream=stream)
+        return self._replace(publications=both, stream=stream, kept=older.kept + self.kept)
 
 
 def left(waiting: list[Publication], stream: str) -> Left:
@@ -75,17 +77,22 @@ def left(waiting: list[Publication], stream: str) -> Left:
     return Left(publications, stream, kept=tuple(one for one in waiting if one.is_kept))
 
 
-def lasting(kept: tuple[Publication, ...]) -> list[Publication]:
+def kept_as(publications: Sequence[Publication]) -> list[Receipt | None]:
+    """Return of which reading each of them is that a board keeps, None for none."""
+    found, receipt = [], None
+    for one in reversed(publications):
+        # It is of it, and so are those before it that have none.
+        receipt = one.receipt or receipt
+        found.append(receipt if one.is_kept else None)
+    return found[::-1]
+
+
+def lasting(kept: tuple[Publication, ...]) -> tuple[Publication, ...]:
     """Return those whose ids their boards give them under each entry: what is said again is a
     duplicate. Of several readings in one, and of boards without a boot id, they are others.
     """
-    found, is_of_boot = [], False
-    for one in reversed(kept):
-        if one.receipt is not None:  # of it, and of those before it that have none
-            is_of_boot = one.receipt.life[1] > 0
-        if is_of_boot and one.life is None:
-            found.append(one)
-    return found[::-1]
+    of = zip(kept, kept_as(kept), strict=True)
+    return tuple(one for one, what in of if what and what.life[1] > 0 and one.life is None)
 
 
 def place(options: SerialPort) -> tuple[object, ...]:

@@ -22,7 +22,7 @@ from leafnode import limits
 from leafnode.bridge import port_bounds, puback
 from leafnode.bridge.answerer import is_own, may_answer
 from leafnode.bridge.burst import Burst
-from leafnode.bridge.publication import left, nothing
+from leafnode.bridge.publication import kept_as, left, nothing
 from leafnode.bridge.queued import GivenUp, Queued, State
 from leafnode.bridge.status import Seldom
 from leafnode.bridge.turns import PortTurns
@@ -149,19 +149,36 @@ class Publisher:
         self._subscription = self._account.subscribe(self._inbox + b".*", self._answered)
         self.pump()
 
-    def go_on_with(self, kept: list[Publication]) -> bool:
-        """Take what the entry before had of boards; not (False) behind what is newer."""
-        if self._entries:
-            return False
-        for one in kept:
-            self._append(one)
-        if self._subscription is not None:
-            self.pump()
-        return True
+    @property
+    def takes_kept(self) -> bool:
+        """Whether what boards had said under the entry before goes before what is here."""
+        return not (self._entries or self.is_stopped)
+
+    def go_on_with(self, life: Life, stored_seq: int) -> None:
+        """Take what the entry before left of a board that is here now, behind what is stored: what
+        it says comes behind that, and what it says again is a duplicate.
+        """
+        for entry, seq in () if self._former is None else self._former._released(life):
+            is_resolved = entry.state is State.RESOLVED or seq <= stored_seq
+            self._append(entry.publication).state = State.RESOLVED if is_resolved else State.WAITING
+            entry.state = State.RESOLVED  # here, should this come amid a burst
+
+    def _released(self, life: Life) -> list[tuple[Queued, int]]:
+        kept = kept_as([entry.publication for entry in self._entries])
+        pairs = list(zip(self._entries, kept, strict=True))
+        released = [(entry, of.seq) for entry, of in pairs if of and of.life == life]
+        if released:
+            self._entries = deque(entry for entry, of in pairs if not of or of.life != life)
+            self._last_error = self._last_error if self._entries else ""
+            for entry, _ in released:
+                self._let_go(entry)
+            if not self._publishing:
+                self._settle()
+        return released
 
     def take_over(self, before: Left) -> None:
         """Publish what the entry before this one left, as that one said; the oldest beyond the
-        bound is given up.
+        bound is given up. What is kept goes behind the rest until its board is here.
         """
         if self._former is None:
             self._former = Publisher(
@@ -180,7 +197,7 @@ class Publisher:
             self._former.start()
         elif before.stream != self._former._stream:
             self._former._stream = ""
-        for publication in before.publications:
+        for publication in (*before.publications, *before.kept):
             self._former._append(publication)
         self._former._bound()
         self._former.pump()
@@ -191,11 +208,13 @@ class Publisher:
             len(self._entries) > port_bounds.READINGS_LEFT_MAX
             or self._queued_bytes > port_bounds.READINGS_LEFT_BYTES
         ):
-            entry = self._entries.popleft()
-            del self._by_token[entry.token]
-            self._in_flight -= entry.state is State.IN_FLIGHT
-            self._queued_bytes -= len(entry.publication.body)
+            self._let_go(self._entries.popleft())
             self._count_poison("too many readings wait that reloads left")
+
+    def _let_go(self, entry: Queued) -> None:
+        del self._by_token[entry.token]
+        self._in_flight -= entry.state is State.IN_FLIGHT
+        self._queued_bytes -= len(entry.publication.body)
 
     def stop(self) -> Left:
         """Forget everything: what is not stored is not acknowledged to anybody either."""
@@ -418,8 +437,7 @@ class Publisher:
         popped = False
         while self._entries and self._entries[0].state is State.RESOLVED:
             entry = self._entries.popleft()
-            del self._by_token[entry.token]
-            self._queued_bytes -= len(entry.publication.body)
+            self._let_go(entry)
             popped = True
             self._resolved(entry.heard())
         if not self._in_flight:

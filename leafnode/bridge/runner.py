@@ -79,6 +79,7 @@ class PortRunner:
                 stored=self._resumed,
                 says_again=self._mapper.says_again,
                 is_storing=self._mapper.is_storing,
+                goes_on=self._publisher.go_on_with,
                 send=self._spoken_to,
             )
         self._bus = self._framing if isinstance(self._framing, ModbusFraming) else None
@@ -227,28 +228,28 @@ class PortRunner:
         loses it; return how many readings are lost.
         """
         left = ended.leave()
-        lost = left.lost
+        lost, count = left.lost, len(left.kept)
+        left = left._replace(kept=self._kept_on(ended, left.kept))
         if self._publisher.is_stopped:
             lost += len(left.publications)
-        elif left.publications:
+        elif left.publications or left.kept:
             self._publisher.take_over(left)
         ended._log.lost(lost)
-        ended._log.left(len(left.kept) - self._go_on_with(ended, left.kept))
+        ended._log.left(count - len(left.kept))
         if ended in self._awaited:
             self._awaited.remove(ended)
             self._guard(self._work)
         return lost
 
-    def _go_on_with(self, ended: PortRunner, kept: tuple[Publication, ...]) -> int:
-        """Publish what the boards of another entry may have given up; return how much of it.
+    def _kept_on(self, ended: PortRunner, kept: tuple[Publication, ...]) -> tuple[Publication, ...]:
+        """Return what is published of what the boards of another entry may have given up.
 
         Only where it goes before what is newer, as what a board says again: each has one id then.
         """
         is_same = place(self._options) == place(ended._options)
-        if self._publisher.is_stopped or self._options.mapping.every_ns or not is_same:
-            return 0
-        found = lasting(kept)
-        return len(found) if self._publisher.go_on_with(found) else 0
+        if self._options.mapping.every_ns or not is_same or not self._publisher.takes_kept:
+            return ()
+        return lasting(kept)
 
     def status(self) -> PortStatus:
         """Return how the port is now."""

@@ -24,7 +24,7 @@ from tests.unit.bridge.fake_stream import FakeStream, new_account
 from tests.unit.bridge.world import FakeLine
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from leafnode.bridge.runner import PortRunner
     from leafnode.routing.account import Account
@@ -328,3 +328,126 @@ def test_what_may_have_fields_of_other_names_now_is_not_stored_under_two(
     asyncio.run(story())
     assert line.device is not None
     line.device.close()
+
+
+class Boards:
+    """Two boards, one after the other on a port; a stream captures the second's readings alone."""
+
+    def __init__(self) -> None:
+        self.site = Site()
+        self._line = self.site.lines["a"]
+        self._port = replace(self.site.ports[0], subject="s.{device}", framing=TEXT)
+        self._bauds = iter(range(9600, 9700))
+        self.bridge = self.site.bridge(0, [self._port])
+        self.stream = FakeStream(self.site.accounts[0], b"s.new")
+        self.stream.commits_at_once = True
+
+    def play(self, story: Callable[[], Awaitable[None]]) -> None:
+        async def main() -> None:
+            async with running(self.bridge):
+                await self.opens()
+                await story()
+
+        asyncio.run(main())
+        assert self._line.device is not None
+        self._line.device.close()
+
+    async def opens(self) -> None:
+        bridge = self.bridge
+        await self.site.until(lambda: bool(bridge.status()) and bridge.status()[0].open)
+        await self.passes(1)
+
+    async def says(self, name: bytes, *numbers: int) -> None:
+        assert self._line.device is not None
+        self._line.device.sendall(b"hello %b 7\n" % name)
+        await self.passes(5)
+        for number in numbers:
+            self._line.device.sendall(b"#%d pt t %d\n" % (number, number))
+            await self.passes(5)
+
+    async def passes(self, duration_s: int) -> None:
+        for _ in range(20 * duration_s):
+            self.site.clock.advance(NS_PER_S // 20)
+            await asyncio.sleep(0)
+
+    async def reload(self) -> None:
+        port = replace(self._port, baud=next(self._bauds))
+        await self.bridge.change(SerialOptions(ports=(port,)))
+        await self.opens()
+
+    @property
+    def queued(self) -> int:
+        return self.bridge.status()[0].queued
+
+
+def values(*numbers: int) -> list[bytes]:
+    return [b'{"v":%d}' % number for number in numbers]
+
+
+def test_what_no_stream_takes_of_a_board_holds_up_no_other_board_behind_a_reload() -> None:
+    boards = Boards()
+
+    async def story() -> None:
+        await boards.says(b"old", 1, 2, 3)
+        await boards.reload()
+        await boards.says(b"new", 4, 5, 6)
+        assert boards.stream.payloads == values(4, 5, 6)
+        assert boards.queued == 3
+        assert boards.bridge.status()[0].last_error == (
+            "what the entry before left: no stream captures s.old"
+        )
+
+        for _ in range(3):
+            await boards.reload()  # and who said it says nothing any more
+        old = FakeStream(boards.site.accounts[0], b"s.old")
+        old.commits_at_once = True
+        await boards.passes(30)
+        assert old.payloads == values(1, 2, 3)
+        assert boards.queued == 0
+
+    boards.play(story)
+
+
+def test_what_two_boards_had_said_goes_on_with_who_says_hello_behind_a_reload() -> None:
+    boards = Boards()
+
+    async def story() -> None:
+        await boards.says(b"old", 1, 2, 3)
+        await boards.says(b"new", 1, 2, 3, 4, 5, 6)
+        assert boards.stream.payloads == []
+        await boards.reload()
+        await boards.says(b"new", 5, 6, 7)  # it keeps three
+        await boards.passes(30)
+        assert boards.stream.payloads == values(1, 2, 3, 4, 5, 6, 7)
+        assert boards.queued == 3
+
+        await boards.says(b"old", 2, 3)  # holds up the port, as without a reload
+        await boards.says(b"new", 8)
+        assert boards.stream.payloads == values(1, 2, 3, 4, 5, 6, 7)
+        old = FakeStream(boards.site.accounts[0], b"s.old")
+        old.commits_at_once = True
+        await boards.passes(30)
+        assert old.payloads == values(1, 2, 3)
+        assert boards.stream.payloads == values(1, 2, 3, 4, 5, 6, 7, 8)
+        assert boards.bridge.status()[0].last_error == ""
+
+    boards.play(story)
+
+
+def test_what_is_on_its_way_of_a_board_that_says_hello_is_stored_once_and_in_order() -> None:
+    boards = Boards()
+    boards.stream.commits_at_once = False
+
+    async def story() -> None:
+        await boards.says(b"new", 1)
+        await boards.says(b"old", 1)
+        await boards.says(b"new", 2, 3)
+        await boards.reload()  # 1 may be stored, the answer is nobody's
+        await boards.says(b"new", 2, 3, 4)
+        boards.stream.commits_at_once = True
+        boards.stream.commit()
+        await boards.passes(60)
+        assert boards.stream.payloads == values(1, 2, 3, 4)
+        assert boards.queued == 1
+
+    boards.play(story)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from leafnode.bridge.publication import Left, Publication, lasting, left, nothing, place
+from leafnode.bridge.publication import (
+    Left,
+    Publication,
+    kept_as,
+    lasting,
+    left,
+    nothing,
+    place,
+)
 from leafnode.bridge.reading import Receipt
 from leafnode.config.serial_options import SerialPort
 from leafnode.config.serial_stage_options import CodecOptions, MappingOptions
@@ -42,7 +50,7 @@ def test_what_two_entries_left_is_of_either_stream_where_they_name_two() -> None
     older = Left([PLAIN], "T", kept=(of(7, 1),))
     newer = Left([PLAIN], "S", lost=1, kept=(of(7, 2),))
 
-    assert newer.behind(older) == Left([PLAIN, PLAIN], "", 1, (of(7, 2),))
+    assert newer.behind(older) == Left([PLAIN, PLAIN], "", 1, (of(7, 1), of(7, 2)))
     assert newer.behind(older._replace(stream="S")).stream == "S"
 
 
@@ -50,14 +58,24 @@ def test_all_fields_of_a_reading_with_a_boot_have_ids_that_last() -> None:
     field = PLAIN._replace(is_kept=True)
     kept = (field, of(7, 1), field, of(-1, 1), of(7, 2), field)
 
-    assert lasting(kept) == [field, of(7, 1), of(7, 2)]
+    assert lasting(kept) == (field, of(7, 1), of(7, 2))
 
 
 def test_of_what_is_gathered_no_id_lasts() -> None:
     gathered = of(7, 5)._replace(life=(b"uno", 7))
     part = gathered._replace(receipt=None)
 
-    assert lasting((part, gathered, nothing(Receipt((b"uno", 7), 6), (b"uno", 7)))) == []
+    assert lasting((part, gathered, nothing(Receipt((b"uno", 7), 6), (b"uno", 7)))) == ()
+
+
+def test_a_message_that_is_kept_is_of_the_reading_whose_receipt_stands_behind_it() -> None:
+    field = PLAIN._replace(is_kept=True)
+    first, other, second = of(7, 1), of(8, 1), of(7, 2)
+
+    found = kept_as([field, first, PLAIN, other, field, PLAIN, second])
+
+    of_each = (first, first, PLAIN, other, second, PLAIN, second)
+    assert found == [one.receipt for one in of_each]
 
 
 def test_where_a_reading_is_found_again_hangs_on_names_of_fields_only_where_ids_have_them() -> None:

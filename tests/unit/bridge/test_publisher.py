@@ -657,15 +657,66 @@ def test_what_a_device_keeps_is_left_apart() -> None:
     assert world.publisher.stop() == left(2, 2)._replace(kept=(kept,))
 
 
-def test_what_an_entry_before_had_of_boards_goes_before_what_is_newer_or_not_at_all() -> None:
+def kept_by(name: bytes, *seqs: int) -> tuple[Publication, ...]:
+    """Two messages of each reading."""
+    first = left(0, 1).publications[0]._replace(is_kept=True)
+    whole = (first._replace(receipt=Receipt((name, 7), seq)) for seq in seqs)
+    return tuple(one for last in whole for one in (first, last))
+
+
+def test_what_an_entry_before_had_of_a_board_waits_beside_what_is_new_until_it_is_here() -> None:
     world = World()
-    older, newer = left(0, 2).publications, left(2, 1).publications
-
-    assert world.publisher.go_on_with(older)
+    plain, newer = left(0, 2).publications, left(2, 1).publications
+    world.publisher.take_over(Left(plain, "", kept=kept_by(b"uno", 1, 2) + kept_by(b"due", 1)))
     world.publisher.offer_all(newer)
-    assert not world.publisher.go_on_with(older)
 
-    assert world.publisher.stop().publications == [*older, *newer]
+    assert world.publisher.queued == 2 + 6 + 1
+    world.publisher.go_on_with((b"uno", 8), 0)
+    world.publisher.go_on_with((b"uno", 7), 0)
+    world.publisher.offer_all(list(kept_by(b"uno", 3)))
+    assert world.publisher.queued == 2 + 6 + 1 + 2
+    rest = world.publisher.stop()
+
+    assert rest.publications == [*plain, *newer]
+    assert rest.kept == kept_by(b"due", 1) + kept_by(b"uno", 1, 2, 3)
+
+
+def test_what_is_known_to_be_stored_of_a_board_stays_so_when_it_is_here() -> None:
+    world = World()
+    due, uno = kept_by(b"due", 1), kept_by(b"uno", 1)
+    world.publisher.take_over(Left([], "", kept=due + uno))
+    former = world.publisher._former
+    assert former is not None
+    for entry in list(former._entries)[2:]:
+        former._resolve(entry)
+
+    world.publisher.go_on_with((b"uno", 7), 0)
+
+    world.publisher.pump()
+    assert world.resolved == [1]
+    assert world.publisher.stop().kept == due
+
+
+def test_what_a_stream_says_is_stored_of_a_board_that_is_here_is_not_published_again() -> None:
+    """It may have been on its way at the reload, too long ago for a duplicate to be known."""
+    world = World()
+    world.publisher.take_over(Left([], "", kept=kept_by(b"uno", 1, 2)))
+
+    world.publisher.go_on_with((b"uno", 7), 1)
+    world.publisher.pump()
+
+    assert world.resolved == [1]
+    assert world.publisher.stop().kept == kept_by(b"uno", 2)
+
+
+def test_an_error_of_what_goes_on_with_its_board_is_told_no_longer() -> None:
+    world = World()
+    world.publisher.take_over(Left([], "", kept=kept_by(b"uno", 1)))
+    assert world.publisher.last_error.startswith("what the entry before left: ")
+
+    world.publisher.go_on_with((b"uno", 7), 0)
+
+    assert world.publisher.last_error == ""
 
 
 def test_of_what_reloads_left_the_oldest_beyond_the_bound_is_given_up_and_counted() -> None:
