@@ -27,7 +27,7 @@ from leafnode.routing.subscription import Subscription
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.bridge.reading import BoardEvent, Receipt
+    from leafnode.bridge.reading import BoardEvent, Life, Receipt
     from leafnode.clock import Clock, Timer
     from leafnode.config.serial_options import SerialPort
     from leafnode.routing.account import Account
@@ -94,6 +94,12 @@ class Talking(Protocol):
 
     def untaken(self, receipt: Receipt) -> None:
         """This reading, the last event, was lost on its way: it and those behind it come again."""
+        ...
+
+    def said_elsewhere(self, life: Life) -> None:
+        """A board says again on another port what of this life is not stored: what came of it and
+        was not taken yet goes.
+        """
         ...
 
     def forget(self, name: str) -> None:

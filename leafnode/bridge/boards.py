@@ -159,6 +159,8 @@ class Boards:
 
     def says_again(self, name: str, boot_id: int) -> None:
         """This life of a board says again, on some port, what is not stored."""
+        if self._options.mapping.every_ns:  # else a stream knows a duplicate
+            self._framing.said_elsewhere((name.encode(), boot_id))
         self._says_again((name.encode(), boot_id))
 
     def is_storing(self, name: str, boot_id: int) -> bool:

@@ -121,6 +121,11 @@ BoardNews = DeviceHello | DeviceLog | WrongLine | BoardEvent
 Event = Reading | SlaveNews | SlaveAnswer | BoardNews
 
 
+def is_of(event: Event, life: Life) -> bool:
+    """Say whether it is a reading that this life keeps."""
+    return isinstance(event, Reading) and event.life == life
+
+
 class FrameCounts(NamedTuple):
     """What a framing saw since start.
 

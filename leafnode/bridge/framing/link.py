@@ -11,14 +11,22 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from leafnode.bridge.reading import MORE, DeviceHello, DeviceLog, FrameCounts, Reading, Receipt
+from leafnode.bridge.reading import (
+    MORE,
+    DeviceHello,
+    DeviceLog,
+    FrameCounts,
+    Reading,
+    Receipt,
+    is_of,
+)
 from leafnode.link import const, events
 from leafnode.link.gateway import GatewaySession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.bridge.reading import Event, More
+    from leafnode.bridge.reading import Event, Life, More
     from leafnode.link.gateway import Event as LinkEvent
     from leafnode.link.gateway_channel import GatewayChannel
 
@@ -69,18 +77,23 @@ class LinkFraming:
         return MORE if self._bytes else None
 
     def committed(self, receipt: Receipt) -> None:
-        if self._is_of_peer(receipt):
+        if self._is_peer(receipt.life):
             self._session.committed(receipt.seq, receipt.life[1])
 
     def untaken(self, receipt: Receipt) -> None:
         """It and those behind it are sent again, what of them is here already is not taken."""
         self._events = deque(event for event in self._events if not isinstance(event, Reading))
-        if self._is_of_peer(receipt):
+        if self._is_peer(receipt.life):
             self._session.rewind(receipt.seq, receipt.life[1])
 
-    def _is_of_peer(self, receipt: Receipt) -> bool:
+    def said_elsewhere(self, life: Life) -> None:
+        """Forget what is here of a life that says it again on another port."""
+        if not self._is_peer(life):  # else it said hello here, and these behind that
+            self._events = deque(event for event in self._events if not is_of(event, life))
+
+    def _is_peer(self, life: Life) -> bool:
         peer = self._session.peer
-        return peer is not None and (peer.device.encode(), peer.boot_id) == receipt.life
+        return peer is not None and (peer.device.encode(), peer.boot_id) == life
 
     def data_to_send(self, now_ms: int) -> bytes:
         data = self._session.data_to_send(now_ms)

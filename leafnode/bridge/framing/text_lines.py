@@ -34,6 +34,7 @@ _VERB: Final = re.compile(rb"(?:pt|pub) ")
 # Python prints 21 places of a float below a thousandth.
 _VALUE: Final = re.compile(rb"([+-]?[0-9]{1,18}(?:\.[0-9]{1,24})?(?:[eE][+-]?[0-9]{1,3})?)")
 _UNIT: Final = re.compile(rb"[!#-\[\]-~]{1,16}")  # printable, without a blank, `"` and `\`
+_LEVELS: Final = {b"error": 3, b"warning": 4, b"info": 6, b"debug": 7}
 _CONTROL: Final = bytes({*range(32), 0x7F} - {0x09})
 _PIECE_BYTES: Final = 4096
 KNOWN_BY_BYTES: Final = 1024  # of a line that can be no reading
@@ -95,6 +96,18 @@ def parse(line: bytes) -> Line | Wrong:
         return Wrong.WORDS
     tail = words[count] if len(words) > count else b""
     return Line(verb, words[:count], tail, seq, found is not None)
+
+
+def is_number(word: bytes) -> bool:
+    """Say whether it is one: of a boot, a request or a time."""
+    return word.isdigit() and len(word) <= 10
+
+
+def leveled(rest: bytes) -> tuple[int, bytes]:
+    """Return the level of a log line, as in syslog, and its text: without one it is `info`."""
+    word, _, text = rest.partition(b" ")
+    level = _LEVELS.get(word)
+    return (_LEVELS[b"info"], rest) if level is None else (level, text)
 
 
 def is_torn(line: bytes) -> bool:

@@ -18,7 +18,9 @@ from leafnode.bridge.framing.text_lines import (
     Line,
     Passed,
     has_control,
+    is_number,
     is_torn,
+    leveled,
     parse,
     point,
 )
@@ -33,6 +35,7 @@ from leafnode.bridge.reading import (
     Reading,
     Receipt,
     WrongLine,
+    is_of,
 )
 from leafnode.link import const, events, verbs
 from leafnode.link.pattern import is_pattern
@@ -43,7 +46,6 @@ if TYPE_CHECKING:
 
     from leafnode.bridge.reading import Event, Life, More
 
-_LEVELS: Final = {b"error": 3, b"warning": 4, b"info": 6, b"debug": 7}
 _STATUS: Final = {
     verbs.STATUS_OK: b"ok",
     verbs.STATUS_NO_RESPONDERS: b"no-responders",
@@ -167,6 +169,9 @@ class TextLinkFraming:
         if receipt.life == self._this_life:
             self._numbers.untaken(receipt.seq)
 
+    def said_elsewhere(self, life: Life) -> None:
+        self._events = deque(event for event in self._events if not is_of(event, life))
+
     def data_to_send(self, now_ms: int) -> bytes:
         if self._asking.asks(now_ms):
             self._out.ask()
@@ -187,9 +192,7 @@ class TextLinkFraming:
 
     def present(self, now_ms: int) -> tuple[str, int] | None:
         """Return the board that is there, and when it was heard: it may say something seldom."""
-        if not self._is_greeted:
-            return None
-        if now_ms - self._heard_at_ms >= port_bounds.TEXT_BOARD_THERE_MS:
+        if not self._is_greeted or now_ms - self._heard_at_ms >= port_bounds.TEXT_BOARD_THERE_MS:
             return None
         return self._device, self._heard_at_ms
 
@@ -346,7 +349,7 @@ class TextLinkFraming:
 
     def _on_hello(self, line: Line) -> Wrong | None:
         boot = line.rest.strip(b" ")
-        if not is_name(line.words[0]) or not (boot == b"" or _is_number(boot)):
+        if not is_name(line.words[0]) or not (boot == b"" or is_number(boot)):
             return Wrong.HELLO
         name, boot_id = line.words[0].decode(), int(boot or b"0")
         if boot_id > const.BOOT_ID_MAX:
@@ -419,11 +422,9 @@ class TextLinkFraming:
         return b"%b.h%d.%d" % (self._msg_id_prefix, -self._life, seq)
 
     def _on_log(self, line: Line) -> Wrong | None:
-        word, _, text = line.rest.partition(b" ")
-        level = _LEVELS.get(word)
-        said = line.rest if level is None else text
-        said = said[: const.FRAME_BYTES_MAX]  # as much as a frame of the device link can say
-        self._events.append(DeviceLog(self._device, level or 6, printable(said)))
+        level, text = leveled(line.rest)
+        text = text[: const.FRAME_BYTES_MAX]  # as much as a frame of the device link can say
+        self._events.append(DeviceLog(self._device, level, printable(text)))
         return None
 
     # Messages
@@ -456,7 +457,7 @@ class TextLinkFraming:
         number, timeout, name = line.words
         if not is_subject(name):
             return Wrong.SUBJECT
-        if not (_is_number(number) and _is_number(timeout)):
+        if not (is_number(number) and is_number(timeout)):
             return Wrong.REQUEST
         request, timeout_ms = int(number), min(max(1, int(timeout)), verbs.TIMEOUT_MS_MAX)
         subject = name.decode()
@@ -474,7 +475,7 @@ class TextLinkFraming:
         return None
 
     def _on_answer(self, line: Line) -> Wrong | None:
-        if not _is_number(line.words[0]):
+        if not is_number(line.words[0]):
             return Wrong.REQUEST
         request = int(line.words[0])
         if request not in self._handed:
@@ -494,7 +495,3 @@ class TextLinkFraming:
         self._asked.clear()
         self._handed.clear()
         self._out.begin_anew()
-
-
-def _is_number(word: bytes) -> bool:
-    return word.isdigit() and len(word) <= 10

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.bridge.bridge import Bridge
+from leafnode.bridge.mapping.mapper import Mapper
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.serial_options import SerialOptions
 from leafnode.config.serial_stage_options import MappingOptions
@@ -29,6 +30,7 @@ from tests.unit.bridge.world import FakeLine, line_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from leafnode.bridge.reading import Reading
     from leafnode.routing.subscription import Delivery
 
 GATHER = MappingOptions(every_ns=10 * NS_PER_S, functions=("count",))
@@ -243,6 +245,53 @@ def test_a_board_that_is_moved_before_it_hears_what_is_stored_is_counted_once(
 
     assert place.stream.ids == [b"node1.77.5", b"node1.77.7"]
     assert place.counted(board) == 7
+
+
+def test_a_board_that_is_moved_while_its_port_takes_nothing_is_counted_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where a slow function is full: some of what came is parsed, and not taken yet."""
+    place = Place()
+    board = place.boards[0]
+    first = place.bridge.port("a")
+    assert first is not None
+    taken = []
+    offer = Mapper.offer
+    is_full = False
+
+    def offered(mapper: Mapper, reading: Reading) -> None:
+        taken.append(reading)
+        offer(mapper, reading)
+
+    def room(mapper: Mapper) -> bool:
+        return not (is_full and mapper is first._mapper and len(taken) >= 3)
+
+    async def story() -> None:
+        nonlocal is_full
+        board.line = place.lines[0]
+        await place.turns(100)
+        is_full = True
+        for _ in range(8):
+            board.measure()
+        await place.turns(20)
+        assert len(taken) == 3
+        place.lines[0].unplug()
+        await place.turns(3)
+        board.line = place.lines[1]
+        await place.turns(100)
+        for _ in range(2):
+            board.measure()
+        await place.turns(20)
+        is_full = False
+        first._progressed()
+        await place.until(lambda: not board.session.unacked)
+        await place.turns(1000)
+
+    monkeypatch.setattr(Mapper, "offer", offered)
+    monkeypatch.setattr(Mapper, "has_room", property(room))
+    place.play(story)
+
+    assert place.stream.payloads == [b'{"v":1,"count":10}']
 
 
 def test_a_board_that_is_moved_while_the_stream_never_answers_is_taken_in_the_end() -> None:

@@ -54,6 +54,23 @@ def test_a_hello_is_reported() -> None:
     assert framing.present(0) == ("node1", 0)
 
 
+def test_what_a_board_says_again_elsewhere_and_nobody_took_is_not_there_any_more() -> None:
+    device, framing = connected()
+    for number in range(3):
+        assert device.publish("t", b"%d" % number, 0)
+    framing.receive(device.data_to_send(0), 0)
+    assert isinstance(framing.next_event(), Reading)
+
+    framing.said_elsewhere((b"node1", BOOT))  # here: it said hello before them
+    assert isinstance(framing.next_event(), Reading)
+    framing.forget("node1")
+    framing.said_elsewhere((b"node1", BOOT + 1))
+    assert len(framing._events) == 1
+    framing.said_elsewhere((b"node1", BOOT))
+
+    assert events(framing) == []
+
+
 def test_a_board_whose_name_another_has_now_says_hello_before_it_is_heard() -> None:
     device, framing = connected()
     framing.forget("other")

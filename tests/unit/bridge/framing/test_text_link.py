@@ -153,6 +153,20 @@ def test_a_numbered_line_that_can_be_no_reading_is_given_up_when_its_checksum_co
     assert reading.payload == b'{"v":22}'
 
 
+@pytest.mark.parametrize(("boot", "count"), [(76, 1), (77, 0)])
+def test_a_line_that_a_board_says_again_elsewhere_is_not_given_up_here(
+    boot: int, count: int
+) -> None:
+    framing = new()
+    says(framing, sealed(b"hello node1 77"), sealed(b"#2 pt temp nan"))
+    framing.receive(sealed(b"#2 pt temp nan") + b"\n", 0)
+    assert isinstance(framing.next_event(), WrongLine)
+
+    framing.said_elsewhere((b"node1", boot))
+
+    assert len(drained(framing)) == count
+
+
 def test_a_line_whose_torn_head_stands_before_it_is_taken_when_it_comes_again() -> None:
     """The sum of `#12 ` is zero: what is lost behind it leaves the line's own sum right."""
     framing = new()
