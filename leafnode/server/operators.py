@@ -310,11 +310,17 @@ def _hold(server: Server, client: ClientHandler) -> Identity:
 
 
 def _hold_leaf(server: Server, link: AcceptedLink) -> None:
-    """End a leaf whose JWT does not hold any more. What it may stays as it was told, but for what
-    only the server may since a callout service decides on its account's logins.
+    """End a leaf whose JWT does not hold any more, or whose account's. What it may stays as it was
+    told, but for what only the server may since a callout service decides on its account's logins.
     """
-    if link.identity is None or not link.identity.key:
-        return  # a user of the port's own block
+    if link.identity is None:
+        return
+    if not link.identity.key:  # a user of the port's own block
+        operator = server.operator
+        account = operator.known.by_name.get(link.identity.account) if operator else None
+        if account is not None and account.expired:
+            link.refuse(errors.AccountAuthenticationExpired())
+        return
     try:
         now = server.authenticator.hold(link.identity)
     except ProtocolError as error:

@@ -167,10 +167,10 @@ class Asking:
 
     def _go_in(self) -> None:
         """What was in flight is worked off, so what the hub says from now on is all of it."""
+        self._all_ns = self._clock.monotonic_ns()
         if self._waiting.is_set:
             self._waiting.cancel()
             self._parked = None
-            self._all_ns = self._clock.monotonic_ns()
             self._ask(self._known())
 
     def _waited(self) -> None:

@@ -7,13 +7,15 @@ the hub is asked. Truth: docs/uplink.md, "What happens to a message".
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode import limits
 from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import MAX_SEQ_DIGITS, Failure, Unread
 from leafnode.uplink.given_up import GivenUp
+from leafnode.uplink.held_back import HeldBack
 from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import onward
 from leafnode.uplink.overdue import Overdue
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Clock
     from leafnode.config.options import UplinkStream
+    from leafnode.uplink.answers import PubAck
     from leafnode.uplink.ceiling import Ceiling
     from leafnode.uplink.dead_letter import DeadLetters
     from leafnode.uplink.gate import Gate, Slot
@@ -49,9 +52,6 @@ if TYPE_CHECKING:
     from leafnode.uplink.trouble import Trouble
     from leafnode.uplink.upstream import Upstream
     from leafnode.uplink.window import Entry
-
-
-_OLD: Final = "what was sent before was held back for long: the hub is asked once more"
 
 
 class Parts(NamedTuple):
@@ -99,9 +99,8 @@ class Flight:
         self.is_asked = False  # the hub said where to go on
         self.has_all = False  # it did so when all that was sent before was worked off
         self.last_ack_ns = 0  # wall time
-        self._begun_ns = 0
         self.latest: Latest | None = None
-        # Short messages that the hub acknowledged, one of a subject, the newest at the end.
+        # What the hub acknowledged last, one of a subject, the newest at the end.
         self.samples: OrderedDict[bytes, Entry] = OrderedDict()
         self.hub_had = 0  # the highest sequence that the hub acknowledged
         self.has_sent = False  # anything of this stream
@@ -114,6 +113,8 @@ class Flight:
         self._soon = Alarm(parts.clock, self.pump)
         self.stray, self.unanswered = Stray(parts.options), Unanswered(parts.options.hub_stream)
         self.given_up = GivenUp(parts, self, cut=cut)
+        self._held_back = HeldBack(parts, self, cut=cut)
+        self._hub_top = 0  # the hub's sequence of what it stored last
         self._overdue = Overdue(parts, self, cut=cut, go_on=self.pump)
         self.has_progress = False  # the hub acknowledged something, or it is kept here
         self._forgotten = -1
@@ -147,7 +148,6 @@ class Flight:
         """`all_ns`: when the hub was asked with all worked off that was sent before, or 0."""
         self.is_on = True
         self.is_asked, self.has_all = is_asked, all_ns > 0
-        self._begun_ns = self._clock.monotonic_ns()
         self.has_progress = False
         self._too_large = False
         stored = self.window.land(position)
@@ -168,7 +168,8 @@ class Flight:
             return
         if len(self.window) == 0:
             self._parts.trouble.is_over()  # else the next PubAck shows it
-        self.pump()
+        if not is_asked or self._held_back.begin(all_ns):
+            self.pump()
 
     def end(self) -> None:
         """Nothing is sent any more; what is open stays in the window."""
@@ -178,6 +179,7 @@ class Flight:
         self.is_on = self.is_refused = False
         self._overdue.end()
         self.given_up.rest()
+        self._held_back.end()
         self._soon.cancel()
         self._retry_alarm.cancel()
         self._parts.local.rest()
@@ -215,9 +217,6 @@ class Flight:
                 return
             if self._is_held(entry):
                 return  # nothing more is pulled: it would come back every ack wait
-            if entry.attempts and self._is_old():
-                self._cut(_OLD)
-                return
             self._send(entry)
             if not self._may_send():
                 return
@@ -226,11 +225,6 @@ class Flight:
 
     def _may_send(self) -> bool:
         return self.is_on and not self.is_refused and not self._overdue.is_in_doubt
-
-    def _is_old(self) -> bool:
-        """Say whether what was not there when the hub was asked may be stored since then."""
-        flown_ns = self._clock.monotonic_ns() - self._begun_ns
-        return self.is_asked and flown_ns >= limits.UPLINK_ADRIFT_NS
 
     def _is_held(self, entry: Entry) -> bool:
         size = len(entry.subject) + len(entry.body) + limits.UPLINK_LINE_BYTES
@@ -353,6 +347,7 @@ class Flight:
             self._overdue.ended(seq)
             parts.trouble.say(wrong)
             return
+        self._note_top(ack)
         entry = self.window.settle(seq, ack.seq)
         if entry is None:
             return
@@ -376,15 +371,18 @@ class Flight:
         self._acked(seq)
         self.acked()
 
+    def _note_top(self, ack: PubAck) -> None:
+        """See whether the hub's stream lost its end: what it stores new comes behind all else."""
+        if not ack.duplicate:
+            if ack.seq <= self._hub_top:
+                self.window.ends_before(ack.seq)
+            self._hub_top = ack.seq
+
     def _keep_sample(self, entry: Entry) -> None:
-        """Keep short ones, and where none was short the shortest alone."""
-        kept = next(iter(self.samples.values()), None)
+        """Of a long one nothing but its id: the hub has it, so nothing of it is to be stored."""
         is_long = entry.sent_size > limits.UPLINK_KNOCK_BYTES
-        if kept is not None and is_long and entry.sent_size >= kept.sent_size:
-            return
-        if kept is not None and max(kept.sent_size, entry.sent_size) > limits.UPLINK_KNOCK_BYTES:
-            self.samples.clear()
-        self.samples[entry.sent_as] = entry
+        short = replace(entry, header_size=0, body=b"", sent_size=0) if is_long else entry
+        self.samples[entry.sent_as] = short
         self.samples.move_to_end(entry.sent_as)
         if len(self.samples) > limits.UPLINK_KNOCK_SUBJECTS_MAX:
             self.samples.popitem(last=False)

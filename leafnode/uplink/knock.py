@@ -76,12 +76,12 @@ class Knock:
         doubtful, suspects = flight.window.doubtful(), flight.unanswered.suspects()
         suspects |= self._unheard
         asked = (entry for entry in doubtful if entry.sent_as not in suspects)
-        entry = min(asked, key=lambda one: one.sent_size, default=None)
-        if not doubtful or (entry is not None and not self._is_in_vain):
-            return entry
-        samples = [*reversed(flight.samples.values())]
-        heard = (one for one in samples if one.sent_as not in suspects)
-        return next(heard, samples[0] if samples else None)
+        samples = [*reversed(flight.samples.values())] if doubtful else []
+        heard = [one for one in samples if one.sent_as not in suspects]
+        if self._is_in_vain:
+            return next(iter(heard or samples), None)
+        shortest = min((*asked, *heard), key=lambda one: one.sent_size, default=None)
+        return shortest or next(iter(samples), None)
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more."""

@@ -102,6 +102,11 @@ class Scatter(Window):
         self._advance()
         return entry
 
+    def ends_before(self, hub_seq: int) -> None:
+        super().ends_before(hub_seq)
+        for seq, stored_as in self._order.items():
+            self._order[seq] = min(stored_as, hub_seq - 1)
+
     def refuse(self, entry: Entry) -> None:
         super().refuse(entry)
         self._order.pop(entry.seq, None)

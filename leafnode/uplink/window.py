@@ -269,6 +269,14 @@ class Window:
         self._raise_floor()
         return entry
 
+    def ends_before(self, hub_seq: int) -> None:
+        """The hub has nothing of what it acknowledged from this sequence of its on: others are
+        there now.
+        """
+        self._hub_seq = min(self._hub_seq, hub_seq - 1)
+        for seq, stored_as in self._done_above.items():
+            self._done_above[seq] = min(stored_as, hub_seq - 1)
+
     def set_aside(self, entry: Entry) -> bool:
         """Take out a message that is kept elsewhere; False when it is not here any more."""
         return self._entries.get(entry.seq) is entry and self.settle(entry.seq, 0) is not None

@@ -72,6 +72,7 @@ class FakeHub:
         self.refusal = (10077, "maximum bytes exceeded")  # for now; 10054 would be for good
         self.loses: list[bytes] = []  # payloads: neither stored nor answered, once for each
         self.swallows: set[bytes] = set()  # subjects: some subscriber's, and not the stream's
+        self.rtt_ns = RTT_NS
         self.bytes_per_s = 0  # of the link, upstream; 0: any number
         self._free_ns = 0  # when the link has sent what it was given
         self.answers_per_s = 0  # bytes, downstream; 0: any number
@@ -187,7 +188,7 @@ class FakeHub:
             self._free_ns = max(self._free_ns, now_ns) + takes_ns
             queued_ns = self._free_ns - now_ns
             self.queued_ns_max = max(self.queued_ns_max, queued_ns)
-        self.clock.call_later(queued_ns + RTT_NS // 2, lambda: self._arrive(chunk, epoch))
+        self.clock.call_later(queued_ns + self.rtt_ns // 2, lambda: self._arrive(chunk, epoch))
 
     def _arrive(self, chunk: bytes, epoch: int) -> None:
         if epoch != self._epoch:
@@ -230,7 +231,7 @@ class FakeHub:
             takes_ns = len(body) * NS_PER_S // self.answers_per_s
             self._answered_ns = max(self._answered_ns, now_ns) + takes_ns
             delay_ns = self._answered_ns - now_ns
-        self.clock.call_later(delay_ns + RTT_NS // 2, lambda: self._answer(reply, body, epoch))
+        self.clock.call_later(delay_ns + self.rtt_ns // 2, lambda: self._answer(reply, body, epoch))
 
     def _answer(self, reply: bytes, body: bytes, epoch: int) -> None:
         if epoch == self._epoch:

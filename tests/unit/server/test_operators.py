@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -159,6 +160,26 @@ def test_a_leaf_goes_where_a_service_decides_since_now_and_it_could_send_request
     operators._hold_leaf(server, cast("AcceptedLink", Link()))
 
     assert bool(ended) is (now is not None)
+
+
+@pytest.mark.parametrize("expired", [True, False])
+def test_a_leaf_of_the_port_s_own_block_ends_with_its_account(
+    monkeypatch: pytest.MonkeyPatch, *, expired: bool
+) -> None:
+    clock, chance = FakeClock(), random.Random(1)
+    server = Server(Options(), Seams(clock, chance, chance.randbytes))
+    by_name = {"A": SimpleNamespace(expired=expired)}
+    known = SimpleNamespace(known=SimpleNamespace(by_name=by_name))
+    monkeypatch.setattr(server, "operator", known)
+    ended: list[errors.ProtocolError] = []
+
+    class Link:
+        identity = Identity(account="A")
+        refuse = staticmethod(ended.append)
+
+    operators._hold_leaf(server, cast("AcceptedLink", Link()))
+
+    assert [type(one).__name__ for one in ended] == ["AccountAuthenticationExpired"] * expired
 
 
 @pytest.mark.real_loop

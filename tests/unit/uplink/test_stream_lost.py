@@ -5,11 +5,14 @@ Truth: docs/uplink.md, "When the hub loses messages".
 
 from __future__ import annotations
 
+from unittest.mock import ANY
+
 import pytest
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.options import UplinkStream
+from leafnode.uplink.flight import Latest
 from tests.sim.hub import RTT_NS
 from tests.sim.uplink_world import World, numbers
 
@@ -23,6 +26,33 @@ def feed(world: World, first: int, last: int, *, every_ns: int = 5 * NS_PER_MS) 
 def behind(payloads: list[bytes], lost: bytes) -> int:
     """Return how many later messages are stored before that one."""
     return sum(int(one) > int(lost) for one in payloads[: payloads.index(lost)])
+
+
+def test_what_was_acknowledged_behind_what_came_last_is_not_lost() -> None:
+    """One that was not taken for a while is acknowledged behind later ones."""
+    world = World()
+    world.start()
+    for subject in (b"ev.b", b"ev.c", b"ev.a"):
+        world.store(b"0", subject=subject)
+        world.clock.advance(NS_PER_S)
+    world.hub.swallows = {b"edge.ev.b", b"edge.ev.c"}
+    world.store(b"b", subject=b"ev.b")
+    world.store(b"c", subject=b"ev.c")
+    world.store(*numbers(1, 20))
+    world.clock.advance(2 * NS_PER_S)
+    world.hub.swallows = {b"edge.ev.b"}
+    for _ in range(400):
+        world.clock.advance(NS_PER_S // 10)
+        if b"c" in world.hub.payloads():
+            break
+    world.clock.advance(NS_PER_S // 10)
+    assert world.uplink._flight.latest == Latest(5, 24, b"edge.ev.c", ANY)
+
+    world.link_down()
+    world.link_up()
+    world.clock.advance(3 * NS_PER_S)
+
+    assert "lost messages" not in world.status.problem + world.status.last_error
 
 
 @pytest.mark.parametrize("every_ns", [NS_PER_MS, 5 * NS_PER_MS])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode import limits
-from leafnode.clock import NS_PER_S
+from leafnode.clock import NS_PER_MS, NS_PER_S
 from tests.sim.silent_hub import LONG_NS, NEWEST_FIRST, feed, world_of
 from tests.sim.uplink_world import OPTIONS, World, numbers
 
@@ -180,6 +180,20 @@ def test_what_a_link_that_is_gone_was_given_first_may_arrive_too(seconds: int) -
 
     assert world.hub.payloads().count(b"y") == 1
     assert world.status.counters.dead_letters == 1
+
+
+@pytest.mark.parametrize("rtt_ms", [450, 700, 2500])
+def test_over_a_link_that_goes_by_a_satellite_it_is_proved_too(rtt_ms: int) -> None:
+    """The hub is asked before what is sent to ask it is back."""
+    world = world_of()
+    world.hub.rtt_ns = rtt_ms * NS_PER_MS
+    world.store(b"x", subject=b"ev.b")
+
+    feed(world, 1, 300)
+
+    assert world.status.counters.dead_letters == 1
+    world.clock.advance(10 * NS_PER_S)
+    assert world.hub.payloads() == numbers(0, 300)
 
 
 def feed_by_breaking_links(world: World, gap: int) -> None:

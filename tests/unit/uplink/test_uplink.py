@@ -6,8 +6,6 @@ import random
 from dataclasses import replace
 from datetime import UTC
 
-import pytest
-
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import UplinkBudget, UplinkOptions, UplinkStream
@@ -181,35 +179,6 @@ def test_send_windows_and_coalescing_hold_and_no_message_is_pulled_again_meanwhi
     site.clock.advance(3600 * NS_PER_S)
 
     assert site.hub.payloads() == numbers(1, 10)
-
-
-@pytest.mark.parametrize("breaks", [True, False])
-def test_what_was_held_back_for_long_is_asked_about_before_it_is_sent_again(
-    *, breaks: bool
-) -> None:
-    """What was not there when the hub was asked may have been stored since: it was proposed."""
-    until, again = 8 * 60 + 2, 8 * 60 + 10  # minutes of the day
-    site = Site(BULK, budget=UplinkBudget(send_windows=((0, until), (again, 24 * 60))))
-    site.start()
-    site.store("EV", b"0")
-    site.clock.advance(117 * NS_PER_S)
-    site.hub.is_alone = True
-    site.store("EV", b"1")
-    site.clock.advance(18 * NS_PER_S)
-    assert site.status("EV").held == "the send window opens at 08:10"
-
-    site.hub.loses_acks = True
-    site.hub.commit()
-    site.clock.advance(NS_PER_S)
-    site.hub.loses_acks = False
-    if breaks:
-        site.link_down()
-        site.link_up()
-    site.clock.advance(600 * NS_PER_S)
-
-    assert site.hub.payloads() == numbers(0, 1)
-    assert site.status("EV").counters.resent == 0
-    assert (site.status("EV").lag_messages, site.status("EV").problem) == (0, "")
 
 
 def test_enough_bytes_end_the_coalescing() -> None:

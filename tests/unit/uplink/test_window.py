@@ -87,6 +87,16 @@ def test_what_is_unsent_is_counted_through_anything(
         assert window.has_unsent is bool(unsent)
 
 
+def test_where_the_hub_lost_its_end_what_lay_there_is_behind_what_is_left() -> None:
+    window = window_of(1, 2, 3, 4)
+    for seq, hub_seq in ((2, 11), (3, 12), (4, 13)):
+        window.settle(seq, hub_seq)
+
+    window.ends_before(12)
+
+    assert window.known().above == {2: 11, 3: 11, 4: 11}
+
+
 def test_a_full_window_has_no_budget() -> None:
     assert window_of(1, 2, max_msgs=3).budget() is not None
     assert window_of(1, 2, 3, max_msgs=3).budget() is None

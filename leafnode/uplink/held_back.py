@@ -1,0 +1,62 @@
+"""What was sent once and waits to be sent again: how old the word of the hub may be that allows it.
+
+What was not there when the hub was asked may have been stored since: a leader without followers had
+it, or a link that is gone. So a word is good for as long as the hub's duplicate window protects by
+far, or for ever where all that was over when the hub was asked.
+Truth: docs/uplink.md, "After every connect, and after every start".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from leafnode import limits
+from leafnode.uplink.alarm import Alarm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.uplink.flight import Flight, Parts
+
+_LONG_NS: Final = limits.UPLINK_ADRIFT_NS + limits.UPLINK_QUORUM_NS
+_OLD: Final = "what was sent before was held back for long: the hub is asked once more"
+
+
+class HeldBack:
+    """Of one stream, and all of its flights. `cut` is called with a reason when it is to be asked
+    again.
+    """
+
+    def __init__(self, parts: Parts, flight: Flight, *, cut: Callable[[str], None]) -> None:
+        self._clock = parts.clock
+        self._flight = flight
+        self._cut = cut
+        self._all_ns = 0
+        self._alarm = Alarm(parts.clock, self._ring)
+
+    def begin(self, all_ns: int) -> bool:
+        """Say whether a flight may begin by this word. `all_ns`: when the hub was asked, with all
+        worked off that was sent before, or 0; then nothing better can be had.
+        """
+        self._all_ns = all_ns
+        if not self._has_some():
+            return True
+        age_ns = self._clock.monotonic_ns() - all_ns if all_ns else 0
+        if age_ns >= _LONG_NS:
+            self._ring()
+            return False
+        self._alarm.set(_LONG_NS - age_ns)
+        return True
+
+    def end(self) -> None:
+        self._alarm.cancel()
+
+    def _has_some(self) -> bool:
+        """Say whether anything is to be sent again that may have come to be stored since."""
+        again = (entry for entry in self._flight.window.unsent() if entry.attempts)
+        return any(self._all_ns < entry.last_ns + _LONG_NS for entry in again)
+
+    def _ring(self) -> None:
+        if self._has_some():
+            self._flight.has_progress = True  # no pause: nothing is wrong
+            self._cut(_OLD)

@@ -1,0 +1,97 @@
+"""What waits to be sent again: the hub is asked anew before its word is too old."""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode.clock import NS_PER_S
+from leafnode.config.options import UplinkBudget, UplinkStream
+from tests.sim.uplink_world import Site, World, numbers
+
+BULK = UplinkStream(stream="EV", hub_stream="AGG", domain="hub")
+
+
+@pytest.mark.parametrize("breaks", [True, False])
+def test_what_was_held_back_for_long_is_asked_about_before_it_is_sent_again(
+    *, breaks: bool
+) -> None:
+    """What was not there when the hub was asked may have been stored since: it was proposed."""
+    until, again = 8 * 60 + 2, 8 * 60 + 10  # minutes of the day
+    site = Site(BULK, budget=UplinkBudget(send_windows=((0, until), (again, 24 * 60))))
+    site.start()
+    site.store("EV", b"0")
+    site.clock.advance(117 * NS_PER_S)
+    site.hub.is_alone = True
+    site.store("EV", b"1")
+    site.clock.advance(18 * NS_PER_S)
+    assert site.status("EV").held == "the send window opens at 08:10"
+
+    site.hub.loses_acks = True
+    site.hub.commit()
+    site.clock.advance(NS_PER_S)
+    site.hub.loses_acks = False
+    if breaks:
+        site.link_down()
+        site.link_up()
+    site.clock.advance(600 * NS_PER_S)
+
+    assert site.hub.payloads() == numbers(0, 1)
+    assert site.status("EV").counters.resent == 0
+    assert (site.status("EV").lag_messages, site.status("EV").problem) == (0, "")
+
+
+@pytest.mark.parametrize("seconds", [30, 60, 120, 300])
+def test_what_was_lost_goes_when_its_company_is_there(seconds: int) -> None:
+    """The question that is asked meanwhile begins the wait anew, once."""
+    site = Site(BULK, budget=UplinkBudget(coalesce_ns=seconds * NS_PER_S))
+    site.start()
+    site.store("EV", b"0")
+    site.clock.advance((seconds + 5) * NS_PER_S)
+    site.hub.loses = [b"1"]
+    site.store("EV", b"1")
+    site.clock.advance((seconds + 5) * NS_PER_S)
+
+    site.clock.advance((seconds + 120) * NS_PER_S)
+
+    assert sorted(site.hub.payloads()) == numbers(0, 1)
+    assert site.status("EV").problem == ""
+
+
+@pytest.mark.parametrize(("rate", "size"), [(1000, 100_000), (200, 15_000), (100, 7000)])
+def test_what_takes_minutes_of_a_rate_is_sent_again_once(rate: int, size: int) -> None:
+    site = Site(BULK, budget=UplinkBudget(max_rate_bytes=rate))
+    site.start()
+    site.store("EV", b"0")
+    site.clock.advance(5 * NS_PER_S)
+    photo = b"p" * size
+    site.hub.loses = [photo]
+    site.store("EV", photo)
+
+    site.clock.advance(400 * NS_PER_S)
+
+    assert site.hub.payloads() == [b"0", photo]
+    assert site.hub.carried_bytes < 2 * size + 2000
+
+
+def test_a_word_that_took_minutes_is_asked_for_once_more() -> None:
+    world = World()
+    world.start()
+    world.store(b"0")
+    world.clock.advance(5 * NS_PER_S)
+    for number in range(10):
+        world.store(b"P" * 100_000, subject=b"ev.c%d" % number)
+    world.clock.advance(300 * NS_PER_S)
+    world.hub.answers_per_s = 5000
+    world.hub.is_alone = True
+    for number in range(10):
+        world.store(b"%d" % number, subject=b"ev.c%d" % number)
+    world.clock.advance(19 * NS_PER_S)
+
+    world.hub.loses_acks = True
+    world.hub.commit()
+    world.clock.advance(NS_PER_S)
+    world.hub.loses_acks = False
+    world.clock.advance(900 * NS_PER_S)
+
+    short = [one for one in world.hub.payloads() if len(one) == 1]
+    assert short == [b"0", *numbers(0, 9)]
