@@ -96,6 +96,10 @@ class Talking(Protocol):
         """This reading, the last event, was lost on its way: it and those behind it come again."""
         ...
 
+    def taken(self, receipt: Receipt) -> None:
+        """The readings up to this one wait already, since before the board said hello."""
+        ...
+
     def said_elsewhere(self, life: Life) -> None:
         """A board says again on another port what of this life is not stored: what came of it and
         was not taken yet goes.

@@ -36,8 +36,8 @@ class Boards:
     """Implements devices.Port. `stored` gets what of a board that said hello is stored, with its
     id, None where nothing is; `says_again` which boot of which board says again what is not, and
     `is_storing` tells whether that may be stored yet; `goes_on` gets, before `stored` does,
-    which boot of which board is here and up to which number it is stored; `send` is called when
-    there is something new for a board.
+    which boot of which board is here and up to which number it is stored, and returns up to which
+    it waits already; `send` is called when there is something new for a board.
     """
 
     def __init__(  # noqa: PLR0913 -- keyword-only but for what it is of
@@ -52,7 +52,7 @@ class Boards:
         stored: Callable[[Receipt | None, bytes], None],
         says_again: Callable[[Life], None],
         is_storing: Callable[[Life], bool],
-        goes_on: Callable[[Life, int], None],
+        goes_on: Callable[[Life, int], Receipt | None],
         send: Callable[[], None],
     ) -> None:
         self._options = options
@@ -235,5 +235,6 @@ class Boards:
     def _resumed(self, receipt: Receipt | None) -> None:
         # The board sends no reading before it heard our hello, so none up to this one is here yet.
         self.is_asking = False
-        self._goes_on(self._life, 0 if receipt is None else receipt.seq)
+        if (taken := self._goes_on(self._life, 0 if receipt is None else receipt.seq)) is not None:
+            self._framing.taken(taken)
         self._stored(receipt, b"" if receipt is None else msg_id(receipt))

@@ -154,14 +154,16 @@ class Publisher:
         """Whether what boards had said under the entry before goes before what is here."""
         return not (self._entries or self.is_stopped)
 
-    def go_on_with(self, life: Life, stored_seq: int) -> None:
+    def go_on_with(self, life: Life, stored_seq: int) -> Receipt | None:
         """Take what the entry before left of a board that is here now, behind what is stored: what
-        it says comes behind that, and what it says again is a duplicate.
+        it says comes behind that, and what it says again is a duplicate. Return the last of it.
         """
-        for entry, seq in () if self._former is None else self._former._released(life):
+        released = [] if self._former is None else self._former._released(life)
+        for entry, seq in released:
             is_resolved = entry.state is State.RESOLVED or seq <= stored_seq
             self._append(entry.publication).state = State.RESOLVED if is_resolved else State.WAITING
             entry.state = State.RESOLVED  # here, should this come amid a burst
+        return released[-1][0].publication.receipt if released else None
 
     def _released(self, life: Life) -> list[tuple[Queued, int]]:
         kept = kept_as([entry.publication for entry in self._entries])
@@ -238,8 +240,7 @@ class Publisher:
 
     def offer(self, publication: Publication) -> None:
         """Queue one reading. The caller has asked for room, and calls `pump` after the last one."""
-        assert self.has_room, "the caller stops reading its port at the bound"
-        self._append(publication)
+        self.offer_all([publication])
 
     def offer_all(self, publications: list[Publication]) -> None:
         """Queue all messages of one reading. The caller has asked for room for one."""
@@ -281,8 +282,7 @@ class Publisher:
         """Take a reading of which nothing is published: its device hears of it in its turn."""
         if receipt is None:
             return
-        entry = self._append(nothing(receipt, life))
-        entry.state = State.RESOLVED
+        self._append(nothing(receipt, life)).state = State.RESOLVED
         if not self._publishing:
             self._settle()
 

@@ -86,6 +86,9 @@ class LinkFraming:
         if self._is_peer(receipt.life):
             self._session.rewind(receipt.seq, receipt.life[1])
 
+    def taken(self, receipt: Receipt) -> None:
+        """Its board says by its floor what it gave up, so none of that counts as missing."""
+
     def said_elsewhere(self, life: Life) -> None:
         """Forget what is here of a life that says it again on another port."""
         if not self._is_peer(life):  # else it said hello here, and these behind that

@@ -157,9 +157,8 @@ class TextLinkFraming:
         return self._events.popleft() if self._events else MORE
 
     def committed(self, receipt: Receipt) -> None:
-        if receipt.life != self._this_life:
-            return
-        self._numbers.committed(receipt.seq)
+        if receipt.life == self._this_life:
+            self._numbers.committed(receipt.seq)
 
     def untaken(self, receipt: Receipt) -> None:
         """Nobody has this reading: what is behind it is taken again behind the next hello."""
@@ -168,6 +167,10 @@ class TextLinkFraming:
         self._is_greeted = False
         if receipt.life == self._this_life:
             self._numbers.untaken(receipt.seq)
+
+    def taken(self, receipt: Receipt) -> None:
+        if receipt.life == self._this_life:
+            self._numbers.taken(receipt.seq)
 
     def said_elsewhere(self, life: Life) -> None:
         self._events = deque(event for event in self._events if not is_of(event, life))

@@ -78,6 +78,11 @@ class Numbers:
             return False
         return self._last < seq - _AHEAD_MAX
 
+    def taken(self, seq: int) -> None:
+        """Up to this one all waits already, whatever of it the board says again."""
+        self._last = max(self._last, seq)
+        self._is_resumed = True
+
     def untaken(self, seq: int) -> None:
         """This one was lost on its way, and those behind it: they are expected again."""
         self._last = min(self._last, seq - 1)

@@ -20,7 +20,7 @@ from leafnode.config.serial_stage_options import (
     MappingOptions,
 )
 from tests.sim.clock import FakeClock
-from tests.unit.bridge.fake_stream import FakeStream, new_account
+from tests.unit.bridge.fake_stream import NO_SPACE, FakeStream, new_account
 from tests.unit.bridge.world import FakeLine
 
 if TYPE_CHECKING:
@@ -375,6 +375,10 @@ class Boards:
         await self.bridge.change(SerialOptions(ports=(port,)))
         await self.opens()
 
+    def heard(self) -> bytes:
+        assert self._line.device is not None
+        return self._line.device.recv(65536)
+
     @property
     def queued(self) -> int:
         return self.bridge.status()[0].queued
@@ -449,5 +453,24 @@ def test_what_is_on_its_way_of_a_board_that_says_hello_is_stored_once_and_in_ord
         await boards.passes(60)
         assert boards.stream.payloads == values(1, 2, 3, 4)
         assert boards.queued == 1
+
+    boards.play(story)
+
+
+def test_what_goes_on_behind_a_reload_is_not_missing_of_what_its_board_says_next() -> None:
+    boards = Boards()
+
+    async def story() -> None:
+        await boards.says(b"new", *range(1, 11))
+        boards.stream.refusal = NO_SPACE
+        await boards.says(b"new", *range(11, 31))  # it keeps eight
+        await boards.reload()
+        await boards.says(b"new", 23, 24, 31, 33)
+        assert boards.queued == 22
+        boards.stream.refusal = None
+        await boards.passes(30)
+        assert boards.stream.payloads == values(*range(1, 32), 33)
+        assert boards.heard().splitlines()[-1] == b"ok 33"
+        assert boards.bridge.status()[0].missing == 1
 
     boards.play(story)

@@ -671,8 +671,8 @@ def test_what_an_entry_before_had_of_a_board_waits_beside_what_is_new_until_it_i
     world.publisher.offer_all(newer)
 
     assert world.publisher.queued == 2 + 6 + 1
-    world.publisher.go_on_with((b"uno", 8), 0)
-    world.publisher.go_on_with((b"uno", 7), 0)
+    assert world.publisher.go_on_with((b"uno", 8), 0) is None
+    assert world.publisher.go_on_with((b"uno", 7), 0) == Receipt((b"uno", 7), 2)
     world.publisher.offer_all(list(kept_by(b"uno", 3)))
     assert world.publisher.queued == 2 + 6 + 1 + 2
     rest = world.publisher.stop()

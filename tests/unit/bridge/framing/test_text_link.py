@@ -167,6 +167,17 @@ def test_a_line_that_a_board_says_again_elsewhere_is_not_given_up_here(
     assert len(drained(framing)) == count
 
 
+def test_what_waits_already_of_a_board_is_taken_of_that_board_alone() -> None:
+    framing = greeted(b"77")
+
+    framing.taken(Receipt((b"node1", 76), 30))
+    assert len(says(framing, b"#1 pt temp 21.5")) == 1
+    framing.taken(Receipt((b"node1", 77), 30))
+    assert says(framing, b"#2 pt temp 21.5", b"#30 pt temp 21.5") == []
+    assert len(says(framing, b"#31 pt temp 21.5")) == 1
+    assert framing.counts().missing == 0
+
+
 def test_a_line_whose_torn_head_stands_before_it_is_taken_when_it_comes_again() -> None:
     """The sum of `#12 ` is zero: what is lost behind it leaves the line's own sum right."""
     framing = new()

@@ -149,6 +149,19 @@ def test_what_was_known_of_a_board_before_its_hello_counts_for_no_line_behind_it
     assert [numbers.judge(seq) for seq in (1, 21)] == [Seq.NEW, Seq.DOUBTED]
 
 
+def test_what_waits_already_is_not_missing_and_is_not_taken_again_however_far_back() -> None:
+    numbers = begun(gathers=False)
+    numbers.committed(10)
+    numbers.due()
+
+    numbers.taken(30)
+
+    assert [numbers.judge(seq) for seq in (12, 23, 9)] == [Seq.AGAIN] * 3
+    assert numbers.due() == [b"ok 10"]
+    assert [numbers.judge(seq) for seq in (31, 33)] == [Seq.NEW, Seq.NEW]
+    assert numbers.missing == 1
+
+
 def test_another_board_begins_anew() -> None:
     numbers = begun(gathers=True, at=20)
     numbers.committed(20)
