@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 class Boards:
     """Implements devices.Port. `stored` gets what of a board that said hello is stored, with its
     id, None where nothing is; `says_again` which boot of which board says again what is not, and
-    `is_storing` tells whether that may be stored yet; `goes_on` gets, before `stored` does,
-    which boot of which board is here and up to which number it is stored, and returns up to which
-    it waits already; `send` is called when there is something new for a board.
+    `is_storing` tells whether that may be stored yet; `goes_on` gets which boot of which board is
+    here, and returns up to which reading all waits already; `send` is called when there is
+    something new for a board.
     """
 
     def __init__(  # noqa: PLR0913 -- keyword-only but for what it is of
@@ -52,7 +52,7 @@ class Boards:
         stored: Callable[[Receipt | None, bytes], None],
         says_again: Callable[[Life], None],
         is_storing: Callable[[Life], bool],
-        goes_on: Callable[[Life, int], Receipt | None],
+        goes_on: Callable[[Life], Receipt | None],
         send: Callable[[], None],
     ) -> None:
         self._options = options
@@ -87,7 +87,6 @@ class Boards:
         )
         self.is_asking = False  # what is stored: its readings wait for the answer
         self._look: Timer | None = None  # whether it may be asked
-        self._life: Life = b"", 0  # of which it was asked
         self._is_ending = False
         self._gave_up = False  # to wait for it
         self._is_open = False
@@ -219,12 +218,14 @@ class Boards:
         if self._is_ending:
             self._gave_up = True
         else:
+            if (taken := self._goes_on((hello.device.encode(), hello.boot_id))) is not None:
+                self._framing.taken(taken)
             self.is_asking = True
             self._ask(hello, self._devices.say_again(hello))
 
     def _ask(self, hello: DeviceHello, ports: list[Port]) -> None:
         """Ask, once no port has on its way to a stream what the answer would not tell of."""
-        self._look, self._life = None, (hello.device.encode(), hello.boot_id)
+        self._look = None
         if any(port.is_storing(hello.device, hello.boot_id) for port in ports):
             again = partial(self._ask, hello, ports)
             self._look = self._clock.call_later(port_bounds.SERIAL_LOOK_NS, again)
@@ -235,6 +236,4 @@ class Boards:
     def _resumed(self, receipt: Receipt | None) -> None:
         # The board sends no reading before it heard our hello, so none up to this one is here yet.
         self.is_asking = False
-        if (taken := self._goes_on(self._life, 0 if receipt is None else receipt.seq)) is not None:
-            self._framing.taken(taken)
         self._stored(receipt, b"" if receipt is None else msg_id(receipt))

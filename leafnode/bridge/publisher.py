@@ -154,25 +154,25 @@ class Publisher:
         """Whether what boards had said under the entry before goes before what is here."""
         return not (self._entries or self.is_stopped)
 
-    def go_on_with(self, life: Life, stored_seq: int) -> Receipt | None:
-        """Take what the entry before left of a board that is here now, behind what is stored: what
-        it says comes behind that, and what it says again is a duplicate. Return the last of it.
+    def go_on_with(self, life: Life) -> Receipt | None:
+        """Take what the entry before left of a board that is here now, whatever newer a stream has
+        by way of another port: what it says comes behind that. Return the last of it.
         """
         released = [] if self._former is None else self._former._released(life)
-        for entry, seq in released:
-            is_resolved = entry.state is State.RESOLVED or seq <= stored_seq
+        for entry in released:
+            is_resolved = entry.state is State.RESOLVED
             self._append(entry.publication).state = State.RESOLVED if is_resolved else State.WAITING
             entry.state = State.RESOLVED  # here, should this come amid a burst
-        return released[-1][0].publication.receipt if released else None
+        return released[-1].publication.receipt if released else None
 
-    def _released(self, life: Life) -> list[tuple[Queued, int]]:
+    def _released(self, life: Life) -> list[Queued]:
         kept = kept_as([entry.publication for entry in self._entries])
         pairs = list(zip(self._entries, kept, strict=True))
-        released = [(entry, of.seq) for entry, of in pairs if of and of.life == life]
+        released = [entry for entry, of in pairs if of and of.life == life]
         if released:
             self._entries = deque(entry for entry, of in pairs if not of or of.life != life)
             self._last_error = self._last_error if self._entries else ""
-            for entry, _ in released:
+            for entry in released:
                 self._let_go(entry)
             if not self._publishing:
                 self._settle()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import random
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,6 +21,7 @@ from leafnode.config.serial_stage_options import (
     FramingOptions,
     MappingOptions,
 )
+from leafnode.protocol import header
 from tests.sim.clock import FakeClock
 from tests.unit.bridge.fake_stream import NO_SPACE, FakeStream, new_account
 from tests.unit.bridge.world import FakeLine
@@ -336,7 +339,7 @@ class Boards:
     def __init__(self) -> None:
         self.site = Site()
         self._line = self.site.lines["a"]
-        self._port = replace(self.site.ports[0], subject="s.{device}", framing=TEXT)
+        self._port = replace(self.site.ports[0], subject="s.{device}", framing=TEXT, stream="S")
         self._bauds = iter(range(9600, 9700))
         self.bridge = self.site.bridge(0, [self._port])
         self.stream = FakeStream(self.site.accounts[0], b"s.new")
@@ -472,5 +475,29 @@ def test_what_goes_on_behind_a_reload_is_not_missing_of_what_its_board_says_next
         assert boards.stream.payloads == values(*range(1, 32), 33)
         assert boards.heard().splitlines()[-1] == b"ok 33"
         assert boards.bridge.status()[0].missing == 1
+
+    boards.play(story)
+
+
+def test_what_goes_on_behind_a_reload_is_stored_though_newer_is_by_way_of_another_port() -> None:
+    """Its board gave it up, so nobody else has it; what is stored already is a duplicate."""
+    boards = Boards()
+    account = boards.site.accounts[0]
+    block = base64.b64encode(header.build([(b"Nats-Msg-Id", b"new.7.43")])).decode()
+    last = json.dumps({"message": {"seq": 1, "hdrs": block}}).encode()
+    account.subscribe(
+        b"$JS.API.STREAM.MSG.GET.S", lambda asked: account.publish(asked.messages[0][0], last)
+    )
+
+    async def story() -> None:
+        await boards.says(b"old", 1)
+        await boards.says(b"new", 44, 45, 46)
+        await boards.reload()
+        newer = base64.b64encode(header.build([(b"Nats-Msg-Id", b"new.7.53")])).decode()
+        nonlocal last
+        last = json.dumps({"message": {"seq": 2, "hdrs": newer}}).encode()
+        await boards.says(b"new", 54)
+        await boards.passes(30)
+        assert boards.stream.payloads == values(44, 45, 46, 54)
 
     boards.play(story)

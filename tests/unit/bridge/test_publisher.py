@@ -671,8 +671,8 @@ def test_what_an_entry_before_had_of_a_board_waits_beside_what_is_new_until_it_i
     world.publisher.offer_all(newer)
 
     assert world.publisher.queued == 2 + 6 + 1
-    assert world.publisher.go_on_with((b"uno", 8), 0) is None
-    assert world.publisher.go_on_with((b"uno", 7), 0) == Receipt((b"uno", 7), 2)
+    assert world.publisher.go_on_with((b"uno", 8)) is None
+    assert world.publisher.go_on_with((b"uno", 7)) == Receipt((b"uno", 7), 2)
     world.publisher.offer_all(list(kept_by(b"uno", 3)))
     assert world.publisher.queued == 2 + 6 + 1 + 2
     rest = world.publisher.stop()
@@ -690,23 +690,11 @@ def test_what_is_known_to_be_stored_of_a_board_stays_so_when_it_is_here() -> Non
     for entry in list(former._entries)[2:]:
         former._resolve(entry)
 
-    world.publisher.go_on_with((b"uno", 7), 0)
+    world.publisher.go_on_with((b"uno", 7))
 
     world.publisher.pump()
     assert world.resolved == [1]
     assert world.publisher.stop().kept == due
-
-
-def test_what_a_stream_says_is_stored_of_a_board_that_is_here_is_not_published_again() -> None:
-    """It may have been on its way at the reload, too long ago for a duplicate to be known."""
-    world = World()
-    world.publisher.take_over(Left([], "", kept=kept_by(b"uno", 1, 2)))
-
-    world.publisher.go_on_with((b"uno", 7), 1)
-    world.publisher.pump()
-
-    assert world.resolved == [1]
-    assert world.publisher.stop().kept == kept_by(b"uno", 2)
 
 
 def test_an_error_of_what_goes_on_with_its_board_is_told_no_longer() -> None:
@@ -714,7 +702,7 @@ def test_an_error_of_what_goes_on_with_its_board_is_told_no_longer() -> None:
     world.publisher.take_over(Left([], "", kept=kept_by(b"uno", 1)))
     assert world.publisher.last_error.startswith("what the entry before left: ")
 
-    world.publisher.go_on_with((b"uno", 7), 0)
+    world.publisher.go_on_with((b"uno", 7))
 
     assert world.publisher.last_error == ""
 
