@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -22,7 +23,7 @@ from tests.interop.uplinking import HUB, gateway_config, jetstream_of
 from tests.sim.certificates import LOCALHOST, Authority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.interop.gateway import Gateway
@@ -34,6 +35,7 @@ pytestmark = [
 ]
 
 PATIENCE_S = 30.0
+TOLD = timedelta(seconds=5)  # what is promised, so the one time that is asserted here
 SCHEMES = pytest.mark.parametrize("scheme", ["tls", "wss"])
 NOWHERE = "nats-leaf://127.0.0.1:1"
 LEAF_USER = (
@@ -54,15 +56,29 @@ def outside(gateway: Gateway) -> str:
         return str(answer["error"]) if err.code == 503 else ""
 
 
+def stamp(line: str) -> datetime:
+    """Return when a line of the log was written."""
+    text = line.partition("] ")[2].partition(" [")[0]
+    return datetime.strptime(text, "%Y/%m/%d %H:%M:%S.%f").astimezone()
+
+
+def said(gateway: Gateway, words: str) -> datetime:
+    """Return when its log first had these words."""
+    return next(stamp(line) for line in gateway.log.splitlines() if words in line)
+
+
 async def told(url: str, words: str, directory: Path, *, remote: str = "") -> None:
     """Start a gateway with this remote, and return when these words are everywhere."""
     config = f'server_name: edge\nleafnodes {{ remotes [ {{ url: "{url}", {remote} }} ] }}'
     with running_gateway(directory / "edge", config) as gateway:
         assert gateway.get("healthz")["status"] == "ok"  # offline is well, for nats-server's probe
-        shown: Callable[[], str] = lambda: json.dumps(gateway.get("leafz")["leafnode"])  # noqa: E731
-        for place in (lambda: outside(gateway), shown, lambda: gateway.log):
-            await until(lambda place=place: words in place(), timeout_s=PATIENCE_S)
-        assert "CANARY" not in outside(gateway) + shown() + gateway.log
+        await until(lambda: words in gateway.log, timeout_s=PATIENCE_S)
+        # Who reads the log has health and status say the same, at once.
+        shown = json.dumps(gateway.get("leafz")["leafnode"])
+        assert words in outside(gateway)
+        assert words in shown
+        assert said(gateway, words) - stamp(gateway.log.partition("\n")[0]) <= TOLD
+        assert "CANARY" not in outside(gateway) + shown + gateway.log
 
 
 async def test_a_wrong_address(tmp_path: Path) -> None:
@@ -181,6 +197,7 @@ async def test_an_uplink_to_what_is_not_there(names: str, words: str, tmp_path: 
         config = gateway_config(hub).partition("uplink {")[0] + block
         with running_gateway(tmp_path / "edge", config) as gateway:
             async with jetstream_of(gateway.client_url) as js:
+                began = datetime.now(UTC)
                 await js.add_stream(StreamConfig(name="EV", subjects=["ev.>"]))
 
             def shown() -> str:
@@ -189,6 +206,7 @@ async def test_an_uplink_to_what_is_not_there(names: str, words: str, tmp_path: 
 
             for place in (lambda: outside(gateway), shown, lambda: gateway.log):
                 await until(lambda place=place: words in place(), timeout_s=PATIENCE_S)
+            assert said(gateway, words) - began <= TOLD
 
 
 @pytest.mark.parametrize(
@@ -225,8 +243,10 @@ async def test_an_uplink_whose_right_was_taken(
             await until(lambda: row()["protection"] == "asked", timeout_s=PATIENCE_S)
             hub.stop()
             hub.config = LEAF_USER.replace("RIGHTS", f", permissions {{ {rights} }}")
+            began = datetime.now(UTC)
             hub.start()
             await until(lambda: words in row()["last_error"], timeout_s=PATIENCE_S)
+            assert said(gateway, words) - began <= TOLD
             assert row()["state"] == state
             assert gateway.log.count(words) == 1
             if state == "blocked":
@@ -249,6 +269,7 @@ async def test_a_full_backlog(tmp_path: Path) -> None:
         await js.add_stream(stream)
         for _ in range(5):
             await js.publish("ev.a", b"x")
+        began = datetime.now(UTC)
         with pytest.raises(nats.js.errors.APIError):
             await js.publish("ev.a", b"one too many")
         await client.close()
@@ -259,3 +280,4 @@ async def test_a_full_backlog(tmp_path: Path) -> None:
 
         for place in (lambda: outside(gateway), shown, lambda: gateway.log):
             await until(lambda place=place: words in place(), timeout_s=PATIENCE_S)
+        assert said(gateway, words) - began <= TOLD

@@ -63,13 +63,13 @@ async def publish(gateway: Gateway, first: int, last: int) -> None:
 
 
 async def at_hub(hub: Hub, stream: str = "AGG") -> list[int]:
-    """Every payload of the hub's stream, in its order."""
+    """The number that each payload of the hub's stream begins with, in its order."""
     async with jetstream_of(hub.client_url) as jetstream:
         state = (await jetstream.stream_info(stream)).state
         found = []
         for seq in range(state.first_seq, state.last_seq + 1):
             message = await jetstream.get_msg(stream, seq)
-            found.append(int(message.data or b"0"))
+            found.append(int((message.data or b"0").split()[0]))
         return found
 
 
