@@ -252,6 +252,10 @@ LEAF_LINE_WORK: Final = TURN_WORK // LEAF_LINES_PER_TURN
 LEAF_REMOVE_SLICE: Final = 512  # subscriptions of a lost link taken out in one turn of the loop
 # A PING that TCP did not get across for so long: the way is gone. TCP has tried four times by then.
 LEAF_UNREACHED_NS: Final = 20 * NS_PER_S
+# Ours: so long a PONG may stand behind what comes without a break, and a PING behind what leaves: 3
+# MB on 40 kbit/s.
+LEAF_UNANSWERED_NS: Final = 600 * NS_PER_S
+LEAF_UNSENT_BYTES: Final = 32 * KIB  # in the kernel; it takes more at half of it: 3 s on 40 kbit/s
 LEAF_LOOP_DELAY_NS: Final = 30 * NS_PER_S
 LEAF_MIN_VERSION_DELAY_NS: Final = 5 * NS_PER_S
 LEAF_URLS_MAX: Final = 64  # announced URLs kept beside the configured ones

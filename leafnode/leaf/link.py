@@ -468,9 +468,9 @@ class Link(ShowsTls):
         self._armed_ns = None
         transport = self.transport
         silent_ns = transport.silent_ns() if transport is not None else None
-        waits = transport is not None and transport.has_unread()
-        unread = waits or self.peer.parked is not None
-        self._session.timer_due(self._clock.monotonic_ns(), silent_ns, unread=unread)
+        unread = (transport is not None and transport.has_unread()) or self.peer.parked is not None
+        unsent = self._outbound is not None and self._outbound.pending_bytes() > 0
+        self._session.timer_due(self._clock.monotonic_ns(), silent_ns, unread=unread, unsent=unsent)
         self._settle()
         self._arm()
 

@@ -17,6 +17,7 @@ from leafnode.limits import (
     LEAF_FIRST_PING_NS,
     LEAF_LOOP_DELAY_NS,
     LEAF_OUTLIVED_NS,
+    LEAF_UNANSWERED_NS,
     LEAF_UNREACHED_NS,
     MAX_SUBJECT_TOKENS,
     PING_INTERVAL_NS,
@@ -104,6 +105,8 @@ class LeafSession:
         self._events: list[LeafEvent] = []
         self._pings_out = 0
         self._ping_sent_ns = 0
+        self._asked_ns = 0  # when the first PING that is not answered was sent
+        self._unsent_ns = 0  # when bytes of ours last waited for their way
         self._ping_due_ns = 0  # of the next one; a look at the last may come before
         self._reached_ns: int | None = None  # when its kernel last said anything, if that is known
         self._heard_ns = 0
@@ -135,12 +138,22 @@ class LeafSession:
             self.refused_text = self.refused_cause = ""
         self._heard_ns = now_ns
 
-    def timer_due(self, now_ns: int, silent_ns: int | None = None, *, unread: bool = False) -> None:
+    def timer_due(
+        self,
+        now_ns: int,
+        silent_ns: int | None = None,
+        *,
+        unread: bool = False,
+        unsent: bool = False,
+    ) -> None:
         """Do what time demands: give up on a silent peer, or ask whether it lives.
 
         `silent_ns`: for how long its kernel acknowledged nothing, where that is known. `unread`:
-        what it says waits here, an answer maybe among it.
+        what it says waits here, an answer maybe among it. `unsent`: what it is told waits here, as
+        long as somebody else has patience with that.
         """
+        if unsent:
+            self._unsent_ns = now_ns
         if silent_ns is not None:
             self._reached_ns = now_ns - silent_ns
         if self.deadline_ns is None or now_ns < self.deadline_ns:
@@ -290,7 +303,7 @@ class LeafSession:
         is_known = self.rtt_ns and now_ns - self._ping_sent_ns < RTT_REFRESH_NS
         if pings.may_skip and is_known and now_ns - self._heard_ns < pings.interval_ns:
             return
-        if self._pings_out >= pings.most:
+        if self._pings_out >= pings.most and not self._is_moving(now_ns):
             if unread:
                 return
             self.stale = True
@@ -299,8 +312,26 @@ class LeafSession:
             return
         self._ask(now_ns)
 
+    def _is_moving(self, now_ns: int) -> bool:
+        """Say whether bytes moved since the first PING without an answer: the PONG stands behind
+        those that come, or the PING behind ours.
+
+        It is asked on meanwhile: a nats-server takes a PING for life, while what it asks itself
+        stands behind what it sends, too. A lost packet holds all back for a while.
+        """
+        begun_ns = self._asked_ns
+        if now_ns - begun_ns >= LEAF_UNANSWERED_NS:
+            return False
+        patience_ns = (self._pings.most + 1) * self._pings.interval_ns
+        come = self._heard_ns > begun_ns and now_ns - self._heard_ns < patience_ns
+        # What the kernel took last of all has a way to go, too.
+        leave_ns = now_ns - self._unsent_ns - LEAF_UNREACHED_NS
+        return come or (self._unsent_ns > begun_ns and leave_ns < patience_ns)
+
     def _ask(self, now_ns: int) -> None:
         """Send a PING. Before the next one is due there is a look at whether it got across."""
+        if not self._pings_out:
+            self._asked_ns = now_ns
         self._pings_out += 1
         self._ping_sent_ns = now_ns
         self._ping_due_ns = now_ns + self._pings.interval_ns

@@ -96,6 +96,52 @@ def test_a_peer_whose_answer_waits_here_is_not_silent(make: type[LeafSession]) -
     assert (one.data_to_send(), one.stale) == (b"PING\r\n", False)
 
 
+@BOTH
+def test_a_peer_whose_bytes_come_without_a_break_is_asked_on(make: type[LeafSession]) -> None:
+    """Its PONG stands behind them, on a thin link for minutes; a hub takes a PING for life."""
+    one = make()
+
+    for at_s in range(1, 31, 2):
+        one.heard(at_s * NS_PER_S)
+        one.timer_due(at_s * NS_PER_S + 1)
+
+    assert (one.data_to_send(), one.events()) == (b"PING\r\n" * 15, [])
+    one.receive_line(b"PONG", 31 * NS_PER_S)
+    one.timer_due(33 * NS_PER_S)
+    one.timer_due(35 * NS_PER_S)
+    one.timer_due(37 * NS_PER_S)
+    assert one.events() == [Ended("2 PINGs went unanswered", StaleConnection)]
+
+
+@BOTH
+def test_bytes_without_an_answer_are_no_life_for_ever(make: type[LeafSession]) -> None:
+    one = make()
+
+    for at_s in range(1, 700, 2):
+        one.heard(at_s * NS_PER_S)
+        one.timer_due(at_s * NS_PER_S + 1)
+
+    assert one.data_to_send().count(b"PING") == 300
+    assert one.events() == [Ended("300 PINGs went unanswered", StaleConnection)]
+
+
+@BOTH
+def test_a_ping_that_waits_here_behind_a_large_message_has_time(make: type[LeafSession]) -> None:
+    """As much as any has, and 20 s for the kernel's last, once nothing waits any more. Whether
+    anything leaves, the write deadline asks.
+    """
+    one = make()
+
+    for at_s in range(1, 31, 2):
+        one.timer_due(at_s * NS_PER_S, unsent=True)
+    for at_s in range(31, 55, 2):
+        one.timer_due(at_s * NS_PER_S)
+    assert one.events() == []
+    one.timer_due(55 * NS_PER_S)
+
+    assert one.events() == [Ended("27 PINGs went unanswered", StaleConnection)]
+
+
 def asking(make: Callable[[], LeafSession]) -> LeafSession:
     """A link with a PING every two minutes, of which the one at 121 s is not answered."""
     one = make()
