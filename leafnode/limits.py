@@ -494,6 +494,9 @@ UPLINK_WAYS_MAX: Final = 4  # prefixes and transforms of a stream, the one of no
 UPLINK_RENAMINGS_MAX: Final = 2  # what the hub was seen to make of subjects
 UPLINK_PROBES_AT_ONCE: Final = 32  # of those
 UPLINK_PROBES_MAX: Final = 1024  # hub messages looked at after a cut; more: resent instead
+UPLINK_TOLD_MAX: Final = (
+    8192  # of a longer part of the hub's stream it is not worked out: 2 ms on a PC
+)
 UPLINK_PARTING_TIMES: Final = 16  # as many questions newest first, which goes on by nothing else
 UPLINK_PARTING_AGAIN_NS: Final = 3600 * NS_PER_S  # then, if it found nothing
 UPLINK_CLOCKS_APART_NS: Final = 60 * NS_PER_S  # the hub's and this machine's, mostly

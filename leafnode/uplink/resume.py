@@ -407,19 +407,23 @@ class Resume:
             return
         # Nothing says that the hub has it under that subject, so all is looked at if it can be.
         between = range(self._lower + 1, self._end + 1)
-        told = self._told_in(between)
-        if len(between) - len(told) <= limits.UPLINK_PROBES_MAX:
-            self._probes = set(between) - told
+        if (untold := self._untold(between, limits.UPLINK_PROBES_MAX)) is not None:
+            self._probes = untold
             return
         self.is_blank = self.moved is not None
         self.unseen = unseen
         self._plan_walks()
 
-    def _told_in(self, between: range) -> set[int]:
-        """Return which sequences of the hub's stream this run was told of: what it acknowledged."""
+    def _untold(self, between: range, most: int) -> set[int] | None:
+        """Return which of these sequences of the hub's stream it did not acknowledge to this run;
+        None where they are more, or too many to tell.
+        """
+        if len(between) > limits.UPLINK_TOLD_MAX:
+            return None
         known = self._known
         above = known.position.above.values() if known is not None else ()
-        return {hub_seq for hub_seq in above if hub_seq in between}
+        untold = set(between).difference(above)
+        return untold if len(untold) <= most else None
 
     def _take_check(self, known: Known) -> None:
         """Take what was found where the newest PubAck said, if that had to be looked at."""
@@ -444,9 +448,8 @@ class Resume:
             return
         at_once = limits.UPLINK_PROBES_AT_ONCE
         between = range(lower + 1, max(found.values()))
-        told = self._told_in(between)
-        if len(between) - len(told) <= max(at_once, self._doubtful):
-            self._probes = set(between) - told
+        if (untold := self._untold(between, max(at_once, self._doubtful))) is not None:
+            self._probes = untold
             return
         most = max(1, at_once // len(found))
         for index, end in found.items():

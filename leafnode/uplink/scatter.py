@@ -134,6 +134,8 @@ class Scatter(Window):
             self._pop(entry.seq)
         for entry in self:
             self._mark(entry, None, refused=entry.refused)
+        # Where it may come to be stored what is sent from now on is behind it.
+        self._order.update((entry.seq, 0) for entry in self.doubtful())
         return stored
 
     def _advance(self) -> None:

@@ -126,3 +126,17 @@ def test_landing_takes_the_hubs_word() -> None:
     assert [entry.seq for entry in stored] == [9]
     assert [entry.seq for entry in window.unsent()] == [10, 3]
     assert window.floor == 2
+
+
+def test_what_may_come_to_be_stored_is_looked_for_before_what_is_sent_meanwhile() -> None:
+    window = Scatter(10, 1000)
+    held, later = Entry(1, b"a", 0, b"x", b""), Entry(2, b"a", 0, b"y", b"")
+    window.offer(held)
+    window.send(held, 1)
+    window.land(Position())  # asked: it is not there, and waits to be sent again
+    window.offer(later)
+
+    window.send(later, 2)
+    window.settle(2, 10)
+
+    assert window.known().hub_seq < 9
