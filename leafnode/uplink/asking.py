@@ -92,15 +92,10 @@ class Asking:
         self._sees_others = False  # under the very subjects of this stream
         self._origin: Origin | None = None
         self._local = LocalState(StreamInfo(), ConsumerInfo())
-        self._claims = Claims(
-            parts.mailbox, parts.options.stream, is_scattered=parts.options.newest_first
-        )
+        stream, newest = self._options.stream, self._options.newest_first
+        self._claims = Claims(parts.mailbox, stream, is_scattered=newest)
         self._history = History(
-            self._interview,
-            parts.mailbox,
-            parts.clock,
-            parts.options.stream,
-            is_scattered=parts.options.newest_first,
+            self._interview, parts.mailbox, parts.clock, stream, is_scattered=newest
         )
         self._round = 0
         self._knock = Knock(parts, flight)
@@ -202,7 +197,9 @@ class Asking:
         """The hub acknowledged something: the first time it is asked under which subject."""
         if (latest := self._flight.latest) is not None:
             self._knock.acked(latest.sent_as)
-        known = None if self._is_proven or self._proves else self._known()
+        # Where the hub is asked where to go on, that is not to be disturbed: the next one does.
+        may_prove = self._flight.is_on and not (self._is_proven or self._proves)
+        known = self._known() if may_prove else None
         if known is not None and self._origin is not None:
             self._proves = True
             self._interview.begin(Resume.proof(known), self._origin, self._proved)

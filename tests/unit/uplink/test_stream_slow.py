@@ -31,6 +31,25 @@ def test_a_large_message_on_a_very_slow_link_is_sent_once_and_asked_for_once(siz
     assert world.status.last_error == world.status.former_error == ""
 
 
+def test_the_first_answer_of_a_run_may_come_while_the_hub_is_asked() -> None:
+    """What it is asked for then, under which subject that was stored, took the place of the
+    questions where to go on: they were never answered.
+    """
+    world = World()
+    world.start()
+    world.hub.queue_ns, world.hub.loses_answers = 9 * NS_PER_S, True
+    world.store(b"1")
+    world.clock.advance(10 * NS_PER_S)
+    assert (world.status.state, world.status.counters.uplinked) == (State.ASKING, 1)
+    world.hub.queue_ns, world.hub.loses_answers = 0, False
+    world.store(b"2")
+
+    world.clock.advance(30 * NS_PER_S)
+
+    assert world.hub.payloads() == [b"1", b"2"]
+    assert (world.status.state, world.status.last_error) == (State.RUNNING, "")
+
+
 def test_a_hub_that_brings_something_else_all_the_time_is_not_waited_for_without_end() -> None:
     world = World()
     world.start()
