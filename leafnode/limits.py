@@ -517,6 +517,7 @@ UPLINK_LOST_NS: Final = 250 * NS_PER_MS  # after one was passed: its answer may 
 UPLINK_LOST_TIMES: Final = 2  # then so for another reason, and ack_timeout ends it
 UPLINK_FLOW_BYTES_MIN: Final = 8 * KIB  # on the way at once, however slow the link is
 UPLINK_FLOW_TARGET_NS: Final = 1 * NS_PER_S  # more than this much queued: the window is halved
+UPLINK_SLOWEST_NS: Final = NS_PER_S // 300  # for a byte: 2.4 kbit/s; slower is no link
 UPLINK_LINE_BYTES: Final = 64  # about: what a message costs on the wire besides itself
 UPLINK_ANSWER_BYTES: Final = 160  # what a PubAck is expected to cost, until one cost more
 UPLINK_GATE_CHECK_NS: Final = 60 * NS_PER_S  # a closed window is looked at again: clocks are set

@@ -71,6 +71,7 @@ class Asking:
         self._options = parts.options
         self._link = parts.link
         self._lag = parts.lag
+        self._gate = parts.gate
         self._mailbox = parts.mailbox
         self._flight = flight
         self.question = f"$JS.{self._options.domain}.API.STREAM.MSG.GET.{self._options.hub_stream}"
@@ -150,7 +151,7 @@ class Asking:
         elif (known := self._known()) is not None and self._is_in_no_doubt():
             self.told(Word(known.position, Protection.ASKED, all_ns=self._all_ns))
         elif self._flight.latest is not None and self._knock.send():
-            self._waiting.set(limits.UPLINK_ASK_NS)
+            self._waiting.set(limits.UPLINK_ASK_NS + self._gate.surplus_ns)
         else:
             self._ask(known)
 
@@ -330,7 +331,8 @@ class Asking:
             self._weigh(resume)
         elif self._knock.is_out:
             self._parked = resume
-            self._waiting.set(limits.UPLINK_OVERDUE_TIMES * self._options.ack_timeout_ns)
+            timeout_ns = limits.UPLINK_OVERDUE_TIMES * self._options.ack_timeout_ns
+            self._waiting.set(timeout_ns + self._gate.surplus_ns)
             self.unheard()
             self.troubled(self._flight.unanswered.problem or self._knock.problem)
         else:

@@ -184,7 +184,9 @@ class Flight:
         self._retry_alarm.cancel()
         self._parts.local.rest()
         for entry in self.window:
-            self._land(entry)
+            size, entry.wire_size = entry.wire_size, 0
+            if size:
+                self._parts.gate.cut(size)
         self._settle(wants=False)
 
     def noted(self) -> None:
@@ -304,7 +306,7 @@ class Flight:
         parts.counters.resent += entry.attempts > 1
         self._overdue.sent(entry)
         entry.wire_size = len(subject) + len(reply) + len(body)
-        parts.gate.sent(parts.slot, entry.subject, entry.wire_size)
+        entry.ahead_bytes = parts.gate.sent(parts.slot, entry.subject, entry.wire_size)
 
     def _not_taken(self, entry: Entry, subject: bytes) -> None:
         """Nobody upstream wants it, not yet or never; or it may not be sent there."""
@@ -367,7 +369,8 @@ class Flight:
         if entry.sent_ns is not None:
             size, entry.wire_size = entry.wire_size, 0
             cost = len(letter.body) + limits.UPLINK_LINE_BYTES
-            parts.gate.acked(entry.subject, size, entry.sent_ns, cost)
+            sent_ns, ahead = entry.sent_ns, entry.ahead_bytes
+            parts.gate.acked(entry.subject, size, sent_ns, cost, ahead_bytes=ahead)
         self._acked(seq)
         self.acked()
 

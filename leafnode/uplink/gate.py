@@ -80,6 +80,7 @@ class Gate:
         self._is_metered = False  # streams that are not urgent had to wait when last asked
         self._in_flight = 0  # bytes
         self._flying = 0  # messages
+        self._adrift_ns = 0  # until then the link may be busy with what no PubAck is awaited of
         self._answer_size = limits.UPLINK_ANSWER_BYTES
         self._due_ns = 0
         self._turn = 0
@@ -101,12 +102,13 @@ class Gate:
 
     @property
     def surplus_ns(self) -> int:
-        """How much longer than the window what is on the way may take: a message larger than that
-        goes alone.
+        """How much longer than a window the link may need for what it was given: a message larger
+        than that, questions behind it, what was cut and is still on its way.
         """
-        surplus = max(0, self._in_flight - self._flow.limit)
-        takes_ns = 2 * limits.UPLINK_FLOW_TARGET_NS * surplus // self._flow.limit
-        return min(takes_ns, limits.UPLINK_AMID_NS)
+        adrift_ns = self._adrift_ns - self._clock.monotonic_ns()
+        takes_ns = max(self._flow.takes_ns(self._in_flight), adrift_ns)
+        surplus_ns = takes_ns - 2 * limits.UPLINK_FLOW_TARGET_NS
+        return max(0, min(surplus_ns, limits.UPLINK_AMID_NS))
 
     def join(self, slot: Slot) -> None:
         self._slots.append(slot)
@@ -117,6 +119,7 @@ class Gate:
 
     def link_changed(self) -> None:
         self._flow.begin()
+        self._adrift_ns = 0
 
     def ledger_read(self, month: str) -> None:
         """What was sent in a month before this run is known, or cannot be."""
@@ -135,8 +138,10 @@ class Gate:
             self._set_alarm(slot.held.wait_ns)
         return slot.held
 
-    def sent(self, slot: Slot, subject: bytes, size: int) -> None:
-        """A message went out; `subject` is that of the local stream."""
+    def sent(self, slot: Slot, subject: bytes, size: int) -> int:
+        """A message went out; `subject` is that of the local stream. Return how many bytes are on
+        the way with it.
+        """
         now_ns = self._clock.monotonic_ns()
         self._turn += 1
         slot.turn = self._turn
@@ -147,11 +152,13 @@ class Gate:
         self._write_down()
         if self._rate is not None:
             self._rate.spend(now_ns, size)
+        return self._in_flight
 
     def asked(self, size: int) -> None:
         """A question goes to the hub; nothing holds it, for without its answer nothing is sent."""
         self.ledger.asked(self.today, size, 0)
         self._write_down()
+        self._drifts(size)
         if self._rate is not None:
             self._rate.spend(self._clock.monotonic_ns(), size)
 
@@ -160,10 +167,12 @@ class Gate:
         self.ledger.asked(self.today, 0, size)
         self._write_down()
 
-    def acked(self, subject: bytes, size: int, sent_ns: int, answer_size: int) -> None:
-        """The hub answered what was sent at `sent_ns`."""
+    def acked(
+        self, subject: bytes, size: int, sent_ns: int, answer_size: int, *, ahead_bytes: int
+    ) -> None:
+        """The hub answered what was sent at `sent_ns`, with so many bytes on the way."""
         self._answer_size = max(self._answer_size, answer_size)
-        self._flow.acked(sent_ns, self._clock.monotonic_ns(), size)
+        self._flow.acked(sent_ns, self._clock.monotonic_ns(), size, ahead_bytes)
         self.ledger.received(self.today, subject, answer_size)
         self._write_down()
         self.landed(size)
@@ -173,6 +182,15 @@ class Gate:
         self._in_flight = max(0, self._in_flight - size)
         self._flying = max(0, self._flying - (size > 0))
         self._wake_soon()
+
+    def cut(self, size: int) -> None:
+        """So much is not awaited any more, and may be on the way all the same."""
+        self._drifts(size)
+        self.landed(size)
+
+    def _drifts(self, size: int) -> None:
+        began_ns = max(self._adrift_ns, self._clock.monotonic_ns())
+        self._adrift_ns = began_ns + self._flow.takes_ns(size)
 
     def settle(self, slot: Slot, waiting_bytes: int, *, wants: bool) -> None:
         """A stream says whether it has something to send."""

@@ -117,7 +117,8 @@ class Interview:
     def _is_busy(self) -> bool:
         """Say whether the answer may be on its way: asked again, a large one would come twice."""
         waited_ns = self._clock.monotonic_ns() - self._heard_ns
-        return waited_ns < limits.UPLINK_AMID_NS and self._link.is_amid()
+        is_on_way = self._link.is_amid() or self._gate.surplus_ns > 0
+        return waited_ns < limits.UPLINK_AMID_NS and is_on_way
 
     def _ask_more(self, resume: Resume | Parting, at_once: int) -> None:
         """Some at a time: a slow link has other things to carry, too."""

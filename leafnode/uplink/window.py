@@ -39,6 +39,7 @@ class Entry:
     is_awaited: bool = False  # not sent again for now: its last sending may still be stored
     losses: int = 0  # by the hub, which stored later ones
     wire_size: int = 0  # of what is on the way to the hub
+    ahead_bytes: int = 0  # of all that was, when it was last sent, itself among it
     sent_size: int = 0  # of header and payload, as they were last sent
     refused: bool = False  # the hub said no; it is stored nowhere
     is_leaving: bool = False  # it goes to the dead letters, not to the hub

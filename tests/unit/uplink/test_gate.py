@@ -101,7 +101,7 @@ def test_many_answers_of_one_turn_wake_who_is_held_once() -> None:
 
     for _ in range(10):
         size = door.gate.window_bytes // 10
-        door.gate.acked(b"ev.a", size, door.clock.monotonic_ns(), 100)
+        door.gate.acked(b"ev.a", size, door.clock.monotonic_ns(), 100, ahead_bytes=size)
     assert door.woken == []
     door.clock.advance(0)
 
@@ -128,6 +128,22 @@ def test_what_is_larger_than_the_window_may_take_as_much_longer_as_a_slow_link_n
     assert door.gate.surplus_ns == 6 * NS_PER_S
     door.gate.sent(one, b"a", 3000 * limit)
     assert door.gate.surplus_ns == limits.UPLINK_AMID_NS
+
+
+def test_questions_and_what_was_cut_keep_the_link_busy_for_as_long() -> None:
+    door = Door()
+    one, limit = door.slot(), door.gate.window_bytes
+    assert door.gate.sent(one, b"a", 4 * limit) == 4 * limit
+    door.clock.advance(NS_PER_S)
+
+    door.gate.cut(4 * limit)
+    assert door.gate.surplus_ns == 6 * NS_PER_S
+    door.gate.asked(limit)
+    assert door.gate.surplus_ns == 8 * NS_PER_S
+    door.clock.advance(7 * NS_PER_S)
+    assert door.gate.surplus_ns == NS_PER_S
+    door.gate.link_changed()
+    assert door.gate.surplus_ns == 0
 
 
 def test_the_rate_holds_and_the_clock_wakes() -> None:
@@ -269,7 +285,7 @@ def test_what_a_message_and_the_answers_to_come_will_cost_fits_into_the_cap() ->
     door.send(bulk, 100)
 
     for _ in range(2):
-        door.gate.acked(b"ev.a", 100, door.clock.monotonic_ns(), answer)
+        door.gate.acked(b"ev.a", 100, door.clock.monotonic_ns(), answer, ahead_bytes=100)
 
     assert door.gate.ledger.bytes_of(door.gate.today) == 200 + 2 * answer
     assert door.gate.hold(bulk, 1) is not None
@@ -280,7 +296,7 @@ def test_once_answers_have_cost_more_so_much_is_kept_for_each() -> None:
     door = Door(monthly_cap_bytes=200 + 2 * answer)
     bulk = door.slot()
     door.send(bulk, 100)
-    door.gate.acked(b"ev.a", 100, door.clock.monotonic_ns(), answer)
+    door.gate.acked(b"ev.a", 100, door.clock.monotonic_ns(), answer, ahead_bytes=100)
 
     assert door.gate.hold(bulk, 101) is not None
     assert door.gate.hold(bulk, 100) is None
@@ -299,7 +315,7 @@ def test_the_answers_of_the_hub_count_for_the_month_too() -> None:
     bulk = door.slot()
     door.send(bulk, 400)
 
-    door.gate.acked(b"ev.a", 400, door.clock.monotonic_ns(), 100)
+    door.gate.acked(b"ev.a", 400, door.clock.monotonic_ns(), 100, ahead_bytes=400)
 
     assert door.gate.ledger.bytes_of(door.gate.today) == 500
     assert door.gate.hold(bulk, 1) is not None

@@ -31,6 +31,64 @@ def test_a_large_message_on_a_very_slow_link_is_sent_once_and_asked_for_once(siz
     assert world.status.last_error == world.status.former_error == ""
 
 
+SLOW = [(5000, 20_000), (5000, 30_000), (5000, 100_000), (7500, 60_000)]
+
+
+@pytest.mark.parametrize(("bytes_per_s", "size"), SLOW)
+def test_messages_that_take_longer_than_the_ack_timeout_go_at_the_rate_of_the_link(
+    bytes_per_s: int, size: int
+) -> None:
+    """What the first ones took was held for the round trip, so the window grew over them, and then
+    they were overdue: 4 of 12 were there in that time, each sent once more to ask for it.
+    """
+    world = World()
+    world.hub.bytes_per_s = world.hub.answers_per_s = bytes_per_s
+    world.start()
+    world.store(*[bytes(size)] * 12)
+
+    world.clock.advance((12 * size // bytes_per_s + 30) * NS_PER_S)
+
+    assert (len(world.hub.payloads()), len(world.hub.received)) == (12, 12)
+    assert (world.status.counters.cuts, world.hub.knocks) == (0, [])
+    assert len(world.hub.questions) <= 3
+    assert world.status.last_error == world.status.former_error == ""
+
+
+@pytest.mark.parametrize(("bytes_per_s", "size"), [(1200, 30_000), (1200, 7000), (300, 2000)])
+def test_on_the_slowest_link_the_first_one_shows_how_long_one_takes(
+    bytes_per_s: int, size: int
+) -> None:
+    world = World()
+    world.hub.bytes_per_s = world.hub.answers_per_s = bytes_per_s
+    world.start()
+    world.store(*[bytes(size)] * 12)
+
+    world.clock.advance(600 * NS_PER_S)
+
+    assert (len(world.hub.payloads()), world.status.counters.cuts) == (12, 1)
+    assert world.status.last_error == ""
+
+
+@pytest.mark.parametrize(("bytes_per_s", "size"), SLOW)
+def test_after_an_outage_a_slow_link_brings_the_question_and_the_answer_once(
+    bytes_per_s: int, size: int
+) -> None:
+    world = World()
+    world.hub.bytes_per_s = world.hub.answers_per_s = bytes_per_s
+    world.start()
+    world.store(*[bytes(size)] * 4)
+    world.clock.advance((size // bytes_per_s + 1) * NS_PER_S)
+    world.link_down()
+    world.hub.questions.clear()
+    world.clock.advance(5 * NS_PER_S)
+    world.link_up()
+
+    world.clock.advance((8 * size // bytes_per_s + 30) * NS_PER_S)
+
+    assert (len(world.hub.payloads()), len(world.hub.received)) == (4, 4)
+    assert (len(world.hub.questions), len(world.hub.knocks)) == (1, 1)
+
+
 def test_the_first_answer_of_a_run_may_come_while_the_hub_is_asked() -> None:
     """What it is asked for then, under which subject that was stored, took the place of the
     questions where to go on: they were never answered.
