@@ -14,6 +14,7 @@ import msgspec
 
 from leafnode import limits
 from leafnode.config.uplink import url_without_user
+from leafnode.errors import StoreBusy, StoreCorrupt
 from leafnode.go_time import zone_of
 from leafnode.monitor.own import uplink_row, uplinkz
 from leafnode.routing.answers import Replies
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Set
 
     from leafnode.config.options import UplinkOptions
+    from leafnode.jetstream.stream import Stream
     from leafnode.leaf.handler import HubLink
     from leafnode.leaf.remote import Remote
     from leafnode.protocol.leaf_op import LeafInfo
@@ -117,6 +119,7 @@ class _Running:
                 server.name,
                 names,
                 lambda stream: no_room(server.features.jetstream, options.account, stream),
+                lambda *place: after(server.features.jetstream, options.account, *place),
             ),
             zone=zone_of(options.budget.time_zone),
             clock=server.clock,
@@ -286,12 +289,27 @@ class Voice:
                 self.account.answer(where, body)
 
 
+def after(jetstream: JetStreams | None, account: str, stream: str, seq: int) -> int:
+    """Return how many messages a stream holds behind a sequence; at most, where it cannot say."""
+    there = _stream_of(jetstream, account, stream)
+    if there is None:
+        return 0
+    try:
+        return there.store.num_pending((), seq + 1)
+    except (StoreBusy, StoreCorrupt):
+        return max(0, there.store.last_seq() - max(seq, there.store.first_seq() - 1))
+
+
+def _stream_of(jetstream: JetStreams | None, account: str, stream: str) -> Stream | None:
+    one = jetstream.by_account.get(account) if jetstream is not None else None
+    return one.streams.get(stream) if one is not None else None
+
+
 def no_room(jetstream: JetStreams | None, account: str, stream: str) -> str:
     """Return which bound on all streams of one storage refuses what comes for this one; empty:
     none does.
     """
-    one = jetstream.by_account.get(account) if jetstream is not None else None
-    there = one.streams.get(stream) if one is not None else None
+    there = _stream_of(jetstream, account, stream)
     if there is None or there.quota is None or (bound := there.quota.used_up()) is None:
         return ""
     storage = there.config.storage

@@ -153,7 +153,7 @@ class Flight:
         stored = self.window.land(position)
         if isinstance(self._parts.local, NewestFirst):
             # Before the hub's word all of it seemed to wait, and less urgent streams with it.
-            self._parts.lag.behind = self._parts.local.pending()
+            self._parts.lag.count(self._parts.local.pending(), self._parts.local.last_seq)
         self._parts.counters.skipped += len(stored)
         for entry in stored:
             self.stray.is_over()
@@ -256,11 +256,12 @@ class Flight:
 
     def take(self, entry: Entry, pending: int) -> None:
         """Take a message that the local consumer delivered."""
-        offer, lag = self.window.offer(entry), self._parts.lag
+        offer, lag, local = self.window.offer(entry), self._parts.lag, self._parts.local
         if self.is_on:
-            lag.behind = pending
+            counted = local.last_seq if isinstance(local, NewestFirst) else entry.seq + pending
+            lag.count(pending, counted)
         elif offer is not Offer.HELD:
-            lag.behind = max(0, lag.behind - 1)  # `pending` leaves out what a former run was given
+            lag.took(entry.seq)  # `pending` leaves out what a former run was given
         if offer is Offer.STORED:
             self._parts.counters.skipped += 1
             self._parts.local.ack(entry)

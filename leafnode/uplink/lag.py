@@ -10,19 +10,30 @@ from typing import TYPE_CHECKING
 from leafnode.clock import NS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leafnode.uplink.answers import ConsumerInfo, StreamInfo, StreamState
     from leafnode.uplink.window import Window
 
 
 class Lag:
-    """What is behind the window is known by number; its bytes are that number times the mean."""
+    """What is behind the window is known by number; its bytes are that number times the mean.
 
-    def __init__(self, *, is_scattered: bool = False) -> None:
-        """Scattered: the oldest message may be behind the window, whatever is in it."""
+    What was stored since it was counted is counted when it is asked for, so it is never 0 while
+    anything waits.
+    """
+
+    def __init__(
+        self, after: Callable[[int], int] = lambda _seq: 0, *, is_scattered: bool = False
+    ) -> None:
+        """`after`: how many messages the stream holds now behind a sequence. Scattered: the oldest
+        message may be behind the window, whatever is in it.
+        """
+        self._after = after
         self._is_scattered = is_scattered
         self.acked_seq = 0  # everything up to it is acknowledged here
         self.last_seq = 0
-        self.behind = 0  # messages after the newest one pulled
+        self.behind = 0  # messages after the newest one pulled, up to `last_seq`
         self.held = ""  # why the local consumer brings none
         self._mean_bytes = 0.0
         self._oldest_ns = 0  # when the first message behind was stored, if the window is empty
@@ -40,6 +51,17 @@ class Lag:
         self.acked_seq = max(self.acked_seq, acked_seq)
         after = min(state.messages, max(0, state.last_seq - self.acked_seq))
         self._note(state, max(0, after - held))
+
+    def count(self, behind: int, last_seq: int) -> None:
+        """So many are behind the window, of those up to `last_seq` at least."""
+        self.behind, self.last_seq = behind, max(self.last_seq, last_seq)
+
+    def took(self, seq: int) -> None:
+        """One of them came into the window; those before it did so, too."""
+        if seq > self.last_seq:
+            self.last_seq = seq
+        else:
+            self.behind = max(0, self.behind - 1)
 
     def _note(self, state: StreamState, behind: int) -> None:
         self.last_seq = state.last_seq
@@ -59,13 +81,13 @@ class Lag:
         return window.before(max(self.acked_seq, window.floor))
 
     def messages(self, window: Window) -> int:
-        return self.behind + len(window)
+        return self.behind + self._after(self.last_seq) + len(window)
 
     def bytes_behind(self) -> int:
         return round(self.behind * self._mean_bytes)
 
     def bytes(self, window: Window) -> int:
-        return self.bytes_behind() + window.size
+        return round((self.behind + self._after(self.last_seq)) * self._mean_bytes) + window.size
 
     def seconds(self, window: Window, wall_ns: int) -> float:
         """Return the age of the oldest message that the hub has not acknowledged."""

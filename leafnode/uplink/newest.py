@@ -113,6 +113,11 @@ class NewestFirst:
         """There is nothing to acknowledge here: the hub knows what it has."""
 
     @property
+    def last_seq(self) -> int:
+        """Of the stream, as far as `pending` knows."""
+        return self._last
+
+    @property
     def _window(self) -> Scatter:
         assert self.window is not None, "the flight has one"
         return self.window()

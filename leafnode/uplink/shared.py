@@ -38,6 +38,7 @@ class Shared(NamedTuple):
     ceiling: Ceiling
     names: Callable[[str], Set[str]]  # of the uplinks that have a stream, as configured now
     no_room: Callable[[str], str] = lambda _stream: ""  # see `Edge`
+    after: Callable[[str, int], int] = lambda _stream, _seq: 0  # the same
     remote: str = ""  # one of its URLs; empty: the only one of the account
     dead_letter: str = ""  # the local stream for what the hub refuses; empty: it is held
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
@@ -76,7 +77,8 @@ class StreamUplink:
         self._created = ""  # when the stream was made that was opened
         self._here = LocalState(StreamInfo(), ConsumerInfo())
         self._counters = Counters()
-        self._lag = Lag(is_scattered=options.newest_first)
+        after = partial(shared.after, options.stream)
+        self._lag = Lag(after, is_scattered=options.newest_first)
         self._backlog = Backlog(options.stream, clock, self._local.unsent, self._counters)
         self._trouble = Trouble(options.stream, clock)
         self._pause_ns = limits.UPLINK_RETRY_NS

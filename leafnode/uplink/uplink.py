@@ -32,13 +32,15 @@ log = logging.getLogger(__name__)
 
 class Edge(NamedTuple):
     """Where an uplink begins. `names`: which uplinks have a stream, by the configuration of now.
-    `no_room`: which bound beside its own refuses what comes for a stream; empty: none.
+    `no_room`: which bound beside its own refuses what comes for a stream; empty: none. `after`:
+    how many messages one holds now behind a sequence.
     """
 
     account: Account
     server_name: str
     names: Callable[[str], Set[str]]
     no_room: Callable[[str], str] = lambda _stream: ""
+    after: Callable[[str, int], int] = lambda _stream, _seq: 0
 
 
 class Uplink:
@@ -74,6 +76,7 @@ class Uplink:
             ceiling=self._ceiling,
             names=edge.names,
             no_room=edge.no_room,
+            after=edge.after,
             remote=options.remote,
             dead_letter=options.dead_letter,
         )

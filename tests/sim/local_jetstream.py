@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import takewhile
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -134,6 +135,10 @@ class LocalJetStream:
             self.delete(*same[: -self.max_per_subject])
         self._serve_all()
         return self.last_seq
+
+    def after(self, seq: int) -> int:
+        """How many messages there are behind a sequence."""
+        return sum(1 for _ in takewhile(lambda one: one > seq, reversed(self.messages)))
 
     def delete(self, *seqs: int) -> None:
         """Somebody deletes messages; a consumer that had them does not wait for them any more."""

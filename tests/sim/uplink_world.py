@@ -71,6 +71,7 @@ class World:
             ceiling=Ceiling(),
             names=lambda _stream: {""},
             no_room=lambda _stream: self.no_room,
+            after=lambda _stream, seq: self.local.after(seq),
             dead_letter=self.dead_letter,
         )
         return StreamUplink(self.options, shared)
@@ -136,7 +137,12 @@ class Site:
     def _new(self) -> Uplink:
         return Uplink(
             self.options,
-            edge=Edge(self.account, "edge", self._names),
+            edge=Edge(
+                self.account,
+                "edge",
+                self._names,
+                after=lambda stream, seq: self.local[stream].after(seq),
+            ),
             zone=UTC,
             clock=self.clock,
             random=random.Random(1),

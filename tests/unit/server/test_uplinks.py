@@ -26,7 +26,7 @@ from leafnode.config.options import (
 )
 from leafnode.routing.permissions import Permissions, Rules
 from leafnode.server.server import Seams, Server
-from leafnode.server.uplinks import HubLinks, no_room
+from leafnode.server.uplinks import HubLinks, after, no_room
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -197,6 +197,9 @@ async def test_a_backlog_that_fills_what_all_streams_may_hold_is_told(
 
         assert no_room(jetstream, "A", "EV") == ROOM[own_bytes, storage]
         assert no_room(jetstream, "A", "XY") == no_room(None, "A", "EV") == ""
+        assert after(jetstream, "A", "XY", 0) == after(None, "A", "EV", 0) == 0
+        stored = after(jetstream, "A", "EV", 0)
+        assert [after(jetstream, "A", "EV", stored - 1), after(jetstream, "A", "EV", 9)] == [1, 0]
 
 
 def remote(account: str, *urls: str, max_payload: int = 0) -> Remote:
