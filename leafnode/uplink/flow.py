@@ -17,7 +17,7 @@ class Flow:
     was short. What a long message takes is mostly its own way.
     """
 
-    __slots__ = ("_backed_off_ns", "_max_bytes", "_pace_ns", "_quickest_ns", "limit")
+    __slots__ = ("_backed_off_ns", "_late_ns", "_max_bytes", "_pace_ns", "_quickest_ns", "limit")
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -30,6 +30,7 @@ class Flow:
         self._quickest_ns: int | None = None
         self._backed_off_ns = 0  # what was sent before does not count against the window of now
         self._pace_ns = 0  # for a byte, once something took long
+        self._late_ns: int | None = None  # when the first did since one was quick
 
     def takes_ns(self, size: int) -> int:
         """Return how long so many bytes may take to the hub: twice what they should."""
@@ -41,7 +42,7 @@ class Flow:
         """
         took_ns, least = now_ns - sent_ns, limits.UPLINK_FLOW_BYTES_MIN
         ahead_bytes = max(ahead_bytes, 1)
-        self._learn(took_ns, ahead_bytes)
+        self._learn(sent_ns, now_ns, ahead_bytes)
         if ahead_bytes <= least and (self._quickest_ns is None or took_ns < self._quickest_ns):
             self._quickest_ns = took_ns
         quickest_ns = self._quickest_ns
@@ -54,8 +55,17 @@ class Flow:
             self.limit = max(self.limit // 2, min(limits.UPLINK_FLOW_BYTES_MIN, self._max_bytes))
             self._backed_off_ns = now_ns
 
-    def _learn(self, took_ns: int, ahead_bytes: int) -> None:
-        """Of a quick answer the round trip is most, so it only says that the link is no slower."""
+    def _learn(self, sent_ns: int, now_ns: int, ahead_bytes: int) -> None:
+        """Of a quick answer the round trip is most, so it only says that the link is no slower. The
+        hub may have stood still where what was short was late, but hardly again behind that.
+        """
+        took_ns = now_ns - sent_ns
         pace_ns = min(took_ns // ahead_bytes, limits.UPLINK_SLOWEST_NS)
-        if took_ns > 2 * limits.UPLINK_FLOW_TARGET_NS or pace_ns < self._pace_ns:
+        if took_ns <= 2 * limits.UPLINK_FLOW_TARGET_NS:
+            self._late_ns = None
+            self._pace_ns = min(pace_ns, self._pace_ns)
+            return
+        is_late_again = self._late_ns is not None and sent_ns >= self._late_ns
+        self._late_ns = now_ns if self._late_ns is None else self._late_ns
+        if ahead_bytes > limits.UPLINK_FLOW_BYTES_MIN or is_late_again:
             self._pace_ns = pace_ns

@@ -163,7 +163,8 @@ class Gate:
             self._rate.spend(self._clock.monotonic_ns(), size)
 
     def told(self, size: int) -> None:
-        """The hub answered a question."""
+        """The hub answered a question: what went before that has gone its way."""
+        self._adrift_ns = 0
         self.ledger.asked(self.today, 0, size)
         self._write_down()
 

@@ -36,12 +36,12 @@ class HeldBack:
 
     def begin(self, all_ns: int) -> bool:
         """Say whether a flight may begin by this word. `all_ns`: when the hub was asked, with all
-        worked off that was sent before, or 0; then nothing better can be had.
+        worked off that was sent before, or 0; then nothing better can be had by asking again.
         """
         self._all_ns = all_ns
-        if not self._has_some():
+        if not all_ns or not self._has_some():
             return True
-        age_ns = self._clock.monotonic_ns() - all_ns if all_ns else 0
+        age_ns = self._clock.monotonic_ns() - all_ns
         if age_ns >= _LONG_NS:
             self._ring()
             return False

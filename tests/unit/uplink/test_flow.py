@@ -106,3 +106,15 @@ def test_what_took_long_says_what_a_byte_takes_until_a_quicker_one_does() -> Non
 
     flow.begin()
     assert flow.takes_ns(LEAST) == 2 * limits.UPLINK_FLOW_TARGET_NS
+
+
+def test_one_late_answer_to_what_was_short_is_a_hub_that_stood_still() -> None:
+    flow = Flow(1_000_000)
+    flow.acked(0, 3 * NS_PER_S, 100, 100)
+    assert flow.takes_ns(8000) < 2 * NS_PER_S
+
+    flow.acked(3 * NS_PER_S, 6 * NS_PER_S, 100, 1000)
+    assert flow.takes_ns(8000) > 40 * NS_PER_S
+
+    flow.acked(6 * NS_PER_S, 6 * NS_PER_S + NS_PER_S // 100, 100, 1000)
+    assert flow.takes_ns(8000) < 2 * NS_PER_S

@@ -40,18 +40,20 @@ def test_what_was_held_back_for_long_is_asked_about_before_it_is_sent_again(
     assert (site.status("EV").lag_messages, site.status("EV").problem) == (0, "")
 
 
+@pytest.mark.parametrize("lost", [b"0", b"1"])
 @pytest.mark.parametrize("seconds", [30, 60, 120, 300])
-def test_what_was_lost_goes_when_its_company_is_there(seconds: int) -> None:
-    """The question that is asked meanwhile begins the wait anew, once."""
+def test_what_was_lost_goes_when_its_company_is_there(seconds: int, lost: bytes) -> None:
+    """The question that is asked meanwhile begins the wait anew, once; where nothing was
+    acknowledged in this run there is none.
+    """
     site = Site(BULK, budget=UplinkBudget(coalesce_ns=seconds * NS_PER_S))
     site.start()
-    site.store("EV", b"0")
-    site.clock.advance((seconds + 5) * NS_PER_S)
-    site.hub.loses = [b"1"]
-    site.store("EV", b"1")
-    site.clock.advance((seconds + 5) * NS_PER_S)
+    site.hub.loses = [lost]
+    for payload in (b"0", b"1"):
+        site.store("EV", payload)
+        site.clock.advance((seconds + 5) * NS_PER_S)
 
-    site.clock.advance((seconds + 120) * NS_PER_S)
+    site.clock.advance((2 * seconds + 120) * NS_PER_S)
 
     assert sorted(site.hub.payloads()) == numbers(0, 1)
     assert site.status("EV").problem == ""

@@ -55,7 +55,7 @@ def test_messages_that_take_longer_than_the_ack_timeout_go_at_the_rate_of_the_li
 
 
 @pytest.mark.parametrize(("bytes_per_s", "size"), [(1200, 30_000), (1200, 7000), (300, 2000)])
-def test_on_the_slowest_link_the_first_one_shows_how_long_one_takes(
+def test_on_the_slowest_link_the_first_ones_show_how_long_one_takes(
     bytes_per_s: int, size: int
 ) -> None:
     world = World()
@@ -65,7 +65,8 @@ def test_on_the_slowest_link_the_first_one_shows_how_long_one_takes(
 
     world.clock.advance(600 * NS_PER_S)
 
-    assert (len(world.hub.payloads()), world.status.counters.cuts) == (12, 1)
+    assert len(world.hub.payloads()) == 12
+    assert world.status.counters.cuts <= 2
     assert world.status.last_error == ""
 
 
