@@ -22,6 +22,7 @@ from leafnode import limits
 from leafnode.bridge import port_bounds, puback
 from leafnode.bridge.answerer import is_own, may_answer
 from leafnode.bridge.burst import Burst
+from leafnode.bridge.former import LEFT, Former
 from leafnode.bridge.publication import kept_as, left, nothing
 from leafnode.bridge.queued import GivenUp, Queued, State
 from leafnode.bridge.status import Seldom
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LEFT: Final = "what the entry before left"
 _TOKEN_CHARS: Final = 12  # nobody guesses it (71 bits)
 
 
@@ -51,8 +51,7 @@ class Publisher:
 
     `resolved` is called in the order of the readings, once each, with the receipt of a reading that
     is stored or given up. `progressed` is called after a run of those. What it takes over from an
-    entry before it has a queue of its own, and goes first: unless no stream answers for that, or
-    one refuses it that does not refuse what is new.
+    entry before it goes first: see Former. `stream`: whose answer alone counts, "" for any.
     """
 
     def __init__(  # noqa: PLR0913 -- keyword-only, the composition of one port
@@ -77,7 +76,7 @@ class Publisher:
         self._is_heard = True  # a stream answered the last try, if only with an error
         self._refused_by: str | None = None  # the stream whose answer to the last try was an error
         self._whose = whose
-        self._former: Publisher | None = None
+        self._former: Former | None = None
         self._account = account
         self._clock = clock
         self._random = random
@@ -86,7 +85,7 @@ class Publisher:
         self._counters = counters
         self._resolved = resolved
         self._progressed = progressed
-        self._stream = stream
+        self.stream = stream
         self._turns = turns or PortTurns(clock, port_bounds.SERIAL_BURST_NS)
         self._waits = False  # for a turn of its own
         self._entries: deque[Queued] = deque()
@@ -113,9 +112,7 @@ class Publisher:
 
     @property
     def last_error(self) -> str:
-        if self._last_error or self._former is None or not self._former.last_error:
-            return self._last_error
-        return f"{_LEFT}: {self._former.last_error}"
+        return self._last_error or ("" if self._former is None else self._former.last_error)
 
     @property
     def has_room(self) -> bool:
@@ -158,14 +155,15 @@ class Publisher:
         """Take what the entry before left of a board that is here now, whatever newer a stream has
         by way of another port: what it says comes behind that. Return the last of it.
         """
-        released = [] if self._former is None else self._former._released(life)
+        released = [] if self._former is None else self._former.released(life)
         for entry in released:
             is_resolved = entry.state is State.RESOLVED
             self._append(entry.publication).state = State.RESOLVED if is_resolved else State.WAITING
             entry.state = State.RESOLVED  # here, should this come amid a burst
         return released[-1].publication.receipt if released else None
 
-    def _released(self, life: Life) -> list[Queued]:
+    def released(self, life: Life) -> list[Queued]:
+        """Take out, and return, what this life of a board had said that keeps it."""
         kept = kept_as([entry.publication for entry in self._entries])
         pairs = list(zip(self._entries, kept, strict=True))
         released = [entry for entry, of in pairs if of and of.life == life]
@@ -179,39 +177,31 @@ class Publisher:
         return released
 
     def take_over(self, before: Left) -> None:
-        """Publish what the entry before this one left, as that one said; the oldest beyond the
-        bound is given up. What is kept goes behind the rest until its board is here.
-        """
+        """Publish what the entry before this one left, as that one said."""
         if self._former is None:
-            self._former = Publisher(
-                self._account,
-                self._clock,
-                self._random,
-                port=self._port,
-                inbox=self._inbox + b".former",
-                counters=self._counters,
-                resolved=lambda _: None,
-                progressed=lambda: None,
-                stream=self._stream if before.stream == self._stream else "",
-                turns=self._turns,
-                whose=_LEFT,
-            )
-            self._former.start()
-        elif before.stream != self._former._stream:
-            self._former._stream = ""
-        for publication in (*before.publications, *before.kept):
-            self._former._append(publication)
-        self._former._bound()
-        self._former.pump()
+            self._former = Former(before, self._beside)
+        self._former.take_over(before)
 
-    def _bound(self) -> None:
-        """Give up the oldest of what reloads left."""
-        while (
-            len(self._entries) > port_bounds.READINGS_LEFT_MAX
-            or self._queued_bytes > port_bounds.READINGS_LEFT_BYTES
-        ):
-            self._let_go(self._entries.popleft())
-            self._count_poison("too many readings wait that reloads left")
+    def _beside(self, stream: str) -> Publisher:
+        """Return a queue of what was read before."""
+        return Publisher(
+            self._account,
+            self._clock,
+            self._random,
+            port=self._port,
+            inbox=self._inbox + b".former",
+            counters=self._counters,
+            resolved=lambda _: None,
+            progressed=lambda: None,
+            stream=self.stream if stream == self.stream else "",
+            turns=self._turns,
+            whose=LEFT,
+        )
+
+    def give_up_oldest(self, reason: str) -> None:
+        """Have one place more; it is counted."""
+        self._let_go(self._entries.popleft())
+        self._count_poison(reason)
 
     def _let_go(self, entry: Queued) -> None:
         del self._by_token[entry.token]
@@ -222,7 +212,7 @@ class Publisher:
         """Forget everything: what is not stored is not acknowledged to anybody either."""
         self.is_stopped = True
         waiting = (entry for entry in self._entries if entry.state is not State.RESOLVED)
-        rest = left([entry.publication for entry in waiting], self._stream)
+        rest = left([entry.publication for entry in waiting], self.stream)
         if self._former is not None:
             older = self._former.stop()
             rest = rest.behind(older)
@@ -346,7 +336,7 @@ class Publisher:
             if entry.state is State.RESOLVED:
                 burst.pass_over(publication)
                 continue
-            own = is_own(self._account, publication.subject, self._stream)
+            own = is_own(self._account, publication.subject, self.stream)
             if not burst.takes(publication, is_own=own):
                 break
             if not self._publish(entry, beyond=not own) or self._refusal:
@@ -377,7 +367,7 @@ class Publisher:
         if entry is None or entry.state is State.RESOLVED:
             return  # a late second answer
         subject = entry.publication.subject
-        if not may_answer(self._account, delivery.origin, subject, self._stream):
+        if not may_answer(self._account, delivery.origin, subject, self.stream):
             return
         for _, header_size, body in delivery.messages:
             self._judge(entry, body[:header_size], body[header_size:])
@@ -389,7 +379,7 @@ class Publisher:
             self._refuse(entry, f"status {status}")
             return
         ack = puback.decoded(payload)
-        if ack is None or (self._stream and ack.stream != self._stream):
+        if ack is None or (self.stream and ack.stream != self.stream):
             return  # of who answers what it hears; the stream's word may still come
         self._is_heard = True
         self._refused_by = None

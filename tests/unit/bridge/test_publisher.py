@@ -18,11 +18,9 @@ from hypothesis import strategies as st
 from leafnode import limits
 from leafnode.bridge.port_bounds import (
     READINGS_BURST_MIN,
-    READINGS_LEFT_BYTES,
-    READINGS_LEFT_MAX,
     SERIAL_BURST_NS,
 )
-from leafnode.bridge.publication import Left, Publication
+from leafnode.bridge.publication import Publication
 from leafnode.bridge.publisher import Publisher
 from leafnode.bridge.reading import Receipt
 from leafnode.bridge.status import PortCounters
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from leafnode.routing.subscription import Delivery
 
 INBOX = b"_INBOX.abc"
+FULL = {"code": 503, "err_code": 10077, "description": "maximum messages exceeded"}
 
 
 class World:
@@ -247,41 +246,6 @@ def test_what_a_port_leaves_tells_nothing_of_what_it_does_not_leave() -> None:
 
     assert left.publications[-1] == told._replace(through=b"")
     assert kept not in left.publications
-
-
-def test_who_ends_tries_at_once_what_was_refused_for_long() -> None:
-    world = World()
-    stream = FakeStream(world.account, b"s.>")
-    stream.refusal = FULL
-    world.publisher.take_over(left(0, 1))
-    world.offer([1, 2])
-    world.clock.advance(60 * NS_PER_S)
-    assert world.publisher.is_settled
-
-    world.publisher.hurry()
-    assert not world.publisher.is_settled
-    world.clock.advance(2 * NS_PER_S)
-    assert world.publisher.is_settled  # it is refused as before
-    assert world.publisher.queued == 3
-
-    stream.refusal = None  # somebody has made room
-    world.publisher.hurry()
-    for _ in range(5):
-        stream.commit()
-        world.clock.advance(NS_PER_S // 5)
-    assert world.publisher.queued == 0
-
-
-def test_it_is_not_settled_before_what_the_entry_before_left_is() -> None:
-    world = World()
-    stream = FakeStream(world.account, b"s.>")
-    world.publisher.take_over(left(0, 1))
-    assert not world.publisher.is_settled
-    stream.refusal = FULL
-    world.offer([1])
-    world.clock.advance(60 * NS_PER_S)
-    assert world.publisher.is_settled  # the new one is held up by the old one, for ever
-    assert world.publisher.queued == 2
 
 
 def test_the_next_burst_waits_until_every_reading_of_this_one_is_answered() -> None:
@@ -635,159 +599,6 @@ def test_dropped_readings_are_logged_once_per_interval_and_counted(
         "Reading dropped: port=scale reason=is not UTF-8 times=1",
         "Reading dropped: port=scale reason=is not UTF-8 times=100",
     ]
-
-
-def left(first: int, count: int) -> Left:
-    block = header.build([(b"Nats-Msg-Id", b"a")])
-    made = [
-        Publication(b"s.a", len(block), block + b"%d" % number, None)
-        for number in range(first, first + count)
-    ]
-    return Left(made, "")
-
-
-def test_what_a_device_keeps_is_left_apart() -> None:
-    world = World()
-    kept = left(1, 1).publications[0]._replace(is_kept=True)
-
-    world.publisher.offer(kept)
-    world.publisher.offer_all(left(2, 2).publications)
-    world.publisher.pass_over(Receipt((b"b", 7), 9))
-
-    assert world.publisher.stop() == left(2, 2)._replace(kept=(kept,))
-
-
-def kept_by(name: bytes, *seqs: int) -> tuple[Publication, ...]:
-    """Two messages of each reading."""
-    first = left(0, 1).publications[0]._replace(is_kept=True)
-    whole = (first._replace(receipt=Receipt((name, 7), seq)) for seq in seqs)
-    return tuple(one for last in whole for one in (first, last))
-
-
-def test_what_an_entry_before_had_of_a_board_waits_beside_what_is_new_until_it_is_here() -> None:
-    world = World()
-    plain, newer = left(0, 2).publications, left(2, 1).publications
-    world.publisher.take_over(Left(plain, "", kept=kept_by(b"uno", 1, 2) + kept_by(b"due", 1)))
-    world.publisher.offer_all(newer)
-
-    assert world.publisher.queued == 2 + 6 + 1
-    assert world.publisher.go_on_with((b"uno", 8)) is None
-    assert world.publisher.go_on_with((b"uno", 7)) == Receipt((b"uno", 7), 2)
-    world.publisher.offer_all(list(kept_by(b"uno", 3)))
-    assert world.publisher.queued == 2 + 6 + 1 + 2
-    rest = world.publisher.stop()
-
-    assert rest.publications == [*plain, *newer]
-    assert rest.kept == kept_by(b"due", 1) + kept_by(b"uno", 1, 2, 3)
-
-
-def test_what_is_known_to_be_stored_of_a_board_stays_so_when_it_is_here() -> None:
-    world = World()
-    due, uno = kept_by(b"due", 1), kept_by(b"uno", 1)
-    world.publisher.take_over(Left([], "", kept=due + uno))
-    former = world.publisher._former
-    assert former is not None
-    for entry in list(former._entries)[2:]:
-        former._resolve(entry)
-
-    world.publisher.go_on_with((b"uno", 7))
-
-    world.publisher.pump()
-    assert world.resolved == [1]
-    assert world.publisher.stop().kept == due
-
-
-def test_an_error_of_what_goes_on_with_its_board_is_told_no_longer() -> None:
-    world = World()
-    world.publisher.take_over(Left([], "", kept=kept_by(b"uno", 1)))
-    assert world.publisher.last_error.startswith("what the entry before left: ")
-
-    world.publisher.go_on_with((b"uno", 7))
-
-    assert world.publisher.last_error == ""
-
-
-def test_of_what_reloads_left_the_oldest_beyond_the_bound_is_given_up_and_counted() -> None:
-    world = World()
-
-    world.publisher.take_over(left(0, READINGS_LEFT_MAX))
-    assert world.counters.poison == 0
-    world.publisher.take_over(left(READINGS_LEFT_MAX, 3))
-
-    assert world.counters.poison == 3
-    assert world.publisher.queued == READINGS_LEFT_MAX
-    assert world.publisher.stop().publications == left(3, READINGS_LEFT_MAX).publications
-
-
-def test_what_reloads_left_is_bounded_in_bytes_too() -> None:
-    world = World()
-    half = left(0, 1).publications[0]._replace(body=bytes(READINGS_LEFT_BYTES // 2), header_size=0)
-
-    world.publisher.take_over(Left([half, half], ""))
-    assert world.counters.poison == 0
-    world.publisher.take_over(left(1, 1))
-
-    assert (world.counters.poison, world.publisher.queued) == (1, 2)
-
-
-@pytest.mark.parametrize(("stream", "counts"), [("S", True), ("T", False), ("", True)])
-def test_the_stream_that_was_named_before_counts_unless_another_is_named_now(
-    stream: str, counts: bool
-) -> None:
-    world = World(stream=stream)
-    FakeStream(world.account, b"s.>", "S").commits_at_once = True
-
-    world.publisher.take_over(left(0, 1)._replace(stream=stream))
-
-    assert (world.publisher.queued == 0) is counts
-
-
-def test_what_entries_of_two_streams_left_is_answered_by_either() -> None:
-    world = World(stream="S")
-    FakeStream(world.account, b"s.>", "T").silent = True
-    [first], [second] = (left(number, 1).publications for number in (0, 1))
-
-    world.publisher.take_over(Left([first], "S"))
-    world.publisher.take_over(Left([second], "T"))
-
-    assert world.publisher.stop() == Left([first, second], "")
-
-
-FULL = {"code": 503, "err_code": 10077, "description": "maximum messages exceeded"}
-
-
-def test_what_a_full_stream_refuses_holds_up_nothing_for_another() -> None:
-    world = World()
-    old = FakeStream(world.account, b"s.>", "OLD")
-    old.refusal = FULL
-    new = FakeStream(world.account, b"n.>", "NEW")
-    new.commits_at_once = True
-    world.publisher.take_over(left(0, 3))
-
-    world.offer([3, 4], b"n.a")
-    world.clock.advance(limits.READING_RETRY_NS)
-
-    assert numbers(new) == [3, 4]
-    assert world.publisher.queued == 3
-    assert world.publisher.last_error == (
-        "what the entry before left: maximum messages exceeded (10077)"
-    )
-
-
-def test_what_a_full_stream_refuses_goes_first_once_there_is_room() -> None:
-    world = World()
-    stream = FakeStream(world.account, b"s.>")
-    stream.commits_at_once = True
-    stream.refusal = FULL
-    world.publisher.take_over(left(0, 1))
-    world.offer(range(1, 4))
-    world.clock.advance(120 * NS_PER_S)
-    assert (stream.payloads, world.publisher.queued) == ([], 4)
-
-    stream.refusal = None
-    world.clock.advance(120 * NS_PER_S)
-
-    assert numbers(stream) == [0, 1, 2, 3]
 
 
 def test_stop_leaves_no_timer_and_no_subscription() -> None:
