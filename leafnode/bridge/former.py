@@ -1,7 +1,8 @@
 """What entries of a port that reloads changed left, beside the queue of the entry there is now.
 
-Knows one queue and when it goes first; not what becomes of a reading in it. Truth:
-docs/serial/ports.md, "Reload".
+Knows two queues and when they go first; not what becomes of a reading in one. What boards keep has
+a queue of its own: what no stream takes of the rest keeps none of it from its stream, nor the other
+way round, and nothing of the rest says what of it is stored. Truth: docs/serial/ports.md, "Reload".
 """
 
 from __future__ import annotations
@@ -23,58 +24,66 @@ LEFT: Final = "what the entry before left"
 
 class Former:
     """Goes before what is new: unless no stream answers for it, or one refuses it that does not
-    refuse what is new. `new` makes a queue, of what that stream answers for.
+    refuse what is new. `new` makes a queue by the end of its inbox, of what that stream answers.
     """
 
-    def __init__(self, left: Left, new: Callable[[str], Publisher]) -> None:
-        self._queue = new(left.stream)
-        self._queue.takes_all = True  # the bound is that of `take_over`
-        self._queue.start()
+    def __init__(self, left: Left, new: Callable[[bytes, str], Publisher]) -> None:
+        self._plain = new(b".former", left.stream)
+        self._kept = new(b".kept", left.stream)  # until its board is here
+        self._both = self._plain, self._kept
+        for queue in self._both:
+            queue.takes_all = True  # the bound is that of `take_over`
+            queue.start()
 
     @property
     def queued(self) -> int:
-        return self._queue.queued
+        return sum(queue.queued for queue in self._both)
 
     @property
     def queued_bytes(self) -> int:
-        return self._queue.queued_bytes
+        return sum(queue.queued_bytes for queue in self._both)
 
     @property
     def last_error(self) -> str:
         """Return why it waits, "" where it does not."""
-        return f"{LEFT}: {self._queue.last_error}" if self._queue.last_error else ""
+        why = self._plain.last_error or self._kept.last_error
+        return f"{LEFT}: {why}" if why else ""
 
     @property
     def is_settled(self) -> bool:
         """Whether nothing waits that a stream may take yet."""
-        return self._queue.is_settled
+        return all(queue.is_settled for queue in self._both)
 
     def holds_up(self, newer: Publisher) -> bool:
         """Say whether what is newer goes behind something that waits here."""
-        return self._queue.holds_up(newer)
+        return any(queue.holds_up(newer) for queue in self._both)
 
     def take_over(self, left: Left) -> None:
-        """Publish what one more entry left; the oldest beyond the bound is given up. What is kept
-        goes behind the rest until its board is here.
+        """Publish what one more entry left. Beyond the bound the oldest is given up, what boards
+        keep behind the rest.
         """
-        if left.stream != self._queue.stream:
-            self._queue.stream = ""
-        self._queue.offer_all([*left.publications, *left.kept])
+        for queue, publications in zip(self._both, (left.publications, left.kept), strict=True):
+            if left.stream != queue.stream:
+                queue.stream = ""
+            queue.offer_all(publications)
         while (
             self.queued > port_bounds.READINGS_LEFT_MAX
             or self.queued_bytes > port_bounds.READINGS_LEFT_BYTES
         ):
-            self._queue.give_up_oldest("too many readings wait that reloads left")
-        self._queue.pump()
+            oldest = self._plain if self._plain.queued else self._kept
+            oldest.give_up_oldest("too many readings wait that reloads left")
+        for queue in self._both:
+            queue.pump()
 
     def released(self, life: Life) -> list[Queued]:
         """Take out, and return, what this life of a board had said: it is here now."""
-        return self._queue.released(life)
+        return self._kept.released(life)
 
     def hurry(self) -> None:
         """The port ends: what was refused is tried at once."""
-        self._queue.hurry()
+        for queue in self._both:
+            queue.hurry()
 
     def stop(self) -> Left:
         """Publish no more; return what was not stored."""
-        return self._queue.stop()
+        return self._plain.stop().behind(self._kept.stop())

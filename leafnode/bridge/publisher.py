@@ -31,7 +31,7 @@ from leafnode.nuid import nuid
 from leafnode.routing.ask import ask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from random import Random
 
     from leafnode.bridge.publication import Left, Publication
@@ -182,14 +182,14 @@ class Publisher:
             self._former = Former(before, self._beside)
         self._former.take_over(before)
 
-    def _beside(self, stream: str) -> Publisher:
+    def _beside(self, inbox: bytes, stream: str) -> Publisher:
         """Return a queue of what was read before."""
         return Publisher(
             self._account,
             self._clock,
             self._random,
             port=self._port,
-            inbox=self._inbox + b".former",
+            inbox=self._inbox + inbox,
             counters=self._counters,
             resolved=lambda _: None,
             progressed=lambda: None,
@@ -232,7 +232,7 @@ class Publisher:
         """Queue one reading. The caller has asked for room, and calls `pump` after the last one."""
         self.offer_all([publication])
 
-    def offer_all(self, publications: list[Publication]) -> None:
+    def offer_all(self, publications: Iterable[Publication]) -> None:
         """Queue all messages of one reading. The caller has asked for room for one."""
         assert self.has_room, "the caller stops reading its port at the bound"
         for publication in publications:

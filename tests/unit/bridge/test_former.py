@@ -64,8 +64,8 @@ def test_what_is_known_to_be_stored_of_a_board_stays_so_when_it_is_here() -> Non
     world.publisher.take_over(Left([], "", kept=due + uno))
     former = world.publisher._former
     assert former is not None
-    for entry in list(former._queue._entries)[2:]:
-        former._queue._resolve(entry)
+    for entry in list(former._kept._entries)[2:]:
+        former._kept._resolve(entry)
 
     world.publisher.go_on_with((b"uno", 7))
 
@@ -197,3 +197,41 @@ def test_it_is_not_settled_before_what_the_entry_before_left_is() -> None:
     world.clock.advance(60 * NS_PER_S)
     assert world.publisher.is_settled  # the new one is held up by the old one, for ever
     assert world.publisher.queued == 2
+
+
+def test_what_no_stream_takes_keeps_nothing_of_a_board_from_its_stream() -> None:
+    world = World()
+    FakeStream(world.account, b"s.a").commits_at_once = True
+    nowhere = left(0, 1).publications[0]._replace(subject=b"s.nowhere")
+
+    world.publisher.take_over(Left([nowhere], "", kept=kept_by(b"uno", 1, 2)))
+    world.clock.advance(60 * NS_PER_S)
+
+    assert (world.counters.stored, world.publisher.queued) == (4, 1)
+    assert world.publisher.last_error == (
+        "what the entry before left: no stream captures s.nowhere"
+    )
+
+
+def test_what_no_stream_takes_of_a_board_keeps_nothing_else_from_its_stream() -> None:
+    world = World()
+    FakeStream(world.account, b"s.a").commits_at_once = True
+    kept = tuple(one._replace(subject=b"s.uno") for one in kept_by(b"uno", 1))
+    world.publisher.take_over(Left([], "", kept=kept))
+
+    world.publisher.take_over(left(0, 3))
+    world.clock.advance(60 * NS_PER_S)
+
+    assert (world.counters.stored, world.publisher.queued) == (3, 2)
+
+
+def test_beyond_the_bound_what_boards_keep_is_given_up_behind_the_rest() -> None:
+    world = World()
+    kept = kept_by(b"uno", *range(READINGS_LEFT_MAX // 2))
+
+    world.publisher.take_over(left(0, 2)._replace(kept=kept))
+    assert (world.counters.poison, world.publisher.queued) == (2, READINGS_LEFT_MAX)
+    world.publisher.take_over(left(2, 1))
+
+    assert world.counters.poison == 3
+    assert world.publisher.stop() == Left([], "", kept=kept)
