@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge import port_bounds
 from leafnode.bridge.framing.text_asking import Asking
+from leafnode.bridge.framing.text_board import Checks, Meant
 from leafnode.bridge.framing.text_cut import TAIL, LineCutter
 from leafnode.bridge.framing.text_lines import (
-    KNOWN_BY_BYTES,
     Line,
     Passed,
     has_control,
@@ -54,10 +54,6 @@ _STATUS: Final = {
     verbs.STATUS_BUSY: b"busy",
     verbs.STATUS_TOO_LARGE: b"too-large",
 }
-_BARE_HELLOS: Final = 3  # in a row, of a board without checksums where one with them was
-_SURE_LINES: Final = 2  # with a right checksum, which what is lost of a line may leave as it was
-_BARE_LINES: Final = 3  # in a row, of one that says no hello where one with checksums was
-_SAME_LINES: Final = 3  # that can be no reading: it is not the wire, the board means them so
 
 
 class TextLinkFraming:
@@ -94,10 +90,8 @@ class TextLinkFraming:
         self._boot_id = 0  # as the board says; 0: it has none
         self._life = 0  # counts hellos of boards without a boot id, as a negative number
         self._is_greeted = False
-        self._is_checked = False  # its hello had a checksum, so all lines have
-        self._doubted: tuple[bytes, int] = (b"", 0)  # a hello without one, and how often it came
-        self._bare = 0  # lines without one since the port was opened, before any name
-        self._same: tuple[bytes, int] = (b"", 0)  # a line that can be no reading, and how often
+        self._checks = Checks()
+        self._meant = Meant()
         self._seals: bool | None = None  # the last line had one: so do ours. None: none came yet
         self._asking = Asking()
         self._numbers = Numbers(gathers=gathers)
@@ -130,7 +124,7 @@ class TextLinkFraming:
         self._lines.opened()
         self._is_greeted = False
         self._says_name, self._spoke_at_ms = False, None
-        self._bare = 0
+        self._checks.opened()
         self._out.clear()
         self._end()
 
@@ -278,13 +272,13 @@ class TextLinkFraming:
             self._give_up(passed, wrong)
         if isinstance(line, Line):
             # Also before the hello: a board that checks would not believe the question for it.
-            self._seals = self._is_checked or line.is_checked
+            self._seals = self._checks.is_on or line.is_checked
 
     def _judged(self, line: Line, raw: bytes) -> Wrong | None:
         if not self._is_believed(line, raw):
             return Wrong.UNCHECKED
         # A board that means it says it again in the same bytes.
-        if line.verb == b"pub" and is_torn(raw) and raw[:KNOWN_BY_BYTES] != self._same[0]:
+        if line.verb == b"pub" and is_torn(raw) and not self._meant.has(raw):
             return Wrong.TORN
         return self._take(line)
 
@@ -302,37 +296,19 @@ class TextLinkFraming:
         It would say the line for ever, and nothing behind it.
         """
         seq = passed.number()
-        if not seq or (self._is_checked and not passed.is_right()):
+        if not seq or (self._checks.is_on and not passed.is_right()):
             return
-        said, times = self._same
-        self._same = passed.begins, times + 1 if said == passed.begins else 1
-        if self._same[1] < (_SURE_LINES if passed.is_sure() else _SAME_LINES):
-            return
-        if self._is_new(seq):
+        if self._meant.is_sure(passed) and self._is_new(seq):
             receipt = Receipt(self._this_life, seq)
             reading = Reading(self._msg_id(seq), b"", self._device.encode(), b"", receipt)
             self._events.append(reading._replace(wrong=wrong.value))
 
     def _is_believed(self, line: Line, raw: bytes) -> bool:
-        """A board that once said its lines are checked says none that is not.
-
-        Its hello with a damaged `*` would end that. Another board, without checksums, says the same
-        hello until it is answered, and no line with one. One that says no hello is there when the
-        port was opened anew, and nobody said one since.
-        """
-        if line.is_checked or not self._is_checked:
-            self._doubted, self._bare = (b"", 0), 0
-            return True
-        if line.verb == b"hello":
-            hello, times = self._doubted
-            self._doubted = (raw, times + 1 if hello == raw else 1)
-            return self._doubted[1] >= _BARE_HELLOS
-        self._bare += not self._says_name
-        if self._bare < _BARE_LINES:
-            return False
-        self._is_checked = False
-        self._forget_board()
-        return True
+        was_on = self._checks.is_on
+        is_believed = self._checks.believes(line, raw, says_name=self._says_name)
+        if was_on and not self._checks.is_on:
+            self._forget_board()
+        return is_believed
 
     def _take(self, line: Line) -> Wrong | None:
         """Do what the line says, or return why it cannot be."""
@@ -357,7 +333,7 @@ class TextLinkFraming:
         name, boot_id = line.words[0].decode(), int(boot or b"0")
         if boot_id > const.BOOT_ID_MAX:
             return Wrong.HELLO
-        self._is_checked = line.is_checked
+        self._checks.is_on = line.is_checked
         self._says_name, self._spoke_at_ms = True, None
         if self.admits is not None and not self.admits(name):
             self._forget_board()
@@ -370,7 +346,7 @@ class TextLinkFraming:
         if not resumed:
             self._life -= boot_id == 0
             self._numbers.begin(has_boot=boot_id != 0, is_same=is_same)
-            self._same = self._same if is_same else (b"", 0)
+            self._meant.begin(is_same=is_same)
         else:
             self._numbers.resume()
         self._out.append(b"ok hello")

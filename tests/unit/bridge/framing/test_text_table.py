@@ -57,7 +57,7 @@ class Scene:
         framing = self.framing
         if not framing._is_greeted:
             return "UNKNOWN"
-        return "CHECKED" if framing._is_checked else "GREETED"
+        return "CHECKED" if framing._checks.is_on else "GREETED"
 
     def count(self, counter: str) -> int:
         if counter in {"readings", "given_up"}:
