@@ -47,6 +47,7 @@ TTYS_MAX: Final = 1024  # of a machine that are looked at
 LOCK_FILE_BYTES_MAX: Final = 64  # of a UUCP lock file: a pid
 RESUME_QUESTIONS_MAX: Final = 256  # of one search for what of a board is stored last
 DEVICES_MAX: Final = 256  # boards of all ports that are remembered
+TEXT_BOARDS_MAX: Final = 32  # names of boards in text of which a port remembers what they said
 TEXT_BOARD_THERE_MS: Final = 60_000  # a board in text is taken to be there for so long
 EXEC_QUEUE_MAX: Final = 64  # readings of a port that wait for its function
 EXEC_QUEUE_BYTES: Final = 256 * KIB  # of them; one reading always fits

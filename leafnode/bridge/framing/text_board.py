@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from leafnode.bridge.framing.text_known import remember
 from leafnode.bridge.framing.text_lines import KNOWN_BY_BYTES
 
 if TYPE_CHECKING:
@@ -57,23 +58,27 @@ class Checks:
 
 
 class Meant:
-    """The last line that can be no reading, which a board that means it so says again."""
+    """The last line of each board that can be no reading: one that means it so says it again."""
 
     def __init__(self) -> None:
-        self._begins = b""
-        self._times = 0
+        self._name = ""  # of who said hello last
+        self._known: dict[str, tuple[bytes, int]] = {}  # how it begins, and how often it came
 
-    def begin(self, *, is_same: bool) -> None:
-        """A board said hello, not (`is_same`) the one before."""
-        if not is_same:
-            self._begins, self._times = b"", 0
+    def begin(self, name: str) -> None:
+        """This board said hello."""
+        self._name = name
 
     def has(self, raw: bytes) -> bool:
         """Say whether it was this one."""
-        return raw[:KNOWN_BY_BYTES] == self._begins
+        return raw[:KNOWN_BY_BYTES] == self._said[0]
 
     def is_sure(self, passed: Passed) -> bool:
         """Count one; say whether it came so often that it is as the board says it."""
-        self._times = self._times + 1 if self._begins == passed.begins else 1
-        self._begins = passed.begins
-        return self._times >= (_SURE_LINES if passed.is_sure() else _SAME_LINES)
+        begins, times = self._said
+        times = times + 1 if begins == passed.begins else 1
+        remember(self._known, self._name, (passed.begins, times))
+        return times >= (_SURE_LINES if passed.is_sure() else _SAME_LINES)
+
+    @property
+    def _said(self) -> tuple[bytes, int]:
+        return self._known.get(self._name, (b"", 0))

@@ -202,6 +202,7 @@ class TextLinkFraming:
         # Also where the port was opened since: should it come back, it has not stayed here.
         if self._device == name and (self._is_greeted or self._boot_id):
             self._forget_board()
+        self._numbers.forget(name)
 
     # BoardChannel
 
@@ -338,15 +339,14 @@ class TextLinkFraming:
         if self.admits is not None and not self.admits(name):
             self._forget_board()
             return Wrong.NAME
-        is_same = name == self._device
-        resumed = is_same and boot_id != 0 and boot_id == self._boot_id
+        resumed = name == self._device and boot_id != 0 and boot_id == self._boot_id
         self._end()
         self._device, self._boot_id, self._is_greeted = name, boot_id, True
         self._asking.end()
         if not resumed:
             self._life -= boot_id == 0
-            self._numbers.begin(has_boot=boot_id != 0, is_same=is_same)
-            self._meant.begin(is_same=is_same)
+            self._numbers.begin(has_boot=boot_id != 0, name=name)
+            self._meant.begin(name)
         else:
             self._numbers.resume()
         self._out.append(b"ok hello")

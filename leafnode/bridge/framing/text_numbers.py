@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Final
 
+from leafnode.bridge.framing.text_known import remember
+
 _REPEATED_MAX: Final = 8  # lines back that a board may repeat; further back it has started anew
 _AHEAD_MAX: Final = 8  # numbers that a board may leave out and be believed at once
 
@@ -37,18 +39,26 @@ class Numbers:
         self._last = self._committed = 0
         self._doubted = 0  # the last one, 0: none; no line came between
         self._former = 0  # the last one of the same board's lives before, 0: none is known
+        self._name = ""  # of who is there
+        self._known: dict[str, tuple[int, int]] = {}  # by name: the last one, the last doubted one
         self._is_resumed = False  # it says again what it keeps, however far back that is
         self._ok_due = self._got_due = False
 
-    def begin(self, *, has_boot: bool, is_same: bool = False) -> None:
-        """Another board is there, or (`is_same`) another life of the one before, whose numbers may
-        go on: one that sleeps says hello before each line.
+    def begin(self, *, has_boot: bool, name: str = "") -> None:
+        """Another board is there, or another life of one that was: its numbers may go on, as one
+        that sleeps says hello before each line, and others do between. "": it says no name.
         """
-        self._former = (self._last or self._former) if is_same else 0
-        self._doubted = self._doubted if is_same else 0
+        if self._name:
+            remember(self._known, self._name, (self._last or self._former, self._doubted))
+        self._name = name
+        self._former, self._doubted = self._known.get(name, (0, 0))
         self._last = self._committed = 0
         self._is_resumed = self._ok_due = self._got_due = False
         self._tells = self._gathers and has_boot
+
+    def forget(self, name: str) -> None:
+        """Its numbers go on elsewhere."""
+        self._known.pop(name, None)
 
     def resume(self) -> None:
         """The same life of the same board said hello again."""

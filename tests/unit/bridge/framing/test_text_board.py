@@ -54,14 +54,16 @@ def test_a_line_is_meant_when_it_came_twice_with_a_checksum_and_thrice_without()
     assert meant.has(bare)
 
 
-def test_what_another_board_meant_counts_not() -> None:
+def test_what_another_board_meant_counts_not_and_is_known_when_that_one_is_back() -> None:
     meant = Meant()
+    meant.begin("uno")
     line = sealed(b"#1 pt t nan")
     meant.is_sure(passed(line))
 
-    meant.begin(is_same=True)
-    assert meant.has(line)
-    meant.begin(is_same=False)
-
+    meant.begin("due")
     assert not meant.has(line)
     assert not meant.is_sure(passed(line))
+
+    meant.begin("uno")
+    assert meant.has(line)
+    assert meant.is_sure(passed(line))

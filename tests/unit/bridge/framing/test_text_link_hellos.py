@@ -80,3 +80,44 @@ def test_another_boards_line_counts_for_no_line_of_who_said_hello_since() -> Non
     (given_up,) = says(framing, nan)
     assert isinstance(given_up, Reading)
     assert (given_up.wrong != "", given_up.receipt) == (True, Receipt((b"node2", 77), 2))
+
+
+@pytest.mark.parametrize("is_sealed", [True, False])
+@pytest.mark.parametrize("hello", [b"hello NAME BOOT", b"hello NAME", b"hello NAME 7"])
+@pytest.mark.parametrize("first", [1, 500])
+@pytest.mark.parametrize("no_value", [0, 3])
+def test_boards_that_say_one_line_each_in_turn_behind_their_hellos_are_stored(
+    hello: bytes, first: int, no_value: int, *, is_sealed: bool
+) -> None:
+    """They sleep behind one radio."""
+    framing = new()
+    seal = sealed if is_sealed else bytes
+    kept: dict[bytes, list[int]] = {b"uno": [], b"due": [], b"mega": []}
+    stored = dict.fromkeys(kept, 0)
+    for wake in range(WAKES):
+        for name, keeps in kept.items():
+            keeps.append(first + wake)
+            says(framing, seal(hello.replace(b"NAME", name).replace(b"BOOT", b"%d" % (wake + 1))))
+            while keeps:
+                value = b"nan" if keeps[0] == first + no_value - 1 else b"1"
+                for event in says(framing, seal(b"#%d pt t %b" % (keeps[0], value))):
+                    assert isinstance(event, Reading)
+                    assert event.receipt is not None
+                    stored[name] += 1
+                    framing.committed(event.receipt)
+                if seal(b"ok %d" % keeps[0]) not in hears(framing):
+                    break
+                keeps.pop(0)
+
+    assert stored == dict.fromkeys(kept, WAKES)
+
+
+def test_of_a_board_that_is_elsewhere_now_no_number_is_known_though_another_is_here() -> None:
+    framing = new()
+    assert len(says(framing, b"hello uno 7", b"#8 pt t 1")) == 2
+    says(framing, b"hello due 7")
+
+    framing.forget("uno")
+
+    assert len(says(framing, b"hello uno 8", b"#9 pt t 1")) == 1
+    assert len(says(framing, b"#9 pt t 1")) == 1

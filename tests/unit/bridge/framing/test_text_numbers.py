@@ -10,7 +10,7 @@ from leafnode.bridge.framing.text_numbers import Numbers, Seq
 def begun(*, gathers: bool, has_boot: bool = True, at: int = 0) -> Numbers:
     """`at`: this number came, twice where it is far from the first."""
     numbers = Numbers(gathers=gathers)
-    numbers.begin(has_boot=has_boot)
+    numbers.begin(has_boot=has_boot, name="uno")
     while at and numbers.judge(at) is Seq.DOUBTED:
         pass
     return numbers
@@ -114,7 +114,7 @@ def test_a_board_that_says_hello_before_each_line_is_believed_with_the_second() 
     numbers = begun(gathers=False)
 
     assert numbers.judge(500) is Seq.DOUBTED
-    numbers.begin(has_boot=True, is_same=True)
+    numbers.begin(has_boot=True, name="uno")
     assert numbers.judge(500) is Seq.NEW
 
 
@@ -127,8 +127,8 @@ def test_a_number_near_the_last_one_of_before_the_hello_is_believed_at_once(
 ) -> None:
     numbers = begun(gathers=False, at=20)
 
-    numbers.begin(has_boot=False, is_same=True)
-    numbers.begin(has_boot=False, is_same=True)  # and said nothing
+    numbers.begin(has_boot=False, name="uno")
+    numbers.begin(has_boot=False, name="uno")  # and said nothing
 
     assert numbers.judge(seq) is what
 
@@ -136,15 +136,15 @@ def test_a_number_near_the_last_one_of_before_the_hello_is_believed_at_once(
 def test_one_damaged_number_behind_a_hello_costs_no_line_behind_the_next() -> None:
     numbers = begun(gathers=False, at=20)
 
-    numbers.begin(has_boot=True, is_same=True)
+    numbers.begin(has_boot=True, name="uno")
     assert numbers.judge(91) is Seq.DOUBTED
-    numbers.begin(has_boot=True, is_same=True)
+    numbers.begin(has_boot=True, name="uno")
     assert [numbers.judge(seq) for seq in (21, 22, 53)] == [Seq.NEW, Seq.NEW, Seq.DOUBTED]
 
 
 def test_what_was_known_of_a_board_before_its_hello_counts_for_no_line_behind_its_first() -> None:
     numbers = begun(gathers=False, at=20)
-    numbers.begin(has_boot=True, is_same=True)
+    numbers.begin(has_boot=True, name="uno")
 
     assert [numbers.judge(seq) for seq in (1, 21)] == [Seq.NEW, Seq.DOUBTED]
 
@@ -160,6 +160,22 @@ def test_what_waits_already_is_not_missing_and_is_not_taken_again_however_far_ba
     assert numbers.due() == [b"ok 10"]
     assert [numbers.judge(seq) for seq in (31, 33)] == [Seq.NEW, Seq.NEW]
     assert numbers.missing == 1
+
+
+def test_what_is_known_of_a_board_is_so_behind_the_hello_of_another_until_it_is_forgotten() -> None:
+    numbers = begun(gathers=False, at=20)
+    numbers.judge(91)
+
+    numbers.begin(has_boot=True, name="due")
+    assert [numbers.judge(seq) for seq in (92, 21, 22)] == [Seq.DOUBTED, Seq.DOUBTED, Seq.NEW]
+    numbers.begin(has_boot=True, name="uno")
+    assert numbers.judge(91) is Seq.NEW
+    numbers.begin(has_boot=True, name="due")
+    assert numbers.judge(23) is Seq.NEW
+
+    numbers.forget("uno")
+    numbers.begin(has_boot=True, name="uno")
+    assert numbers.judge(92) is Seq.DOUBTED
 
 
 def test_another_board_begins_anew() -> None:
