@@ -7,7 +7,9 @@ banners, a REPL, a print. Truth: docs/device-link.md, "The text dialect".
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from math import isinf
+from operator import xor
 from typing import Final, NamedTuple
 
 from leafnode.bridge.framing.text_wrong import Wrong
@@ -29,7 +31,9 @@ _NUMBERED: Final = frozenset({b"pt", b"pub"})
 _CHECKED: Final = re.compile(rb"\*([0-9A-Fa-f]{2})\Z")
 _CHECKED_BYTES: Final = 3
 _SEQ: Final = re.compile(rb"#([0-9]{1,10}) +")
-_ANOTHER: Final = re.compile(rb"#[0-9]{1,10} +(?:pt|pub) ")
+_BEGINS: Final = re.compile(rb"(?:#[0-9]{1,10} +)?(?:%b) " % b"|".join(_WORDS))
+# Without a checksum: a line that is said again, and what a board says that was reset amid one.
+_ANOTHER: Final = re.compile(rb"#[0-9]{1,10} +(?:pt|pub) |hello [^ ]+(?: +[0-9]{1,10})? *\Z")
 _VERB: Final = re.compile(rb"(?:pt|pub) ")
 # Python prints 21 places of a float below a thousandth.
 _VALUE: Final = re.compile(rb"([+-]?[0-9]{1,18}(?:\.[0-9]{1,24})?(?:[eE][+-]?[0-9]{1,3})?)")
@@ -110,12 +114,20 @@ def leveled(rest: bytes) -> tuple[int, bytes]:
     return (_LEVELS[b"info"], rest) if level is None else (level, text)
 
 
-def is_torn(line: bytes) -> bool:
-    """Say whether another numbered line begins in a numbered one: a torn one may stand before it,
-    which changes no sum where its own is zero.
+def is_torn(line: bytes, *, is_checked: bool) -> bool:
+    """Say whether another line may begin in the payload of a numbered one, behind a torn one. That
+    changes no sum where the torn one's own is zero, and only there.
     """
     number = _SEQ.match(line)
-    return number is not None and _ANOTHER.search(line, number.end()) is not None
+    if number is None:
+        return False
+    if not is_checked:
+        return _ANOTHER.search(line, number.end()) is not None
+    sums = bytes(accumulate(line, xor))
+    place = sums.find(0, number.end()) + 1
+    while place > 0 and _BEGINS.match(line, place) is None:
+        place = sums.find(0, place) + 1
+    return place > 0
 
 
 class Passed:

@@ -279,7 +279,8 @@ class TextLinkFraming:
         if not self._is_believed(line, raw):
             return Wrong.UNCHECKED
         # A board that means it says it again in the same bytes.
-        if line.verb == b"pub" and is_torn(raw) and not self._meant.has(raw):
+        is_torn_one = line.verb == b"pub" and is_torn(raw, is_checked=line.is_checked)
+        if is_torn_one and not self._meant.has(raw):
             return Wrong.TORN
         return self._take(line)
 

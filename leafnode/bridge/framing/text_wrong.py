@@ -24,7 +24,7 @@ class Wrong(Enum):
     VALUE = "has no number behind its subject"
     UNIT = "has a unit that is not 1 to 16 printable characters of ASCII, without blanks"
     REQUEST = "has a request or timeout that is no number, or a request that is open"
-    TORN = "has another numbered line in it, as one has behind a torn line"
+    TORN = "has another line in it, as one has behind a torn line"
     LONG = "is longer than max_frame"
 
 

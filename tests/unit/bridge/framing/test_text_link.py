@@ -191,36 +191,6 @@ def test_a_line_whose_torn_head_stands_before_it_is_taken_when_it_comes_again() 
     assert (reading.payload, reading.wrong) == (b'{"v":21.5}', "")
 
 
-@pytest.mark.parametrize("seals", [True, False])
-@pytest.mark.parametrize(("number", "cut"), [(10, 24), (11, 14), (22, 14), (107, 10)])
-def test_a_message_whose_torn_head_stands_before_it_is_no_message(
-    seals: bool, number: int, cut: int
-) -> None:
-    """The sum of one torn head in 86 is zero; the whole line was its payload, and acknowledged."""
-    framing = new()
-    lines = [b"hello node1 77", b"#%d pt t 1" % (number - 1), b'#%d pub room {"t":21.5}' % number]
-    hello, before, line = map(sealed, lines) if seals else lines
-    says(framing, hello, before, before)
-
-    assert says(framing, line[:cut] + line) == []
-    (reading,) = says(framing, line)
-
-    assert isinstance(reading, Reading)
-    assert (reading.payload, reading.wrong) == (b'{"t":21.5}', "")
-    assert framing.wrong.counts()["torn"] == 1
-
-
-def test_a_board_that_means_such_a_message_says_it_twice() -> None:
-    framing = greeted(b"77")
-    line = b"#2 pub a the line #1 pub a 5 was here"
-
-    assert says(framing, line) == []
-    (reading,) = says(framing, line)
-    assert isinstance(reading, Reading)
-    assert reading.payload == b"the line #1 pub a 5 was here"
-    assert says(framing, b"pub a the line #1 pub a 5 was here") != []  # it is said once
-
-
 @pytest.mark.parametrize("line", [*NEVER_A_READING, b'#2 pub a {"x":"*41"}*41'])
 @pytest.mark.parametrize("piece", [1000, 1])
 def test_without_checksums_it_is_given_up_when_it_comes_for_the_third_time(
