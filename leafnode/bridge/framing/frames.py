@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Of silence: what does not answer within this time, or until the next one is due, will not.
 _POLL_ANSWER_MS: Final = 1000
 READ_MS: Final = 100  # behind a pause, for all bytes that came meanwhile to be read
-# The same where pauses come without end, and the device never stops.
+# The same where pauses come without end, and the device never stops, or frames take longer.
 READ_MOST_MS: Final = 10_000
 # Whoever reads less has read all that came: a tty's line buffer holds one byte less than a read.
 _NOT_ALL_BYTES: Final = limits.SERIAL_READ_BYTES // 2
@@ -43,7 +43,8 @@ class Frames:
         ends_ms: int = 0,
     ) -> None:
         """`ends_ms`: so long after its bytes a frame is known to be whole, at most."""
-        self.read_ms = READ_MS + ends_ms  # behind a pause, for what came meanwhile to be frames
+        # Behind a pause, for what came meanwhile to be frames.
+        self.read_ms = min(READ_MS + ends_ms, READ_MOST_MS)
         self._buffer = bytearray()  # what is no whole frame yet
         self._max_frame_bytes = options.max_frame_bytes
         self._keep_first = options.keep_first

@@ -145,6 +145,13 @@ def test_an_answer_is_awaited_until_the_time_that_ends_it_is_over(kind: str, opt
     assert framing.awaits_ms(60_010 + ends_ms) == 0
 
 
+@pytest.mark.parametrize(("kind", "option"), [("idle", "gap_ns"), ("raw", "every_ns")])
+def test_no_answer_is_awaited_for_a_minute_that_a_frame_may_take(kind: str, option: str) -> None:
+    framing = asked_before_a_pause(kind, **{option: 60 * NS_PER_S})
+
+    assert framing.awaits_ms(60_000) == READ_MOST_MS
+
+
 def test_an_answer_is_awaited_until_all_of_it_is_there() -> None:
     framing = asked_before_a_pause()
 
