@@ -87,10 +87,14 @@ def kept_as(publications: Sequence[Publication]) -> list[Receipt | None]:
     return found[::-1]
 
 
-def lasting(kept: tuple[Publication, ...]) -> tuple[Publication, ...]:
-    """Return those whose ids their boards give them under each entry: what is said again is a
+def lasting(
+    kept: tuple[Publication, ...], before: SerialPort, now: SerialPort
+) -> tuple[Publication, ...]:
+    """Return those whose ids their boards give them under both entries: what is said again is a
     duplicate. Of several readings in one, and of boards without a boot id, they are others.
     """
+    if now.mapping.every_ns or place(before) != place(now):
+        return ()
     of = zip(kept, kept_as(kept), strict=True)
     return tuple(one for one, what in of if what and what.life[1] > 0 and one.life is None)
 

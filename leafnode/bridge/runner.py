@@ -24,7 +24,7 @@ from leafnode.bridge.modbus.master import ModbusFraming
 from leafnode.bridge.output import PortOutput
 from leafnode.bridge.port_life import PortLife
 from leafnode.bridge.port_log import PortLog
-from leafnode.bridge.publication import lasting, place
+from leafnode.bridge.publication import lasting
 from leafnode.bridge.publisher import Publisher
 from leafnode.bridge.reading import MORE, Reading, SlaveAnswer, SlaveNews
 from leafnode.bridge.status import PortCounters, PortStatus
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from leafnode.bridge.commands import PortCommands
     from leafnode.bridge.port import OpenPort
-    from leafnode.bridge.publication import Left, Publication
+    from leafnode.bridge.publication import Left
     from leafnode.bridge.reading import Event, Receipt
     from leafnode.bridge.seams import BridgeSeams
     from leafnode.config.serial_options import SerialPort
@@ -229,7 +229,9 @@ class PortRunner:
         """
         left = ended.leave()
         lost, count = left.lost, len(left.kept)
-        left = left._replace(kept=self._kept_on(ended, left.kept))
+        # Only where it goes before what is newer, as what a board says again.
+        kept = lasting(left.kept, ended._options, self._options)
+        left = left._replace(kept=kept if self._publisher.takes_kept else ())
         if self._publisher.is_stopped:
             lost += len(left.publications)
         elif left.publications or left.kept:
@@ -240,16 +242,6 @@ class PortRunner:
             self._awaited.remove(ended)
             self._guard(self._work)
         return lost
-
-    def _kept_on(self, ended: PortRunner, kept: tuple[Publication, ...]) -> tuple[Publication, ...]:
-        """Return what is published of what the boards of another entry may have given up.
-
-        Only where it goes before what is newer, as what a board says again: each has one id then.
-        """
-        is_same = place(self._options) == place(ended._options)
-        if self._options.mapping.every_ns or not is_same or not self._publisher.takes_kept:
-            return ()
-        return lasting(kept)
 
     def status(self) -> PortStatus:
         """Return how the port is now."""

@@ -19,6 +19,7 @@ from leafnode.config.serial_stage_options import CodecOptions, MappingOptions
 from leafnode.protocol import header
 
 BLOCK = header.build([(b"Nats-Msg-Id", b"scale.x.7")])
+PORT = SerialPort("/dev/x", "x", "s.{device}")
 PLAIN = Publication(b"s.scale", len(BLOCK), BLOCK + b"21.5", None)
 
 
@@ -58,14 +59,18 @@ def test_all_fields_of_a_reading_with_a_boot_have_ids_that_last() -> None:
     field = PLAIN._replace(is_kept=True)
     kept = (field, of(7, 1), field, of(-1, 1), of(7, 2), field)
 
-    assert lasting(kept) == (field, of(7, 1), of(7, 2))
+    assert lasting(kept, PORT, replace(PORT, baud=9600)) == (field, of(7, 1), of(7, 2))
+    assert lasting(kept, PORT, replace(PORT, stream="S")) == ()
+    gathers = replace(PORT, mapping=MappingOptions(every_ns=1))
+    assert lasting(kept, gathers, gathers) == ()
 
 
 def test_of_what_is_gathered_no_id_lasts() -> None:
     gathered = of(7, 5)._replace(life=(b"uno", 7))
     part = gathered._replace(receipt=None)
 
-    assert lasting((part, gathered, nothing(Receipt((b"uno", 7), 6), (b"uno", 7)))) == ()
+    kept = part, gathered, nothing(Receipt((b"uno", 7), 6), (b"uno", 7))
+    assert lasting(kept, PORT, PORT) == ()
 
 
 def test_a_message_that_is_kept_is_of_the_reading_whose_receipt_stands_behind_it() -> None:
@@ -79,7 +84,7 @@ def test_a_message_that_is_kept_is_of_the_reading_whose_receipt_stands_behind_it
 
 
 def test_where_a_reading_is_found_again_hangs_on_names_of_fields_only_where_ids_have_them() -> None:
-    whole = SerialPort("/dev/x", "x", "s.{device}")
+    whole = PORT
     fields = replace(whole, subject="s.{device}.{field}")
 
     for changed in ({"codec": CodecOptions("json")}, {"mapping": MappingOptions(select=("t",))}):
