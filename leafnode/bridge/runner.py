@@ -90,6 +90,7 @@ class PortRunner:
         self._port: OpenPort | None = None
         self._reading = False
         self._draining = False
+        self._is_drained = False  # when it was moved last
         self._deferred = False  # frames wait for another turn
         self._rested: asyncio.Event | None = None  # no longer, at the port's end
         self._ended = False
@@ -385,36 +386,38 @@ class PortRunner:
         return self._boards is not None and self._boards.is_asking
 
     def _drain(self) -> bool:
-        """Move whole readings from the framing to the queue; say whether none is left.
-
-        Beyond the share of a turn they wait for another one.
-        """
+        """Move whole readings from the framing to the queue; say whether none is left."""
         if self._deferred or self._ended:
             return False
         began_ns = self._turns.begin()
         self._draining = True
         try:
-            while self._has_room and not (self._is_asking or self._mapper.is_behind):
-                if self._turns.is_full(began_ns):
-                    self._deferred = True
-                    self._turns.wait(self._go_on)
-                    return False
-                event = self._framing.next_event()
-                if event is None:
-                    return True
-                if event is MORE:
-                    continue
-                try:
-                    self._take(event)
-                except Exception:
-                    if isinstance(event, Reading) and self._boards is not None:
-                        self._boards.untaken(event)
-                    raise
-            return False
+            self._is_drained = self._move(began_ns)
         finally:
             self._draining = False
-            self._publisher.pump()
+            self._publisher.pump()  # what is stored at once makes room: the rest is moved, too
             self._turns.end(began_ns)
+        return self._is_drained
+
+    def _move(self, began_ns: int) -> bool:
+        """Beyond the share of a turn readings wait for another one."""
+        while self._has_room and not (self._is_asking or self._mapper.is_behind):
+            if self._turns.is_full(began_ns):
+                self._deferred = True
+                self._turns.wait(self._go_on)
+                return False
+            event = self._framing.next_event()
+            if event is None:
+                return True
+            if event is MORE:
+                continue
+            try:
+                self._take(event)
+            except Exception:
+                if isinstance(event, Reading) and self._boards is not None:
+                    self._boards.untaken(event)
+                raise
+        return False
 
     def _go_on(self) -> None:
         """Go on with what had to wait for another turn."""

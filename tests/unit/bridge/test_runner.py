@@ -113,6 +113,24 @@ def test_at_the_bound_the_port_is_not_read_and_nothing_is_lost() -> None:
     assert not world.runner.status().paused
 
 
+def test_a_full_queue_that_is_stored_at_once_does_not_stop_its_port(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stream may answer before the burst that filled it is over."""
+    monkeypatch.setattr(limits, "READINGS_UNCOMMITTED_MAX", 8)
+    world = World(line_port())
+
+    async def story(world: World) -> None:
+        await world.opened()
+        for number in range(1, 4):
+            world.say(b"1\n" * 20)
+            await world.turns()
+            assert world.runner.status().stored == 20 * number
+            assert not world.runner.status().paused
+
+    run(world, story)
+
+
 def test_an_unplugged_port_is_opened_again_and_goes_on() -> None:
     world = World(line_port())
 
