@@ -375,11 +375,12 @@ class LocalJetStream:
             return
         assert delivery.messages[0][2] == b"+ACK"
         self.acks.append(int(seq))
-        self.consumers[name].pending.pop(int(seq), None)
-        if self.is_work_queue and int(seq) in self.messages:
+        consumer = self.consumers[name]
+        # What it did not give cannot be acknowledged: so it is here, and on nats-server 2.15.1.
+        is_given = consumer.pending.pop(int(seq), None) is not None
+        if is_given and self.is_work_queue and int(seq) in self.messages:
             subject, _, body = self.messages.pop(int(seq))
             self._size -= len(subject) + len(body)
-        consumer = self.consumers[name]
         self.clock.call_later(0, lambda: self._serve(consumer))
 
     def _serve_all(self) -> None:

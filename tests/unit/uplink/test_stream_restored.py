@@ -168,6 +168,24 @@ def test_what_a_restored_consumer_gives_before_anybody_looked_is_not_taken_for_d
     assert world.hub.payloads() == [*numbers(1, 14), *(b"new %d" % one for one in range(1, 6))]
 
 
+@pytest.mark.parametrize("is_work_queue", [False, True])
+def test_a_puback_to_a_message_of_before_the_restore_lets_go_of_no_other(
+    is_work_queue: bool,
+) -> None:
+    """What came under its sequence since was given to nobody: that cannot be acknowledged."""
+    world = world_with()
+    world.local.is_work_queue = is_work_queue
+    archive = world.local.archive()
+    world.store(*numbers(11, 14))
+    world.clock.advance(world.hub.rtt_ns // 4)  # they are on their way
+
+    restore(world, archive)
+    world.store(b"new 1", b"new 2")
+    world.clock.advance(60 * NS_PER_S)
+
+    assert missing_or_doubled(world, b"new 1", b"new 2") == []
+
+
 def test_a_stream_that_comes_back_before_a_new_run_was_given_anything_loses_nothing() -> None:
     """The run knows nothing of its consumer but what that said when it was opened."""
     world = world_with()
