@@ -103,6 +103,8 @@ class LocalStream:
         self._pull_alarm = Alarm(clock, self._pull_lost)
         self._acks: list[bytes] = []  # of one turn: what leaves the window at most
         self._ack_alarm = Alarm(clock, self._acknowledge)
+        # False: it may be another stream, which has others under the sequences of what was given.
+        self.is_sure = True
         self.unsent = Unsent()
         self.taken: Callable[[Entry, int], None] = lambda _entry, _pending: None
         self.ended: Callable[[Pulled], None] = lambda _pulled: None
@@ -201,7 +203,7 @@ class LocalStream:
             self._end(Pulled(gone=True))
 
     def ack(self, entry: Entry) -> None:
-        """Acknowledge it here, with all others of this turn."""
+        """Acknowledge it here, with all others of this turn, or leave it to be given again."""
         self._acks.append(entry.ack)
         if not self._ack_alarm.is_set:
             self._ack_alarm.set(0)
@@ -209,7 +211,8 @@ class LocalStream:
     def _acknowledge(self) -> None:
         self._ack_alarm.cancel()
         acks, self._acks = self._acks, []
-        self._account.publish_acks(acks, b"+ACK")
+        if self.is_sure:
+            self._account.publish_acks(acks, b"+ACK")
 
     def _ask(self, subject: str, body: bytes, then: Callable[[bytes | None], None]) -> None:
         subject = f"$JS.API.{subject}"

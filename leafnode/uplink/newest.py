@@ -54,6 +54,7 @@ class NewestFirst:
         self._block = (1, 0)  # what is left of a block, both ends in it
         self._span = limits.UPLINK_BLOCK_MSGS  # of the next block; grows where nothing is
         self._whole = 0  # where that block begins; 0: something was found in it
+        self.is_sure = True  # nothing hangs on it here: nothing is acknowledged
         self.unsent = UnsentNewest()
         self.taken: Callable[[Entry, int], None] = lambda _entry, _pending: None
         self.ended: Callable[[Pulled], None] = lambda _pulled: None

@@ -250,6 +250,7 @@ class StreamUplink:
             self._flight.forget()
             self._asking.forget()
         self._flight.origin, self._created = origin, stream.created
+        self._local.is_sure = True
         self._former.opened(stream.state.messages)
         self._recover()
 
@@ -341,7 +342,7 @@ class StreamUplink:
     def _open_again(self) -> None:
         self._trouble.waited()
         self._backlog.not_seen()
-        self._state = State.OPENING
+        self._state, self._local.is_sure = State.OPENING, False
         self._pause()
 
     # -- asking

@@ -235,3 +235,31 @@ def test_an_image_of_before_the_stream_was_made_anew_and_before_anything_was_kep
     world.clock.advance(300 * NS_PER_S)
 
     assert missing_or_doubled(world, *numbers(1, 200), b"a", b"b", b"new") == []
+
+
+@pytest.mark.parametrize("is_work_queue", [False, True])
+def test_a_late_puback_lets_go_of_no_message_of_the_archive_that_came_back(
+    is_work_queue: bool,
+) -> None:
+    """The consumer of the archive had given the same sequences of another history, and the uplink
+    knows that its own is gone, not yet what there is now.
+    """
+    world = World()
+    world.local.is_work_queue = is_work_queue
+    world.start()
+    world.link_down()
+    world.store(*numbers(1, 4))
+    world.clock.advance(NS_PER_S)
+    archive = world.local.archive()
+    world.local.make_anew(format_time(world.clock.wall_ns()))
+    world.clock.advance(10 * NS_PER_S)
+    world.link_up()
+    world.clock.advance(10 * NS_PER_S)
+    world.hub.queue_ns = NS_PER_S // 10
+    world.store(b"a", b"b", b"c", b"d")
+    world.clock.advance(NS_PER_S // 20)
+
+    restore(world, archive)
+    world.clock.advance(60 * NS_PER_S)
+
+    assert missing_or_doubled(world, b"a", b"b", b"c", b"d", *numbers(1, 4)) == []
