@@ -88,7 +88,12 @@ class Account:
         self.system = Peer(0, Kind.SYSTEM, outbox)
         self.answering = Peer(0, Kind.SYSTEM, outbox)  # the same where it answers: see `answer`
         self.of_streams = Peer(0, Kind.SYSTEM, outbox)  # the same for what its streams hold
-        self.system.account = self.answering.account = self.of_streams.account = self
+        # The same for what it acknowledges itself: in another gateway of a fleet a stream and its
+        # consumer may be called the same.
+        self.acknowledging = Peer(0, Kind.SYSTEM, outbox)
+        self.acknowledging.stays_here = True
+        for own in (self.system, self.answering, self.of_streams, self.acknowledging):
+            own.account = self
         self._last_sid = 0  # of the server's own subscriptions
         self._unheard: set[Subscription] = set()  # that were inserted asleep: no interest yet
         self.local_interest: dict[tuple[bytes, bytes], int] = {}

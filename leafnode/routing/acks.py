@@ -58,7 +58,9 @@ def take_acks(
 
 
 def publish_acks(account: Account, subjects: Sequence[bytes], body: bytes) -> None:
-    """Publish acknowledgements of the server itself: what one consumer takes at once, together."""
+    """Publish acknowledgements of the server itself: what one consumer takes at once, together.
+    They are of consumers here, so no leaf hears them.
+    """
     at = 0
     while at < len(subjects):
         taken = _publish_row(account, subjects[at : at + HANDLER_RUN_MAX], body)
@@ -66,14 +68,14 @@ def publish_acks(account: Account, subjects: Sequence[bytes], body: bytes) -> No
             break
         at += taken
     for subject in subjects[at:]:
-        account.publish(subject, body)
+        account.publish(subject, body, origin=account.acknowledging)
 
 
 def _publish_row(account: Account, subjects: Sequence[bytes], body: bytes) -> int:
     """Give those from the first on that one consumer takes at once to it; return how many."""
     parts = subjects[0].rsplit(b".", _NUMBERS)
-    prefix, origin = parts[0] + b".", account.system
-    sub = _taker(account, parts)
+    prefix, origin = parts[0] + b".", account.acknowledging
+    sub = _taker(account, parts, is_here=True)
     if sub is None or sub.bulk is None or not may_deliver(sub, subjects[0], origin):
         return 0
     row = takewhile(lambda subject: subject.startswith(prefix), subjects)
@@ -98,12 +100,19 @@ def _give(
     return taken
 
 
-def _taker(account: Account, parts: Sequence[bytes]) -> Subscription | None:
-    """Return the only subscription to subjects that begin so, unless it has a group."""
+def _taker(
+    account: Account, parts: Sequence[bytes], *, is_here: bool = False
+) -> Subscription | None:
+    """Return the only subscription to subjects that begin so, unless it has a group; `is_here`:
+    besides those of leafs.
+    """
     if len(parts) != _NUMBERS + 1:
         return None
     match = account.sublist.find_below(parts[0], _NUMBERS)
-    return match.plain[0] if match and not match.groups and len(match.plain) == 1 else None
+    if not match or match.groups:
+        return None
+    plain = [sub for sub in match.plain if not (is_here and sub.peer.is_leaf)]
+    return plain[0] if len(plain) == 1 else None
 
 
 def _usual(numbers: list[bytes]) -> list[bytes]:

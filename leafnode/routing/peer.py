@@ -222,6 +222,7 @@ class Peer:
         "pending_bytes",
         "permissions",
         "sifted_by",
+        "stays_here",
         "subs",
         "told_msgs",
         "traces",
@@ -253,6 +254,7 @@ class Peer:
         self.pedantic = False
         self.headers = True
         self.no_responders = False
+        self.stays_here = False  # True: no leaf hears what it says
         self.traces = True  # False: a server that knows nothing of message tracing
         self.permissions: Permissions | None = None  # None: everything is allowed
         # Who takes out the subscriptions that its permissions of now forbid; None: there are none.

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.limits import HANDLER_RUN_MAX, TURN_WORK
+from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import Permissions, Rules
+from leafnode.routing.subscription import Subscription
 from tests.sim.peers import FakePeer, account
 
 if TYPE_CHECKING:
@@ -196,3 +198,20 @@ def test_the_servers_own_are_taken_in_few_pieces() -> None:
 
     assert told(server, subjects) == subjects
     assert server.runs == [HANDLER_RUN_MAX, 100 - HANDLER_RUN_MAX]
+
+
+@pytest.mark.parametrize("bulk", [True, False])
+def test_no_leaf_hears_the_servers_own(*, bulk: bool) -> None:
+    """Another gateway of a fleet may have a stream and a consumer that are called the same."""
+    server = Server(bulk=bulk)
+    leaf = Peer(9, Kind.LEAF, server.account.system.outbox)
+    leaf.account = server.account
+    for pattern in (PREFIX + b"*.*.*.*.*", b"$JS.ACK.>"):
+        server.account.insert(Subscription(leaf, pattern))
+    subjects = [b"%b1.%d.1.1.0" % (PREFIX, number) for number in range(5)]
+
+    assert told(server, subjects) == subjects
+    assert leaf.out == []
+    assert server.runs == ([5] if bulk else [])
+    server.client.says(ack(7))
+    assert leaf.out != []
