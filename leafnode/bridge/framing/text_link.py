@@ -125,6 +125,7 @@ class TextLinkFraming:
         self._is_greeted = False
         self._says_name, self._spoke_at_ms = False, None
         self._checks.opened()
+        self._numbers.owes_nothing()
         self._out.clear()
         self._end()
 
@@ -153,6 +154,8 @@ class TextLinkFraming:
     def committed(self, receipt: Receipt) -> None:
         if receipt.life == self._this_life:
             self._numbers.committed(receipt.seq)
+            if not self._is_greeted:
+                self._numbers.owes_nothing()
 
     def untaken(self, receipt: Receipt) -> None:
         """Nobody has this reading: what is behind it is taken again behind the next hello."""

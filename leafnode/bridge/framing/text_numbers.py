@@ -103,6 +103,10 @@ class Numbers:
         self._last = max(self._last, seq)
         self._ok_due = True
 
+    def owes_nothing(self) -> None:
+        """Nobody is known to be there who said them."""
+        self._ok_due = self._got_due = False
+
     def due(self) -> list[bytes]:
         """Return the lines that the board is told now."""
         lines = [b"ok %d" % self._committed] if self._ok_due else []

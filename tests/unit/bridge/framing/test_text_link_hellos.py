@@ -121,3 +121,29 @@ def test_of_a_board_that_is_elsewhere_now_no_number_is_known_though_another_is_h
 
     assert len(says(framing, b"hello uno 8", b"#9 pt t 1")) == 1
     assert len(says(framing, b"#9 pt t 1")) == 1
+
+
+@pytest.mark.parametrize("when", ["before", "while it is away", "behind the opening"])
+def test_what_one_board_said_is_not_acknowledged_to_the_next_on_its_port(when: str) -> None:
+    """That one was greeted before, keeps its power, and would drop its own lines up to there."""
+    framing = new()
+    says(framing, b"hello ta 7")
+    hears(framing)
+    (reading,) = says(framing, b"#1 pt t 1")
+    assert isinstance(reading, Reading)
+    assert reading.receipt is not None
+
+    if when == "before":
+        framing.committed(reading.receipt)
+    framing.closed()
+    if when == "while it is away":
+        framing.committed(reading.receipt)
+    framing.opened(1000)
+    if when == "behind the opening":
+        framing.committed(reading.receipt)
+
+    assert not any(line.startswith(b"ok ") for line in hears(framing))
+    says(framing, b"")  # the tail of a line
+    says(framing, b"hello ta 7")
+    assert says(framing, b"#1 pt t 1") == []
+    assert b"ok 1" in hears(framing)
