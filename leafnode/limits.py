@@ -255,7 +255,6 @@ LEAF_UNREACHED_NS: Final = 20 * NS_PER_S
 # Ours: so long a PONG may stand behind what comes without a break, and a PING behind what leaves: 3
 # MB on 40 kbit/s.
 LEAF_UNANSWERED_NS: Final = 600 * NS_PER_S
-LEAF_UNSENT_BYTES: Final = 32 * KIB  # in the kernel; it takes more at half of it: 3 s on 40 kbit/s
 LEAF_LOOP_DELAY_NS: Final = 30 * NS_PER_S
 LEAF_MIN_VERSION_DELAY_NS: Final = 5 * NS_PER_S
 LEAF_URLS_MAX: Final = 64  # announced URLs kept beside the configured ones

@@ -6,13 +6,12 @@ Knows sockets; not who is called nor why. Implements `net.transport.Dial`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 from typing import TYPE_CHECKING, Any
 
 from leafnode.clock import NS_PER_S
-from leafnode.limits import DIAL_LOOKUP_TIMEOUT_NS, LEAF_UNSENT_BYTES, READ_CHUNK_BYTES
+from leafnode.limits import DIAL_LOOKUP_TIMEOUT_NS, READ_CHUNK_BYTES
 from leafnode.net.backlog import WriteRules
 from leafnode.net.tcp import TcpConnection
 
@@ -68,7 +67,6 @@ class TcpDialer:
             if early and target.tls is not None:
                 sock.close()
                 raise OSError("the hub spoke before TLS, which this remote wants first")
-            _keep_little_unsent(sock)
             connection = TcpConnection(self._turn, session, sock, write_rules=self.write_rules)
             try:
                 if target.tls is not None:
@@ -97,16 +95,6 @@ class TcpDialer:
         assert target.websocket is not None, "asked by the caller"
         assert self.websocket_terms is not None, "somebody dials a WebSocket"
         return DialedWebSocket(self.websocket_terms, target.websocket, guest, on_done)
-
-
-def _keep_little_unsent(sock: socket.socket) -> None:
-    """Have the kernel take little that it cannot send yet: what waits in a buffer of up to 4 MiB
-    nobody sees, and a PING behind it looked like one that is not answered.
-    """
-    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # elsewhere than on Linux there is none
-    if option is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
-        with contextlib.suppress(OSError):  # it is gone already
-            sock.setsockopt(socket.IPPROTO_TCP, option, LEAF_UNSENT_BYTES)
 
 
 def check_pinned(connection: Transport, pins: frozenset[str]) -> None:

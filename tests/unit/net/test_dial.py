@@ -14,7 +14,6 @@ import pytest
 
 from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
 from leafnode.config.options import HttpProxy
-from leafnode.limits import LEAF_UNSENT_BYTES
 from leafnode.net.dial import TcpDialer
 from leafnode.net.transport import Target
 from leafnode.net.turn import Turn
@@ -49,21 +48,6 @@ async def test_nobody_listening_is_an_oserror() -> None:
 
 
 @pytest.mark.real_loop
-@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="the kernel has no such bound")
-async def test_the_kernel_takes_little_that_it_cannot_send_yet() -> None:
-    """What it took nobody sees waiting: a PING behind it looked like one that is not answered."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        listener.bind((HOST, 0))
-        listener.listen()
-        session = await dial(listener.getsockname()[1])
-        assert session.transport is not None
-        session.transport.write([bytes(1 << 20)])
-
-        assert session.transport.pending_bytes() > (1 << 20) - 4 * LEAF_UNSENT_BYTES
-        session.transport.abort()
-
-
 @pytest.mark.real_loop
 async def test_a_name_that_does_not_exist_is_an_oserror() -> None:
     dialer = TcpDialer(Turn(SystemClock()))
