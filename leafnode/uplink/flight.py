@@ -112,8 +112,8 @@ class Flight:
         self._retry_alarm = Alarm(parts.clock, self._retry_refused)
         self._soon = Alarm(parts.clock, self.pump)
         self.stray, self.unanswered = Stray(parts.options), Unanswered(parts.options.hub_stream)
-        self.given_up = GivenUp(parts, self, cut=cut)
-        self._held_back = HeldBack(parts, self, cut=cut)
+        self.given_up = GivenUp(parts, self)
+        self._held_back = HeldBack(parts, self)
         self._hub_top = 0  # the hub's sequence of what it stored last
         self._overdue = Overdue(parts, self, cut=cut, go_on=self.pump)
         self.has_progress = False  # the hub acknowledged something, or it is kept here
@@ -184,10 +184,14 @@ class Flight:
         self._retry_alarm.cancel()
         self._parts.local.rest()
         for entry in self.window:
-            size, entry.wire_size = entry.wire_size, 0
-            if size:
+            if size := entry.arrived():
                 self._parts.gate.cut(size)
         self._settle(wants=False)
+
+    def ask_anew(self, reason: str) -> None:
+        """Have the hub asked, without a pause: nothing is wrong."""
+        self.has_progress = True
+        self._cut(reason)
 
     def noted(self) -> None:
         """It is known anew how much waits: what was counted may have gone out of the stream."""
@@ -368,7 +372,7 @@ class Flight:
         self._keep_sample(entry)
         self._overdue.acked(seq, is_duplicate=ack.duplicate)
         if entry.sent_ns is not None:
-            size, entry.wire_size = entry.wire_size, 0
+            size = entry.arrived()
             cost = len(letter.body) + limits.UPLINK_LINE_BYTES
             sent_ns, ahead = entry.sent_ns, entry.ahead_bytes
             parts.gate.acked(entry.subject, size, sent_ns, cost, ahead_bytes=ahead)
@@ -487,6 +491,5 @@ class Flight:
 
     def _land(self, entry: Entry) -> None:
         """It is not on the way any more."""
-        size, entry.wire_size = entry.wire_size, 0
-        if size:
+        if size := entry.arrived():
             self._parts.gate.landed(size)

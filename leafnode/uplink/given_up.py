@@ -16,8 +16,6 @@ from leafnode import limits
 from leafnode.uplink.alarm import Alarm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from leafnode.uplink.answers import Stored
     from leafnode.uplink.flight import Flight, Parts
     from leafnode.uplink.window import Entry
@@ -26,14 +24,11 @@ log = logging.getLogger(__name__)
 
 
 class GivenUp:
-    """Of one stream, and all of its flights. `cut` is called with a reason when the hub is to be
-    asked about what is not sent again.
-    """
+    """Of one stream, and all of its flights."""
 
-    def __init__(self, parts: Parts, flight: Flight, *, cut: Callable[[str], None]) -> None:
+    def __init__(self, parts: Parts, flight: Flight) -> None:
         self._parts = parts
         self._flight = flight
-        self._cut = cut
         self._awaited = Alarm(parts.clock, self._ask)
 
     @property
@@ -71,18 +66,20 @@ class GivenUp:
         never, gone = unanswered.told(flight.window, now_ns, all_ns)
         if gone:
             self._let_go(gone)
-        is_kept = parts.dead_letters is not None
-        # One that is held is tried again, and the hub is asked before: it need not be settled.
-        held = never if all_ns else []
-        over = self._settled_of(never, now_ns, all_ns) if is_kept else held
-        for entry in over:
-            flight.window.refuse(entry)
-        if is_kept and over:
+        if parts.dead_letters is None:
+            # One that is held is tried again, and the hub is asked before: it need not be settled.
+            self._refuse(never if all_ns else [])
+        elif over := self._settled_of(never, now_ns, all_ns):
+            self._refuse(over)
             self._say(over)
             return over
         if unanswered.is_open:
             parts.trouble.say(unanswered.problem)
         return []
+
+    def _refuse(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            self._flight.window.refuse(entry)
 
     def _settled_of(self, never: list[Entry], now_ns: int, all_ns: int) -> list[Entry]:
         """Return what of these could not come to be stored any more when the hub was asked. The
@@ -114,8 +111,7 @@ class GivenUp:
 
     def _ask(self) -> None:
         if any(entry.is_awaited for entry in self._flight.window):
-            self._flight.has_progress = True  # it has paused long enough
-            self._cut(self._flight.unanswered.problem)
+            self._flight.ask_anew(self._flight.unanswered.problem)
 
     def _let_go(self, gone: list[Entry]) -> None:
         """Nothing of them is on the way."""

@@ -14,8 +14,6 @@ from leafnode import limits
 from leafnode.uplink.alarm import Alarm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from leafnode.uplink.flight import Flight, Parts
 
 _LONG_NS: Final = limits.UPLINK_ADRIFT_NS + limits.UPLINK_QUORUM_NS
@@ -23,14 +21,11 @@ _OLD: Final = "what was sent before was held back for long: the hub is asked onc
 
 
 class HeldBack:
-    """Of one stream, and all of its flights. `cut` is called with a reason when it is to be asked
-    again.
-    """
+    """Of one stream, and all of its flights."""
 
-    def __init__(self, parts: Parts, flight: Flight, *, cut: Callable[[str], None]) -> None:
+    def __init__(self, parts: Parts, flight: Flight) -> None:
         self._clock = parts.clock
         self._flight = flight
-        self._cut = cut
         self._all_ns = 0
         self._alarm = Alarm(parts.clock, self._ring)
 
@@ -58,5 +53,4 @@ class HeldBack:
 
     def _ring(self) -> None:
         if self._has_some():
-            self._flight.has_progress = True  # no pause: nothing is wrong
-            self._cut(_OLD)
+            self._flight.ask_anew(_OLD)

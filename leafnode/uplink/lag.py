@@ -81,13 +81,16 @@ class Lag:
         return window.before(max(self.acked_seq, window.floor))
 
     def messages(self, window: Window) -> int:
-        return self.behind + self._after(self.last_seq) + len(window)
+        return self._behind_now() + len(window)
+
+    def _behind_now(self) -> int:
+        return self.behind + self._after(self.last_seq)
 
     def bytes_behind(self) -> int:
         return round(self.behind * self._mean_bytes)
 
     def bytes(self, window: Window) -> int:
-        return round((self.behind + self._after(self.last_seq)) * self._mean_bytes) + window.size
+        return round(self._behind_now() * self._mean_bytes) + window.size
 
     def seconds(self, window: Window, wall_ns: int) -> float:
         """Return the age of the oldest message that the hub has not acknowledged."""

@@ -108,10 +108,9 @@ class Overdue:
     def _silence(self, now_ns: int) -> str:
         """Say that some had no answer in time."""
         unanswered, timeout_ns = self._flight.unanswered, self._parts.options.ack_timeout_ns
-        unanswered.overdue(self._flight.window.flying(), is_late=False)
-        late = [
-            entry for entry in self._flight.window.flying() if now_ns - entry.last_ns >= timeout_ns
-        ]
+        flying = self._flight.window.flying()
+        late = [entry for entry in flying if now_ns - entry.last_ns >= timeout_ns]
+        unanswered.overdue(flying, is_late=False)
         unanswered.overdue(late, is_late=True)
         if unanswered.is_open:
             return unanswered.problem

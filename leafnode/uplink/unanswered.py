@@ -58,6 +58,11 @@ class Silence:
             self.proofs += 1
             self.is_alone_before = self.is_alone
 
+    def doubt(self) -> None:
+        """If others of its subject are answered since it was proved: maybe it would be, too."""
+        if self.is_alone and not self.is_alone_before:
+            self.proofs = 0
+
     def is_proved(self, now_ns: int) -> bool:
         is_long = now_ns - self.since_ns >= limits.UPLINK_SILENT_NS
         return self.proofs >= limits.UPLINK_SILENT_TIMES and is_long
@@ -207,7 +212,9 @@ class Unanswered:
                 silent.arrived_ns = all_ns
             if silent.is_gone and silent.misses >= limits.UPLINK_LOST_TIMES:
                 gone.append(entry)
-            elif self._is_never(entry, silent, now_ns):
+                continue
+            silent.doubt()
+            if self._is_never(entry, silent, now_ns):
                 never.append(entry)
         return Verdict(never, gone)
 
@@ -231,7 +238,5 @@ class Unanswered:
     def _is_never(self, entry: Entry, silence: Silence, now_ns: int) -> bool:
         """Say so of one that is proved, or is as others of its subject were."""
         times = 1 if self._is_passed(entry) else limits.UPLINK_LOST_TIMES
-        if silence.is_alone and not silence.is_alone_before:
-            silence.proofs = 0  # others of its subject are answered now: maybe it would be, too
         is_one_of_many = self.is_known(silence.subject) and silence.proofs >= times
         return is_one_of_many or silence.is_proved(now_ns)

@@ -48,6 +48,11 @@ class Entry:
     def size(self) -> int:
         return len(self.subject) + len(self.body)
 
+    def arrived(self) -> int:
+        """It is not on the way any more; return how many bytes of it were."""
+        size, self.wire_size = self.wire_size, 0
+        return size
+
     @property
     def place(self) -> Place:
         return Place.of(self.seq, self.stored_ns)
