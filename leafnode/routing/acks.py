@@ -111,7 +111,9 @@ def _taker(
     match = account.sublist.find_below(parts[0], _NUMBERS)
     if not match or match.groups:
         return None
-    plain = [sub for sub in match.plain if not (is_here and sub.peer.is_leaf)]
+    plain = match.plain
+    if is_here:
+        plain = [sub for sub in plain if not sub.peer.is_leaf]
     return plain[0] if len(plain) == 1 else None
 
 
