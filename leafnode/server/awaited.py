@@ -34,8 +34,18 @@ class AwaitedAccounts:
         self._problems: dict[str, str] = {}  # of accounts that are missing, in words
         self._search: asyncio.Task[None] | None = None
 
-    def missed(self, name: str, problem: str) -> None:
-        """Note why an account could not be had; say so once where somebody waits for it."""
+    async def look_up(self, name: str) -> str:
+        """Load an account; return why it cannot be had, "" where it is there."""
+        assert self._server.operator is not None, "else all accounts are there"
+        try:
+            await self._server.operator.known.lookup(name)
+        except AuthError as err:
+            self._missed(name, str(err))
+            return str(err)
+        return ""
+
+    def _missed(self, name: str, problem: str) -> None:
+        """Note it, and say so once where somebody waits for the account."""
         before, self._problems[name] = self._problems.get(name), problem
         who = [one for one, account in _waiting(self._server.options) if account == name]
         if who and problem != before:
@@ -79,15 +89,10 @@ class AwaitedAccounts:
         return [name for name in dict.fromkeys(names) if name not in there]
 
     async def _look(self) -> None:
-        operator = self._server.operator
-        assert operator is not None, "else nothing is missing"
         pause_ns = SYSTEM_ACCOUNT_FETCH_NS
         while missing := self._missing():
             for name in missing:
-                try:
-                    await operator.known.lookup(name)
-                except AuthError as err:
-                    self.missed(name, str(err))
+                await self.look_up(name)
             await asyncio.sleep(pause_ns / NS_PER_S)
             if _is_far(self._server.options):
                 pause_ns = min(2 * pause_ns, LEAF_RECONNECT_MAX_NS)

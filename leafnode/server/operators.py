@@ -76,7 +76,8 @@ async def start(server: Server, operator: OperatorMode, tasks: TaskGroup) -> Non
         log.info("Using bootstrapping system account")
         _ = server.begin(operator.fetch_system_account(), name="system account")
     _expire_cache(server, operator)
-    await _look_up(server, operator)
+    for name in _missing(server, server.options):  # whoever lives in one that is not there waits
+        await server.awaited.look_up(name)
     server.awaited.search()
     await look_up_keepers(server)
 
@@ -92,23 +93,10 @@ def _expire_cache(server: Server, operator: OperatorMode) -> None:
     _ = server.begin(resolver.expire(), name="cache of account JWTs")
 
 
-async def _look_up(server: Server, operator: OperatorMode) -> None:
-    """Load the accounts that other blocks name. Whoever lives in one that cannot be had waits."""
-    for name in _missing(server, server.options):
-        try:
-            await operator.known.lookup(name)
-        except AuthError as err:
-            server.awaited.missed(name, str(err))
-
-
 async def account_of(server: Server, name: str) -> Account:
     """Return an account that a remote names, once it can be had. Raises AuthError until then."""
-    assert server.operator is not None, "else all accounts are there"
-    try:
-        await server.operator.known.lookup(name)
-    except AuthError as err:
-        server.awaited.missed(name, str(err))
-        raise AuthError(f"account {name}: {err}") from err
+    if problem := await server.awaited.look_up(name):
+        raise AuthError(f"account {name}: {problem}")
     return server.account(name)
 
 
