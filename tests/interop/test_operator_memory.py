@@ -135,13 +135,18 @@ class Preloaded:
         return True
 
 
-@pytest.fixture(params=SERVERS)
-def preloaded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Preloaded]:
-    if request.param == "nats-server" and not NATS_SERVER.exists():
+def preloads(name: str, directory: Path) -> Iterator[Preloaded]:
+    """Yield that server, and end it."""
+    if name == "nats-server" and not NATS_SERVER.exists():
         pytest.skip("nats-server is not installed")
-    server = Preloaded(tmp_path, SERVERS[request.param])
+    server = Preloaded(directory, SERVERS[name])
     yield server
     server.end()
+
+
+@pytest.fixture(params=SERVERS)
+def preloaded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Preloaded]:
+    yield from preloads(request.param, tmp_path)
 
 
 @pytest.mark.interop

@@ -16,8 +16,8 @@ import pytest
 from tests.hub.jwt import Key
 from tests.hub.process import free_ports
 from tests.interop.barrier import settled
-from tests.interop.test_operator_memory import Preloaded
-from tests.interop.test_operator_mode import NATS_SERVER, SERVERS, until
+from tests.interop.test_operator_memory import Preloaded, preloads
+from tests.interop.test_operator_mode import SERVERS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,11 +28,7 @@ pytestmark = pytest.mark.interop
 
 @pytest.fixture(params=SERVERS)
 def preloaded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Preloaded]:
-    if request.param == "nats-server" and not NATS_SERVER.exists():
-        pytest.skip("nats-server is not installed")
-    server = Preloaded(tmp_path, SERVERS[request.param])
-    yield server
-    server.end()
+    yield from preloads(request.param, tmp_path)
 
 
 async def is_let_in(port: int) -> bool:

@@ -30,6 +30,7 @@ from leafnode.monitor.views import AwaitedAccount
 from leafnode.server.server import Seams, Server
 from tests.sim.clock import FakeClock
 from tests.sim.realm import Realm
+from tests.sim.running import running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -82,14 +83,8 @@ class World:
 @asynccontextmanager
 async def serving(**blocks: object) -> AsyncIterator[World]:
     world = World(**blocks)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(world.server.run())
-        await world.server.ready.wait()
-        try:
-            yield world
-        finally:
-            world.server.stop()
-            await running
+    async with running(world.server):
+        yield world
 
 
 @pytest.mark.real_loop

@@ -26,6 +26,7 @@ from leafnode.monitor.views import LeftDurable
 from leafnode.server import left_durables
 from leafnode.server.server import Seams, Server
 from leafnode.uplink.owner import PREFIX, Owner
+from tests.sim.running import running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -102,15 +103,9 @@ class World:
 @asynccontextmanager
 async def serving(directory: Path) -> AsyncIterator[World]:
     world = World(directory)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(world.server.run())
-        await world.server.ready.wait()
+    async with running(world.server):
         world.server.account("$G").subscribe(b"_INBOX.answer", world.note)
-        try:
-            yield world
-        finally:
-            world.server.stop()
-            await running
+        yield world
 
 
 @pytest.fixture(autouse=True)

@@ -33,6 +33,7 @@ from leafnode.server.server import Seams, Server
 from tests.sim.certificates import tls_pair
 from tests.sim.clock import FakeClock
 from tests.sim.realm import Realm
+from tests.sim.running import running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,23 +208,17 @@ async def test_what_is_saved_in_the_middle_of_a_reload_of_the_resolver_is_there_
         assert isinstance(known, DirectoryResolver)
         known.directory.save(realm.account.public, token)
 
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(server.run())
-        await server.ready.wait()
-        try:
-            # Done when the resolver is opened already, and not yet used.
-            monkeypatch.setattr(early, "load", save)
-            assert await server.reload() == ""
+    async with running(server):
+        # Done when the resolver is opened already, and not yet used.
+        monkeypatch.setattr(early, "load", save)
+        assert await server.reload() == ""
 
-            assert server.operator is not None
-            now = server.operator.known.resolver
-            assert isinstance(now, DirectoryResolver)
-            assert now.directory.options == changed.resolver
-            assert now.directory.accounts() == [realm.account.public]
-            assert await now.fetch(realm.account.public) == token
-        finally:
-            server.stop()
-            await running
+        assert server.operator is not None
+        now = server.operator.known.resolver
+        assert isinstance(now, DirectoryResolver)
+        assert now.directory.options == changed.resolver
+        assert now.directory.accounts() == [realm.account.public]
+        assert await now.fetch(realm.account.public) == token
 
 
 def test_tls_files_of_a_resolver_are_read_before_a_reload_changes_anything(tmp_path: Path) -> None:
@@ -295,19 +290,13 @@ async def test_an_account_that_a_reload_brings_is_what_was_pushed_while_it_came(
             await known.update(name, newer)
         return found
 
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(server.run())
-        await server.ready.wait()
-        try:
-            assert server.operator is not None
-            known = server.operator.known
-            assert isinstance(known.resolver, DirectoryResolver)
-            known.resolver.directory.save(name, realm.account_jwt())
-            monkeypatch.setattr(operators, "find", found_and_pushed)
-            assert await server.reload() == ""
+    async with running(server):
+        assert server.operator is not None
+        known = server.operator.known
+        assert isinstance(known.resolver, DirectoryResolver)
+        known.resolver.directory.save(name, realm.account_jwt())
+        monkeypatch.setattr(operators, "find", found_and_pushed)
+        assert await server.reload() == ""
 
-            assert known.by_name[name].removed is deleted
-            assert deleted or known.by_name[name].token == newer
-        finally:
-            server.stop()
-            await running
+        assert known.by_name[name].removed is deleted
+        assert deleted or known.by_name[name].token == newer

@@ -46,6 +46,7 @@ from leafnode.server.reloader import NO_FILE
 from leafnode.server.server import Seams, Server
 from leafnode.system.answers import Answers
 from tests.sim.certificates import tls_pair
+from tests.sim.running import running
 from tests.unit.bridge.fake_stream import FakeStream
 
 if TYPE_CHECKING:
@@ -81,14 +82,8 @@ async def while_serving(
     server = Server(
         old, Seams(SystemClock(), random.Random(1), random.Random(1).randbytes, load=load)
     )
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(server.run())
-        await server.ready.wait()
-        try:
-            await story(server, file)
-        finally:
-            server.stop()
-            await running
+    async with running(server):
+        await story(server, file)
 
 
 @pytest.mark.real_loop
@@ -392,14 +387,9 @@ async def test_a_signal_before_the_start_is_over_reloads_after_it() -> None:
     server = Server(OLD, seams)
     server.reload_by_signal()
 
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(server.run())
-        await server.ready.wait()
-        async with asyncio.timeout(10):
-            while server.options.max_payload_bytes != 5:  # noqa: ASYNC110 -- a thread reads it
-                await asyncio.sleep(0.01)
-        server.stop()
-        await running
+    async with running(server), asyncio.timeout(10):
+        while server.options.max_payload_bytes != 5:  # noqa: ASYNC110 -- a thread reads it
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.real_loop

@@ -18,6 +18,7 @@ from leafnode.config.options import HostPort, LeafOptions, LeafRemote, Options
 from leafnode.server.server import Seams, Server
 from leafnode.server.views import views_of
 from tests.sim.leaf_hub import INFO, INFO2
+from tests.sim.running import running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -78,14 +79,8 @@ class World:
 @asynccontextmanager
 async def serving(options: Options = PLAIN) -> AsyncIterator[World]:
     world = World(options)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(world.server.run())
-        await world.server.ready.wait()
-        try:
-            yield world
-        finally:
-            world.server.stop()
-            await running
+    async with running(world.server):
+        yield world
 
 
 @asynccontextmanager

@@ -27,6 +27,7 @@ from leafnode.config.options import (
 from leafnode.routing.permissions import Permissions, Rules
 from leafnode.server.server import Seams, Server
 from leafnode.server.uplinks import HubLinks, after, no_room
+from tests.sim.running import running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -81,14 +82,8 @@ class World:
 @asynccontextmanager
 async def serving(options: Options) -> AsyncIterator[World]:
     world = World(options)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(world.server.run())
-        await world.server.ready.wait()
-        try:
-            yield world
-        finally:
-            world.server.stop()
-            await running
+    async with running(world.server):
+        yield world
 
 
 def names(world: World) -> list[str]:
