@@ -129,6 +129,14 @@ class Place:
             while not condition():
                 await self.turns(1)
 
+    async def window_on_its_way(self, board: Board) -> None:
+        """Have five readings gathered on the first port, which the stream has not committed."""
+        self.stream.commits_at_once = False
+        board.line = self.lines[0]
+        for _ in range(5):
+            board.measure()
+        await self.until(lambda: self.stream.staged > 0)
+
     async def turns(self, count: int) -> None:
         for _ in range(count):
             self.clock.advance(20 * NS_PER_MS)
@@ -194,11 +202,7 @@ def test_a_board_that_is_moved_while_its_window_is_on_its_way_to_the_stream_is_c
     board = place.boards[0]
 
     async def story() -> None:
-        place.stream.commits_at_once = False
-        board.line = place.lines[0]
-        for _ in range(5):
-            board.measure()
-        await place.until(lambda: place.stream.staged > 0)
+        await place.window_on_its_way(board)
         place.lines[0].unplug()
         await place.turns(3)
         board.line = place.lines[1]
@@ -225,11 +229,7 @@ def test_a_board_that_is_moved_before_it_hears_what_is_stored_is_counted_once(
     board = place.boards[0]
 
     async def story() -> None:
-        place.stream.commits_at_once = False
-        board.line = place.lines[0]
-        for _ in range(5):
-            board.measure()
-        await place.until(lambda: place.stream.staged > 0)
+        await place.window_on_its_way(board)
         board.line = None  # its cable is cut
         place.stream.commit()
         place.stream.commits_at_once = True

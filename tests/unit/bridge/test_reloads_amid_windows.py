@@ -86,11 +86,7 @@ def test_a_reload_while_a_window_is_on_its_way_to_the_stream_counts_each_reading
     place, board = place_of(framing)
 
     async def story() -> None:
-        place.stream.commits_at_once = False
-        board.line = place.lines[0]
-        for _ in range(5):
-            board.measure()
-        await place.until(lambda: place.stream.staged > 0)
+        await place.window_on_its_way(board)
         await place.bridge.change(changed(place))
         await place.turns(50)
         for _ in range(2):
