@@ -88,11 +88,11 @@ class Account:
         self.system = Peer(0, Kind.SYSTEM, outbox)
         self.answering = Peer(0, Kind.SYSTEM, outbox)  # the same where it answers: see `answer`
         self.of_streams = Peer(0, Kind.SYSTEM, outbox)  # the same for what its streams hold
-        # The same for what it acknowledges itself: in another gateway of a fleet a stream and its
-        # consumer may be called the same.
-        self.acknowledging = Peer(0, Kind.SYSTEM, outbox)
-        self.acknowledging.stays_here = True
-        for own in (self.system, self.answering, self.of_streams, self.acknowledging):
+        # The same for what it says to itself: in another gateway of a fleet a stream, its consumer
+        # and the subjects of dead letters may be called the same.
+        self.to_itself = Peer(0, Kind.SYSTEM, outbox)
+        self.to_itself.stays_here = True
+        for own in (self.system, self.answering, self.of_streams, self.to_itself):
             own.account = self
         self._last_sid = 0  # of the server's own subscriptions
         self._unheard: set[Subscription] = set()  # that were inserted asleep: no interest yet

@@ -68,13 +68,13 @@ def publish_acks(account: Account, subjects: Sequence[bytes], body: bytes) -> No
             break
         at += taken
     for subject in subjects[at:]:
-        account.publish(subject, body, origin=account.acknowledging)
+        account.publish(subject, body, origin=account.to_itself)
 
 
 def _publish_row(account: Account, subjects: Sequence[bytes], body: bytes) -> int:
     """Give those from the first on that one consumer takes at once to it; return how many."""
     parts = subjects[0].rsplit(b".", _NUMBERS)
-    prefix, origin = parts[0] + b".", account.acknowledging
+    prefix, origin = parts[0] + b".", account.to_itself
     sub = _taker(account, parts, is_here=True)
     if sub is None or sub.bulk is None or not may_deliver(sub, subjects[0], origin):
         return 0

@@ -21,6 +21,7 @@ from leafnode.routing.route import Message
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
+    from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Subscription
 
 
@@ -31,14 +32,17 @@ def ask(
     *,
     header_size: int = 0,
     reply: bytes,
+    origin: Peer | None = None,
     beyond: bool = False,
 ) -> bool:
     """Publish it and say whether a part of this server got it, so that an answer may come; with
-    `beyond` leaf links and services of other accounts are asked, too, and shown the reply.
+    `beyond` leaf links and services of other accounts are asked, too, and shown the reply. By the
+    account's peer `to_itself` as its origin it stays here: no leaf hears it.
 
     What very many hear is sent in turns of its own, whoever gets it then: that is True.
     """
-    handout = _Request(account, Message(subject, reply, header_size, body), beyond=beyond)
+    asked = Message(subject, reply, header_size, body)
+    handout = _Request(account, origin or account.system, asked, beyond=beyond)
     match = account.sublist.match(subject)
     if match.is_wide or is_relayed(account, match):
         steps = hand_out(account, subject, [handout], account.system.outbox)
@@ -54,8 +58,8 @@ class _Request(Handout):
 
     __slots__ = ("_asked", "_beyond", "is_heard")
 
-    def __init__(self, account: Account, asked: Message, *, beyond: bool) -> None:
-        super().__init__(account, account.system, asked._replace(reply=b""))
+    def __init__(self, account: Account, origin: Peer, asked: Message, *, beyond: bool) -> None:
+        super().__init__(account, origin, asked._replace(reply=b""))
         self._asked = asked
         self._beyond = beyond
         self.is_heard = False

@@ -198,8 +198,9 @@ class LocalStream:
         self._wanted = request["batch"]
         self._pull_alarm.set(limits.UPLINK_PULL_EXPIRES_NS + _PULL_GRACE_NS)
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}".encode()
-        inbox = self._mailbox.address(b"m", self._pull)
-        if not ask(self._account, subject, msgspec.json.encode(request), reply=inbox):
+        inbox, origin = self._mailbox.address(b"m", self._pull), self._account.to_itself
+        body = msgspec.json.encode(request)
+        if not ask(self._account, subject, body, reply=inbox, origin=origin):
             self._end(Pulled(gone=True))
 
     def ack(self, entry: Entry) -> None:

@@ -112,7 +112,10 @@ class Mailbox:
         self._asked[topic] = (then, alarm)
         alarm.set(timeout_ns)
         reply = self.address(b"a", topic)
-        if not ask(self._account, subject, body, header_size=header_size, reply=reply):
+        origin = self._account.to_itself
+        if not ask(
+            self._account, subject, body, header_size=header_size, reply=reply, origin=origin
+        ):
             # Nobody is there. `then` runs in a later turn, as it does for every other failure.
             alarm.set(0)
 

@@ -111,3 +111,28 @@ def test_nobody_beyond_this_server_is_nobody_that_may_answer() -> None:
     FakePeer(world, 1).subscribe(b">", b"1")
 
     assert not ask(world, b"api.a", b"x", reply=b"secret", beyond=True)
+
+
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_what_the_server_says_to_itself_is_heard_here_and_by_no_leaf(
+    monkeypatch: pytest.MonkeyPatch, *, is_wide: bool
+) -> None:
+    """In another gateway of the fleet a stream may have the same subjects."""
+    if is_wide:
+        for bound in ("FOUND_MAX", "RECEIVERS_MAX", "_FOUND_FREE"):
+            monkeypatch.setattr(sublist_module, bound, 0)
+    world = account()
+    link, client = FakePeer(world, 1, Kind.LEAF), FakePeer(world, 2)
+    heard: list[Delivery] = []
+    world.subscribe(b"dead.>", heard.append)
+    for peer in (link, client):
+        peer.subscribe(b">", b"1")
+        peer.subscribe(b"dead.*", b"9", b"workers")
+    slices = Slices(world.system.outbox)
+
+    assert ask(world, b"dead.a", b"x", reply=b"secret", origin=world.to_itself)
+    slices.all()
+
+    assert len(heard) == 1
+    assert link.got() == b""
+    assert client.got().count(b"MSG dead.a ") == 2
