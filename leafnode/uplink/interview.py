@@ -59,6 +59,7 @@ class Interview:
         self._resume: Resume | Parting | None = None
         self._origin: Origin | None = None
         self._failure = SILENCE
+        self._free_ns = 0  # until then what was sent before the last question may be on its way
         self._done: Callable[[Failure | None], None] = _nobody
         # What is wrong, long before it gives up: a wrong name is to be seen within 5 s.
         self.on_trouble: Callable[[Failure], None] = lambda _failure: None
@@ -117,7 +118,7 @@ class Interview:
     def _is_busy(self) -> bool:
         """Say whether the answer may be on its way: asked again, a large one would come twice."""
         waited_ns = self._clock.monotonic_ns() - self._heard_ns
-        is_on_way = self._link.is_amid() or self._gate.surplus_ns > 0
+        is_on_way = self._link.is_amid() or self._clock.monotonic_ns() < self._free_ns
         return waited_ns < limits.UPLINK_AMID_NS and is_on_way
 
     def _ask_more(self, resume: Resume | Parting, at_once: int) -> None:
@@ -136,6 +137,7 @@ class Interview:
             self._fail(Failure(0, f"nobody upstream takes {self._subject.decode()}"))
             return
         self._gate.asked(len(self._subject) + len(inbox) + len(body))
+        self._free_ns = self._clock.monotonic_ns() + self._gate.surplus_ns
 
     def _fail(self, failure: Failure) -> None:
         self._failure = failure
