@@ -24,6 +24,7 @@ NO_STREAM_FOUND: Final = 10059
 NO_CONSUMER_FOUND: Final = 10014
 NAME_IN_USE: Final = 10058  # with another configuration
 ANOTHER_STREAM: Final = 10060  # expected stream does not match
+IN_PROCESS: Final = 10158  # one of this id is proposed to the followers, and not committed
 MADE_KEY: Final = "_leafnode.made"  # in the metadata of a stream that came out of an archive
 MAX_SEQ_DIGITS: Final = 20
 EVERYTHING: Final = [">"]  # the patterns of a stream that may hold anything

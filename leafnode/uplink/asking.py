@@ -8,7 +8,7 @@ connect, and after every start".
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.uplink.alarm import Alarm
@@ -19,7 +19,7 @@ from leafnode.uplink.interview import SILENCE, Interview
 from leafnode.uplink.knock import Knock
 from leafnode.uplink.local import LocalState, ask_stream
 from leafnode.uplink.onward import InFlight, Place
-from leafnode.uplink.resume import Known, Position, Resume
+from leafnode.uplink.resume import Known, Position, Resume, Word
 from leafnode.uplink.status import Protection
 from leafnode.uplink.ways import Reached
 
@@ -32,21 +32,11 @@ if TYPE_CHECKING:
     from leafnode.uplink.resume import Moved
     from leafnode.uplink.ways import Ways
     from leafnode.uplink.ways_store import WaysStore
+    from leafnode.uplink.window import Entry
 
 log = logging.getLogger(__name__)
 
 _TOO_MUCH = "too much to look up at the hub: some messages are sent again"
-
-
-class Word(NamedTuple):
-    """Where to go on, and what that is worth."""
-
-    position: Position
-    protection: Protection
-    problem: str = ""
-    is_blind: bool = False  # nobody said where to go on
-    is_ailment: bool = False  # what can be doubled ought not to be
-    all_ns: int = 0  # when what was sent before it was asked for was worked off; 0: may not be
 
 
 def not_asked(why: Failure | str) -> str:
@@ -103,6 +93,7 @@ class Asking:
         self._knock.heard = self._go_in
         self._waiting = Alarm(parts.clock, self._waited)
         self._parked: Resume | None = None  # answered before the hub was known to have no more
+        self._asked_ns = 0
         self._all_ns = parts.clock.monotonic_ns()  # so long nothing was on its way to the stream
         self._is_settled = True  # this round began when what was in flight was worked off
         self._is_proven = False  # what is sent is found where it is asked for
@@ -131,6 +122,7 @@ class Asking:
     def forget(self) -> None:
         """The local stream is another one, or another state of it: nothing that was told holds."""
         self._origin = None
+        self._knock.forget()
 
     def begin(self, origin: Origin, local: LocalState) -> None:
         """`local` is how the local stream and the consumer are now."""
@@ -194,10 +186,9 @@ class Asking:
             place = (said.floor, said.hub_seq, said.ranges.decode(), *newest)
             self._store.reached(Reached(self._origin.identity, *place))
 
-    def acked(self) -> None:
-        """The hub acknowledged something: the first time it is asked under which subject."""
-        if (latest := self._flight.latest) is not None:
-            self._knock.acked(latest.sent_as)
+    def acked(self, entry: Entry) -> None:
+        """The hub acknowledged this: the first time it is asked under which subject."""
+        self._knock.acked(entry)
         # Where the hub is asked where to go on, that is not to be disturbed: the next one does.
         may_prove = self._flight.is_on and not (self._is_proven or self._proves)
         known = self._known() if may_prove else None
@@ -232,7 +223,7 @@ class Asking:
 
     def _ask(self, known: Known | None) -> None:
         assert self._origin is not None, "it has begun"
-        self._is_settled = not self._knock.is_out
+        self._is_settled, self._asked_ns = not self._knock.is_out, self._clock.monotonic_ns()
         window = self._flight.window
         if known is not None:
             sent = dict.fromkeys(entry.sent_as.decode() for entry in window.doubtful())
@@ -470,7 +461,9 @@ class Asking:
         if not resume.strangers:  # else what is newer of ours may be hidden
             problem = problem or self._lost(position)
         self._clean_run = "" if problem else self._link.hub_run()
-        word = Word(position, protection, problem, is_ailment=is_ailment, all_ns=self._all_ns)
+        word = Word(position, protection, problem, is_ailment=is_ailment)
+        if protection is Protection.ASKED:
+            word = word._replace(asked_ns=self._asked_ns, all_ns=self._all_ns)
         self.told(word)
 
     # -- what the hub makes of subjects

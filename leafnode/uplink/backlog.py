@@ -13,8 +13,8 @@ from leafnode.uplink.losses import Losses, bound_of
 if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.uplink.answers import ConsumerInfo, StreamInfo
-    from leafnode.uplink.asking import Word
     from leafnode.uplink.local import LocalState
+    from leafnode.uplink.resume import Word
     from leafnode.uplink.status import Counters
     from leafnode.uplink.unsent import Unsent, UnsentNewest
 

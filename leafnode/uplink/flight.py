@@ -6,8 +6,6 @@ the hub is asked. Truth: docs/uplink.md, "What happens to a message".
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode import limits
@@ -47,7 +45,7 @@ if TYPE_CHECKING:
     from leafnode.uplink.local import LocalStream
     from leafnode.uplink.mailbox import Letter, Mailbox
     from leafnode.uplink.onward import Origin
-    from leafnode.uplink.resume import Position
+    from leafnode.uplink.resume import Word
     from leafnode.uplink.status import Counters
     from leafnode.uplink.trouble import Trouble
     from leafnode.uplink.upstream import Upstream
@@ -100,11 +98,9 @@ class Flight:
         self.has_all = False  # it did so when all that was sent before was worked off
         self.last_ack_ns = 0  # wall time
         self.latest: Latest | None = None
-        # What the hub acknowledged last, one of a subject, the newest at the end.
-        self.samples: OrderedDict[bytes, Entry] = OrderedDict()
         self.hub_had = 0  # the highest sequence that the hub acknowledged
         self.has_sent = False  # anything of this stream
-        self.acked: Callable[[], None] = lambda: None  # called after each PubAck
+        self.acked: Callable[[Entry], None] = lambda _entry: None  # called after each PubAck
         self.is_ready: Callable[[], bool] = lambda: True  # asked before anything is sent
         self._too_large = False
         self._retried = 0  # the refused message that was sent again
@@ -137,20 +133,18 @@ class Flight:
         """It is another stream now: what the window holds is not of it."""
         self.window = self._empty()
         self.latest = None
-        self.samples.clear()
         self.unanswered = Unanswered(self._options.hub_stream)
         self.hub_had = 0
         self.has_sent = False
         self._forgotten += 1
         self._series = b"%d" % self._forgotten if self._forgotten else b""
 
-    def begin(self, position: Position, *, is_asked: bool, all_ns: int = 0) -> None:
-        """`all_ns`: when the hub was asked with all worked off that was sent before, or 0."""
+    def begin(self, word: Word) -> None:
         self.is_on = True
-        self.is_asked, self.has_all = is_asked, all_ns > 0
+        self.is_asked, self.has_all = not word.is_blind, word.all_ns > 0
         self.has_progress = False
         self._too_large = False
-        stored = self.window.land(position)
+        stored = self.window.land(word.position)
         if isinstance(self._parts.local, NewestFirst):
             # Before the hub's word all of it seemed to wait, and less urgent streams with it.
             self._parts.lag.count(self._parts.local.pending(), self._parts.local.last_seq)
@@ -159,7 +153,9 @@ class Flight:
             self.stray.is_over()
             self.hub_had = max(self.hub_had, entry.seq)
             self._parts.local.ack(entry)
-        if is_asked and (letters := self.given_up.told(all_ns)):
+        if not self._held_back.begin(word.asked_ns):
+            return
+        if self.is_asked and (letters := self.given_up.told(word.all_ns)):
             self._bury_all(letters)
             return
         self.is_refused = self.window.first_refused() is not None
@@ -168,8 +164,7 @@ class Flight:
             return
         if len(self.window) == 0:
             self._parts.trouble.is_over()  # else the next PubAck shows it
-        if not is_asked or self._held_back.begin(all_ns):
-            self.pump()
+        self.pump()
 
     def end(self) -> None:
         """Nothing is sent any more; what is open stays in the window."""
@@ -344,11 +339,7 @@ class Flight:
             parts.trouble.say(f"somebody upstream answers beside the stream: {ack.text}")
             return
         if isinstance(ack, Failure):
-            self._overdue.ended(seq)
-            entry = self.window.get(seq)
-            if entry is not None and not self.stray.is_refusal(ack):
-                self.unanswered.answered(entry)
-                self._refuse(entry, refusal(ack))
+            self._heard_no(seq, ack)
             return
         if wrong := self.stray.take(ack):
             self._overdue.ended(seq)
@@ -369,7 +360,6 @@ class Flight:
         self.unanswered.answered(entry)
         if self.is_on and not ack.duplicate:
             self.unanswered.stored(entry)
-        self._keep_sample(entry)
         self._overdue.acked(seq, is_duplicate=ack.duplicate)
         if entry.sent_ns is not None:
             size = entry.arrived()
@@ -377,7 +367,17 @@ class Flight:
             sent_ns, ahead = entry.sent_ns, entry.ahead_bytes
             parts.gate.acked(entry.subject, size, sent_ns, cost, ahead_bytes=ahead)
         self._acked(seq)
-        self.acked()
+        self.acked(entry)
+
+    def _heard_no(self, seq: int, why: Failure) -> None:
+        entry = self.window.get(seq)
+        if why.err_code == answers.IN_PROCESS and entry is not None:
+            self.unanswered.answered(entry)  # its answer is still to come, to a sending before
+            return
+        self._overdue.ended(seq)
+        if entry is not None and not self.stray.is_refusal(why):
+            self.unanswered.answered(entry)
+            self._refuse(entry, refusal(why))
 
     def _note_top(self, ack: PubAck) -> None:
         """See whether the hub's stream lost its end: what it stores new comes behind all else."""
@@ -385,15 +385,6 @@ class Flight:
             if ack.seq <= self._hub_top:
                 self.window.ends_before(ack.seq)
             self._hub_top = ack.seq
-
-    def _keep_sample(self, entry: Entry) -> None:
-        """Of a long one nothing but its id: the hub has it, so nothing of it is to be stored."""
-        is_long = entry.sent_size > limits.UPLINK_KNOCK_BYTES
-        short = replace(entry, header_size=0, body=b"", sent_size=0) if is_long else entry
-        self.samples[entry.sent_as] = short
-        self.samples.move_to_end(entry.sent_as)
-        if len(self.samples) > limits.UPLINK_KNOCK_SUBJECTS_MAX:
-            self.samples.popitem(last=False)
 
     def _acked(self, seq: int) -> None:
         if self.is_refused and seq == self._retried:

@@ -79,7 +79,7 @@ class GivenUp:
 
     def _refuse(self, entries: list[Entry]) -> None:
         for entry in entries:
-            self._flight.window.refuse(entry)
+            self._flight.window.hold(entry)
 
     def _settled_of(self, never: list[Entry], now_ns: int, all_ns: int) -> list[Entry]:
         """Return what of these could not come to be stored any more when the hub was asked. The

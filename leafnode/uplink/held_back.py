@@ -26,17 +26,17 @@ class HeldBack:
     def __init__(self, parts: Parts, flight: Flight) -> None:
         self._clock = parts.clock
         self._flight = flight
-        self._all_ns = 0
+        self._asked_ns = 0
         self._alarm = Alarm(parts.clock, self._ring)
 
-    def begin(self, all_ns: int) -> bool:
-        """Say whether a flight may begin by this word. `all_ns`: when the hub was asked, with all
-        worked off that was sent before, or 0; then nothing better can be had by asking again.
+    def begin(self, asked_ns: int) -> bool:
+        """Say whether a flight may begin by this word. `asked_ns`: when the hub was asked; 0: it
+        cannot say what it has.
         """
-        self._all_ns = all_ns
-        if not all_ns or not self._has_some():
+        self._asked_ns = asked_ns
+        if not asked_ns or not self._has_some():
             return True
-        age_ns = self._clock.monotonic_ns() - all_ns
+        age_ns = self._clock.monotonic_ns() - asked_ns
         if age_ns >= _LONG_NS:
             self._ring()
             return False
@@ -48,8 +48,9 @@ class HeldBack:
 
     def _has_some(self) -> bool:
         """Say whether anything is to be sent again that may have come to be stored since."""
-        again = (entry for entry in self._flight.window.unsent() if entry.attempts)
-        return any(self._all_ns < entry.last_ns + _LONG_NS for entry in again)
+        held = (one for one in self._flight.window.doubtful() if one.sent_ns is None)
+        again = (entry for entry in held if not entry.is_awaited)
+        return any(self._asked_ns < entry.last_ns + _LONG_NS for entry in again)
 
     def _ring(self) -> None:
         if self._has_some():

@@ -9,7 +9,9 @@ Truth: docs/uplink.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.uplink import answers
@@ -24,6 +26,13 @@ if TYPE_CHECKING:
     from leafnode.uplink.window import Entry
 
 
+_SHORT_BYTES: Final = limits.UPLINK_KNOCK_BYTES // 8  # shorter is no better
+
+
+def _weight(entry: Entry) -> int:
+    return max(entry.sent_size, _SHORT_BYTES)
+
+
 class Knock:
     """One at a time; `heard` is called when the hub has answered."""
 
@@ -36,6 +45,8 @@ class Knock:
         self._is_in_vain = False
         self._unheard: set[bytes] = set()
         self._subject = b""
+        # What the hub acknowledged last, one of a subject, the newest at the end.
+        self._samples: OrderedDict[bytes, Entry] = OrderedDict()
         self.is_out = False
         self.heard: Callable[[], None] = lambda: None
         parts.mailbox.on(b"k", self._heard)
@@ -68,19 +79,21 @@ class Knock:
         return True
 
     def _message(self) -> Entry | None:
-        """Return the shortest that is in flight, and where the hub answers none of those, or did
-        not answer the last one, one that it has acknowledged: who is silent for what is sent would
-        be so for this, too. Those go by turns where none is answered.
+        """Return a short one that is in flight, else the shortest of those and of what the hub has
+        acknowledged: who subscribes there hears it once more. Where the hub answers none of those
+        in flight, or did not answer the last one, it is one that was acknowledged: who is silent
+        for what is sent would be so for this, too. Those go by turns where none is answered.
         """
         flight = self._flight
         doubtful, suspects = flight.window.doubtful(), flight.unanswered.suspects()
         suspects |= self._unheard
-        asked = (entry for entry in doubtful if entry.sent_as not in suspects)
-        samples = [*reversed(flight.samples.values())] if doubtful else []
+        flying = (entry for entry in doubtful if not entry.refused)
+        asked = (entry for entry in flying if entry.sent_as not in suspects)
+        samples = [*reversed(self._samples.values())] if doubtful else []
         heard = [one for one in samples if one.sent_as not in suspects]
         if self._is_in_vain:
             return next(iter(heard or samples), None)
-        shortest = min((*asked, *heard), key=lambda one: one.sent_size, default=None)
+        shortest = min((*asked, *heard), key=_weight, default=None)
         return shortest or next(iter(samples), None)
 
     def cancel(self) -> None:
@@ -90,13 +103,25 @@ class Knock:
         self.is_out, self._is_in_vain = False, True
         if len(self._unheard) < limits.UPLINK_SILENT_MAX:
             self._unheard.add(self._subject)
-        if self._subject in self._flight.samples:
-            self._flight.samples.move_to_end(self._subject, last=False)
+        if self._subject in self._samples:
+            self._samples.move_to_end(self._subject, last=False)
 
-    def acked(self, subject: bytes) -> None:
-        """The hub acknowledged a message under this one: whatever was in the way is over."""
+    def acked(self, entry: Entry) -> None:
+        """The hub acknowledged it: whatever was in the way of its subject is over. Of a long one
+        nothing but the id is kept: the hub has it, so nothing of it is to be stored.
+        """
         self._is_in_vain = False
-        self._unheard.discard(subject)
+        self._unheard.discard(entry.sent_as)
+        is_long = entry.sent_size > limits.UPLINK_KNOCK_BYTES
+        short = replace(entry, header_size=0, body=b"", sent_size=0) if is_long else entry
+        self._samples[entry.sent_as] = short
+        self._samples.move_to_end(entry.sent_as)
+        if len(self._samples) > limits.UPLINK_KNOCK_SUBJECTS_MAX:
+            self._samples.popitem(last=False)
+
+    def forget(self) -> None:
+        """It is another stream now."""
+        self._samples.clear()
 
     def _heard(self, letter: Letter) -> None:
         if letter.from_hub:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from leafnode.uplink.answers import HubMessage
     from leafnode.uplink.parting import Parting
+    from leafnode.uplink.status import Protection
 
 
 NOWHERE: Final = Place(0)
@@ -49,6 +50,18 @@ class Position:
     stored: Ranges = field(default_factory=Ranges)  # all of it, for one that is sent newest first
     seen: int = 0  # what is stored at all and not in `stored` is behind this one, too
     top: Place = NOWHERE  # the highest in `stored`, where that is known
+
+
+class Word(NamedTuple):
+    """Where to go on, and what that is worth."""
+
+    position: Position
+    protection: Protection
+    problem: str = ""
+    is_blind: bool = False  # nobody said where to go on
+    is_ailment: bool = False  # what can be doubled ought not to be
+    asked_ns: int = 0  # when the hub was asked for it; 0: it cannot say all that it has
+    all_ns: int = 0  # when what was sent before that was worked off; 0: may not be
 
 
 class Known(NamedTuple):

@@ -78,15 +78,14 @@ class Scatter(Window):
         return Offer.TAKEN
 
     def send(self, entry: Entry, now_ns: int) -> InFlight | None:
-        self._mark(entry, now_ns, refused=False)
-        entry.attempts += 1
-        self._order.pop(entry.seq, None)
-        self._order[entry.seq] = 0
+        self._go(entry, now_ns)
+        self._order.setdefault(entry.seq, 0)  # where it was sent first: it may be stored there
         return self.said()
 
     def unsend(self, entry: Entry) -> None:
         super().unsend(entry)
-        self._order.pop(entry.seq, None)
+        if not entry.is_doubtful:
+            self._order.pop(entry.seq, None)
 
     def settle(self, seq: int, hub_seq: int) -> Entry | None:
         entry = self._pop(seq)
@@ -109,8 +108,9 @@ class Scatter(Window):
 
     def refuse(self, entry: Entry) -> None:
         super().refuse(entry)
-        self._order.pop(entry.seq, None)
-        self._advance()
+        if not entry.is_doubtful:
+            self._order.pop(entry.seq, None)
+            self._advance()
 
     def wait_for(self, entry: Entry) -> None:
         super().wait_for(entry)
@@ -136,10 +136,11 @@ class Scatter(Window):
             self._mark(entry, None, refused=entry.refused)
         # Where it may come to be stored what is sent from now on is behind it.
         self._order.update((entry.seq, 0) for entry in self.doubtful())
+        self._cast_off()
         return stored
 
     def _advance(self) -> None:
         """What is open was sent behind everything before it in the order of sending."""
         for seq, hub_seq in [*takewhile(_HUB_SEQ, self._order.items())]:
             del self._order[seq]
-            self._hub_seq = max(self._hub_seq, hub_seq)
+            self._hub_seq = max(self._hub_seq, self._bounded(hub_seq))

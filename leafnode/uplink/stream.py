@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from leafnode.config.options import UplinkStream
     from leafnode.routing.subscription import Delivery, Subscription
     from leafnode.uplink.answers import Stored
-    from leafnode.uplink.asking import Word
     from leafnode.uplink.local import Pulled
+    from leafnode.uplink.resume import Word
     from leafnode.uplink.shared import Shared
 
 log = logging.getLogger(__name__)
@@ -382,8 +382,7 @@ class StreamUplink:
         self._protection = word.protection
         self._trouble.begin_flight(word.problem or self._store.problem, is_ailment=word.is_ailment)
         self._state = State.RUNNING
-        all_ns = word.all_ns if word.protection is Protection.ASKED else 0
-        self._flight.begin(word.position, is_asked=not word.is_blind, all_ns=all_ns)
+        self._flight.begin(word)
         self._backlog.told(word)
 
     def _doubted(self, problem: str) -> None:

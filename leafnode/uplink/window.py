@@ -36,12 +36,13 @@ class Entry:
     adrift_ns: int = 0  # when it was before that, over a link that is gone
     sent_as: bytes = b""  # under which subject that was
     attempts: int = 0
+    refusals: int = 0  # of these; others may have been stored
     is_awaited: bool = False  # not sent again for now: its last sending may still be stored
     losses: int = 0  # by the hub, which stored later ones
     wire_size: int = 0  # of what is on the way to the hub
     ahead_bytes: int = 0  # of all that was, when it was last sent, itself among it
     sent_size: int = 0  # of header and payload, as they were last sent
-    refused: bool = False  # the hub said no; it is stored nowhere
+    refused: bool = False  # the hub said no, the last time
     is_leaving: bool = False  # it goes to the dead letters, not to the hub
 
     @property
@@ -56,6 +57,11 @@ class Entry:
     @property
     def place(self) -> Place:
         return Place.of(self.seq, self.stored_ns)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """The hub has said neither yes nor no to one of its sendings, which may be on its way."""
+        return self.attempts > self.refusals
 
     @property
     def is_unsent(self) -> bool:
@@ -95,7 +101,11 @@ class Window:
         self._others = Gaps(1, 0)  # below that: what somebody else may have been given
         self._is_passed = False  # somebody else was given something since
         self._floor = 0
-        self._hub_seq = 0
+        self._hub_seq = 0  # what is in doubt may be stored behind that, nowhere before
+        # Sent in a former flight: may be stored behind what is sent now.
+        self._adrift: set[int] = set()
+        # Where `_hub_seq` was when it went beside such, or before one that was sent again.
+        self._bounds: dict[int, int] = {}
         # Done beyond a gap: seq -> hub's seq, 0 for a dead letter. Grows by what is in the window,
         # ends with the gap.
         self._done_above: dict[int, int] = {}
@@ -170,6 +180,8 @@ class Window:
 
     def _pop(self, seq: int) -> Entry | None:
         entry = self._entries.pop(seq, None)
+        self._bounds.pop(seq, None)
+        self._adrift.discard(seq)
         if entry is not None:
             self._bytes -= entry.size
             self._unsent -= entry.is_unsent
@@ -216,10 +228,8 @@ class Window:
         return next((entry for entry in self if entry.refused and not entry.is_leaving), None)
 
     def doubtful(self) -> list[Entry]:
-        """Return what was sent, in this flight or before, and the hub has said neither yes nor no
-        to it: it may be on its way.
-        """
-        return [entry for entry in self if entry.attempts and not entry.refused]
+        """Return what was sent, in this flight or before, and may be on its way."""
+        return [entry for entry in self if entry.is_doubtful]
 
     def flying(self) -> list[Entry]:
         """Return what of that was sent in this flight."""
@@ -244,18 +254,31 @@ class Window:
         It says what the hub holds if this is its last message. Others that are open before it, and
         others behind it that were sent before (it is a second try), may be there or not.
         """
-        self._mark(entry, now_ns, refused=False)
-        entry.attempts += 1
+        self._go(entry, now_ns)
         before = self._first_open() < entry.seq
-        behind = self._tried > entry.seq and self._has_tried_behind(entry)
+        behind = self._tried > entry.seq and self._bind_behind(entry)
         self._tried = max(self._tried, entry.seq)
         alone = not (before or behind or self._done_above)
         return None if alone else self.said()
 
-    def _has_tried_behind(self, entry: Entry) -> bool:
-        """Say whether one behind it was sent before: mostly the last one was."""
+    def _go(self, entry: Entry, now_ns: int) -> None:
+        if self._adrift:
+            self._bounds.setdefault(entry.seq, self._hub_seq)
+        self._mark(entry, now_ns, refused=False)
+        entry.attempts += 1
+
+    def _bounded(self, hub_seq: int) -> int:
+        """Return it, or where what is in doubt may be stored before that."""
+        return min((hub_seq, *self._bounds.values())) if self._bounds else hub_seq
+
+    def _bind_behind(self, entry: Entry) -> bool:
+        """Say whether what is behind it was sent before it, and note where that may be stored."""
         behind = takewhile(lambda other: other.seq > entry.seq, reversed(self._entries.values()))
-        return any(other.attempts for other in behind)
+        tried = [other for other in behind if other.attempts]
+        for other in tried:
+            if other.is_doubtful:
+                self._bounds.setdefault(other.seq, self._hub_seq)
+        return bool(tried)
 
     def said(self) -> InFlight:
         """Return what a message says that goes behind others."""
@@ -282,6 +305,8 @@ class Window:
         self._hub_seq = min(self._hub_seq, hub_seq - 1)
         for seq, stored_as in self._done_above.items():
             self._done_above[seq] = min(stored_as, hub_seq - 1)
+        for seq, bound in self._bounds.items():
+            self._bounds[seq] = min(bound, hub_seq - 1)
 
     def set_aside(self, entry: Entry) -> bool:
         """Take out a message that is kept elsewhere; False when it is not here any more."""
@@ -291,7 +316,12 @@ class Window:
         return self._entries.get(seq)
 
     def refuse(self, entry: Entry) -> None:
-        """Keep a message that the hub refused, to be tried again."""
+        """Keep a message whose last sending the hub refused, to be tried again."""
+        entry.refusals = min(entry.refusals + 1, entry.attempts)
+        self.hold(entry)
+
+    def hold(self, entry: Entry) -> None:
+        """The same where the hub says nothing."""
         self._mark(entry, None, refused=True)
 
     def wait_for(self, entry: Entry) -> None:
@@ -301,14 +331,16 @@ class Window:
     def land(self, position: Position) -> list[Entry]:
         """The flight is over and the hub said what it holds: return what need not be sent again.
 
-        What the hub was seen to refuse is never among it, wherever the hub's last message is.
+        What the hub was seen to refuse is among it only where the hub named it, wherever the hub's
+        last message is.
         """
         before = self._hub_seq
         self._floor = position.floor
         self._hub_seq = position.hub_seq
         self._done_above = dict(position.above)
         self._landed = position.stored
-        stored = [entry for entry in self if not entry.refused and self.is_done(entry.seq)]
+        done = (entry for entry in self if self.is_done(entry.seq))
+        stored = [one for one in done if not one.refused or one.seq in self._done_above]
         for entry in stored:
             self._pop(entry.seq)
         for entry in self:
@@ -319,7 +351,14 @@ class Window:
             # It was open all the time, so what was known before holds for what is behind it.
             self._floor = first_open - 1
             self._hub_seq = before
+        self._cast_off()
         return stored
+
+    def _cast_off(self) -> None:
+        """A flight is over: what it sent may come to be stored at any time, or never."""
+        self._adrift = {entry.seq for entry in self.doubtful()}
+        for seq in self._adrift:
+            self._bounds.setdefault(seq, self._hub_seq)
 
     def _first_open(self) -> int:
         """The first that is neither done nor gone, or what comes next."""
@@ -338,4 +377,4 @@ class Window:
             hub_seq = self._done_above.pop(seq)
             if seq > self._floor:
                 self._floor = seq
-                self._hub_seq = hub_seq or self._hub_seq
+                self._hub_seq = self._bounded(hub_seq or self._hub_seq)

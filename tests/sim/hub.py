@@ -90,7 +90,7 @@ class FakeHub:
         self.window_ns = DUPLICATE_WINDOW_NS
         self.knocks: list[bytes] = []  # payloads of what was expected by another stream
         self.is_alone = False  # its leader has no followers: what comes is proposed, and no more
-        self._proposed: list[Callable[[], None]] = []
+        self._proposed: dict[bytes, Callable[[], None]] = {}  # by id
         self.transform: Transform | None = None  # of the stream's subjects
         self.max_payload = 0
         self.account_max = 0  # of its account, which it tells nobody
@@ -171,8 +171,8 @@ class FakeHub:
     def commit(self) -> None:
         """The followers are back."""
         self.is_alone, proposed = False, self._proposed
-        self._proposed = []
-        for publish in proposed:
+        self._proposed = {}
+        for publish in proposed.values():
             publish()
 
     def _flush(self) -> None:
@@ -214,8 +214,16 @@ class FakeHub:
     def _publish(
         self, subject_: bytes, header_size: int, body: bytes, reply: bytes, epoch: int
     ) -> None:
+        msg_id = header.get(body[:header_size], b"Nats-Msg-Id") or b""
+        if self.is_alone and msg_id in self._proposed:
+            text = "duplicate message id is in process"
+            error = {"code": 409, "err_code": 10158, "description": text}
+            self._answer_later(reply, {"error": error, "stream": self.stream, "seq": 0}, epoch)
+            return
         if self.is_alone and b"Nats-Expected-Stream" not in body:
-            self._proposed.append(lambda: self._publish(subject_, header_size, body, reply, epoch))
+            self._proposed[msg_id] = lambda: self._publish(
+                subject_, header_size, body, reply, epoch
+            )
             return
         for other in self.beside if reply else ():
             self.account.publish(reply, other, origin=self.peer)
@@ -336,3 +344,21 @@ class FakeHub:
             "time": format_time(found.stored_ns),
         }
         return {"message": message}
+
+
+def hold(hub: FakeHub, payload: bytes, *, sendings: int = 1) -> list[Callable[[], None]]:
+    """Have what it is sent with this payload wait, so many times; return what has each go on, in
+    order: its leader has proposed it, or it is on its way over a link that is gone.
+    """
+    held: list[Callable[[], None]] = []
+    publish = hub._publish
+
+    def late(subject_: bytes, size: int, body: bytes, reply: bytes, epoch: int) -> None:
+        is_knock = b"Nats-Expected-Stream" in body[:size]
+        if body[size:] == payload and len(held) < sendings and not is_knock:
+            held.append(lambda: publish(subject_, size, body, reply, epoch))
+        else:
+            publish(subject_, size, body, reply, epoch)
+
+    hub._publish = late  # type: ignore[method-assign, assignment]
+    return held

@@ -97,3 +97,33 @@ def test_a_word_that_took_minutes_is_asked_for_once_more() -> None:
 
     short = [one for one in world.hub.payloads() if len(one) == 1]
     assert short == [b"0", *numbers(0, 9)]
+
+
+@pytest.mark.parametrize("alone_s", [12, 40])
+@pytest.mark.parametrize("breaks", [True, False])
+@pytest.mark.parametrize("company", [True, False])
+def test_the_first_of_a_run_is_asked_about_once_more_too(
+    *, company: bool, breaks: bool, alone_s: int
+) -> None:
+    """Nothing was acknowledged in this run, so nothing says what was worked off; time does."""
+    until, again = 8 * 60 + 1, 8 * 60 + 10  # minutes of the day
+    windows = ((0, until), (again, 24 * 60))
+    coalesce = UplinkBudget(coalesce_ns=300 * NS_PER_S)
+    site = Site(BULK, budget=coalesce if company else UplinkBudget(send_windows=windows))
+    site.start()
+    site.clock.advance((0 if company else 53) * NS_PER_S)
+    site.hub.is_alone = True
+    site.store("EV", b"1")
+    site.clock.advance((302 if company else 0) * NS_PER_S + alone_s * NS_PER_S)
+
+    site.hub.loses_acks = True
+    site.hub.commit()
+    site.clock.advance(NS_PER_S)
+    site.hub.loses_acks = False
+    if breaks:
+        site.link_down()
+        site.link_up()
+    site.clock.advance(1200 * NS_PER_S)
+
+    assert site.hub.payloads() == [b"1"]
+    assert (site.status("EV").lag_messages, site.status("EV").problem) == (0, "")

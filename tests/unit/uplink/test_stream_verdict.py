@@ -11,6 +11,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
+from tests.sim.hub import hold
 from tests.sim.silent_hub import LONG_NS, NEWEST_FIRST, feed, world_of
 from tests.sim.uplink_world import OPTIONS, World, numbers
 
@@ -124,13 +125,12 @@ def test_one_is_tried_once_more_when_its_subject_is_taken_again_before_the_verdi
 
 def test_an_answer_that_comes_before_the_verdict_is_one(caplog: pytest.LogCaptureFixture) -> None:
     world = world_of()
-    world.store(b"x", subject=b"ev.b")
-    world.clock.advance(30 * NS_PER_S)
     world.hub.swallows.clear()
-    world.hub.is_alone = True
+    held = hold(world.hub, b"x", sendings=100)
+    world.store(b"x", subject=b"ev.b")
     wait_for_verdict(world)
 
-    world.hub.commit()
+    held[-1]()
     world.clock.advance(LONG_NS)
 
     assert world.hub.payloads() == [b"0", b"x"]

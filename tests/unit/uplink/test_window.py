@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leafnode.uplink.onward import InFlight
@@ -247,3 +250,56 @@ def test_a_refused_message_below_what_the_hub_has_keeps_what_was_known_of_the_hu
 
     assert seqs(window) == [2, 4]
     assert window.send(list(window)[1], 0) == InFlight(1, 5000)
+
+
+_STEPS = ("offer", "send", "send", "store", "store", "lose", "answer", "no", "land")
+
+
+@pytest.mark.parametrize("kind", [Window, Scatter])
+@given(data=st.data())
+@settings(max_examples=300)
+def test_what_is_in_doubt_is_at_the_hub_behind_what_the_window_says(
+    kind: type[Window], data: st.DataObject
+) -> None:
+    """Of each link all comes in order, of one that is gone at any later time; it may be lost, or
+    refused, and is sent again.
+    """
+    window, hub_top, taken = kind(6, 10_000), 0, 0
+    places: dict[int, int] = {}  # at the hub; one of an id is stored once
+    links: list[list[int]] = [[]]  # what is on its way over each
+    for _ in range(data.draw(st.integers(5, 60))):
+        step = data.draw(st.sampled_from(_STEPS))
+        held = list(window)
+        busy = [link for link in links if link]
+        if step == "offer" and window.budget() is not None:
+            taken += 1
+            window.offer(entry(taken))
+        elif step == "send" and (waits := [one for one in held if one.sent_ns is None]):
+            one = data.draw(st.sampled_from(waits))
+            window.send(one, 1)
+            links[-1].append(one.seq)
+        elif step == "store" and busy:
+            seq = data.draw(st.sampled_from(busy)).pop(0)
+            if seq not in places:
+                hub_top += 1
+                places[seq] = hub_top
+        elif step == "lose" and busy:
+            lossy = data.draw(st.sampled_from(busy))
+            lossy.pop(data.draw(st.integers(0, len(lossy) - 1)))
+        elif step == "answer" and (stored := [one for one in held if one.seq in places]):
+            one = data.draw(st.sampled_from(stored))
+            window.settle(one.seq, places[one.seq])
+        elif step == "no" and links[-1] and links[-1][0] not in places:
+            if refused := window.get(links[-1].pop(0)):
+                window.refuse(refused)
+        elif step == "land":
+            position = window.known()
+            above = dict(position.above)
+            for one in held:
+                if one.is_doubtful and places.get(one.seq, 0) > position.hub_seq:
+                    above[one.seq] = places[one.seq]
+                    position.stored.add(one.seq, one.seq)
+            window.land(replace(position, above=above))
+            links.append([])
+        doubtful = [one.seq for one in window if one.is_doubtful]
+        assert all(places.get(seq, hub_top + 1) > window.known().hub_seq for seq in doubtful)
