@@ -23,6 +23,7 @@ from leafnode.bridge import port_bounds, puback
 from leafnode.bridge.answerer import is_own, may_answer
 from leafnode.bridge.burst import Burst
 from leafnode.bridge.former import LEFT, Former
+from leafnode.bridge.last_try import LastTry
 from leafnode.bridge.publication import kept_as, left, nothing
 from leafnode.bridge.queued import GivenUp, Queued, State
 from leafnode.bridge.status import Seldom
@@ -50,8 +51,9 @@ class Publisher:
     """The queue of one port between the wire and the COMMIT.
 
     `resolved` is called in the order of the readings, once each, with the receipt of a reading that
-    is stored or given up. `progressed` is called after a run of those. What it takes over from an
-    entry before it goes first: see Former. `stream`: whose answer alone counts, "" for any.
+    is stored or given up. `progressed` is called after a run of those, `refused` after one that is
+    not. What it takes over from an entry before it goes first: see Former. `stream`: whose answer
+    alone counts, "" for any.
     """
 
     def __init__(  # noqa: PLR0913 -- keyword-only, the composition of one port
@@ -65,6 +67,7 @@ class Publisher:
         counters: PortCounters,
         resolved: Callable[[Receipt | None], None],
         progressed: Callable[[], None],
+        refused: Callable[[], None] = lambda: None,
         stream: str = "",
         turns: PortTurns | None = None,
         whose: str = "",
@@ -73,8 +76,7 @@ class Publisher:
         self.takes_all = False  # the port ends: what was read already is taken beyond the bound
         self._queued_bytes = 0
         self._last_error = ""
-        self._is_heard = True  # a stream answered the last try, if only with an error
-        self._refused_by: str | None = None  # the stream whose answer to the last try was an error
+        self._last_try = LastTry()
         self._whose = whose
         self._former: Former | None = None
         self._account = account
@@ -85,6 +87,7 @@ class Publisher:
         self._counters = counters
         self._resolved = resolved
         self._progressed = progressed
+        self._refused = refused
         self.stream = stream
         self._turns = turns or PortTurns(clock, port_bounds.SERIAL_BURST_NS)
         self._waits = False  # for a turn of its own
@@ -122,13 +125,8 @@ class Publisher:
         )
 
     def holds_up(self, newer: Publisher) -> bool:
-        """Say whether something waits here for a stream that is there: the newer goes behind it.
-
-        What is refused holds up only what the same stream has refused: then order counts.
-        """
-        if not self._entries or not self._is_heard:
-            return False
-        return self._refused_by is None or self._refused_by == newer._refused_by
+        """Say whether something waits here for a stream that is there: the newer goes behind it."""
+        return bool(self._entries) and self._last_try.holds_up(newer._last_try)
 
     @property
     def is_settled(self) -> bool:
@@ -193,10 +191,18 @@ class Publisher:
             counters=self._counters,
             resolved=lambda _: None,
             progressed=lambda: None,
+            refused=self._try_beside,
             stream=self.stream if stream == self.stream else "",
             turns=self._turns,
             whose=LEFT,
         )
+
+    def _try_beside(self) -> None:
+        """What was read before is refused once more: before there is room, see if this is, too."""
+        is_busy = self._publishing or self._in_flight
+        if not is_busy and self._former is not None and not self._former.holds_up(self):
+            self._end_pause()
+            self.pump()
 
     def give_up_oldest(self, reason: str) -> None:
         """Have one place more; it is counted."""
@@ -307,9 +313,12 @@ class Publisher:
             self._former.hurry()
         self._refusals, self._retry_ns = 0, limits.READING_RETRY_NS
         if self._pausing:
-            self._pausing = False
-            self._set_timer(None)
+            self._end_pause()
         self.pump()
+
+    def _end_pause(self) -> None:
+        self._pausing = False
+        self._set_timer(None)
 
     def _turn(self) -> None:
         self._waits = False
@@ -358,7 +367,7 @@ class Publisher:
         if ask(self._account, subject, body, header_size=header_size, reply=reply, beyond=beyond):
             return True
         if entry.state is State.IN_FLIGHT:
-            self._is_heard = False
+            self._last_try.unheard()
             self._refuse(entry, f"no stream captures {subject.decode(errors='replace')}")
         return False
 
@@ -376,18 +385,18 @@ class Publisher:
 
     def _judge(self, entry: Queued, block: bytes, payload: bytes) -> None:
         if status := puback.status(block, payload):
+            self._last_try.unheard()
             self._refuse(entry, f"status {status}")
             return
         ack = puback.decoded(payload)
         if ack is None or (self.stream and ack.stream != self.stream):
             return  # of who answers what it hears; the stream's word may still come
-        self._is_heard = True
-        self._refused_by = None
+        self._last_try.heard()
         if ack.error is not None and ack.error.is_poison:
             self._count_poison(ack.error.description)
             self._resolve(entry)
         elif ack.error is not None:
-            self._refused_by = ack.stream
+            self._last_try.refused(ack.stream, self._clock.monotonic_ns())
             self._refuse(entry, f"{ack.error.description} ({ack.error.err_code})")
         elif ack.seq > 0:
             self._stored_some = True
@@ -444,6 +453,7 @@ class Publisher:
             self._pausing = True
             self._set_timer(self._retry_ns)
             self._retry_ns = min(2 * self._retry_ns, limits.READING_RETRY_MAX_NS)
+            self._refused()
             return
         if self._stored_some:
             self._stored_some = self._pausing = False
@@ -477,7 +487,7 @@ class Publisher:
             if entry.state is State.IN_FLIGHT:
                 entry.fell_through()
         self._in_flight = 0
-        self._is_heard = False
+        self._last_try.unheard()
         self._note_refusal("no answer from a stream")
         self._settle()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from leafnode import limits
@@ -12,6 +14,9 @@ from leafnode.clock import NS_PER_S
 from leafnode.protocol import header
 from tests.unit.bridge.fake_stream import FakeStream
 from tests.unit.bridge.test_publisher import FULL, World, numbers
+
+if TYPE_CHECKING:
+    from leafnode.routing.subscription import Delivery
 
 
 def left(first: int, count: int) -> Left:
@@ -235,3 +240,57 @@ def test_beyond_the_bound_what_boards_keep_is_given_up_behind_the_rest() -> None
 
     assert world.counters.poison == 3
     assert world.publisher.stop() == Left([], "", kept=kept)
+
+
+def test_what_a_stream_that_was_full_refuses_of_the_old_alone_holds_up_nothing_newer() -> None:
+    world = World()
+    old = FakeStream(world.account, b"s.>", "S")
+    new = FakeStream(world.account, b"n.>", "S")
+    new.commits_at_once = True
+    old.refusal = new.refusal = FULL
+    world.publisher.take_over(left(0, 3))
+    world.offer([3, 4], b"n.a")
+    world.clock.advance(60 * NS_PER_S)
+    assert world.publisher.queued == 5
+
+    new.refusal = None
+    world.clock.advance(limits.READING_RETRY_MAX_NS + NS_PER_S)
+
+    assert numbers(new) == [3, 4]
+    world.offer([5], b"n.a")
+    world.clock.advance(NS_PER_S)
+    assert numbers(new) == [3, 4, 5]
+    assert world.publisher.queued == 3
+
+
+@pytest.mark.parametrize("tenths", range(600, 660))
+def test_whenever_a_stream_has_room_again_what_is_older_goes_first(tenths: int) -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    stream.commits_at_once = True
+    stream.refusal = FULL
+    world.publisher.take_over(left(0, 1))
+    world.offer([1, 2])
+    world.clock.advance(tenths * NS_PER_S // 10)
+
+    stream.refusal = None
+    world.clock.advance(10 * NS_PER_S)
+
+    assert numbers(stream) == [0, 1, 2]
+
+
+def test_who_says_that_nobody_is_there_holds_up_nothing_newer() -> None:
+    world = World()
+
+    def says_so(delivery: Delivery) -> None:
+        for reply, _, _ in delivery.messages:
+            world.account.publish(reply, b"NATS/1.0 503\r\n\r\n", header_size=16)
+
+    world.account.subscribe(b"s.>", says_so)
+    new = FakeStream(world.account, b"n.>", "NEW")
+    new.commits_at_once = True
+    world.publisher.take_over(left(0, 1))
+    world.offer([1], b"n.a")
+    world.clock.advance(NS_PER_S)
+
+    assert numbers(new) == [1]
