@@ -85,7 +85,8 @@ class FrameCommands:
         self._char_ns = char_ns(port)
         # Where no command has an answer, none can come late.
         longest_ns = max((one.timeout_ns for one in port.commands if one.answer), default=0)
-        self._opening_ms = min(OPENING_MS, longest_ns // NS_PER_MS)
+        opening_ms = min(OPENING_MS, longest_ns // NS_PER_MS)
+        self._opening_ms = opening_ms + framing.ends_ms if opening_ms else 0
         self._free_ms = 0  # no command goes before
         self._sent_ms = 0  # then all that the kernel took is on the wire: nor does a poll before
         self._written = False

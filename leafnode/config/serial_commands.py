@@ -15,6 +15,7 @@ from leafnode.config.serial_check import size_of
 from leafnode.config.serial_codec import KNOW_FIELDS
 from leafnode.config.serial_stage_options import CommandOptions
 from leafnode.errors import quoted
+from leafnode.go_time import format_duration
 
 if TYPE_CHECKING:
     from leafnode.config.place import Given
@@ -57,6 +58,8 @@ def check(given: Given, port: SerialPort) -> None:
             raise item.error(f"decode: codec {port.codec.type} knows no fields")
         if command.decode and port.codec.type == "exec":
             raise item.error("decode: the codec exec is for readings alone")
+        if command.answer and (problem := _ending_problem(port, command)):
+            raise item.error(problem)
 
 
 def subject_problem(subject: str) -> str:
@@ -89,6 +92,21 @@ def _frame_problem(port: SerialPort) -> str:
     at = -framing.after_end if framing.after_end else None
     if check.at != at or (framing.after_end and size_of(check) != framing.after_end):
         return "the check does not stand at the end"
+    return ""
+
+
+def _ending_problem(port: SerialPort, command: CommandOptions) -> str:
+    """Say why an answer that time ends may be taken for another one, or return ""."""
+    framing, most_ns = port.framing, serial_bounds.COMMAND_WAIT_NS
+    ends_ns = framing.ends_ns(port.baud)
+    if framing.poll:
+        most_ns = min(serial_bounds.POLL_ANSWER_NS, framing.poll_every_ns)
+    ends, most = format_duration(ends_ns), format_duration(most_ns)
+    if ends_ns > most_ns:
+        beside = " beside poll" if framing.poll else ""
+        return f"an answer ends {ends} behind its bytes: expected at most {most}{beside}"
+    if ends_ns >= command.timeout_ns:
+        return f"timeout: expected more than the {ends} behind its bytes that end an answer"
     return ""
 
 

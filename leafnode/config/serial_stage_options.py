@@ -5,14 +5,17 @@ Knows defaults; not what an option does. Truth: docs/serial/framing.md, codecs.m
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
     from leafnode.config.crc_catalog import CrcOptions
+
+_BITS_MAX: Final = 12  # of a character: start, 8 data, parity, 2 stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,14 @@ class FramingOptions:
     every_ns: int = 100 * NS_PER_MS
     poll: bytes = b""
     poll_every_ns: int = 0
+
+    def ends_ns(self, baud: int) -> int:
+        """Return how long behind its bytes a frame ends at most, at this speed; 0: they end it."""
+        if self.type == "raw":
+            return self.every_ns
+        if self.type != "idle":
+            return 0
+        return self.gap_ns or math.ceil(self.gap_chars * _BITS_MAX * NS_PER_S / baud)
 
 
 @dataclass(frozen=True, slots=True)

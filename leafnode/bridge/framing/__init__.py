@@ -15,7 +15,7 @@ from leafnode.bridge.framing.marked import SizedSplitter, StartEndSplitter
 from leafnode.bridge.framing.split import SplitFraming
 from leafnode.bridge.framing.stuffed import StuffedSplitter
 from leafnode.bridge.framing.text_link import TextLinkFraming
-from leafnode.bridge.framing.timed import IdleFraming, RawFraming, gap_ms
+from leafnode.bridge.framing.timed import IdleFraming, RawFraming
 from leafnode.bridge.modbus.master import ModbusFraming
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ FRAMINGS: Final[dict[str, Make]] = {
         port.framing,
         new_check(port.check),
         msg_id_prefix,
-        gap_ms=gap_ms(port.framing.gap_ns, port.framing.gap_chars, port.baud),
+        baud=port.baud,
     ),
     "raw": lambda port, msg_id_prefix, _: RawFraming(
         port.framing, new_check(port.check), msg_id_prefix

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from leafnode import limits
 from leafnode.bridge.reading import MORE, FrameCounts, Reading
 from leafnode.clock import NS_PER_MS
+from leafnode.config import serial_bounds
 
 if TYPE_CHECKING:
     from leafnode.bridge.checks import Check
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from leafnode.bridge.reading import More, Receipt
     from leafnode.config.serial_stage_options import FramingOptions
 
-# Of silence: what does not answer within this time, or until the next one is due, will not.
-_POLL_ANSWER_MS: Final = 1000
+# Or until the next one is due.
+_POLL_ANSWER_MS: Final = serial_bounds.POLL_ANSWER_NS // NS_PER_MS
 READ_MS: Final = 100  # behind a pause, for all bytes that came meanwhile to be read
 # The same where pauses come without end, and the device never stops, or frames take longer.
 READ_MOST_MS: Final = 10_000
+assert READ_MS + serial_bounds.COMMAND_WAIT_NS // NS_PER_MS <= READ_MOST_MS, "an answer is read"
 # Whoever reads less has read all that came: a tty's line buffer holds one byte less than a read.
 _NOT_ALL_BYTES: Final = limits.SERIAL_READ_BYTES // 2
 
@@ -43,6 +45,7 @@ class Frames:
         ends_ms: int = 0,
     ) -> None:
         """`ends_ms`: so long after its bytes a frame is known to be whole, at most."""
+        self.ends_ms = ends_ms
         # Behind a pause, for what came meanwhile to be frames.
         self.read_ms = min(READ_MS + ends_ms, READ_MOST_MS)
         self._buffer = bytearray()  # what is no whole frame yet

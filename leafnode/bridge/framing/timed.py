@@ -6,26 +6,23 @@ at once: a silence within it cannot be seen. Truth: docs/serial/framing.md, "Sil
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from leafnode.bridge.framing.frames import Frames
 from leafnode.bridge.framing.split import PLACE_BYTES
 from leafnode.bridge.port_bounds import FRAME_STEP_BYTES
 from leafnode.bridge.reading import MORE
-from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.clock import NS_PER_MS
 
 if TYPE_CHECKING:
     from leafnode.bridge.checks import Check
     from leafnode.bridge.reading import More, Reading
     from leafnode.config.serial_stage_options import FramingOptions
 
-_BITS_MAX: Final = 12  # of a character: start, 8 data, parity, 2 stop
-
 
 class IdleFraming(Frames):
-    """Implements Framing: a silence of `gap_ms` ends a frame.
+    """Implements Framing: a silence ends a frame, whole milliseconds of it.
 
     The first one after the port was opened may have begun before: it is noise, unless kept.
     """
@@ -36,10 +33,10 @@ class IdleFraming(Frames):
         check: Check | None,
         msg_id_prefix: bytes,
         *,
-        gap_ms: int,
+        baud: int,
     ) -> None:
-        super().__init__(options, check, msg_id_prefix, ends_ms=gap_ms)
-        self._gap_ms = gap_ms
+        self._gap_ms = max(1, -(-options.ends_ns(baud) // NS_PER_MS))
+        super().__init__(options, check, msg_id_prefix, ends_ms=self._gap_ms)
         # Frames that nobody asked for yet: one of a silence before the last bytes, one behind them.
         self._ended: deque[bytes] = deque()
         self._last_ms = 0
@@ -143,13 +140,3 @@ class RawFraming(Frames):
             return poll_ms
         due_ms = max(0, self._due_ms - now_ms)
         return due_ms if poll_ms is None else min(due_ms, poll_ms)
-
-
-def gap_ms(gap_ns: int, characters: float, baud: int) -> int:
-    """Return a silence in whole milliseconds, at least one: a number of characters, unless given.
-
-    It is rounded up, and a character is taken for as long as any can be.
-    """
-    if not gap_ns:
-        gap_ns = math.ceil(characters * _BITS_MAX * NS_PER_S / baud)
-    return max(1, -(-gap_ns // NS_PER_MS))

@@ -223,6 +223,25 @@ def test_what_another_opening_asked_for_is_read_before_a_command_goes() -> None:
     assert world.stream.payloads[-1] == b"answer to something else"
 
 
+def test_what_another_opening_asked_for_is_a_frame_before_a_command_goes() -> None:
+    async def story(world: Device) -> None:
+        assert world.runner._commands is not None
+        world.runner._commands.opened()  # the device was away for a moment
+        world.requester.ask(b"c.any", b"CMD?")
+        await passes(world, 900)
+        world.say(b"answer to something else")
+        await passes(world, 1900)
+        assert world.hear() == b""
+        await passes(world, 200)
+        assert await world.hears() == b"CMD?"
+
+    world = play(
+        "framing { type: raw, every: 2s }, commands [ { subject: c.any, timeout: 3s } ]", story
+    )
+
+    assert world.stream.payloads == [b"answer to something else"]
+
+
 class Flooded:
     """Commands and their framing, of a port that is not read again and again."""
 

@@ -104,6 +104,40 @@ def test_a_framing_that_cannot_be_sent_in(more: str, problem: str) -> None:
     assert problem in refused(f"{more}\ncommands [ {{ subject: c.x }} ]")
 
 
+@pytest.mark.parametrize(
+    ("framing", "command", "problem"),
+    [
+        ("raw, every: 12s", "timeout: 60s", "at most 5s"),
+        ("raw, every: 5001ms", "timeout: 60s", "at most 5s"),
+        ("raw, every: 2s", "", "timeout: expected more than the 2s"),
+        ("idle, gap: 3s", "timeout: 2s", "timeout: expected more than the 3s"),
+        ("idle, chars: 1000", "timeout: 39s", "at most 5s"),  # 40 s at 300 baud
+        ("raw, every: 1001ms, poll: P, poll_every: 5s", "timeout: 60s", "at most 1s"),
+    ],
+)
+def test_an_answer_that_time_ends_is_a_frame_before_anything_else_is_asked(
+    framing: str, command: str, problem: str
+) -> None:
+    error = refused(
+        f"framing {{ type: {framing} }}, baud: 300\ncommands [ {{ subject: c.x, {command} }} ]"
+    )
+
+    assert error.startswith("x.conf:3:"), error
+    assert problem in error
+
+
+@pytest.mark.parametrize(
+    ("framing", "command"),
+    [
+        ("raw, every: 5s", "timeout: 5001ms"),
+        ("idle, gap: 1s, poll: P, poll_every: 5s", "timeout: 2s"),
+        ("raw, every: 60s", "answer: none"),
+    ],
+)
+def test_an_answer_may_be_ended_by_time(framing: str, command: str) -> None:
+    assert commands(f"{{ subject: c.x, {command} }}", f"framing {{ type: {framing} }}")
+
+
 def test_a_function_of_ones_own_decodes_readings_alone(tmp_path: Path) -> None:
     module = tmp_path / "f.py"
     module.write_text("def decode(frame):\n    return {}\n")

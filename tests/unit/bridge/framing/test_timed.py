@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.bridge.framing.timed import gap_ms
+from leafnode.bridge.framing.timed import IdleFraming
 from leafnode.clock import NS_PER_MS
 from leafnode.config.crc_catalog import CATALOG
-from leafnode.config.serial_stage_options import CheckOptions
+from leafnode.config.serial_stage_options import CheckOptions, FramingOptions
 from tests.unit.bridge.framing.feeding import feed, framing_of
 
 GAP_MS = 10
@@ -126,11 +126,15 @@ def test_any_chunking_within_the_silence_gives_the_same_frames(
 def test_characters_become_milliseconds_rounded_up(
     characters: float, baud: int, expected: int
 ) -> None:
-    assert gap_ms(0, characters, baud) == expected
+    options = FramingOptions("idle", gap_chars=characters)
+
+    assert IdleFraming(options, None, b"", baud=baud).ends_ms == expected
 
 
 def test_a_given_gap_stands() -> None:
-    assert gap_ms(2_500_000, 3.5, 9600) == 3
+    options = FramingOptions("idle", gap_ns=2_500_000)
+
+    assert IdleFraming(options, None, b"", baud=9600).ends_ms == 3
 
 
 # --- raw
