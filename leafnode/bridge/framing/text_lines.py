@@ -7,9 +7,7 @@ banners, a REPL, a print. Truth: docs/device-link.md, "The text dialect".
 from __future__ import annotations
 
 import re
-from itertools import accumulate
 from math import isinf
-from operator import xor
 from typing import Final, NamedTuple
 
 from leafnode.bridge.framing.text_wrong import Wrong
@@ -31,7 +29,8 @@ _NUMBERED: Final = frozenset({b"pt", b"pub"})
 _CHECKED: Final = re.compile(rb"\*([0-9A-Fa-f]{2})\Z")
 _CHECKED_BYTES: Final = 3
 _SEQ: Final = re.compile(rb"#([0-9]{1,10}) +")
-_BEGINS: Final = re.compile(rb"(?:#[0-9]{1,10} +)?(?:%b) " % b"|".join(_WORDS))
+_LONG_FIRST: Final = sorted(_WORDS, key=len, reverse=True)  # `sub` ends `unsub`
+_NUMBER_BEFORE: Final = re.compile(rb"#(?=[0-9]{1,10} +\0)")
 # Without a checksum: a line that is said again, and what a board says that was reset amid one.
 _ANOTHER: Final = re.compile(rb"#[0-9]{1,10} +(?:pt|pub) |hello [^ ]+(?: +[0-9]{1,10})? *\Z")
 _VERB: Final = re.compile(rb"(?:pt|pub) ")
@@ -123,11 +122,28 @@ def is_torn(line: bytes, *, is_checked: bool) -> bool:
         return False
     if not is_checked:
         return _ANOTHER.search(line, number.end()) is not None
-    sums = bytes(accumulate(line, xor))
-    place = sums.find(0, number.end()) + 1
-    while place > 0 and _BEGINS.match(line, place) is None:
-        place = sums.find(0, place) + 1
-    return place > 0
+    # A byte that is zero in both: the sum of what is before it, and where another line may begin.
+    at = number.end()
+    sums, begins = _sums(line)[at:-1], _begins(line)[at + 1 :]
+    both = int.from_bytes(sums, "little") | int.from_bytes(begins, "little")
+    return 0 in both.to_bytes(len(begins), "little")
+
+
+def _sums(line: bytes) -> bytes:
+    """Return for each byte the checksum of all up to it."""
+    size, shift = 8 * len(line), 8
+    total = int.from_bytes(line, "little")
+    while shift < size:  # 0.5 ms for 64 KiB; a loop over bytes takes 5
+        total ^= total << shift
+        shift *= 2
+    return (total & (1 << size) - 1).to_bytes(len(line), "little")
+
+
+def _begins(line: bytes) -> bytes:
+    """Return a line, which has no NUL, with one wherever another line may begin in it."""
+    for verb in _LONG_FIRST:  # a pattern that is tried at each of 64 Ki places takes 100 ms
+        line = line.replace(verb + b" ", b"\0" + verb[1:] + b" ")
+    return _NUMBER_BEFORE.sub(b"\0", line)
 
 
 class Passed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import reduce
 from operator import xor
 from random import Random
@@ -11,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.bridge.framing.text_lines import Line, checksum, has_control, parse, point, sealed
+from leafnode.bridge.framing.text_lines import (
+    Line,
+    checksum,
+    has_control,
+    is_torn,
+    parse,
+    point,
+    sealed,
+)
 from leafnode.bridge.framing.text_wrong import Wrong
 
 
@@ -159,3 +168,21 @@ def test_a_control_character_is_found_wherever_it_stands(byte: int) -> None:
 
     for line in (b"%c", b"x%c", b"%cx"):
         assert has_control(line % byte) is is_control
+
+
+_ANOTHER = re.compile(rb"(#[0-9]{1,10} +)?(hello|pt|pub|log|sub|serve|unsub|req|rep|err) ")
+
+
+@given(
+    st.lists(
+        st.sampled_from(rb"#1 |#12  |#| |pt |pub |sub |un|err |x|hello |a |@|1|`|\"|2".split(b"|")),
+        max_size=9,
+    )
+)
+def test_another_line_begins_where_the_sum_of_what_is_before_it_is_zero(parts: list[bytes]) -> None:
+    number = b"#12 "  # whose own sum is zero
+    line = sealed(number + b"p" + b"".join(parts))
+
+    places = [at for at in range(len(number) + 1, len(line)) if checksum(line[:at]) == 0]
+
+    assert is_torn(line, is_checked=True) is any(_ANOTHER.match(line, at) for at in places)
