@@ -395,6 +395,8 @@ class TextLinkFraming:
         if what is Seq.FAR:
             # Of a board that nobody knows, or that started anew without a hello.
             self._out.ask()
+        elif what is Seq.DOUBTED:
+            self._refuse(Wrong.DOUBTED)
         return what is Seq.NEW
 
     def _msg_id(self, seq: int) -> bytes:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from leafnode.bridge.port_bounds import TEXT_BOARDS_MAX
+
 
 class Wrong(Enum):
     """A cause; what it says is told of the line, and never repeats what stood in it."""
@@ -25,6 +27,7 @@ class Wrong(Enum):
     UNIT = "has a unit that is not 1 to 16 printable characters of ASCII, without blanks"
     REQUEST = "has a request or timeout that is no number, or a request that is open"
     TORN = "has another line in it, as one has behind a torn line"
+    DOUBTED = f"has a number far from what is known of its board, of {TEXT_BOARDS_MAX} on a port"
     LONG = "is longer than max_frame"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leafnode.bridge.framing.text_lines import sealed
+from leafnode.bridge.port_bounds import TEXT_BOARDS_MAX
 from leafnode.bridge.reading import Reading, Receipt
 from tests.unit.bridge.framing.test_text_link import greeted, hears, new, says
 
@@ -110,6 +111,28 @@ def test_boards_that_say_one_line_each_in_turn_behind_their_hellos_are_stored(
                 keeps.pop(0)
 
     assert stored == dict.fromkeys(kept, WAKES)
+
+
+def woken_in_turn(count: int) -> tuple[int, dict[str, int]]:
+    """Return how many readings are stored of so many boards, from #500 on, and what was wrong."""
+    framing, stored = new(), 0
+    for wake in range(WAKES):
+        for board in range(count):
+            says(framing, sealed(b"hello n%d %d" % (board, wake + 1)))
+            for event in says(framing, sealed(b"#%d pt t 1" % (500 + wake))):
+                if isinstance(event, Reading) and event.receipt is not None:
+                    stored += 1
+                    framing.committed(event.receipt)
+    return stored, framing.wrong.counts()
+
+
+def test_as_many_boards_as_are_remembered_may_wake_in_turn_and_those_beyond_are_counted() -> None:
+    stored, wrong = woken_in_turn(TEXT_BOARDS_MAX)
+    assert stored == TEXT_BOARDS_MAX * (WAKES - 1)
+    assert wrong["doubted"] == TEXT_BOARDS_MAX
+
+    stored, wrong = woken_in_turn(TEXT_BOARDS_MAX + 1)
+    assert stored + wrong["doubted"] == (TEXT_BOARDS_MAX + 1) * WAKES
 
 
 def test_of_a_board_that_is_elsewhere_now_no_number_is_known_though_another_is_here() -> None:
