@@ -25,7 +25,7 @@ from leafnode.bridge.burst import Burst
 from leafnode.bridge.former import LEFT, Former
 from leafnode.bridge.last_try import LastTry
 from leafnode.bridge.publication import kept_as, left, nothing
-from leafnode.bridge.queued import GivenUp, Queued, State
+from leafnode.bridge.queued import GivenUp, Held, Queued, State
 from leafnode.bridge.status import Seldom
 from leafnode.bridge.turns import PortTurns
 from leafnode.nuid import nuid
@@ -74,7 +74,7 @@ class Publisher:
     ) -> None:
         self.is_stopped = False
         self.takes_all = False  # the port ends: what was read already is taken beyond the bound
-        self._queued_bytes = 0
+        self._held = Held()
         self._last_error = ""
         self._last_try = LastTry()
         self._whose = whose
@@ -92,7 +92,6 @@ class Publisher:
         self._turns = turns or PortTurns(clock, port_bounds.SERIAL_BURST_NS)
         self._waits = False  # for a turn of its own
         self._entries: deque[Queued] = deque()
-        self._by_token: dict[bytes, Queued] = {}
         self._in_flight = 0
         self._burst_max = limits.READINGS_BURST_MAX
         self._retry_ns = limits.READING_RETRY_NS
@@ -111,7 +110,7 @@ class Publisher:
 
     @property
     def queued_bytes(self) -> int:
-        return self._queued_bytes + (0 if self._former is None else self._former.queued_bytes)
+        return self._held.size_bytes + (0 if self._former is None else self._former.queued_bytes)
 
     @property
     def last_error(self) -> str:
@@ -121,7 +120,7 @@ class Publisher:
     def has_room(self) -> bool:
         return self.takes_all or (
             len(self._entries) < limits.READINGS_UNCOMMITTED_MAX
-            and self._queued_bytes < limits.READINGS_UNCOMMITTED_BYTES
+            and self._held.size_bytes < limits.READINGS_UNCOMMITTED_BYTES
         )
 
     def holds_up(self, newer: Publisher) -> bool:
@@ -210,9 +209,8 @@ class Publisher:
         self._count_poison(reason)
 
     def _let_go(self, entry: Queued) -> None:
-        del self._by_token[entry.token]
         self._in_flight -= entry.state is State.IN_FLIGHT
-        self._queued_bytes -= len(entry.publication.body)
+        self._held.remove(entry)
 
     def stop(self) -> Left:
         """Forget everything: what is not stored is not acknowledged to anybody either."""
@@ -229,8 +227,7 @@ class Publisher:
         self._set_timer(None)
         self._turns.forget(self._turn)
         self._entries.clear()
-        self._by_token.clear()
-        self._queued_bytes = 0
+        self._held = Held()
         self._in_flight = 0
         return rest
 
@@ -249,6 +246,8 @@ class Publisher:
 
         What is in flight may be stored all the same: see `is_storing`. Its receipt tells then.
         """
+        if not self._held.has(life):
+            return  # a hello asks all ports
         given_up = GivenUp()
         is_behind = False
         for entry in self._entries:
@@ -269,7 +268,9 @@ class Publisher:
         """Say whether something that a life (None: any) says again under other ids is in flight:
         for as long no stream says truly what of it is stored. READING_ACK_TIMEOUT_NS at most.
         """
-        return self._in_flight > 0 and any(
+        if not (self._in_flight and self._held.has(life)):
+            return False
+        return any(
             entry.state is State.IN_FLIGHT and (of := entry.publication.life) and life in {None, of}
             for entry in self._entries
         )
@@ -328,14 +329,12 @@ class Publisher:
         entry = Queued(publication)
         self._entries.append(entry)
         self._address(entry)
-        self._queued_bytes += len(publication.body)
+        self._held.add(entry)
         return entry
 
     def _address(self, entry: Queued) -> None:
         """Let its answer come where nobody knows of."""
-        self._by_token.pop(entry.token, None)
-        entry.token = nuid(self._random, _TOKEN_CHARS).encode()
-        self._by_token[entry.token] = entry
+        self._held.address(entry, nuid(self._random, _TOKEN_CHARS).encode())
 
     def _publish_burst(self, began_ns: int) -> None:
         burst = Burst(most=self._burst_max, is_full=lambda: self._turns.is_full(began_ns))
@@ -372,7 +371,7 @@ class Publisher:
         return False
 
     def _answered(self, delivery: Delivery) -> None:
-        entry = self._by_token.get(delivery.subject[len(self._inbox) + 1 :])
+        entry = self._held.by_token.get(delivery.subject[len(self._inbox) + 1 :])
         if entry is None or entry.state is State.RESOLVED:
             return  # a late second answer
         subject = entry.publication.subject

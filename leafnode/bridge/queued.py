@@ -1,6 +1,6 @@
-"""One reading in the queue of a port: whether it is on its way to the stream, and what for.
+"""Readings in the queue of a port: whether one is on its way to the stream, and what all hold.
 
-Knows no stream and no other reading.
+Knows no stream, and no order.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from leafnode.bridge.publication import Publication
-    from leafnode.bridge.reading import Receipt
+    from leafnode.bridge.reading import Life, Receipt
 
 
 class State(Enum):
@@ -52,3 +52,35 @@ class Queued:
             if self.given_up.is_torn:
                 return None
         return self.publication.receipt
+
+
+class Held:
+    """What the readings of one queue hold, without a look at each."""
+
+    def __init__(self) -> None:
+        self.size_bytes = 0
+        self.by_token: dict[bytes, Queued] = {}
+        self._lives: dict[Life, int] = {}  # messages of those whose boards say them again
+
+    def add(self, entry: Queued) -> None:
+        self.size_bytes += len(entry.publication.body)
+        if (life := entry.publication.life) is not None:
+            self._lives[life] = self._lives.get(life, 0) + 1
+
+    def address(self, entry: Queued, token: bytes) -> None:
+        """Await its answer there, and nowhere else."""
+        self.by_token.pop(entry.token, None)
+        entry.token = token
+        self.by_token[token] = entry
+
+    def remove(self, entry: Queued) -> None:
+        self.by_token.pop(entry.token, None)
+        self.size_bytes -= len(entry.publication.body)
+        if (life := entry.publication.life) is not None:
+            self._lives[life] -= 1
+            if not self._lives[life]:
+                del self._lives[life]
+
+    def has(self, life: Life | None) -> bool:
+        """Say whether something is of this life, None: of any."""
+        return bool(self._lives) if life is None else life in self._lives

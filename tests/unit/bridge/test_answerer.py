@@ -219,7 +219,7 @@ def test_where_an_answer_is_awaited_no_client_is_shown_and_none_answers_for_the_
 
     world.offer([1])
     assert b"_INBOX" not in client.got()
-    for reply in world.publisher._by_token:
+    for reply in world.publisher._held.by_token:
         client.says(b"PUB %b.%b %d\r\n%b\r\n" % (INBOX, reply, len(answer), answer))
     assert world.resolved == []
     stream.commit()
@@ -253,7 +253,7 @@ def test_a_leaf_does_not_answer_for_a_stream_of_this_server() -> None:
     assert below.origin is not None
 
     world.offer([1])
-    for reply in [*world.publisher._by_token]:
+    for reply in [*world.publisher._held.by_token]:
         answer = b'{"stream":"S","seq":1}'
         world.account.publish(INBOX + b"." + reply, answer, origin=below.origin)
     assert world.resolved == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leafnode.bridge.publication import Publication
-from leafnode.bridge.queued import GivenUp, Queued, State
+from leafnode.bridge.queued import GivenUp, Held, Queued, State
 from leafnode.bridge.reading import Receipt
 
 
@@ -42,3 +42,25 @@ def test_of_what_was_given_up_its_board_hears_what_is_stored_with_all_before_it(
         None,
         Receipt((b"b", 7), 4),
     ]
+
+
+def test_of_which_lives_a_queue_holds_something_is_known_without_a_look_at_all() -> None:
+    held, lives = Held(), [(b"b", 7), (b"c", 7), (b"b", 7), None]
+    entries = [Queued(Publication(b"s", 0, b"12", None, life=life)) for life in lives]
+    assert not held.has(None)
+
+    for entry in entries:
+        held.add(entry)
+    assert (held.size_bytes, held.has(None), held.has((b"b", 7)), held.has((b"d", 7))) == (
+        8,
+        True,
+        True,
+        False,
+    )
+
+    held.remove(entries[0])
+    assert held.has((b"b", 7))
+    held.remove(entries[2])
+    assert (held.has((b"b", 7)), held.has((b"c", 7))) == (False, True)
+    held.remove(entries[1])
+    assert (held.has(None), held.size_bytes) == (False, 2)
