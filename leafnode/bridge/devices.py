@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from leafnode.bridge import port_bounds
+from leafnode.bridge.known import remember
 from leafnode.bridge.mapping.template import device_pattern
 from leafnode.clock import NS_PER_MS
 from leafnode.protocol.subject import collides
@@ -196,9 +197,8 @@ class Devices:
         life = receipt.life
         if life[1] <= 0:
             return  # a life without a boot id ends with the next hello
-        if life not in self._stored and len(self._stored) >= port_bounds.DEVICES_MAX:
-            del self._stored[next(iter(self._stored))]
-        self._stored[life] = max(receipt.seq, self._stored.get(life, 0))
+        seq = max(receipt.seq, self._stored.get(life, 0))
+        remember(self._stored, life, seq, most=port_bounds.DEVICES_MAX)
 
     def stored_through(self, name: str, boot_id: int) -> int:
         """Return up to which reading of a boot that was heard here, 0: of none."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from leafnode.bridge.framing.text_known import remember
 from leafnode.bridge.framing.text_lines import KNOWN_BY_BYTES
+from leafnode.bridge.known import remember
+from leafnode.bridge.port_bounds import TEXT_BOARDS_MAX
 
 if TYPE_CHECKING:
     from leafnode.bridge.framing.text_lines import Line, Passed
@@ -76,7 +77,7 @@ class Meant:
         """Count one; say whether it came so often that it is as the board says it."""
         begins, times = self._said
         times = times + 1 if begins == passed.begins else 1
-        remember(self._known, self._name, (passed.begins, times))
+        remember(self._known, self._name, (passed.begins, times), most=TEXT_BOARDS_MAX)
         return times >= (_SURE_LINES if passed.is_sure() else _SAME_LINES)
 
     @property

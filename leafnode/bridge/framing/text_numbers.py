@@ -9,7 +9,8 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Final
 
-from leafnode.bridge.framing.text_known import remember
+from leafnode.bridge.known import remember
+from leafnode.bridge.port_bounds import TEXT_BOARDS_MAX
 
 _REPEATED_MAX: Final = 8  # lines back that a board may repeat; further back it has started anew
 _AHEAD_MAX: Final = 8  # numbers that a board may leave out and be believed at once
@@ -49,7 +50,8 @@ class Numbers:
         that sleeps says hello before each line, and others do between. "": it says no name.
         """
         if self._name:
-            remember(self._known, self._name, (self._last or self._former, self._doubted))
+            noted = self._last or self._former, self._doubted
+            remember(self._known, self._name, noted, most=TEXT_BOARDS_MAX)
         self._name = name
         self._former, self._doubted = self._known.get(name, (0, 0))
         self._last = self._committed = 0

@@ -200,6 +200,17 @@ def test_a_port_that_ended_hears_it_until_it_leaves() -> None:
     assert port.again == [("press", 7)]
 
 
+def test_a_boot_of_which_something_is_stored_now_is_not_forgotten_for_an_older_one() -> None:
+    devices = Devices(FakeClock())
+    for boot in range(1, port_bounds.DEVICES_MAX + 1):
+        devices.stored(Receipt((b"uno", boot), 1))
+
+    devices.stored(Receipt((b"uno", 1), 2))
+    devices.stored(Receipt((b"press", 7), 1))
+
+    assert [devices.stored_through("uno", boot) for boot in (1, 2, 3)] == [2, 0, 1]
+
+
 def test_what_is_stored_of_a_boot_is_known_for_the_newest_boots() -> None:
     devices = Devices(FakeClock())
     for seq in (5, 7, 6):  # of two ports
