@@ -321,6 +321,10 @@ class OriginReader:
             place = parse_delivered(reply)
             if place is None or place.deliveries > 1 or self._is_former(place):
                 continue
+            if place.consumer_seq == 1 and self._request.named:  # set back, amid what it sent
+                if not self._take(run):
+                    return
+                run, self._consumer_seq = [], 0
             if place.consumer_seq != self._consumer_seq + 1:  # something was lost on the way
                 if self._take(run):
                     self.restart()

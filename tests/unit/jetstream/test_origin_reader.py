@@ -33,12 +33,14 @@ class Taken:
         self.refuses = False
         self.is_full = False
         self.forgot = 0
+        self.seqs: list[int] = []
         self.begins: list[int] = []
 
     def take(self, messages: list[Arrived]) -> bool:
         if self.refuses or self.is_full:
             return False
-        self.seq = messages[-1].place.stream_seq
+        self.seqs += [one.place.stream_seq for one in messages]
+        self.seq = self.seqs[-1]
         return True
 
     def recreated(self) -> None:
@@ -459,6 +461,20 @@ def test_what_a_named_consumer_sent_before_it_was_set_back_is_not_taken() -> Non
     origin.deliver(2, 2)
 
     assert origin.taken.seq == 2
+    assert len(origin.requests) == 1
+
+
+def test_a_named_consumer_that_is_set_back_amid_what_it_sends_begins_anew() -> None:
+    origin = named()
+    origin.reader.open()
+    origin.deliver(8, 1)  # interest made it begin before it was asked to
+    origin.answer(HELD)
+
+    run = [(9, 2), (8, 1), (9, 2), (10, 3)]
+    replies = [f"$JS.ACK.O.C.1.{seq}.{number}.1000.0".encode() for seq, number in run]
+    origin.world.account.deliver(b"to.me", [(b"o.a", reply, 0, b"x") for reply in replies])
+
+    assert origin.taken.seqs == [8, 9, 10]
     assert len(origin.requests) == 1
 
 
