@@ -212,7 +212,7 @@ class OriginReader:
             context.account.subscribe(inbox, partial(self._answered, token)),
         ]
         patience_ns = limits.ORIGIN_RESET_WAIT_NS if request.named else limits.ORIGIN_WAIT_NS
-        self._set(patience_ns, self._failed)
+        self._set(patience_ns, partial(self._unanswered, self._asked_ns + patience_ns // 2))
         subject, block, body = request.message(self._receiver.seq, token, self.identity)
         self._asked_on = subject
         context.account.find_links(subject, partial(self._goes_over, token))
@@ -225,6 +225,21 @@ class OriginReader:
     def _goes_over(self, token: str, links: frozenset[int]) -> None:
         if token == self._token:
             self._asked_over = links
+
+    def _unanswered(self, since_ns: int) -> None:
+        """No answer came: one may stand behind other bytes on a thin link."""
+        if self._may_come(since_ns):
+            self._set(limits.ORIGIN_LOOK_NS, partial(self._unanswered, since_ns))
+        else:
+            self._failed()
+
+    def _may_come(self, since_ns: int) -> bool:
+        """Say whether what was sent here before then may still be on its way over a leaf link.
+
+        To ask anew would bring all of it once more, behind itself. A link that brings nothing ends.
+        """
+        leafs = self._context.account.leafs
+        return not all(leafs[cid].caught_up(since_ns) for cid in self._asked_over if cid in leafs)
 
     def _failed(self) -> None:
         self._fails += 1
@@ -294,8 +309,11 @@ class OriginReader:
         self._heard_ns = self._context.clock.monotonic_ns()
 
     def _check(self) -> None:
-        """Make sure that heartbeats come."""
+        """Make sure that heartbeats come: some stand before a PONG of half a silence later."""
+        assert self._heard_ns is not None, "it was answered"
         left_ns = limits.ORIGIN_SILENCE_NS - self.active_ns()
+        if left_ns <= 0 and self._may_come(self._heard_ns + limits.ORIGIN_SILENCE_NS // 2):
+            left_ns = limits.ORIGIN_LOOK_NS
         if left_ns > 0:
             self._set(left_ns, self._check)
         else:

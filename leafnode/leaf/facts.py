@@ -1,4 +1,4 @@
-"""What /connz sees of a leaf link, while it is open and once it is over.
+"""What /leafz and /connz see of a leaf link, while it is open and once it is over.
 
 Knows a row of /leafz and a peer; not sessions and not who keeps what is over. Truth: nats-server
 2.15.1 server/monitor.go ConnInfo, measured on its binary.
@@ -10,11 +10,43 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from leafnode.clients.facts import ClosedConnection, ConnectionFacts, subscription_facts
+from leafnode.leaf.terms import LeafzRow
 from leafnode.limits import CLOSED_SUBSCRIPTIONS_MAX
 
 if TYPE_CHECKING:
-    from leafnode.leaf.terms import LeafzRow
     from leafnode.routing.peer import Peer
+
+
+def leafz_row(
+    peer: Peer,
+    address: str,
+    said: dict[str, str],
+    *,
+    rtt_ns: int,
+    compression: str,
+    is_websocket: bool,
+) -> LeafzRow:
+    """Return a link as it is now; what its other side `said` of itself by the names of the row."""
+    ip, _, port = address.rpartition(":")
+    traffic, side = peer.traffic, peer.leaf
+    return LeafzRow(
+        id=peer.cid,
+        name=peer.name,
+        is_spoke=side.is_hub,
+        account=peer.account.name if peer.account is not None else "",
+        ip=ip,
+        port=int(port or 0),
+        rtt_ns=rtt_ns,
+        in_msgs=traffic.in_msgs,
+        out_msgs=traffic.out_msgs,
+        in_bytes=traffic.in_bytes,
+        out_bytes=traffic.out_bytes,
+        subscriptions=len(peer.subs),
+        compression=compression,
+        is_isolated=side.is_isolated,
+        is_websocket=is_websocket,
+        **said,
+    )
 
 
 def connection_facts(

@@ -76,12 +76,6 @@ class HubLink(Link):
             self._settle()
             self._arm()
 
-    def doubt(self) -> None:
-        """Ask the hub now whether it is there: somebody waits for it in vain."""
-        self.session.doubt(self._clock.monotonic_ns())
-        self._settle()
-        self._arm()
-
     @property
     def awaits_tls(self) -> bool:
         return self.session.state is State.AWAIT_TLS

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 from leafnode.clients.facts import CLIENT_CLOSED, ShowsTls, closed_state
 from leafnode.errors import ProtocolError
-from leafnode.leaf.facts import closed_connection, connection_facts
+from leafnode.leaf.facts import closed_connection, connection_facts, leafz_row
 from leafnode.leaf.interest import Interest
 from leafnode.leaf.rules import Verdict
-from leafnode.leaf.terms import LeafzRow
 from leafnode.limits import (
     LEAF_CONTROL_LINE_BYTES,
     LEAF_INTEREST_BYTES_MAX,
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from leafnode.clients.facts import ConnectionFacts
     from leafnode.clock import Timer
     from leafnode.leaf.rules import LinkRules, Making
-    from leafnode.leaf.terms import LeafEnvironment, Packer, Terms
+    from leafnode.leaf.terms import LeafEnvironment, LeafzRow, Packer, Terms
     from leafnode.net.backlog import Late
     from leafnode.net.transport import TlsFacts, Transport
     from leafnode.protocol.leaf_session import LeafSession
@@ -54,6 +53,7 @@ class Link(ShowsTls):
         super().__init__()
         clock = environment.clock
         self.peer = Peer(environment.next_cid(), Kind.LEAF, environment.outbox)
+        self.peer.caught_up = self._caught_up
         self.transport: Transport | None = None
         self.packer: Packer | None = None  # below it, where it may be packed
         self.over = False
@@ -119,7 +119,7 @@ class Link(ShowsTls):
         if self._outbound is not None:
             self._outbound.lose()
         self.transport = self._outbound = self._interest = self.packer = self._making = None
-        self.peer.flush = lambda: None
+        self.peer.flush, self.peer.caught_up = lambda: None, lambda _: True
         if self._lane is not None:
             self._lane.end()
             self._lane = None
@@ -190,25 +190,13 @@ class Link(ShowsTls):
 
     def leafz(self) -> LeafzRow:
         """Return what /leafz shows."""
-        ip, _, port = (self.transport.peer if self.transport else "").rpartition(":")
-        traffic, side = self.peer.traffic, self.peer.leaf
-        return LeafzRow(
-            id=self.peer.cid,
-            name=self.peer.name,
-            is_spoke=side.is_hub,
-            account=self.peer.account.name if self.peer.account is not None else "",
-            ip=ip,
-            port=int(port or 0),
+        return leafz_row(
+            self.peer,
+            self.transport.peer if self.transport is not None else "",
+            self._said(),
             rtt_ns=self._session.rtt_ns,
-            in_msgs=traffic.in_msgs,
-            out_msgs=traffic.out_msgs,
-            in_bytes=traffic.in_bytes,
-            out_bytes=traffic.out_bytes,
-            subscriptions=len(self.peer.subs),
             compression=self._compression(),
-            is_isolated=side.is_isolated,
             is_websocket=self.is_websocket,
-            **self._said(),
         )
 
     def facts(self, *, with_certificates: bool = True) -> ConnectionFacts:
@@ -473,6 +461,13 @@ class Link(ShowsTls):
         self._session.timer_due(self._clock.monotonic_ns(), silent_ns, unread=unread, unsent=unsent)
         self._settle()
         self._arm()
+
+    def _caught_up(self, since_ns: int) -> bool:
+        """See `Peer.caught_up`."""
+        has = self._session.caught_up(since_ns, self._clock.monotonic_ns())
+        self._settle()
+        self._arm()
+        return has
 
     def _flush(self) -> None:
         if self._outbound is not None:

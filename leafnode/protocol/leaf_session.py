@@ -108,6 +108,10 @@ class LeafSession:
         self._asked_ns = 0  # when the first PING that is not answered was sent
         self._unsent_ns = 0  # when bytes of ours last waited for their way
         self._ping_due_ns = 0  # of the next one; a look at the last may come before
+        self._pings_sent = 0
+        self._pongs = 0  # that came for them, in their order
+        self._proof = (0, -1)  # the number of a PING that is to prove something, and when it went
+        self._proved_ns = -1  # when the last such went that was answered
         self._reached_ns: int | None = None  # when its kernel last said anything, if that is known
         self._heard_ns = 0
 
@@ -170,10 +174,19 @@ class LeafSession:
             self._ping_due_ns = min(self._ping_due_ns, now_ns + interval_ns)
             self.deadline_ns = min(self.deadline_ns, now_ns + interval_ns)
 
-    def doubt(self, now_ns: int) -> None:
-        """Ask now whether it is there: somebody waits for it in vain."""
-        if self.state is State.LINKED and not self._pings_out:
-            self._ask(now_ns)
+    def caught_up(self, since_ns: int, now_ns: int) -> bool:
+        """Say whether all has come that the other side sent before `since_ns`: the PONG of a PING
+        that went then or later stands behind it. Else ask now, one such PING at a time.
+        """
+        if self.state is not State.LINKED or self._proved_ns >= since_ns:
+            return True
+        if self._proof[0] <= self._pongs:
+            if self._pings_out:
+                self._send_ping()
+            else:
+                self._ask(now_ns)
+            self._proof = (self._pings_sent, now_ns)
+        return False
 
     def fail(self, error: ProtocolError) -> None:
         """End because the peer broke the protocol, or for a bound of ours: the error's text goes
@@ -253,6 +266,10 @@ class LeafSession:
     def peer_pong(self, pong: Pong, now_ns: int) -> None:
         """PONG: an answer to ours, or unasked for."""
         del pong
+        self._pongs = min(self._pongs + 1, self._pings_sent)
+        number, sent_ns = self._proof
+        if number == self._pongs:
+            self._proved_ns = sent_ns
         if self._pings_out:
             self._pings_out = 0
             self.rtt_ns = now_ns - self._ping_sent_ns
@@ -336,6 +353,10 @@ class LeafSession:
         self._ping_sent_ns = now_ns
         self._ping_due_ns = now_ns + self._pings.interval_ns
         self.deadline_ns = min(self._ping_due_ns, now_ns + LEAF_UNREACHED_NS)
+        self._send_ping()
+
+    def _send_ping(self) -> None:
+        self._pings_sent += 1
         self._out.append(op.PING_LINE)
 
     def _look(self, now_ns: int) -> None:

@@ -64,6 +64,11 @@ def _say_nothing(peer: Peer, violation: PermissionsViolation) -> None:
     del peer, violation
 
 
+def _always(since_ns: int) -> bool:
+    del since_ns
+    return True
+
+
 def _at_once(end: Callable[[], None]) -> None:
     end()
 
@@ -199,6 +204,7 @@ class Peer:
     __slots__ = (
         "account",
         "active",
+        "caught_up",
         "cid",
         "closing",
         "dirty",
@@ -249,6 +255,9 @@ class Peer:
         self.dirty = False
         self.closing = False  # nothing more is delivered to it
         self.flush: Callable[[], None] = self._discard
+        # Says whether all has come that the other end sent before that monotonic time. While it is
+        # not known the other end is asked; of who cannot be asked it is taken for true.
+        self.caught_up: Callable[[int], bool] = _always
         self.echo = True
         self.verbose = False
         self.pedantic = False

@@ -499,14 +499,25 @@ class Link:
         account = origin.world.account
         self.peer = Peer(cid, Kind.LEAF, account.system.outbox)
         self.peer.account = account
-        self._account = account
+        self.proved_ns = -1
+        self._account, self._clock = account, origin.world.clock
         self._sub = Subscription(self.peer, b"$JS.hub.API.CONSUMER.>", sid=b"1")
 
     def up(self) -> None:
+        self._account.join(self.peer)
         self._account.insert(self._sub)
 
     def down(self) -> None:
+        self._account.leave(self.peer)
         self._account.remove(self._sub)
+
+    def is_thin(self) -> None:
+        """Have what is asked now answered only by `ponged`."""
+        self.proved_ns = -1
+        self.peer.caught_up = lambda since_ns: self.proved_ns >= since_ns
+
+    def ponged(self) -> None:
+        self.proved_ns = self._clock.monotonic_ns()
 
 
 def without_answer() -> Origin:
@@ -575,3 +586,77 @@ def test_a_closed_reader_looks_no_more() -> None:
     origin.world.clock.advance(10 * NS_PER_S)
 
     assert asked(origin) == 1
+
+
+def over_a_thin_link() -> tuple[Origin, Link]:
+    """An origin whose messages come over a link that is behind."""
+    origin = Origin()
+    link = Link(origin, 9)
+    link.up()
+    link.is_thin()
+    origin.reader.open()
+    return origin, link
+
+
+def test_what_stands_behind_other_bytes_of_a_link_is_waited_for() -> None:
+    origin, link = over_a_thin_link()
+    clock = origin.world.clock
+    origin.answer()
+    origin.deliver(1, 1)
+
+    clock.advance(60 * NS_PER_S)
+    assert asked(origin) == 1
+    origin.deliver(2, 2)
+    link.ponged()  # of a question before that message
+    clock.advance(limits.ORIGIN_SILENCE_NS + 5 * NS_PER_S)
+
+    assert origin.taken.seq == 2
+    assert asked(origin) == 1
+
+
+def test_an_answer_that_stands_behind_other_bytes_of_a_link_is_waited_for() -> None:
+    origin, _ = over_a_thin_link()
+
+    origin.deliver(1, 1)
+    origin.world.clock.advance(3 * limits.ORIGIN_WAIT_NS)
+    origin.answer()
+
+    assert asked(origin) == 1
+    assert origin.taken.seq == 1
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_an_origin_of_which_nothing_came_before_a_pong_is_asked_anew(*, is_answered: bool) -> None:
+    origin, link = over_a_thin_link()
+    clock = origin.world.clock
+    if is_answered:
+        origin.answer()
+    clock.advance(60 * NS_PER_S)
+    assert asked(origin) == 1
+
+    link.ponged()
+    clock.advance(limits.ORIGIN_LOOK_NS + limits.ORIGIN_BACKOFF_NS + 2 * limits.ORIGIN_JITTER_NS)
+
+    assert asked(origin) == 2
+
+
+def test_an_origin_that_falls_silent_on_a_quick_link_is_asked_anew_within_eleven_seconds() -> None:
+    origin, link = over_a_thin_link()
+    origin.answer()
+
+    origin.world.clock.advance(limits.ORIGIN_SILENCE_NS)
+    link.ponged()
+    origin.world.clock.advance(limits.ORIGIN_LOOK_NS + 2 * limits.ORIGIN_JITTER_NS)
+
+    assert asked(origin) == 2
+
+
+def test_nothing_is_waited_for_of_a_link_that_is_gone() -> None:
+    origin, link = over_a_thin_link()
+    origin.answer()
+    origin.world.clock.advance(limits.ORIGIN_SILENCE_NS)
+
+    link.down()
+    origin.world.clock.advance(limits.ORIGIN_LOOK_NS + 2 * limits.ORIGIN_JITTER_NS)
+
+    assert asked(origin) == 2

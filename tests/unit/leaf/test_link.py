@@ -261,3 +261,19 @@ def test_of_two_leafs_of_one_server_whose_rules_are_made_the_first_goes() -> Non
 
     assert [leaf.raw.ended for leaf in leafs] == [True, False]
     assert len(list(port.registry.links())) == 1
+
+
+def test_whether_all_has_come_is_asked_of_the_other_side() -> None:
+    port = LeafPortWorld()
+    leaf = port.leaf()
+    (link,) = port.registry.links()
+    leaf.hears()
+    now_ns = port.clock.monotonic_ns()
+
+    assert not link.peer.caught_up(now_ns)
+    assert leaf.hears() == b"PING\r\n"
+    leaf.says(b"PONG\r\n")
+
+    assert link.peer.caught_up(now_ns)
+    link.drop("over")
+    assert link.peer.caught_up(now_ns + 1)

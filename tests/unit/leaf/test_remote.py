@@ -282,7 +282,7 @@ async def test_a_hub_that_is_doubted_is_left_within_twenty_seconds_unless_it_is_
         link = world.remote.link
         assert link is not None
         world.hub.got()
-        link.doubt()
+        link.peer.caught_up(world.clock.monotonic_ns())
         await turns()
         assert world.hub.got() == b"PING\r\n"
         world.hub.say(b"PONG\r\n")
@@ -290,7 +290,7 @@ async def test_a_hub_that_is_doubted_is_left_within_twenty_seconds_unless_it_is_
         assert len(world.hub.sessions) == 1
 
         world.network.links[-1].deaf = True
-        link.doubt()
+        link.peer.caught_up(world.clock.monotonic_ns())
         await asyncio.sleep(19.9)
         assert len(world.hub.sessions) == 1
         await asyncio.sleep(1.2)

@@ -204,16 +204,57 @@ def test_who_is_doubted_is_asked_at_once_and_once(make: Callable[[], LeafSession
     one = make()
     one._pings = replace(one._pings, interval_ns=120 * NS_PER_S)
 
-    one.doubt(50 * NS_PER_S)
-    one.doubt(51 * NS_PER_S)
+    assert not one.caught_up(50 * NS_PER_S, 50 * NS_PER_S)
+    assert not one.caught_up(51 * NS_PER_S, 51 * NS_PER_S)
 
     assert one.data_to_send() == b"PING\r\n"
     assert one.deadline_ns == 70 * NS_PER_S
     one.timer_due(70 * NS_PER_S, 60 * NS_PER_S)
     assert one.stale
     one.data_to_send()
-    one.doubt(80 * NS_PER_S)
+    assert one.caught_up(80 * NS_PER_S, 80 * NS_PER_S)
     assert one.data_to_send() == b""
+
+
+@BOTH
+def test_all_has_come_that_was_sent_before_the_pong_of_a_later_ping(
+    make: Callable[[], LeafSession],
+) -> None:
+    one = asking(make)
+
+    assert not one.caught_up(122 * NS_PER_S, 123 * NS_PER_S)
+    assert one.data_to_send() == b"PING\r\n"
+    one.receive_line(b"PONG", 124 * NS_PER_S)  # of the one before
+    assert not one.caught_up(122 * NS_PER_S, 124 * NS_PER_S)
+    one.receive_line(b"PONG", 125 * NS_PER_S)
+
+    assert one.caught_up(122 * NS_PER_S, 126 * NS_PER_S)
+    assert one.caught_up(123 * NS_PER_S, 126 * NS_PER_S)
+    assert one.data_to_send() == b""
+    assert not one.caught_up(124 * NS_PER_S, 126 * NS_PER_S)
+
+
+@BOTH
+def test_a_pong_that_nobody_asked_for_proves_nothing(make: Callable[[], LeafSession]) -> None:
+    one = make()
+    one.receive_line(b"PONG", 1 * NS_PER_S)
+    one.receive_line(b"PONG", 1 * NS_PER_S)
+
+    assert not one.caught_up(0, 2 * NS_PER_S)
+    one.receive_line(b"PONG", 3 * NS_PER_S)
+    assert one.caught_up(0, 3 * NS_PER_S)
+
+
+@BOTH
+def test_who_is_asked_what_has_come_is_not_given_up_any_sooner(
+    make: Callable[[], LeafSession],
+) -> None:
+    one = asking(make)
+    for second in range(122, 140, 3):
+        one.caught_up(second * NS_PER_S, second * NS_PER_S)
+
+    assert one._pings_out == 1
+    assert not one.stale
 
 
 def test_a_hub_does_not_ask_a_leaf_that_was_just_heard_of_and_a_spoke_asks_always() -> None:

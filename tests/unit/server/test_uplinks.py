@@ -224,15 +224,17 @@ def test_only_the_remote_that_is_named_says_whether_the_hub_is_there() -> None:
 
 
 def test_a_hub_that_does_not_answer_is_doubted_on_each_link_that_leads_to_it() -> None:
-    doubted: list[str] = []
+    doubted: list[tuple[str, int]] = []
     up, other = remote("A", "tls://two:7422", max_payload=1), remote("B", "tls://x", max_payload=1)
     for name, one in (("up", up), ("other", other)):
-        cast("SimpleNamespace", one.link).doubt = lambda name=name: doubted.append(name)
+        peer = SimpleNamespace(outbox=SimpleNamespace(now=(7, 8)))
+        peer.caught_up = lambda since_ns, name=name: doubted.append((name, since_ns))
+        cast("SimpleNamespace", one.link).peer = peer
     remotes = [remote("A", "tls://one:7422"), up, other]
 
     HubLinks(remotes, "A").doubt()
 
-    assert doubted == ["up"]
+    assert doubted == [("up", 7)]
 
 
 def test_something_is_on_its_way_where_one_of_the_links_that_lead_there_says_so() -> None:
