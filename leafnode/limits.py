@@ -387,6 +387,13 @@ ORIGIN_BACKOFF_MAX_NS: Final = 120 * NS_PER_S
 ORIGIN_REFUSED_MAX_NS: Final = 600 * NS_PER_S  # ours: where what it sends cannot be stored
 ORIGIN_JITTER_NS: Final = 100 * NS_PER_MS
 ORIGIN_LOOK_NS: Final = NS_PER_S  # ours: how often it is looked whether another way leads to one
+# Ours: messages that an origin elsewhere sends before it waits for an answer.
+ORIGIN_AT_ONCE: Final = 4  # at first; of 1 KB: 1 s at 40 kbit/s
+ORIGIN_AT_ONCE_MIN: Final = 2
+ORIGIN_AT_ONCE_MAX: Final = 1024  # who sends so many quickly sends as it likes
+ORIGIN_AT_ONCE_STEP: Final = 8  # times more, after a window that came as quickly as this
+ORIGIN_QUICK_NS: Final = NS_PER_S // 2
+ORIGIN_GROWS_NS: Final = 60 * NS_PER_S  # after one that took long no more is tried for so long
 PIN_NS: Final = 120 * NS_PER_S  # priority_timeout of a pinned client
 PREFETCH_BYTES: Final = 256 * KIB  # read ahead for one consumer
 GETS_IN_FLIGHT: Final = 64  # single messages asked of the store at once by one consumer

@@ -20,6 +20,7 @@ from leafnode import limits
 from leafnode.jetstream.ack import Delivered, parse_delivered
 from leafnode.jetstream.ack_handler import LAST_CONSUMER, LAST_STREAM
 from leafnode.jetstream.errors import TABLE
+from leafnode.jetstream.origin_pace import OriginPace
 from leafnode.jetstream.origin_request import IDENTITY, OriginRequest
 from leafnode.nuid import nuid
 from leafnode.protocol import header
@@ -95,6 +96,9 @@ class OriginReader:
         self._early: list[Delivery] | None = None  # what comes before the answer; None: answered
         self._early_bytes = 0
         self._consumer_seq = 0
+        is_paced = self._elsewhere and not self._request.named
+        self._pace = OriginPace(is_free=not is_paced)
+        self._window_seq = 0  # of the consumer: behind it the window of now began
         self._heard_ns: int | None = None  # monotonic
         self._asked_ns: int | None = None
         self._fails = 0
@@ -149,6 +153,7 @@ class OriginReader:
         if links and links != self._asked_over and not is_over:
             self._asked_over = links
             self._fails = 0
+            self._pace.begin()
             self.restart()
 
     def _woken(self, delivery: Delivery) -> None:
@@ -213,7 +218,11 @@ class OriginReader:
         ]
         patience_ns = limits.ORIGIN_RESET_WAIT_NS if request.named else limits.ORIGIN_WAIT_NS
         self._set(patience_ns, partial(self._unanswered, self._asked_ns + patience_ns // 2))
-        subject, block, body = request.message(self._receiver.seq, token, self.identity)
+        subject, block, body = request.message(
+            self._receiver.seq, token, self.identity, at_once=self._pace.most
+        )
+        self._window_seq = 0
+        self._pace.asked(self._asked_ns)
         self._asked_on = subject
         context.account.find_links(subject, partial(self._goes_over, token))
         received = context.account.publish(
@@ -261,12 +270,18 @@ class OriginReader:
             self._refused(error)
             return
         config = answer.get("config")
-        self._held = isinstance(config, dict) and config.get("ack_policy") == "flow_control"
-        if self._request.named and not self._held:
+        config = config if isinstance(config, dict) else {}
+        acks = config.get("ack_policy") == "flow_control"
+        self._held = acks and not config.get("direct")
+        if self._request.named and not acks:
             self._show(
                 *TABLE[_NO_FLOW_ACKS[self._receiver.kind]], _NO_FLOW_ACKS[self._receiver.kind]
             )
             self._failed()
+            return
+        if self._held and self._pace.most:
+            self._pace.free()  # each request changes it, and what is on its way comes again
+            self.restart()
             return
         name = answer.get("name")
         self._name = name if isinstance(name, str) else ""
@@ -348,6 +363,8 @@ class OriginReader:
                     self.restart()
                 return
             self._consumer_seq = place.consumer_seq
+            if self._consumer_seq == self._window_seq + 1:
+                self._pace.began(place.pending, self._context.clock.monotonic_ns())
             run.append(Arrived(delivery.subject, header_size, body, place))
         self._take(run)
 
@@ -371,8 +388,7 @@ class OriginReader:
     def _control(self, reply: bytes, block: bytes) -> bool:
         """Answer flow control; False when a heartbeat tells that something was lost."""
         if reply:
-            self._answer_flow(reply)
-            return True
+            return self._next_window(reply)
         last = header.get(block, LAST_CONSUMER)
         known = last is not None and last.isdigit() and len(last) <= _DIGITS_MAX
         if last is not None and known and 0 < int(last) != self._consumer_seq:
@@ -381,6 +397,16 @@ class OriginReader:
         stalled = header.get(block, b"Nats-Consumer-Stalled")
         if stalled:
             self._answer_flow(stalled)
+        return True
+
+    def _next_window(self, reply: bytes) -> bool:
+        """Answer the question at the end of a window; False when another one is asked for."""
+        count, now_ns = self._consumer_seq - self._window_seq, self._context.clock.monotonic_ns()
+        if self._request.level and self._pace.ended(count, now_ns):
+            self._ask()  # nothing is on its way
+            return False
+        self._window_seq = self._consumer_seq
+        self._answer_flow(reply)
         return True
 
     def _answer_flow(self, reply: bytes) -> None:
@@ -407,6 +433,7 @@ class OriginReader:
 
     def _send(self, token: str, reply: bytes, answer: bytes) -> None:
         if token == self._token:
+            self._pace.asked(self._context.clock.monotonic_ns())
             self._context.send_status(reply, answer)
 
 

@@ -31,6 +31,12 @@ _PLAIN: Final = 0
 _ACK_WAIT_NS: Final = 22 * 3600 * 1_000_000_000  # of a consumer that is never acknowledged
 
 
+def _acknowledged(at_once: int) -> dict[str, Any]:
+    if at_once:
+        return {"ack_policy": "flow_control", "max_ack_pending": at_once}
+    return {"ack_policy": "none", "ack_wait": _ACK_WAIT_NS, "max_deliver": 1}
+
+
 @dataclass(frozen=True, slots=True)
 class OriginRequest:
     """The form of a request: which API, and how much its server has to know."""
@@ -77,8 +83,13 @@ class OriginRequest:
         prefix = external.deliver if external is not None and external.deliver else "$JS"
         return f"{prefix}.{self.kind[0]}.{token}"
 
-    def message(self, seq: int, token: str, identity: bytes) -> tuple[bytes, bytes, bytes]:
-        """Return (subject, header block, body); the origin's messages up to `seq` are known."""
+    def message(
+        self, seq: int, token: str, identity: bytes, *, at_once: int = 0
+    ) -> tuple[bytes, bytes, bytes]:
+        """Return (subject, header block, body); the origin's messages up to `seq` are known.
+
+        `at_once`: how many more it may send unacknowledged, where its server counts them at all.
+        """
         block = self._block(identity)
         if self.named:
             subject = f"{self._api}.CONSUMER.RESET.{self.origin.name}.{self.name}"
@@ -87,9 +98,7 @@ class OriginRequest:
         config = self._start(seq) | {
             "name": name,
             "deliver_subject": self.deliver_subject(token),
-            "ack_policy": "none",
-            "ack_wait": _ACK_WAIT_NS,
-            "max_deliver": 1,
+            **_acknowledged(at_once if self.level else 0),
             "idle_heartbeat": limits.ORIGIN_HEARTBEAT_NS,
             "flow_control": True,
             "direct": True,

@@ -68,11 +68,12 @@ class Origin:
         self.deleted: list[bytes] = []
         self.inbox = b""
         self.taken = Taken()
-        external = ExternalStream(api, deliver)
+        external = ExternalStream(api, deliver) if api else None
         source = StreamSource(name="O", opt_start_seq=1, external=external)
         if consumer is not None:
             source = StreamSource(name="O", external=external, consumer=consumer)
         self.reader = OriginReader(self.world.js.streams["M"], source, self.taken)
+        api = api or "$JS.API"
         create = f"{api}.CONSUMER.CREATE.>".encode()
         self.create = self.world.account.subscribe(create, self.on_create)
         self.world.account.subscribe(f"{api}.CONSUMER.DELETE.>".encode(), self._on_delete)
@@ -120,16 +121,16 @@ class Origin:
         return self
 
 
-def test_the_origin_is_asked_for_a_consumer_that_needs_no_acknowledgement() -> None:
-    origin = Origin()
+def test_an_origin_here_is_asked_for_a_consumer_that_needs_no_acknowledgement() -> None:
+    origin = Origin(api="")
 
     origin.reader.open()
 
     subject, request = origin.requests[0]
     config = request["config"]
-    assert subject == b"$JS.hub.API.CONSUMER.CREATE.O"
+    assert subject == b"$JS.API.CONSUMER.CREATE.O"
     assert request["stream_name"] == "O"
-    assert config["deliver_subject"].startswith("d.S.")
+    assert config["deliver_subject"].startswith("$JS.S.")
     assert config["name"].startswith("JS_SRC_")
     assert config["deliver_policy"] == "by_start_sequence"
     assert (config["ack_policy"], config["flow_control"], config["direct"]) == ("none", True, True)
@@ -660,3 +661,102 @@ def test_nothing_is_waited_for_of_a_link_that_is_gone() -> None:
     origin.world.clock.advance(limits.ORIGIN_LOOK_NS + 2 * limits.ORIGIN_JITTER_NS)
 
     assert asked(origin) == 2
+
+
+PACED = {"name": "x", "config": {"ack_policy": "flow_control", "direct": True}}
+
+
+def window(origin: Origin, count: int, took_ns: int) -> None:
+    """Let a window of messages come, with the question at its end."""
+    first, seq = origin.reader._consumer_seq + 1, origin.taken.seq
+    for number in range(count):
+        origin.deliver(seq + 1 + number, first + number, pending=10_000)
+        if not number:
+            origin.world.clock.advance(took_ns)
+    origin.control(b"$JS.FC.O.C.1")
+    origin.world.settle()
+
+
+def test_an_origin_elsewhere_sends_few_at_once_until_they_come_quickly() -> None:
+    origin = Origin()
+    origin.reader.open()
+    answers = origin.world.listen("$JS.FC.O.C.1")
+    sizes = []
+    for _ in range(4):
+        sizes.append((origin.config["ack_policy"], origin.config.get("max_ack_pending")))
+        origin.answer(PACED if "max_ack_pending" in origin.config else None)
+        window(origin, origin.config.get("max_ack_pending", 5), NS_PER_S // 10)
+
+    flow = "flow_control"
+    assert sizes == [(flow, 4), (flow, 32), (flow, 256), ("none", None)]
+    assert asked(origin) == 4
+    assert origin.config["opt_start_seq"] == 4 + 32 + 256 + 1
+    assert origin.taken.seq == 4 + 32 + 256 + 5
+    assert len(answers) == 1  # what came quickly is no more waited for
+    assert len(origin.deleted) == 3
+
+
+def test_what_comes_slowly_is_answered_as_it_comes() -> None:
+    origin = Origin()
+    origin.reader.open()
+    answers = origin.world.listen("$JS.FC.O.C.1")
+    origin.answer(PACED)
+
+    for _ in range(3):
+        window(origin, 4, NS_PER_S)
+
+    assert asked(origin) == 1
+    assert len(answers) == 3
+    assert origin.taken.seq == 12
+
+
+def test_over_another_link_few_are_asked_for_again() -> None:
+    origin = Origin()
+    first, second = Link(origin, 9), Link(origin, 10)
+    first.up()
+    origin.reader.open()
+    origin.answer(PACED)
+    window(origin, 4, 0)
+    assert origin.config["max_ack_pending"] == 32
+
+    first.down()
+    second.up()
+    origin.world.clock.advance(limits.ORIGIN_RETRY_NS + limits.ORIGIN_LOOK_NS)
+
+    assert asked(origin) == 3
+    assert origin.config["max_ack_pending"] == 4
+
+
+def test_who_does_not_count_what_is_acknowledged_is_not_asked_to() -> None:
+    origin = Origin()
+    origin.reader.open()
+    for _ in range(2):
+        origin.answer({"error": {"code": 400, "err_code": 10025, "description": "what?"}})
+        origin.world.clock.advance(0)
+
+    assert origin.config["ack_policy"] == "none"
+    assert "max_ack_pending" not in origin.config
+    origin.answer()
+    answers = origin.world.listen("$JS.FC.O.C.1")
+    window(origin, 40, 0)
+    assert len(answers) == 1
+    assert asked(origin) == 3
+
+
+def test_what_holds_messages_for_it_sends_as_its_server_likes() -> None:
+    origin = Origin()
+    link = Link(origin, 9)
+    origin.reader.open()
+    origin.answer(HELD)
+
+    origin.world.clock.advance(limits.ORIGIN_RETRY_NS + 2 * limits.ORIGIN_JITTER_NS)
+    assert asked(origin) == 2
+    assert "max_ack_pending" not in origin.config
+    origin.answer(HELD)
+    window(origin, 5, NS_PER_S // 10)
+
+    link.up()
+    origin.world.clock.advance(limits.ORIGIN_RETRY_NS + limits.ORIGIN_LOOK_NS)
+    assert asked(origin) == 3
+    assert "max_ack_pending" not in origin.config
+    assert origin.deleted == []
