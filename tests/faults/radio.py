@@ -77,6 +77,7 @@ PROFILES: Final = {
         *[Lane(5_000_000, 0.005, 0.02, 0.01, 0.01, 0.15, 0.7, 0.002, 0.002, 98_304)] * 2
     ),
     "thin": Profile(*[Lane(40_000, 0.15, 0.02, queue_bytes=49_152)] * 2),
+    "thin-lossy": Profile(*[Lane(40_000, 0.15, 0.02, 0.01, queue_bytes=49_152)] * 2),
     "partition": Profile(DOWN, DOWN),
     "deaf-edge": Profile(DOWN, Lane()),
     "mute-edge": Profile(Lane(), DOWN),
