@@ -168,11 +168,11 @@ class FakeHub:
         """Somebody at the hub publishes into its stream."""
         self._store(Stored(subject_, b"", payload))
 
-    def commit(self) -> None:
-        """The followers are back."""
-        self.is_alone, proposed = False, self._proposed
+    def commit(self, most: int | None = None) -> None:
+        """The followers are back, or another leader has so many of the proposals, and no more."""
+        self.is_alone, proposed = False, list(self._proposed.values())
         self._proposed = {}
-        for publish in proposed.values():
+        for publish in proposed[:most]:
             publish()
 
     def _flush(self) -> None:

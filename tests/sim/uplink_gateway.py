@@ -210,11 +210,35 @@ class Gateway:
                 self.store()
             case 9 | 10 | 11:
                 self.change_streams()
+            case 12:
+                self.lose_followers()
             case _:
                 self.store()
         if self.fatal and not site.hub.refuses:
             site.hub.refusal = (10054, "message size exceeds maximum allowed")
             site.hub.refuses = set(self.fatal)
+
+    def lose_followers(self) -> None:
+        """The hub's leader proposes what comes and cannot commit it, for as long as it takes to
+        step down; the link may go, or come back, meanwhile.
+        """
+        self.year.met["lost followers"] += 1
+        site, rng = self.site, self.rng
+        most_ns = (limits.UPLINK_QUORUM_NS - NS_PER_S) // 2
+        site.hub.is_alone = True
+        self.store()
+        site.clock.advance(rng.randrange(most_ns))
+        how = rng.choice(["stays", "goes", "flaps"])
+        if how != "stays":
+            site.link_down()
+        if how == "flaps":
+            site.link_up()
+        self.store()
+        site.clock.advance(rng.randrange(most_ns))
+        site.hub.commit(rng.choice([None, None, rng.randrange(20)]))
+        if how == "goes":
+            site.clock.advance(rng.choice(OUTAGES_NS))
+            site.link_up()
 
     def restart(self) -> None:
         dies = self.rng.random() < 0.5
