@@ -458,6 +458,7 @@ class Link(ShowsTls):
         silent_ns = transport.silent_ns() if transport is not None else None
         unread = (transport is not None and transport.has_unread()) or self.peer.parked is not None
         unsent = self._outbound is not None and self._outbound.pending_bytes() > 0
+        unsent = unsent or (transport is not None and transport.has_unsent())
         self._session.timer_due(self._clock.monotonic_ns(), silent_ns, unread=unread, unsent=unsent)
         self._settle()
         self._arm()

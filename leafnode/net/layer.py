@@ -115,6 +115,9 @@ class Layer:
     def silent_ns(self) -> int | None:
         return self._wire.silent_ns()
 
+    def has_unsent(self) -> bool:
+        return self._wire.has_unsent()
+
     def has_lost_peer(self) -> bool:
         return self._wire.has_lost_peer()
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.net.backlog import JOIN_BELOW_BYTES, LATER, Backlog, in_pieces, send
-from leafnode.net.last_ack import last_ack_ns
+from leafnode.net.last_ack import has_unacked, last_ack_ns
 from leafnode.net.outbound import READ_ERROR, SLOW_DEADLINE, WRITE_ERROR
 
 if TYPE_CHECKING:
@@ -322,6 +322,9 @@ class TcpConnection:
 
     def silent_ns(self) -> int | None:
         return last_ack_ns(self._sock) if self._sock is not None else None
+
+    def has_unsent(self) -> bool:
+        return self._sock is not None and (self.pending_bytes() > 0 or has_unacked(self._sock))
 
     def has_lost_peer(self) -> bool:
         if self._sock is None:

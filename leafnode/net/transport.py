@@ -90,6 +90,12 @@ class Transport(Protocol):
         """
         ...
 
+    def has_unsent(self) -> bool:
+        """Whether anything handed over has yet to reach the other end's kernel, as far as is known:
+        what waits here is among it, and what waits in the kernel.
+        """
+        ...
+
     def has_lost_peer(self) -> bool:
         """Whether the other end said its last word, for whoever has paused reading."""
         ...

@@ -174,6 +174,23 @@ async def test_it_is_known_when_the_other_end_was_last_reached(kind: str) -> Non
 
 @KINDS
 @pytest.mark.real_loop
+async def test_what_has_yet_to_reach_the_other_end_is_known(kind: str) -> None:
+    async with pair(kind) as (one, other):
+        other.wire.pause_reading()
+        while not one.wire.has_unsent():
+            one.wire.write([bytes(1 << 20)])
+            await asyncio.sleep(0)
+        assert one.wire.has_unsent()
+
+        other.wire.resume_reading()
+
+        async with asyncio.timeout(30):
+            while one.wire.has_unsent():  # noqa: ASYNC110 -- the kernel has no event
+                await asyncio.sleep(0.01)
+
+
+@KINDS
+@pytest.mark.real_loop
 async def test_the_peer_is_named_by_address_and_port(kind: str) -> None:
     async with pair(kind) as (one, other):
         for session in (one, other):

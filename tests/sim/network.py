@@ -58,6 +58,9 @@ class MemoryTransport:
     def silent_ns(self) -> int | None:
         return self._link.clock.monotonic_ns() - self.reached_ns
 
+    def has_unsent(self) -> bool:
+        return bool(self._pending)
+
     def has_unread(self) -> bool:
         return self.unread
 

@@ -277,3 +277,18 @@ def test_whether_all_has_come_is_asked_of_the_other_side() -> None:
     assert link.peer.caught_up(now_ns)
     link.drop("over")
     assert link.peer.caught_up(now_ns + 1)
+
+
+@pytest.mark.parametrize("is_leaving", [False, True])
+def test_a_link_is_kept_while_what_it_was_given_leaves_the_kernel(
+    monkeypatch: pytest.MonkeyPatch, *, is_leaving: bool
+) -> None:
+    port = LeafPortWorld()
+    leaf = port.leaf()
+    (link,) = port.registry.links()
+    assert link.transport is not None
+    monkeypatch.setattr(link.transport, "has_unsent", lambda: is_leaving)
+
+    port.clock.advance(9 * 60 * NS_PER_S)  # two PINGs and one interval more are 6 minutes
+
+    assert leaf.raw.ended == (not is_leaving)

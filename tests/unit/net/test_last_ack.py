@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from leafnode.clock import NS_PER_MS
-from leafnode.net.last_ack import last_ack_ns
+from leafnode.net.last_ack import has_unacked, last_ack_ns
 
 
 class Socket:
@@ -36,8 +36,16 @@ def test_it_is_the_13th_number_behind_eight_bytes() -> None:
     assert last_ack_ns(kernel(info)) == 1012 * NS_PER_MS
 
 
+@pytest.mark.parametrize("segments", [0, 1, 70])
+def test_what_is_on_its_way_is_the_5th(segments: int) -> None:
+    info = bytes(8) + struct.pack("=20I", *[7] * 4, segments, *[7] * 15)
+
+    assert has_unacked(kernel(info)) == (segments > 0)
+
+
 def test_a_kernel_that_says_less_says_nothing() -> None:
     assert last_ack_ns(kernel(bytes(56))) is None
+    assert not has_unacked(kernel(b"\1" * 56))
 
 
 def test_a_connection_has_one() -> None:

@@ -65,6 +65,9 @@ class Wire:
     def silent_ns(self) -> int | None:
         return 9
 
+    def has_unsent(self) -> bool:
+        return True
+
     def has_unread(self) -> bool:
         return False
 
@@ -151,4 +154,5 @@ def test_what_the_wire_says_is_said_above(guest: RecordingSession, wire: Wire) -
     layer = Swelling(guest, wire)
 
     assert (layer.stalls, layer.pending_bytes(), layer.has_lost_peer()) == (3, 7, True)
+    assert layer.has_unsent()
     assert layer.tls is None
