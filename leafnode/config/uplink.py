@@ -74,6 +74,14 @@ def _stream(place: Place) -> UplinkStream:
     return UplinkStream(**given.values)
 
 
+def _subject_prefix(place: Place) -> str:
+    prefix = convert.subject_prefix(place)
+    first = prefix.partition(".")[0]
+    if first.startswith("$") or first == "_INBOX":
+        raise place.error(f"a subject prefix must not start with {first}: it is no stream's")
+    return prefix
+
+
 def _is_newest_first(place: Place) -> bool:
     return convert.one_of("oldest_first", "newest_first")(place) == "newest_first"
 
@@ -172,6 +180,9 @@ def _check_ways(options: Options, where: Place) -> None:
         )
         hub = next(led, None)
         for stream in uplink.streams:
+            if stream.domain and options.jetstream and stream.domain == options.jetstream.domain:
+                problem = f"expected domain to be the hub's: {quoted(stream.domain)}"
+                raise item.error(f"{problem} is this server's own, in {quoted(stream.stream)}")
             way = (hub, stream.stream, stream.domain, stream.hub_stream)
             other = seen.setdefault(way, uplink.name)
             if other != uplink.name:
@@ -199,7 +210,7 @@ _STREAM: Final = Block(
         _row("stream", _STREAM_NAME),
         _row("hub_stream", _STREAM_NAME),
         _row("domain", convert.name_of("domain")),
-        _row("subject_prefix", convert.subject_prefix),
+        _row("subject_prefix", _subject_prefix),
         Row(
             ("window", "window_bytes"),
             "window_bytes",

@@ -8,14 +8,13 @@ docs/adr/0012-own-transport.md.
 from __future__ import annotations
 
 import asyncio
-import select
 import socket
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.net.backlog import JOIN_BELOW_BYTES, LATER, Backlog, in_pieces, send
-from leafnode.net.last_ack import has_unacked, last_ack_ns
+from leafnode.net.far_end import has_ended, has_unacked, last_ack_ns
 from leafnode.net.outbound import READ_ERROR, SLOW_DEADLINE, WRITE_ERROR
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 _IPV4_MAPPED: Final = "::ffff:"  # how a socket for both families calls who came by IPv4
 TLS_FAILED: Final = "TLS Handshake Failure"
-_PEER_ENDED: Final = getattr(select, "POLLRDHUP", 0)  # beside errors, which always count
 _HELD_BY_SESSION: Final = 1
 _HELD_BY_STALL: Final = 2
 _HELD_BEFORE_BEGIN: Final = 4
@@ -327,11 +325,7 @@ class TcpConnection:
         return self._sock is not None and (self.pending_bytes() > 0 or has_unacked(self._sock))
 
     def has_lost_peer(self) -> bool:
-        if self._sock is None:
-            return True
-        ends = select.poll()
-        ends.register(self._sock, _PEER_ENDED)
-        return bool(ends.poll(0))
+        return self._sock is None or has_ended(self._sock)
 
     def has_unread(self) -> bool:
         return bool(self._held & _HELD_BY_OTHERS)

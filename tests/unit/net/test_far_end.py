@@ -1,4 +1,4 @@
-"""leafnode.net.last_ack: Linux's struct tcp_info, and where there is none."""
+"""leafnode.net.far_end: Linux's struct tcp_info, and where there is none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from leafnode.clock import NS_PER_MS
-from leafnode.net.last_ack import has_unacked, last_ack_ns
+from leafnode.net.far_end import has_unacked, last_ack_ns
 
 
 class Socket:
