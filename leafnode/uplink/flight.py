@@ -404,7 +404,9 @@ class Flight:
         self.window.refuse(entry)
         self._land(entry)
         self._parts.counters.refused += 1
-        if self._parts.dead_letters is None or not why.for_good:
+        # What was sent of it before may come to be stored, unless it was refused for the same.
+        is_all = why.of_all or not entry.is_doubtful or self._held_back.is_over(entry)
+        if self._parts.dead_letters is None or not (why.for_good and is_all):
             self._parts.trouble.say(f"the hub refuses sequence {entry.seq}: {why.text}")
             self._hold(entry)
             return

@@ -15,6 +15,7 @@ from leafnode.uplink.alarm import Alarm
 
 if TYPE_CHECKING:
     from leafnode.uplink.flight import Flight, Parts
+    from leafnode.uplink.window import Entry
 
 _LONG_NS: Final = limits.UPLINK_ADRIFT_NS + limits.UPLINK_QUORUM_NS
 _OLD: Final = "what was sent before was held back for long: the hub is asked once more"
@@ -46,11 +47,15 @@ class HeldBack:
     def end(self) -> None:
         self._alarm.cancel()
 
+    def is_over(self, entry: Entry) -> bool:
+        """Say whether all that was sent of it in former flights would have been there."""
+        return entry.doubt_ns + _LONG_NS <= self._asked_ns
+
     def _has_some(self) -> bool:
         """Say whether anything is to be sent again that may have come to be stored since."""
         held = (one for one in self._flight.window.doubtful() if one.sent_ns is None)
         again = (entry for entry in held if not entry.is_awaited)
-        return any(self._asked_ns < entry.last_ns + _LONG_NS for entry in again)
+        return not all(map(self.is_over, again))
 
     def _ring(self) -> None:
         if self._has_some():

@@ -18,11 +18,14 @@ _SUBJECT_IS_FULL: Final = "maximum messages per subject exceeded"
 
 
 class Refusal(NamedTuple):
-    """`for_good`: the same message would be refused again, and others would not."""
+    """`for_good`: the same message would be refused again, and others would not. `of_all`: what was
+    sent of it before was refused for the same.
+    """
 
     text: str
     for_good: bool
     code: int = 0
+    of_all: bool = False
 
 
 def refusal(failure: Failure) -> Refusal:
@@ -44,7 +47,7 @@ def closed_for(size: int, *, is_proven: bool) -> Refusal:
         text = f"{size} bytes: its account's limit is less, the link ends by it"
     else:
         text = f"{size} bytes: the link ended by it twice, or by live traffic that is too large"
-    return Refusal(text, for_good=is_proven)
+    return Refusal(text, for_good=is_proven, of_all=True)
 
 
 def not_taken(subject: bytes) -> Refusal:

@@ -33,6 +33,7 @@ class Entry:
     stored_ns: int = 0  # when the local stream stored it
     sent_ns: int | None = None  # when it was last sent, in this flight, and not refused since
     last_ns: int = 0  # when it was last sent, in any
+    doubt_ns: int = 0  # when that was, of what had no answer until its flight was over
     adrift_ns: int = 0  # when it was before that, over a link that is gone
     sent_as: bytes = b""  # under which subject that was
     attempts: int = 0
@@ -97,6 +98,7 @@ class Window:
         self._bytes = 0
         self._unsent = 0  # how many of them are; asked for with every PubAck
         self._tried = 0  # the highest sequence that was ever sent
+        self._gone = 0  # the same in this flight
         self._seen = 0  # the highest sequence ever offered
         self._others = Gaps(1, 0)  # below that: what somebody else may have been given
         self._is_passed = False  # somebody else was given something since
@@ -104,7 +106,7 @@ class Window:
         self._hub_seq = 0  # what is in doubt may be stored behind that, nowhere before
         # Sent in a former flight: may be stored behind what is sent now.
         self._adrift: set[int] = set()
-        # Where `_hub_seq` was when it went beside such, or before one that was sent again.
+        # Where `_hub_seq` was when it went beside such, or before one that was sent again: ascending.
         self._bounds: dict[int, int] = {}
         # Done beyond a gap: seq -> hub's seq, 0 for a dead letter. Grows by what is in the window,
         # ends with the gap.
@@ -256,7 +258,10 @@ class Window:
         """
         self._go(entry, now_ns)
         before = self._first_open() < entry.seq
-        behind = self._tried > entry.seq and self._bind_behind(entry)
+        if self._gone > entry.seq:
+            self._bind_behind(entry)
+        self._gone = max(self._gone, entry.seq)
+        behind = self._tried > entry.seq and self._has_tried_behind(entry)
         self._tried = max(self._tried, entry.seq)
         alone = not (before or behind or self._done_above)
         return None if alone else self.said()
@@ -269,16 +274,20 @@ class Window:
 
     def _bounded(self, hub_seq: int) -> int:
         """Return it, or where what is in doubt may be stored before that."""
-        return min((hub_seq, *self._bounds.values())) if self._bounds else hub_seq
+        return min(hub_seq, next(iter(self._bounds.values()))) if self._bounds else hub_seq
 
-    def _bind_behind(self, entry: Entry) -> bool:
-        """Say whether what is behind it was sent before it, and note where that may be stored."""
-        behind = takewhile(lambda other: other.seq > entry.seq, reversed(self._entries.values()))
-        tried = [other for other in behind if other.attempts]
-        for other in tried:
+    def _behind(self, entry: Entry) -> Iterator[Entry]:
+        return takewhile(lambda other: other.seq > entry.seq, reversed(self._entries.values()))
+
+    def _has_tried_behind(self, entry: Entry) -> bool:
+        """Say whether one behind it was sent before: mostly the last one was."""
+        return any(other.attempts for other in self._behind(entry))
+
+    def _bind_behind(self, entry: Entry) -> None:
+        """It is sent again within a flight: note where what went behind it may be stored."""
+        for other in self._behind(entry):
             if other.is_doubtful:
                 self._bounds.setdefault(other.seq, self._hub_seq)
-        return bool(tried)
 
     def said(self) -> InFlight:
         """Return what a message says that goes behind others."""
@@ -343,8 +352,7 @@ class Window:
         stored = [one for one in done if not one.refused or one.seq in self._done_above]
         for entry in stored:
             self._pop(entry.seq)
-        for entry in self:
-            self._mark(entry, None, refused=entry.refused)
+        self._come_down()
         self._others.cut(0, self._floor)
         first_open = next(iter(self._entries), None)
         if first_open is not None and first_open <= self._floor:
@@ -354,11 +362,20 @@ class Window:
         self._cast_off()
         return stored
 
+    def _come_down(self) -> None:
+        for entry in self:
+            entry.doubt_ns = entry.doubt_ns if entry.sent_ns is None else entry.sent_ns
+            self._mark(entry, None, refused=entry.refused)
+
     def _cast_off(self) -> None:
         """A flight is over: what it sent may come to be stored at any time, or never."""
-        self._adrift = {entry.seq for entry in self.doubtful()}
-        for seq in self._adrift:
+        self._gone = 0
+        for seq, bound in self._bounds.items():
+            self._bounds[seq] = min(bound, self._hub_seq)
+        doubtful = [entry.seq for entry in self.doubtful()]
+        for seq in doubtful:
             self._bounds.setdefault(seq, self._hub_seq)
+        self._adrift = set(doubtful)
 
     def _first_open(self) -> int:
         """The first that is neither done nor gone, or what comes next."""

@@ -305,6 +305,8 @@ class Gateway:
         """The card's image is written, or put back: the process stops for that."""
         site = self.site
         if not self.copy:
+            if any(one.state is not State.RUNNING for one in site.uplink.status()):
+                return  # what an older copy has up there may go up again, see docs/uplink.md
             self.copy = {name: local.archive() for name, local in site.local.items()}
             self.copied = self.ways
             self.copied_side = copy.deepcopy(site.side)

@@ -159,3 +159,79 @@ def test_an_alarm_whose_question_is_lost_is_not_held_by_what_others_send_later()
     _seconds(site, 90)
 
     assert b"alarm" in site.hub.payloads()
+
+
+@pytest.mark.parametrize("how", ["full", "denied"])
+def test_what_is_refused_for_days_is_asked_about_once_more_and_no_more(how: str) -> None:
+    """Its first sending had no answer; its tries since put nothing in doubt."""
+    world = World()
+    world.start()
+    world.store(b"0")
+    _seconds(world, 5)
+    world.hub.loses = [b"1"]
+    world.store(b"1")
+    world.clock.advance(NS_PER_S // 10)
+    world.link_down()
+    _seconds(world, 1)
+    if how == "full":
+        world.hub.refuses = {b"1"}
+    else:
+        world.hub.denied = {b"edge.ev.a"}
+    world.link_up()
+    _seconds(world, 120)
+    asked = len(world.hub.questions)
+
+    _seconds(world, 3600)
+
+    assert len(world.hub.questions) == asked
+    assert world.status.state.value == "refused"
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("how", ["the link", "the stream"])
+def test_what_may_be_stored_late_is_no_dead_letter_yet(how: str, *, newest_first: bool) -> None:
+    """The next hub of the pool takes less; what the former one was given may be stored there."""
+    world = World(replace(OPTIONS, newest_first=newest_first), dead_letter="DEAD")
+    world.start()
+    world.store(b"0")
+    _seconds(world, 5)
+    long = b"x" * 1000
+    held = hold(world.hub, long)
+    world.store(long)
+    world.clock.advance(NS_PER_S // 4)
+    world.link_down()
+    _seconds(world, 1)
+    if how == "the link":
+        world.hub.max_payload = 500
+    else:
+        world.hub.refuses, world.hub.refusal = {long}, (10054, "message size exceeds maximum")
+    world.link_up()
+    _seconds(world, 20)
+    assert world.status.counters.dead_letters == 0
+
+    world.hub.refuses = set()
+    held[0]()
+    _seconds(world, 300)
+
+    assert world.hub.payloads() == [b"0", long]
+    assert world.status.counters.dead_letters == 0
+    assert (world.status.lag_messages, world.status.problem) == (0, "")
+
+
+def test_what_is_refused_for_good_and_was_not_stored_late_is_a_dead_letter() -> None:
+    world = World(dead_letter="DEAD")
+    world.start()
+    world.store(b"0")
+    _seconds(world, 5)
+    world.hub.loses = [b"1"]
+    world.store(b"1", b"2")
+    world.clock.advance(NS_PER_S // 10)
+    world.link_down()
+    world.hub.refuses, world.hub.refusal = {b"1"}, (10054, "message size exceeds maximum")
+    world.link_up()
+
+    _seconds(world, 180)
+
+    assert world.hub.payloads() == numbers(0, 0) + numbers(2, 2)
+    assert world.status.counters.dead_letters == 1
+    assert (world.status.lag_messages, world.status.problem) == (0, "")
