@@ -98,9 +98,7 @@ class Committer:
 
         Only here a batch is cut: what follows from a message stays in the message's transaction.
         """
-        self.check()
-        if self.no_room is not None:
-            raise _again(self.no_room)
+        self._check_append()
         if not self._has_room(1, body_size):
             raise self._busy()
         batch = self._open
@@ -151,9 +149,7 @@ class Committer:
 
         Raises StoreBusy, StoreFull, StoreFailed.
         """
-        self.check()
-        if self.no_room is not None:
-            raise _again(self.no_room)
+        self._check_append()
         if not self._has_room(rows, size):
             raise self._busy()
         if self._open is not None and self._is_full(self._open, rows, size):
@@ -180,6 +176,11 @@ class Committer:
             self._wait_for_more()
         if self._gathers:
             self._schedule(self._end_of_turn)  # a full batch waits for nothing
+
+    def _check_append(self) -> None:
+        if self.no_room is not None:  # also where not even removals can be stored
+            raise _again(self.no_room)
+        self.check()
 
     def check(self) -> None:
         """Raise why nothing can be staged, if so."""

@@ -90,9 +90,6 @@ class Deletions:
         self._timer = None
         if self._committer.failed is not None:
             return  # the store is read again, which resumes
-        if self._committer.no_room is not None:
-            self._timer = self._clock.call_later(limits.STORE_RETRY_NS, self._resume)
-            return
         waiting, self._waiting = self._waiting, []
         for going in waiting:
             if going.stream.id not in self._given_up:  # which was found out since

@@ -30,6 +30,7 @@ from leafnode.store.index import StreamIndex
 from leafnode.store.lock import lock
 from leafnode.store.reader import Reader
 from leafnode.store.reads import Reads
+from leafnode.store.retry import Retry
 from leafnode.store.rows import row_checksum
 from leafnode.store.scrub import Scrub
 from leafnode.store.stream import SqliteStream
@@ -108,13 +109,20 @@ class SqliteStore:
         self._suspects: set[int] = set()  # streams for which the file is being read
         self._lazy_states: dict[tuple[int, str], State] = {}
         self._flush_timer: Timer | None = None
-        self._retry_ns = limits.STORE_RETRY_NS
-        self._retry_timer: Timer | None = None
         self._watchers: list[Callable[[str, str], None]] = []
         self._closing = False
         self._stats = StoreStats()
-        reader = seams.clock, self._read_worker, self._reader
-        self._reads = Reads(*reader, self._stats, bounds.reads_waiting_max)
+        reader = self._read_worker, self._reader
+        self._reads = Reads(seams.clock, *reader, self._stats, bounds.reads_waiting_max)
+        self._retry = Retry(
+            seams.clock,
+            self.committer,
+            reads=reader,
+            writes=(self._write_worker, self._writer),
+            close_columns=self._columns.close,
+            adopt=self._adopt,
+            tell=self._tell_adopted,
+        )
         self.is_crowded: Callable[[], bool] = self._reads.is_crowded
         self.scrub = Scrub(self, seams.clock, self._stats, seams.scrub_bytes_per_s)
 
@@ -133,8 +141,10 @@ class SqliteStore:
             schema.ensure_file(directory / schema.FILE_NAME, seams.connect)
             store = cls(directory, seams, bounds, lock_fd)
             try:
-                store._adopt(store._writer.open())
+                outcome = store._writer.open()
+                store._adopt(outcome.recovered or [])
                 store._open_readers()
+                store._retry.opened(outcome, seams.call_soon_threadsafe)
             except StoreError:
                 for worker in (store._write_worker, store._read_worker):
                     worker.close()
@@ -266,9 +276,9 @@ class SqliteStore:
         return self._stats
 
     def close(self, done: Callable[[], None]) -> None:
-        for timer in (self._flush_timer, self._retry_timer):
-            if timer is not None:
-                timer.cancel()
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+        self._retry.close()
         if self.committer.failed is None:
             for stream in self.scrubbed_streams():
                 stream.keep_floor()
@@ -322,6 +332,7 @@ class SqliteStore:
             batch.put_consumer(stream_id, self._by_id[stream_id].consumers[name])
 
     def committed(self, batch: Batch, outcome: Outcome) -> None:
+        self._retry.committed()
         stats = self._stats
         stats.commits += 1
         stats.rows += batch.rows
@@ -345,21 +356,17 @@ class SqliteStore:
         error = outcome.error
         assert error is not None
         self._stats.failures += 1
-        log.error("Commit failed, %d batches undone: %s", len(batches), error)
+        if self._retry.is_news(error):
+            log.error("Commit failed, %d batches undone: %s", len(batches), error)
         for batch in batches:
             # What is newer than the batch stays; states are absolute, so an older one may be lost.
             self._lazy_states = {**batch.consumer_states, **self._lazy_states}
         if outcome.recovered is None:
-            self.committer.failed = error
-            if self._retry_timer is not None:  # a probe for room: opening anew comes first
-                self._retry_timer.cancel()
-                self._retry_timer = None
-            self._retry_later(self._reopen)
+            self._retry.failed(error)
             return
         self._adopt(outcome.recovered)
         if isinstance(error, StoreFull):
-            self.committer.no_room = error
-            self._retry_later(self._probe)
+            self._retry.full(error)
         elif isinstance(error, StoreCorrupt) and outcome.damaged_stream in self._by_id:
             self.damaged(self._by_id[outcome.damaged_stream], error)
         self._tell_adopted()
@@ -422,47 +429,6 @@ class SqliteStore:
         self._flush_timer = None
         if self._lazy_states and self.committer.failed is None:
             self.committer.batch()
-
-    def _retry_later(self, retry: Callable[[], None]) -> None:
-        if self._retry_timer is None and not self._closing:
-            self._retry_timer = self._seams.clock.call_later(self._retry_ns, retry)
-
-    def _probe(self) -> None:
-        """A full disk: take appends again once the reserve could be set aside."""
-        self._retry_timer = None
-        self._write_worker.submit(self._writer.probe, self._probed)
-
-    def _probed(self, outcome: Outcome) -> None:
-        if outcome.error is None:
-            self.committer.no_room = None
-        elif self.committer.failed is None:
-            self._retry_later(self._probe)
-
-    def _reopen(self) -> None:
-        """A failed disk: let go of every connection, then open and read the file again."""
-        self._retry_timer = None
-        self._columns.close()
-        self._read_worker.submit(self._reader.close, self._reopen_writer)
-
-    def _reopen_writer(self, _: None) -> None:
-        if not self._closing:
-            self._write_worker.submit(self._writer.reopen, self._reopened)
-
-    def _reopened(self, outcome: Outcome) -> None:
-        if self._closing:
-            return
-        if outcome.recovered is None:
-            self.committer.failed = outcome.error
-            self._retry_ns = min(2 * self._retry_ns, limits.STORE_RETRY_MAX_NS)
-            self._retry_later(self._reopen)
-            return
-        self._retry_ns = limits.STORE_RETRY_NS
-        self._adopt(outcome.recovered)
-        log.warning("The store was reopened and read again: path=%s", self._path)
-        try:
-            self._tell_adopted()
-        finally:
-            self.committer.failed = self.committer.no_room = None
 
     def _columns_of(self, stream_id: int) -> Callable[[Segment], Columns]:
         load = partial(self._columns.load, stream_id)

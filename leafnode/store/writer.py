@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RESERVE_NAME: Final = "leafnode.reserve"
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_LAST_WORDS: Final = (
+    "{path}: the disk is full, not even removals can be stored; make 16 MiB free on it, or stop "
+    "the server and copy the whole directory to a larger one"
+)
 _PAGES_LEAST: Final = 16  # of a step of giving back pages
 _STEPS_MAX: Final = 64  # of one probe; the next one goes on
 
@@ -58,10 +63,15 @@ class Writer:
         self._conn: sqlite3.Connection | None = None
         self._damaged: set[int] = set()  # streams that could not be read
         self._suspects: set[int] = set()  # streams whose last change said "malformed"
+        self._is_full = False  # appends are refused, and the reserve is given up
+        # Appends are taken without a reserve, while so much of the file is free: one that has to
+        # grow keeps the log from being brought over, and nothing could be removed any more.
+        self._within_file = False
+        self._least_bytes = bounds.reserve_bytes // 2
 
-    def open(self) -> list[Recovered]:
-        """Open the file and read what every stream holds. Raises StoreError, and then it is as it
-        was.
+    def open(self) -> Outcome:
+        """Open the file and read what every stream holds; with StoreFull where there is no room for
+        the reserve. Raises StoreError, and then the file is as it was.
         """
         try:
             conn, recovered = self._load_twice()
@@ -70,13 +80,12 @@ class Writer:
         except OSError as err:
             raise StoreFailed(f"{self.path}: {err.strerror}") from err
         self._conn = conn
-        if not self.make_reserve():
-            log.warning("No room for the reserve file: path=%s", self._reserve)
+        error = self._set_aside()
         try:
             schema.pregrow_wal(conn, self.path, self._bounds.wal_pregrow_bytes)
         except (sqlite3.Error, OSError) as err:
             log.warning("The write-ahead log was not grown: %s", err)
-        return recovered
+        return Outcome(recovered=recovered, error=error)
 
     def _load_twice(self) -> tuple[sqlite3.Connection, list[Recovered]]:
         """Open and read; once more if damage is found, because SQLite says that of EIO, too."""
@@ -121,7 +130,25 @@ class Writer:
         return self._run(self._probe)
 
     def make_reserve(self) -> bool:
-        """Set space aside for removals on a full disk; False when there is none to set aside."""
+        """Set space aside for removals on a full disk; False when that cannot be done."""
+        return self._allocate_reserve() == 0
+
+    def _set_aside(self) -> StoreFull | None:
+        """At a start: make the reserve, or return why appends are refused until there is one."""
+        if not self._reserve.exists():  # the disk was full: what the log holds has the first claim
+            self._bring_over_log()
+        was_full, self._is_full = self._is_full, self._allocate_reserve() in _NO_ROOM
+        if not self._is_full:
+            return None
+        if not was_full:
+            log.error("No room for the reserve file, appends are refused: path=%s", self._reserve)
+        return self._no_room()
+
+    def _no_room(self) -> StoreFull:
+        return StoreFull(f"{self.path}: the disk is full, no room for {self._reserve.name}")
+
+    def _allocate_reserve(self) -> int:
+        """Return 0, or the number of the error; then there is no reserve."""
         size = self._bounds.reserve_bytes
         try:
             fd = os.open(self._reserve, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -131,11 +158,11 @@ class Writer:
             finally:
                 os.close(fd)
         except OSError as err:
-            if err.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            if err.errno not in _NO_ROOM:
                 log.warning("The reserve file was not written: %s", err)
             self._drop_reserve()
-            return False
-        return True
+            return err.errno or errno.EIO
+        return 0
 
     def close(self) -> None:
         """Bring the WAL over into the file, so that the next start is quick, and close."""
@@ -159,9 +186,11 @@ class Writer:
             return Outcome(error=StoreFailed(f"{self.path}: {type(err).__name__}: {err}"))
 
     def _reopen(self) -> Outcome:
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.close()
         try:
-            self.close()
-            return Outcome(recovered=self.open())
+            return self.open()
         except StoreError as err:
             return Outcome(error=err)
 
@@ -176,27 +205,29 @@ class Writer:
             for stream_id, op in batch.ops:  # noqa: B007 -- names the culprit
                 op(conn)
             stream_id = 0
+            if batch.rows and self._within_file and self._free_bytes() < self._least_bytes:
+                return self._undo(conn, self._no_room(), 0)
             conn.execute("COMMIT")
         except sqlite3.Error as err:
-            return self._undo(conn, err, stream_id)
+            return self._undo(conn, schema.store_error(err, self.path), stream_id)
         if self._suspects:
             self._suspects.difference_update(stream_id for stream_id, _ in batch.ops)
         return Outcome(commit_ns=self._clock.monotonic_ns() - start_ns)
 
     def _probe(self) -> Outcome:
         self._bring_over_log()
-        if self.make_reserve():
-            return Outcome()
+        has_reserve = self.make_reserve()
         # The store itself may be what fills the disk: what was removed is still its file's.
         for _ in range(_STEPS_MAX):
-            if not self._give_back_pages():
+            if has_reserve or not self._give_back_pages():
                 break
             self._bring_over_log()
-            if self.make_reserve():
-                return Outcome()
-        if self._free_bytes() >= self._bounds.reserve_bytes:
-            return Outcome()  # what comes has room in the file, whoever has the rest of the disk
-        return Outcome(error=StoreFull(f"{self.path}: no room for {self._reserve.name}"))
+            has_reserve = self.make_reserve()
+        # Else what comes has room in the file, whoever has the rest of the disk.
+        if not has_reserve and self._free_bytes() < self._bounds.reserve_bytes:
+            return Outcome(error=self._no_room())
+        self._is_full, self._within_file = False, not has_reserve
+        return Outcome()
 
     def _bring_over_log(self) -> None:
         """Let the log be overwritten instead of growing; cut it off if it grew beyond its size."""
@@ -239,14 +270,16 @@ class Writer:
         (value,) = self._conn.execute(f"PRAGMA {name}").fetchone()
         return int(value)
 
-    def _undo(self, conn: sqlite3.Connection, err: sqlite3.Error, stream_id: int) -> Outcome:
-        error = schema.store_error(err, self.path)
+    def _undo(self, conn: sqlite3.Connection, error: StoreError, stream_id: int) -> Outcome:
         if isinstance(error, StoreCorrupt) and stream_id not in self._suspects:
             # It may have been a read that failed. The stream is to blame when it says so again.
             if stream_id:
                 self._suspects.add(stream_id)
             error = StoreFailed(*error.args)
         if isinstance(error, StoreFull):
+            if self._is_full:  # a removal: there is nothing more to give up for it
+                error = StoreFailed(_LAST_WORDS.format(path=self.path))
+            self._is_full = True
             self._drop_reserve()
         if isinstance(error, StoreFailed):
             # After a failed write or fsync what this connection believes is worth nothing.
@@ -260,9 +293,9 @@ class Writer:
                 self._bring_over_log()
             recovered = load_streams(conn, self._bounds, self._columns_of)
         except sqlite3.Error as again:
-            return Outcome(error=StoreFailed(f"{self.path}: {err}, then {again}"))
+            return Outcome(error=StoreFailed(f"{error}, then {again}"))
         if not {found.id for found in recovered if found.damage} <= self._damaged:
-            return Outcome(error=StoreFailed(f"{self.path}: {err}, then damage was read"))
+            return Outcome(error=StoreFailed(f"{error}, then damage was read"))
         damaged = stream_id if isinstance(error, StoreCorrupt) else 0
         return Outcome(error=error, recovered=recovered, damaged_stream=damaged)
 

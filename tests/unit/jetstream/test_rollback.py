@@ -569,7 +569,7 @@ def test_a_message_stays_until_there_is_room_for_its_marker(
     world.put("s.c")
     world.disk.heal()
     world.store.committer.no_room = StoreFull("no room yet")
-    world.store._retry_timer.cancel()
+    world.store._retry._timer.cancel()
     world.clock.advance(65 * NS_PER_S)
     world.settle()
     assert subjects(world) == {"s.a": 1}

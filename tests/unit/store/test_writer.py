@@ -148,22 +148,6 @@ def test_closing_leaves_everything_in_the_database_and_no_wal_that_damage_could_
     again.close()
 
 
-def test_a_store_opens_without_room_for_the_reserve_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def no_room(fd: int, offset: int, size: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "posix_fallocate", no_room)
-
-    world = open_store(tmp_path, RESERVED)
-
-    assert "No room for the reserve file" in caplog.text
-    assert not (tmp_path / RESERVE_NAME).exists()
-    assert world.store.failed() is None
-    world.close()
-
-
 def test_a_store_opens_on_a_disk_too_full_to_grow_the_wal(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
