@@ -15,6 +15,7 @@ from leafnode import limits
 from leafnode.errors import StoreError
 from leafnode.jetstream import ack, advisory, sampling
 from leafnode.jetstream.ack import AckKind
+from leafnode.jetstream.names import UPLINK_DURABLES
 from leafnode.nuid import hash8
 from leafnode.protocol import header
 
@@ -178,17 +179,20 @@ class AckHandler:
         self._rest = None
 
     def open(self) -> None:
-        """Begin to listen."""
+        """Begin to listen. What a leaf says is not judged by what its user may publish, so for an
+        uplink it says nothing.
+        """
         consumer = self._consumer
         account = consumer.context.account
         names = consumer.stream.name.encode(), consumer.name.encode()
         domain = (consumer.context.facts.domain or "_").encode()
         hashed = hash8(account.name).encode()
+        is_uplinks = consumer.name.startswith(UPLINK_DURABLES)
         for subject in (
             self.prefix + b"*.*.*.*.*",
             b"$JS.ACK.%b.%b.%b.%b.*.*.*.*.>" % (domain, hashed, *names),
         ):
-            self._subs.append(account.subscribe(subject, self._on_ack))
+            self._subs.append(account.subscribe(subject, self._on_ack, is_private=is_uplinks))
         self._subs[0].bulk = self._on_acks
 
     def close(self) -> None:

@@ -147,7 +147,8 @@ class Account:
     ) -> Subscription:
         """Subscribe for the server itself; `handler` runs on the publisher's turn of the loop.
 
-        `is_private`: only what is published here is wanted, so no leaf link is told of it.
+        `is_private`: only what is published here is wanted, so no leaf link is told of it. What one
+        brings all the same is held back, and no stream import brings anything.
         `is_service`: what comes are requests, which no stream import brings.
         """
         sub = Subscription(self.system, subject, queue=queue, handler=handler)

@@ -323,8 +323,11 @@ def _work(subject: bytes) -> int:
 
 
 def _casts(sub: Subscription) -> bool:
-    """Say whether a subscription has shadows: imports do not chain, and bring no requests."""
-    return sub.shadow is None and sub.relay is None and not sub.is_service
+    """Say whether a subscription has shadows: imports do not chain, and bring no requests, nor
+    anything to what is of this account alone.
+    """
+    is_wide = not (sub.is_service or sub.is_private)
+    return is_wide and sub.shadow is None and sub.relay is None
 
 
 def _leftovers(imports: list[StreamImport]) -> Iterator[None]:

@@ -297,6 +297,8 @@ def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
         return False
     if peer is origin and (not peer.echo or peer.is_leaf):
         return False
+    if sub.is_private and origin.is_leaf:
+        return False
     if peer.is_leaf and (
         origin.stays_here or (origin.is_leaf and not origin.leaf.passes_to(peer.leaf))
     ):

@@ -104,7 +104,7 @@ class Subscription:
         self.max_msgs = 0  # 0: no limit; else removed after that many deliveries
         self.delivered = 0
         self.closed = False
-        self.is_private = False  # no leaf link is told of it
+        self.is_private = False  # no leaf link is told of it, and what one brings is not for it
         self.is_service = False  # no stream import brings anything to it
         self.asleep = False  # it is there and gets nothing yet: see `intake`
         self.stream = ""  # name of the stream that stores what comes; empty for all others

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
+from leafnode.jetstream.names import UPLINK_DURABLES
 from leafnode.monitor.views import LeftDurable
 from leafnode.server.in_turns import walk
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from leafnode.server.server import Server
 
 log = logging.getLogger(__name__)
-
-_PREFIX: Final = "leafnode-uplink-"  # as in leafnode/uplink/owner.py, imported where one is found
 
 
 class LeftDurables:
@@ -69,7 +68,7 @@ class LeftDurables:
             for name, stream in list(one.streams.items()):
                 yield
                 for consumer in list(stream.visible_consumers()):
-                    if consumer.name.startswith(_PREFIX):
+                    if consumer.name.startswith(UPLINK_DURABLES):
                         self._judge(account, name, consumer)
                         yield
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from leafnode import limits
+from leafnode.jetstream.names import UPLINK_DURABLES
 from leafnode.uplink import answers
 from leafnode.uplink.answers import Failure
-from leafnode.uplink.owner import PREFIX, Owner, name_of, owner_of
+from leafnode.uplink.owner import Owner, name_of, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,7 +81,7 @@ class Search:
             if isinstance(page, Failure):
                 then(page)
                 return
-            names.extend(name for name in page.consumers if name.startswith(PREFIX))
+            names.extend(name for name in page.consumers if name.startswith(UPLINK_DURABLES))
             behind = offset + len(page.consumers)
             if page.consumers and behind < page.total:
                 list_from(behind)

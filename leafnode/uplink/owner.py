@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from leafnode.jetstream.names import UPLINK_DURABLES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PREFIX: Final = "leafnode-uplink-"
 _UPLINK: Final = "leafnode-uplink"  # keys of the metadata
 _HUB: Final = "leafnode-hub"
 _BY: Final = " by "
@@ -39,12 +40,12 @@ def hub_of(stream: str, domain: str, remote: str) -> str:
 
 
 def name_of(uplink: str, stream: str) -> str:
-    return f"{PREFIX}{uplink}-{stream}" if uplink else PREFIX + stream
+    return f"{UPLINK_DURABLES}{uplink}-{stream}" if uplink else UPLINK_DURABLES + stream
 
 
 def uplink_in(name: str, stream: str) -> str | None:
     """Return which uplink has such a name for its durable of this stream, or None."""
-    rest = name.removeprefix(PREFIX)
+    rest = name.removeprefix(UPLINK_DURABLES)
     if rest == name or not rest.endswith(stream):
         return None
     uplink = rest[: -len(stream)]
@@ -54,12 +55,12 @@ def uplink_in(name: str, stream: str) -> str | None:
 def place_of(name: str, stream: str) -> str:
     """Return the first token of the keys under which its place in the stream is kept."""
     uplink = uplink_in(name, stream)
-    return name.removeprefix(PREFIX) if uplink is None else uplink or "main"
+    return name.removeprefix(UPLINK_DURABLES) if uplink is None else uplink or "main"
 
 
 def owner_of(name: str, stream: str, metadata: Mapping[str, str]) -> Owner | None:
     """Return whose this durable is; None: it is no uplink's."""
-    if not name.startswith(PREFIX):
+    if not name.startswith(UPLINK_DURABLES):
         return None
     if _UPLINK in metadata:
         return Owner(metadata[_UPLINK], metadata.get(_HUB))

@@ -9,6 +9,8 @@ import pytest
 from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreFailed
 from leafnode.jetstream.pending import Pending
+from leafnode.nuid import hash8
+from leafnode.routing.peer import Kind
 from tests.sim.peers import FakePeer
 from tests.unit.jetstream.world import Msg, World
 
@@ -28,6 +30,33 @@ def test_an_ack_removes_from_a_work_queue() -> None:
     world.publish(messages[2].reply.decode(), b"+ACK")
 
     assert world.state()["messages"] == 2
+
+
+@pytest.mark.parametrize("said", [b"", b"+ACK", b"+TERM", b"-NAK"])
+@pytest.mark.parametrize(("name", "is_heard"), [("leafnode-uplink-S", False), ("C", True)])
+def test_a_leaf_acknowledges_for_any_consumer_but_an_uplinks(
+    name: str, said: bytes, *, is_heard: bool
+) -> None:
+    """What its user may publish does not bind it there, as on nats-server; and what the hub does
+    not have would leave the stream.
+    """
+    world = World()
+    world.create_stream(retention="workqueue")
+    for _ in range(2):
+        world.publish("s.a", b"x")
+    world.create_consumer(name=name)
+    replies = [one.reply for one in world.fetch({"batch": 2, "expires": 10**9}, name=name)]
+    longer = replies[1].replace(b"$JS.ACK.", b"$JS.ACK._.%b." % hash8("$G").encode()) + b".x"
+    leaf, link = FakePeer(world.account, 9, Kind.LEAF), FakePeer(world.account, 10, Kind.LEAF)
+    pending = world.js.streams["S"].consumers[name].pending
+
+    for subject in (replies[0], longer):
+        leaf.says(b"LMSG %b %d\r\n%b\r\n" % (subject, len(said), said))
+
+    assert (len(pending) - pending.queued == 0) is is_heard
+    assert (len(pending) - pending.queued == 2) is not is_heard
+    keys = world.account.wanted_by_others
+    assert bool(keys((b"$JS.ACK.S.%b.*.*.*.*.*" % name.encode(), b""), link.leaf)) is is_heard
 
 
 @pytest.mark.parametrize("payload", [b"+ACK", b"+TERM"])

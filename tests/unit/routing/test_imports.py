@@ -88,6 +88,19 @@ def test_no_stream_import_brings_requests_to_the_server_s_own_services() -> None
     assert asked == [b"$JS.API.STREAM.PURGE.S"]
 
 
+def test_no_stream_import_brings_anything_to_what_is_private() -> None:
+    heard: list[bytes] = []
+    world = World((b">", b">"))
+    account = world.importer
+    account.subscribe(b"a", lambda run: heard.append(run.subject), is_private=True)
+
+    world.publisher.says(b"PUB a 0\r\n\r\n")
+    assert heard == []
+
+    world.subscriber.says(b"PUB a 0\r\n\r\n")
+    assert heard == [b"a"]
+
+
 def test_nothing_goes_the_other_way() -> None:
     world = World((b"a", b"a"))
     world.publisher.subscribe(b"a", b"1")

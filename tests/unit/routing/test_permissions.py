@@ -276,6 +276,16 @@ def test_a_client_without_echo_does_not_get_its_own_messages() -> None:
     assert not may_deliver(sub, b"a", client)
 
 
+def test_what_is_private_hears_no_leaf() -> None:
+    """Whatever a leaf may publish, and though it was told of no such interest."""
+    world = account()
+    private = world.subscribe(b"a", lambda _: None, is_private=True)
+
+    assert may_deliver(private, b"a", FakePeer(world, 1))
+    assert may_deliver(private, b"a", world.to_itself)
+    assert not may_deliver(private, b"a", FakePeer(world, 2, Kind.LEAF))
+
+
 def test_a_message_of_one_hub_goes_to_no_other_hub() -> None:
     world = account()
     one, other = FakePeer(world, 1, Kind.LEAF), FakePeer(world, 2, Kind.LEAF)

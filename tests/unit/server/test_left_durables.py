@@ -23,9 +23,8 @@ from leafnode.config.options import (
     UplinkStream,
 )
 from leafnode.monitor.views import LeftDurable
-from leafnode.server import left_durables
 from leafnode.server.server import Seams, Server
-from leafnode.uplink.owner import PREFIX, Owner
+from leafnode.uplink.owner import Owner
 from tests.sim.running import running
 
 if TYPE_CHECKING:
@@ -111,10 +110,6 @@ async def serving(directory: Path) -> AsyncIterator[World]:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "UPLINK_LEFT_LOOK_NS", 0)
-
-
-def test_what_is_called_like_an_uplinks_is_found_without_the_code_of_uplinks() -> None:
-    assert left_durables._PREFIX == PREFIX
 
 
 @pytest.mark.real_loop
