@@ -135,7 +135,7 @@ class Asking:
         if window.doubtful() or (window and self._flight.latest is None):
             self._all_ns = 0  # a former run may have sent them, too
         if not self._link.takes_headers():
-            self._blind("the hub takes no headers, so no id", Protection.NONE, is_ailment=True)
+            self._blind("the hub takes no headers, so no id", Protection.NONE)
         elif not self._options.hub_stream or not self._options.domain:
             self.told(Word(Position(self._acked()), Protection.WINDOW, is_blind=True))
         elif not self._link.lets_out(self.question.encode()):
@@ -201,12 +201,11 @@ class Asking:
         gone = self._local.stream.state.first_seq - 1
         return self._flight.window.before(max(self._lag.acked_seq, gone))
 
-    def _blind(
-        self, problem: str, protection: Protection = Protection.WINDOW, *, is_ailment: bool = False
-    ) -> None:
+    def _blind(self, problem: str, protection: Protection = Protection.WINDOW) -> None:
+        """Go on without the hub's word: who wants it so leaves `hub_stream` out."""
         self._is_grounded, self._clean_run = False, ""
         floor = Position(self._acked())
-        self.told(Word(floor, protection, problem, is_blind=True, is_ailment=is_ailment))
+        self.told(Word(floor, protection, problem, is_blind=True, is_ailment=True))
 
     # -- the questions
 
@@ -260,7 +259,7 @@ class Asking:
             upstream = self._ways.questions(patterns, here)
         if upstream is None:
             most = limits.UPLINK_QUESTIONS_MAX
-            self._blind(f"there are more than {most} subjects to ask for", is_ailment=True)
+            self._blind(f"there are more than {most} subjects to ask for")
             return
         reached, groups = self._ways.reached_of(self._origin), [(one,) for one in upstream]
         if self._is_grounded:
@@ -365,18 +364,16 @@ class Asking:
             resume.compare(waiting, self._local.consumer.delivered.stream_seq)
         position = resume.position()
         if resume.is_blank:
-            self._blind(self.doubt, is_ailment=True)
+            self._blind(self.doubt)
         elif resume.refuted:
             self._restored(position, resume)
         elif position.last == 0 and is_new:
             self._go_on(resume, position)
         elif position.last == 0 and resume.strangers and not resume.is_certain:
             prefix = self._ways.now.prefix
-            problem = f"others publish under {prefix}: it should be this server's own"
-            self._blind(problem, is_ailment=True)
+            self._blind(f"others publish under {prefix}: it should be this server's own")
         elif position.last == 0 and self._hub_had() and self._may_be_there():
-            problem = f"the hub had messages up to {self._hub_had()} and shows none of them"
-            self._blind(problem, is_ailment=True)
+            self._blind(f"the hub had messages up to {self._hub_had()} and shows none of them")
         else:
             self._go_on(resume, position)
 
@@ -429,7 +426,7 @@ class Asking:
         if self._options.newest_first:
             if resume.foreign is not None and self._origin is not None:
                 self._store.refuted(self._origin, resume.foreign)
-            self._blind(problem, is_ailment=True)
+            self._blind(problem)
             return
         self._is_grounded, self._clean_run = True, ""
         protection = Protection.RESTORED
@@ -457,11 +454,10 @@ class Asking:
         elif resume.unseen:
             protection = Protection.PARTLY
             problem = f"the hub has nothing of this stream under {resume.unseen}, and too much else"
-        is_ailment = bool(problem)
-        if not resume.strangers:  # else what is newer of ours may be hidden
-            problem = problem or self._lost(position)
-        self._clean_run = "" if problem else self._link.hub_run()
-        word = Word(position, protection, problem, is_ailment=is_ailment)
+        # Where there are strangers, what is newer of ours may be hidden.
+        lost = "" if resume.strangers else self._lost(position)
+        self._clean_run = "" if problem or lost else self._link.hub_run()
+        word = Word(position, protection, problem, lost=lost, is_ailment=bool(problem))
         if protection is Protection.ASKED:
             word = word._replace(asked_ns=self._asked_ns, all_ns=self._all_ns)
         self.told(word)

@@ -57,7 +57,8 @@ class Word(NamedTuple):
 
     position: Position
     protection: Protection
-    problem: str = ""
+    problem: str = ""  # for as long as this holds
+    lost: str = ""  # what the hub had and has no more: that is over
     is_blind: bool = False  # nobody said where to go on
     is_ailment: bool = False  # what can be doubled ought not to be
     asked_ns: int = 0  # when the hub was asked for it; 0: it cannot say all that it has

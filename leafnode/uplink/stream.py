@@ -194,10 +194,8 @@ class StreamUplink:
         )
 
     def _ailment(self) -> str:
-        """Say what keeps this stream from the hub though the link is there, or nothing.
-
-        Without the right to ask an uplink works as well as it can: that is no ailment. It is one
-        that the hub was asked, and what it says does not tell what it has.
+        """Say what keeps this stream from the hub though the link is there, or may have messages
+        stored twice there; or nothing.
         """
         state = State.REFUSED if self._flight.is_refused else self._state
         error = self._flight.stray.problem or self._trouble.now
@@ -381,6 +379,8 @@ class StreamUplink:
             log.info("Uplink goes on: stream=%s protection=%s", *what)
         self._protection = word.protection
         self._trouble.begin_flight(word.problem or self._store.problem, is_ailment=word.is_ailment)
+        if word.lost:
+            self._trouble.say(word.lost)  # until the first PubAck, or at once
         self._state = State.RUNNING
         self._flight.begin(word)
         self._backlog.told(word)

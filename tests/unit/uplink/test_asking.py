@@ -342,7 +342,27 @@ def test_a_hub_that_was_restarted_is_asked_though_nothing_is_in_flight() -> None
     world.link_up()
     world.clock.advance(NS_PER_S)
 
-    assert "the hub lost messages" in world.status.last_error
+    assert "the hub lost messages" in world.status.former_error
+    assert (world.status.last_error, world.status.problem) == ("", "")
+
+
+def test_what_the_hub_lost_is_told_and_over_though_more_waits() -> None:
+    world = World()
+    begin(world)
+    world.store(*numbers(1, 5))
+    world.clock.advance(NS_PER_S)
+    world.link_down()
+    world.hub.run = "NHUB2"
+    for seq in list(world.hub.stored)[-2:]:
+        del world.hub.stored[seq]
+    world.store(b"more")
+
+    world.link_up()
+    world.clock.advance(NS_PER_S)
+
+    assert world.hub.payloads()[-1] == b"more"
+    assert "the hub lost messages" in world.status.former_error
+    assert (world.status.last_error, world.status.problem) == ("", "")
 
 
 def test_a_reconnect_with_nothing_in_flight_costs_one_question() -> None:

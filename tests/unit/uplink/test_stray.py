@@ -111,7 +111,8 @@ def test_where_the_hub_cannot_be_asked_a_slip_of_it_is_over_by_itself(is_denied:
 
     assert world.hub.payloads()[-1] == b"2"
     assert world.pending == []
-    assert world.status.problem == ""
+    assert "stored by stream" not in world.status.problem
+    assert bool(world.status.problem) is is_denied
 
 
 def test_a_link_that_breaks_before_a_pub_ack_is_overdue_has_it_stored_once() -> None:

@@ -221,11 +221,22 @@ def test_a_question_that_the_hub_forbids_is_named_so_and_not_waited_for() -> Non
     assert (world.status.state, world.status.protection) == (State.RUNNING, Protection.WINDOW)
     assert world.hub.payloads() == [b"1"]
     assert world.hub.questions == []
-    assert world.status.last_error == (
-        "the hub could not be asked where to go on: "
-        "its permissions deny $JS.hub.API.STREAM.MSG.GET.AGG to this leaf"
-    )
-    assert world.status.problem == ""  # it works as well as it can
+    told = "its permissions deny $JS.hub.API.STREAM.MSG.GET.AGG to this leaf"
+    assert world.status.last_error == f"the hub could not be asked where to go on: {told}"
+    assert world.status.problem == f"is running: {world.status.last_error}"
+
+
+def test_who_wants_no_question_is_well_without_the_right_to_it() -> None:
+    world = World(UplinkStream(stream="EV"))
+    world.hub.down()
+    world.hub.denies_api = True
+    world.hub.up()
+    world.store(b"1")
+
+    world.start()
+
+    assert (world.status.state, world.status.protection) == (State.RUNNING, Protection.WINDOW)
+    assert (world.status.last_error, world.status.problem) == ("", "")
 
 
 def test_newest_first_waits_where_the_hub_forbids_the_question() -> None:
