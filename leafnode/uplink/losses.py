@@ -39,6 +39,7 @@ class Losses:
         self._stream = stream
         self._counts: Counter[str] = Counter()  # by cause
         self._first_ns = 0  # when the oldest was stored that was there at the last look
+        self._is_unseen = False  # by the hub's word alone something went before that
 
     @property
     def words(self) -> str:
@@ -48,15 +49,15 @@ class Losses:
         )
 
     def forget(self) -> None:
-        """What is lost next may have gone long before the last look."""
-        self._first_ns = 0
+        """What is lost next may have gone long before the last look, or have been at the hub."""
+        self._first_ns, self._is_unseen = 0, True
 
     def note(self, stream: StreamInfo, lost: int, wall_ns: int, *, is_over: bool) -> None:
         """Take a look at the stream. `lost`: so many since the last one; `is_over`: nothing waits,
         and the hub is there for what comes.
         """
         cause = self._cause(stream, wall_ns)
-        state = stream.state
+        state, self._is_unseen = stream.state, False
         self._first_ns = (parse_time(state.first_ts) or 0) if state.messages else wall_ns
         if lost and cause != _REPLACED:
             is_first = not self._counts
@@ -77,4 +78,8 @@ class Losses:
             return f"max_age {format_duration(config.max_age)}"
         if config.max_msgs_per_subject > 0:
             return _REPLACED
-        return "a TTL or a delete" if config.allow_msg_ttl else "a delete or a purge"
+        if config.allow_msg_ttl:
+            return "a TTL or a delete"
+        if self._is_unseen:
+            return "a delete, a purge or a hub that lost them"
+        return "a delete or a purge"

@@ -63,6 +63,21 @@ def test_what_went_before_the_first_look_may_have_been_too_old() -> None:
     assert losses.words == "max_age 1m0s removed 2 messages that the hub does not have"
 
 
+def test_what_went_before_the_first_look_may_have_been_at_a_hub_that_lost_it() -> None:
+    """As one of an older copy: nobody deleted anything here."""
+    losses = Losses("EV")
+    losses.note(stream(), 0, NOW_NS, is_over=False)
+    losses.forget()
+
+    losses.note(stream(), 2, NOW_NS, is_over=False)
+    losses.note(stream(), 1, NOW_NS, is_over=False)
+
+    assert losses.words == (
+        "a delete, a purge or a hub that lost them removed 2 messages that the hub does not have, "
+        "a delete or a purge removed 1 messages that the hub does not have"
+    )
+
+
 def test_each_cause_has_its_number_and_all_end_together(caplog: pytest.LogCaptureFixture) -> None:
     losses = Losses("EV")
     losses.note(stream(), 2, NOW_NS, is_over=True)
