@@ -37,6 +37,7 @@ from leafnode.net.dial import check_pinned
 from leafnode.net.tcp import TLS_FAILED
 from leafnode.net.transport import Target
 from leafnode.protocol.leaf_dialer import LeafSettings
+from leafnode.protocol.leaf_refusal import explain
 from leafnode.tls.dialer import dialer_context
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class RemoteStatus:
     stale_connections: int = 0  # links ended because the hub did not answer PINGs
     last_error: str = ""  # kept after a success: what happened last
     last_error_ns: int = 0
+    unserved: str = ""  # what the hub said of interest that it does not serve, on this link
 
     @property
     def reconnects(self) -> int:
@@ -167,6 +169,7 @@ class Remote:
         status.remote_account = self.account.name_at_hub = info.remote_account
         status.connected_since_ns = self._environment.clock.wall_ns()
         status.connects += 1
+        status.unserved = ""
         self._logged_error = ""
         log.info(
             "Leaf connected: url=%s hub=%s account=%s remote_account=%s",
@@ -184,6 +187,8 @@ class Remote:
 
     def hub_error(self, text: str, cause: str) -> None:
         self._note_error(f"{text}: {cause}{self._expiry_hint()}")
+        if not explain(text).ends:
+            self.status.unserved = f"{text}: {cause}"
 
     def link_changed(self) -> None:
         self._changed.set()

@@ -135,6 +135,10 @@ def _outside(views: Views) -> list[Cause]:
             url = address(remote.url)
             error = f"remote {url} is not connected: {remote.error or 'not yet'}"
             causes.append(Cause(503, "LEAFNODE", {"url": url}, error))
+        elif remote.is_connected and remote.unserved:
+            url = address(remote.url)
+            error = f"remote {url} does not bring all that is wanted here: {remote.unserved}"
+            causes.append(Cause(503, "LEAFNODE", {"url": url}, error))
     for awaited in views.awaited():
         error = f"{awaited.who} without account {awaited.account}: {awaited.problem}"
         causes.append(Cause(503, "ACCOUNT", {"account": awaited.account}, error))

@@ -291,6 +291,7 @@ class RemoteView:
     is_connected: bool
     error: str
     disabled: bool = False
+    unserved: str = ""  # of interest that the hub does not serve, though the link is up
 
 
 @dataclass(frozen=True, slots=True)

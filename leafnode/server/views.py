@@ -423,6 +423,7 @@ def _remotes(server: Server) -> list[RemoteView]:
             is_connected=remote.status.state is RemoteState.CONNECTED,
             error=remote.status.last_error,
             disabled=remote.status.state is RemoteState.DISABLED,
+            unserved=remote.status.unserved,
         )
         for remote in server.features.remotes
     ]

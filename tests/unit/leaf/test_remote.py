@@ -233,6 +233,22 @@ async def test_a_loop_is_waited_out_for_thirty_seconds() -> None:
         assert "loop detected" in world.remote.status.last_error
 
 
+@pytest.mark.parametrize("text", ["maximum subscriptions exceeded", "Invalid Subscription"])
+async def test_what_a_hub_does_not_serve_is_said_for_as_long_as_the_link_is_up(text: str) -> None:
+    world = LeafWorld(REMOTE)
+    async with world.running():
+        await turns()
+        assert world.remote.status.unserved == ""
+
+        world.remote.hub_error("Permissions Violation for Publish to x", "why")
+        assert world.remote.status.unserved == ""
+        world.remote.hub_error(text, "why")
+        assert world.remote.status.unserved == f"{text}: why"
+
+        world.remote.link_up(world.remote.link.session.hub)
+        assert world.remote.status.unserved == ""
+
+
 async def test_a_silent_hub_is_left_and_named() -> None:
     world = LeafWorld(REMOTE, hub=ScriptedHub(greeting=b""))
     async with world.running():

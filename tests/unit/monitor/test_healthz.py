@@ -221,6 +221,15 @@ def test_a_remote_that_is_switched_off_is_no_cause() -> None:
     assert answer("leafnode=true", remotes=lambda: [off])[0] == 200
 
 
+def test_a_hub_that_does_not_serve_all_interest_is_a_cause() -> None:
+    short = RemoteView("hub:7422", True, "", unserved="maximum subscriptions exceeded: why")
+
+    code, told = answer("leafnode=true", remotes=lambda: [short])
+
+    words = "remote hub:7422 does not bring all that is wanted here: "
+    assert (code, told["error"]) == (503, f"{words}maximum subscriptions exceeded: why")
+
+
 def test_a_damaged_stream_is_named_and_the_server_is_not_well() -> None:
     view = jetstream()
     damaged = replace(
