@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_HAS_ONE = "the hub stores what it is sent: it is asked again where to go on"
 _TOO_MUCH = "too much to look up at the hub: some messages are sent again"
 
 
@@ -99,6 +100,8 @@ class Asking:
         self._is_proven = False  # what is sent is found where it is asked for
         self._proves = False
         self._is_grounded = False  # the last word was the hub's
+        self._was_told_no = False  # it was an error of the hub
+        self._again_ns = 0
         self._clean_run = ""  # the hub's process that named nothing that is wrong, last of all
         self._had_before = 0  # up to where all was done when this run began
         self.doubt = ""  # why what was sent cannot be found
@@ -189,6 +192,12 @@ class Asking:
     def acked(self, entry: Entry) -> None:
         """The hub acknowledged this: the first time it is asked under which subject."""
         self._knock.acked(entry)
+        now_ns = self._clock.monotonic_ns()
+        if self._was_told_no and self._flight.is_on and now_ns >= self._again_ns:
+            # Its stream may have been made since; it may as well say no for as long as it lives.
+            self._again_ns = now_ns + limits.UPLINK_PARTING_AGAIN_NS
+            self._flight.ask_anew(_HAS_ONE)
+            return
         # Where the hub is asked where to go on, that is not to be disturbed: the next one does.
         may_prove = self._flight.is_on and not (self._is_proven or self._proves)
         known = self._known() if may_prove else None
@@ -307,6 +316,7 @@ class Asking:
     # -- the answers
 
     def _answered(self, resume: Resume | Failure) -> None:
+        self._was_told_no = isinstance(resume, Failure) and resume is not SILENCE
         if isinstance(resume, Failure):
             # One that has answered may be asked, in this run or in one that kept how far it was.
             has_answered = self.question in self._answered_all or self._ways.reached is not None

@@ -106,7 +106,7 @@ class Window:
         self._hub_seq = 0  # what is in doubt may be stored behind that, nowhere before
         # Sent in a former flight: may be stored behind what is sent now.
         self._adrift: set[int] = set()
-        # Where `_hub_seq` was when it went beside such, or before one that was sent again: ascending.
+        # Where `_hub_seq` was when it went beside such, or before one sent again; ascending.
         self._bounds: dict[int, int] = {}
         # Done beyond a gap: seq -> hub's seq, 0 for a dead letter. Grows by what is in the window,
         # ends with the gap.
