@@ -31,6 +31,7 @@ class Former:
         self._plain = new(b".former", left.stream)
         self._kept = new(b".kept", left.stream)  # until its board is here
         self._both = self._plain, self._kept
+        self._is_tried = False  # for what is newer, which goes by itself then
         for queue in self._both:
             queue.takes_all = True  # the bound is that of `take_over`
             queue.start()
@@ -54,9 +55,32 @@ class Former:
         """Whether nothing waits that a stream may take yet."""
         return all(queue.is_settled for queue in self._both)
 
-    def holds_up(self, newer: Publisher) -> bool:
-        """Say whether what is newer goes behind something that waits here."""
-        return any(queue.holds_up(newer) for queue in self._both)
+    def tried_lets_pass(self) -> bool:
+        """Say whether what is newer goes now. What was refused before is tried once more for it."""
+        if self._holds_up:
+            return False
+        self._is_tried = True
+        for queue in self._both:
+            queue.try_again()
+        self._is_tried = False
+        return self.lets_pass()
+
+    def lets_pass(self) -> bool:
+        """Say whether what is newer goes now: what is refused is refused in this turn."""
+        if self._is_tried or self._holds_up:
+            return False
+        for queue in self._both:
+            queue.refusals.is_passed = True
+        return True
+
+    def lets_pass_no_longer(self) -> None:
+        """What is newer is refused, too: then order counts."""
+        for queue in self._both:
+            queue.refusals.is_passed = False
+
+    @property
+    def _holds_up(self) -> bool:
+        return any(queue.holds_up for queue in self._both)
 
     def take_over(self, left: Left) -> None:
         """Publish what one more entry left. Beyond the bound the oldest is given up, what boards

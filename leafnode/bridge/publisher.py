@@ -23,9 +23,9 @@ from leafnode.bridge import port_bounds, puback
 from leafnode.bridge.answerer import is_own, may_answer
 from leafnode.bridge.burst import Burst
 from leafnode.bridge.former import LEFT, Former
-from leafnode.bridge.last_try import LastTry
 from leafnode.bridge.publication import kept_as, left, nothing
 from leafnode.bridge.queued import GivenUp, Held, Queued, State
+from leafnode.bridge.refusals import Refusals
 from leafnode.bridge.status import Seldom
 from leafnode.bridge.turns import PortTurns
 from leafnode.nuid import nuid
@@ -75,9 +75,7 @@ class Publisher:
         self.is_stopped = False
         self.takes_all = False  # the port ends: what was read already is taken beyond the bound
         self._held = Held()
-        self._last_error = ""
-        self._last_try = LastTry()
-        self._whose = whose
+        self.refusals = Refusals(counters, port=port, whose=whose)
         self._former: Former | None = None
         self._account = account
         self._clock = clock
@@ -93,10 +91,6 @@ class Publisher:
         self._waits = False  # for a turn of its own
         self._entries: deque[Queued] = deque()
         self._in_flight = 0
-        self._burst_max = limits.READINGS_BURST_MAX
-        self._retry_ns = limits.READING_RETRY_NS
-        self._refusal = ""
-        self._refusals = 0  # in a row
         self._publishing = False
         self._pausing = False
         self._stored_some = False
@@ -114,7 +108,7 @@ class Publisher:
 
     @property
     def last_error(self) -> str:
-        return self._last_error or ("" if self._former is None else self._former.last_error)
+        return self.refusals.last_error or ("" if self._former is None else self._former.last_error)
 
     @property
     def has_room(self) -> bool:
@@ -123,19 +117,17 @@ class Publisher:
             and self._held.size_bytes < limits.READINGS_UNCOMMITTED_BYTES
         )
 
-    def holds_up(self, newer: Publisher) -> bool:
-        """Say whether something waits here for a stream that is there: the newer goes behind it."""
-        return bool(self._entries) and self._last_try.holds_up(newer._last_try)
+    @property
+    def holds_up(self) -> bool:
+        """Whether something waits here that a stream takes, or says soon that it does not."""
+        return bool(self._entries) and not (self._pausing or self.refusals.is_silent)
 
     @property
     def is_settled(self) -> bool:
         """Whether nothing waits that a stream may take yet."""
-        former = self._former
-        if former is not None and not former.is_settled:
+        if self._former is not None and not self._former.is_settled:
             return False
-        if former is not None and former.holds_up(self):
-            return True
-        return not self._entries or self._refusals >= port_bounds.SETTLE_REFUSALS
+        return not self._entries or self.refusals.in_a_row >= port_bounds.SETTLE_REFUSALS
 
     def start(self) -> None:
         """Subscribe to the answers."""
@@ -166,7 +158,8 @@ class Publisher:
         released = [entry for entry, of in pairs if of and of.life == life]
         if released:
             self._entries = deque(entry for entry, of in pairs if not of or of.life != life)
-            self._last_error = self._last_error if self._entries else ""
+            if not self._entries:
+                self.refusals.last_error = ""
             for entry in released:
                 self._let_go(entry)
             if not self._publishing:
@@ -190,16 +183,24 @@ class Publisher:
             counters=self._counters,
             resolved=lambda _: None,
             progressed=lambda: None,
-            refused=self._try_beside,
+            refused=self._go_beside,
             stream=self.stream if stream == self.stream else "",
             turns=self._turns,
             whose=LEFT,
         )
 
-    def _try_beside(self) -> None:
+    def _go_beside(self) -> None:
         """What was read before is refused once more: before there is room, see if this is, too."""
-        is_busy = self._publishing or self._in_flight
-        if not is_busy and self._former is not None and not self._former.holds_up(self):
+        former, is_busy = self._former, self._publishing or self._in_flight or not self._entries
+        if not is_busy and former is not None and self._has_turn() and former.lets_pass():
+            self._end_pause()
+            self._publish_burst()
+
+    def try_again(self) -> None:
+        """What is newer is to go: first this is tried, unless it was let pass since it was refused,
+        or nobody answers.
+        """
+        if self._pausing and not (self.refusals.is_passed or self.refusals.is_silent):
             self._end_pause()
             self.pump()
 
@@ -290,29 +291,24 @@ class Publisher:
 
     def pump(self) -> None:
         """Publish the next burst, unless one is in flight or a pause is running."""
-        if self._publishing or self._timer is not None or self._waits:
+        if self._publishing or self._timer is not None or not self._has_turn():
             return
-        if self._entries and self._former is not None and self._former.holds_up(self):
+        if self._entries and self._former is not None and not self._former.tried_lets_pass():
             self._set_timer(limits.READING_RETRY_NS)
             return
-        began_ns = self._turns.begin()
-        if self._entries and self._turns.is_full(began_ns):
+        self._publish_burst()
+
+    def _has_turn(self) -> bool:
+        if self._entries and not self._waits and self._turns.is_full(self._turns.begin()):
             self._waits = True
             self._turns.wait(self._turn)
-            return
-        self._publishing = True
-        try:
-            self._publish_burst(began_ns)
-        finally:
-            self._publishing = False
-            self._turns.end(began_ns)
-        self._settle()
+        return not self._waits
 
     def hurry(self) -> None:
         """The port ends: what was refused may be taken by now, and is tried at once."""
         if self._former is not None:
             self._former.hurry()
-        self._refusals, self._retry_ns = 0, limits.READING_RETRY_NS
+        self.refusals.begin_anew()
         if self._pausing:
             self._end_pause()
         self.pump()
@@ -336,8 +332,18 @@ class Publisher:
         """Let its answer come where nobody knows of."""
         self._held.address(entry, nuid(self._random, _TOKEN_CHARS).encode())
 
-    def _publish_burst(self, began_ns: int) -> None:
-        burst = Burst(most=self._burst_max, is_full=lambda: self._turns.is_full(began_ns))
+    def _publish_burst(self) -> None:
+        began_ns = self._turns.begin()
+        self._publishing = True
+        try:
+            self._publish_some(lambda: self._turns.is_full(began_ns))
+        finally:
+            self._publishing = False
+            self._turns.end(began_ns)
+        self._settle()
+
+    def _publish_some(self, is_full: Callable[[], bool]) -> None:
+        burst = Burst(most=self.refusals.burst_max, is_full=is_full)
         self._stored_some = False
         for entry in self._entries:
             publication = entry.publication
@@ -347,7 +353,7 @@ class Publisher:
             own = is_own(self._account, publication.subject, self.stream)
             if not burst.takes(publication, is_own=own):
                 break
-            if not self._publish(entry, beyond=not own) or self._refusal:
+            if not self._publish(entry, beyond=not own) or self.refusals.reason:
                 break
         if self._in_flight:
             self._set_timer(limits.READING_ACK_TIMEOUT_NS)
@@ -366,7 +372,7 @@ class Publisher:
         if ask(self._account, subject, body, header_size=header_size, reply=reply, beyond=beyond):
             return True
         if entry.state is State.IN_FLIGHT:
-            self._last_try.unheard()
+            self.refusals.is_silent = False
             self._refuse(entry, f"no stream captures {subject.decode(errors='replace')}")
         return False
 
@@ -384,18 +390,17 @@ class Publisher:
 
     def _judge(self, entry: Queued, block: bytes, payload: bytes) -> None:
         if status := puback.status(block, payload):
-            self._last_try.unheard()
+            self.refusals.is_silent = False
             self._refuse(entry, f"status {status}")
             return
         ack = puback.decoded(payload)
         if ack is None or (self.stream and ack.stream != self.stream):
             return  # of who answers what it hears; the stream's word may still come
-        self._last_try.heard()
+        self.refusals.is_silent = False
         if ack.error is not None and ack.error.is_poison:
             self._count_poison(ack.error.description)
             self._resolve(entry)
         elif ack.error is not None:
-            self._last_try.refused(ack.stream, self._clock.monotonic_ns())
             self._refuse(entry, f"{ack.error.description} ({ack.error.err_code})")
         elif ack.seq > 0:
             self._stored_some = True
@@ -418,17 +423,9 @@ class Publisher:
         self._note_refusal(reason)
 
     def _note_refusal(self, reason: str) -> None:
-        self._counters.refused += 1
-        self._refusals += 1
-        if not self._last_error:
-            log.warning(
-                "Readings cannot be stored: port=%s%s reason=%s queued=%d",
-                self._port,
-                f" of={self._whose}" if self._whose else "",
-                reason,
-                len(self._entries),
-            )
-        self._refusal = self._last_error = reason
+        self.refusals.note(reason, len(self._entries))
+        if self._former is not None:
+            self._former.lets_pass_no_longer()
 
     def _settle(self) -> None:
         """Hand over what is resolved at the head, then decide when the next burst goes."""
@@ -445,30 +442,20 @@ class Publisher:
 
     def _plan(self) -> None:
         """Nothing is in flight: decide when the next burst goes."""
-        if self._refusal:
-            self._refusal = ""
-            self._stored_some = False
-            self._burst_max = 1
+        stored_some, self._stored_some = self._stored_some, False
+        if self.refusals.reason:
             self._pausing = True
-            self._set_timer(self._retry_ns)
-            self._retry_ns = min(2 * self._retry_ns, limits.READING_RETRY_MAX_NS)
-            self._refused()
+            self._set_timer(self.refusals.begin_pause_ns())
+            if not stored_some:  # else there may be room since
+                self._refused()
             return
-        if self._stored_some:
-            self._stored_some = self._pausing = False
-            self._recovered()
+        if stored_some:
+            self._pausing = False
+            self.refusals.stored(len(self._entries))
         if not self._pausing:
             # Not from here: this may be inside of a commit's callbacks, and every port gets its
             # turn.
             self._set_timer(0 if self._entries else None)
-
-    def _recovered(self) -> None:
-        self._burst_max = limits.READINGS_BURST_MAX
-        self._retry_ns = limits.READING_RETRY_NS
-        self._refusals = 0
-        if self._last_error:
-            self._last_error = ""
-            log.info("Readings are stored again: port=%s queued=%d", self._port, len(self._entries))
 
     def _set_timer(self, delay_ns: int | None) -> None:
         if self._timer is not None:
@@ -486,7 +473,7 @@ class Publisher:
             if entry.state is State.IN_FLIGHT:
                 entry.fell_through()
         self._in_flight = 0
-        self._last_try.unheard()
+        self.refusals.is_silent = True
         self._note_refusal("no answer from a stream")
         self._settle()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from leafnode import limits
 from leafnode.bridge.port_bounds import READINGS_LEFT_BYTES, READINGS_LEFT_MAX
 from leafnode.bridge.publication import Left, Publication
 from leafnode.bridge.reading import Receipt
-from leafnode.clock import NS_PER_S
+from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.protocol import header
 from tests.unit.bridge.fake_stream import FakeStream
 from tests.unit.bridge.test_publisher import FULL, World, numbers
@@ -294,3 +295,126 @@ def test_who_says_that_nobody_is_there_holds_up_nothing_newer() -> None:
     world.clock.advance(NS_PER_S)
 
     assert numbers(new) == [1]
+
+
+class Small(FakeStream):
+    """Full beyond its `room`. `is_far`: it says so when it gets it, not at once."""
+
+    room = 0
+    is_far = False
+
+    def _on_delivery(self, delivery: Delivery) -> None:
+        self.refusal = FULL if not (self._has_room(self.staged) or self.is_far) else None
+        super()._on_delivery(delivery)
+
+    def commit(self) -> None:
+        later = self._staged
+        while later and self._has_room(0):
+            self._staged, later = later[:1], later[1:]
+            super().commit()
+        self._staged = later
+        while self._staged:
+            self.refuse_first()
+
+    def _has_room(self, count: int) -> bool:
+        return len(self.payloads) + count < self.room
+
+
+def apart(first: int, count: int) -> Left:
+    """As `left`, each with an id of its own."""
+    made = []
+    for number in range(first, first + count):
+        block = header.build([(b"Nats-Msg-Id", b"old.%d" % number)])
+        made.append(Publication(b"s.a", len(block), block + b"%d" % number, None))
+    return Left(made, "")
+
+
+def test_what_comes_amid_the_pause_of_what_is_older_goes_behind_it() -> None:
+    world = World()
+    stream = Small(world.account, b"s.>")
+    world.publisher.take_over(apart(0, 3))
+    world.clock.advance(13 * NS_PER_S)
+
+    stream.room = 100
+    for number in range(3, 10):
+        world.offer([number])
+        stream.commit()
+        world.clock.advance(NS_PER_S // 100)
+    for _ in range(10):
+        world.clock.advance(NS_PER_S)
+        stream.commit()
+
+    assert numbers(stream) == list(range(10))
+
+
+@pytest.mark.parametrize("is_far", [False, True])
+@pytest.mark.parametrize("seed", range(40))
+def test_however_a_stream_gets_room_nothing_newer_goes_first(seed: int, *, is_far: bool) -> None:
+    random = Random(seed)
+    world = World()
+    stream = Small(world.account, b"s.>")
+    stream.is_far = is_far
+    world.publisher.take_over(apart(0, 20))
+    said = 20
+
+    for _ in range(400):
+        if random.random() < 0.1:
+            world.offer([said], random.choice([b"s.a", b"s.b"]))
+            said += 1
+        if random.random() < 0.05:
+            stream.room += random.randrange(5)
+        world.clock.advance(random.choice([1, 20, 150, 2000]) * NS_PER_MS)
+        if random.random() < 0.7:
+            stream.commit()
+    stream.room = 1000
+    for _ in range(200):
+        world.clock.advance(NS_PER_S // 10)
+        stream.commit()
+
+    assert numbers(stream) == list(range(said))
+
+
+def test_what_is_refused_for_its_own_sake_is_tried_a_few_times_however_much_comes() -> None:
+    world = World()
+    old = FakeStream(world.account, b"s.>", "S")
+    old.refusal = FULL
+    new = FakeStream(world.account, b"n.>", "S")
+    new.commits_at_once = True
+    world.publisher.take_over(left(0, 3))
+    world.clock.advance(60 * NS_PER_S)
+    tries = old.received
+
+    for number in range(6000):
+        world.offer([number], b"n.a")
+        world.clock.advance(NS_PER_S // 100)
+
+    assert numbers(new) == list(range(6000))
+    assert old.received - tries <= 2 * 60 // 5
+
+
+def test_where_both_are_refused_they_are_tried_a_few_times_however_much_comes() -> None:
+    world = World()
+    stream = Small(world.account, b"s.>")
+    world.publisher.take_over(left(0, 3))
+    world.clock.advance(60 * NS_PER_S)
+    tries = stream.received
+
+    for number in range(600):
+        world.offer([number])
+        world.clock.advance(NS_PER_S // 10)
+
+    assert stream.received - tries <= 4 * 60 // 5
+
+
+def test_what_nobody_answers_is_not_waited_for_before_each_newer_one() -> None:
+    world = World()
+    FakeStream(world.account, b"s.>").silent = True
+    new = FakeStream(world.account, b"n.>")
+    new.commits_at_once = True
+    world.publisher.take_over(left(0, 1))
+    world.clock.advance(limits.READING_ACK_TIMEOUT_NS)
+
+    for number in range(100):
+        world.offer([number], b"n.a")
+        assert numbers(new) == list(range(number + 1))
+        world.clock.advance(NS_PER_S)
