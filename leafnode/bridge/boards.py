@@ -129,6 +129,7 @@ class Boards:
         self._is_open = True
 
     def closed(self) -> None:
+        self._devices.look()
         self._is_open = False
         self._messages.closed()
 

@@ -191,6 +191,7 @@ class Devices:
         device = self._devices.get((port, name))
         if device is not None:
             device.readings += 1
+            device.seen_ns = self._clock.monotonic_ns()
 
     def stored(self, receipt: Receipt) -> None:
         """All that a board said up to this one is stored, or nothing can store it."""
@@ -206,11 +207,11 @@ class Devices:
 
     def devices(self) -> list[Device]:
         """Return all, as they are now, by name."""
-        self._look()
+        self.look()
         return sorted(self._devices.values(), key=lambda one: (one.name, one.port))
 
-    def _look(self) -> None:
-        """See who is there now."""
+    def look(self) -> None:
+        """See who is there now: also before a port is closed, when it knows no longer."""
         for device in self._devices.values():
             device.up = False
         for port in self._ports.values():
@@ -224,6 +225,6 @@ class Devices:
 
     def _oldest(self) -> tuple[str, str]:
         """Return whose hello is the longest ago; one that is there only where all are."""
-        self._look()
+        self.look()
         gone = (key for key, device in self._devices.items() if not device.up)
         return next(gone, next(iter(self._devices)))

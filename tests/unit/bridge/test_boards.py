@@ -167,6 +167,30 @@ def test_why_a_line_of_a_text_board_is_not_taken_is_counted_and_logged(
     assert (text["value"], text["unit"], text["checksum"]) == (2, 1, 0)
 
 
+def test_when_an_unplugged_board_was_heard_last_is_known_though_nobody_asked() -> None:
+    world = World(port("text_link"))
+    heard: list[int] = []
+
+    async def story(world: World) -> None:
+        assert world.runner._boards is not None
+        await world.opened()
+        world.say(b"hello uno 5\n")
+        await world.until(lambda: b"ok hello" in world.hear())
+        world.clock.advance(5 * NS_PER_S)
+        world.say(b"pt temp hot\n")
+        await world.until(lambda: world.runner.status().bad == 1)
+        heard.append(world.clock.monotonic_ns() // NS_PER_MS)
+        world.clock.advance(NS_PER_S)
+        world.line.unplug()
+        await world.until(lambda: not world.runner.status().open)
+        world.clock.advance(NS_PER_S)
+        heard.extend(one.seen_ns // NS_PER_MS for one in world.runner._boards._devices.devices())
+
+    run(world, story)
+
+    assert heard == [heard[0]] * 2
+
+
 def test_all_numbered_lines_of_a_text_board_are_gathered_and_then_acknowledged() -> None:
     gather = MappingOptions(every_ns=60 * NS_PER_S, functions=("max", "count"))
     options = replace(port("text_link"), mapping=gather, codec=CodecOptions("json"))

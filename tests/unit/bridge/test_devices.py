@@ -84,6 +84,21 @@ def test_it_was_seen_when_its_port_heard_it_and_is_up_while_it_is_there() -> Non
     assert not devices.devices()[0].up
 
 
+def test_who_went_unseen_was_heard_with_its_last_reading() -> None:
+    clock = FakeClock()
+    devices, port = Devices(clock), FakePort("a", "press")
+    devices.join(port)
+    devices.met("a", "link", hello("press"))
+    clock.advance(5 * NS_PER_S)
+    devices.read("a", "press")
+    read_ns = clock.monotonic_ns()
+
+    port.device = ""
+    clock.advance(5 * NS_PER_S)
+
+    assert devices.devices()[0].seen_ns == read_ns
+
+
 def test_a_name_is_refused_that_the_port_does_not_give_or_that_another_board_has() -> None:
     devices = Devices(FakeClock())
     a, b = FakePort("a", "press"), FakePort("b")
