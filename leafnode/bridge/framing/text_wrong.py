@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-from leafnode.bridge.port_bounds import TEXT_BOARDS_MAX
-
 
 class Wrong(Enum):
     """A cause; what it says is told of the line, and never repeats what stood in it."""
@@ -27,7 +25,7 @@ class Wrong(Enum):
     UNIT = "has a unit that is not 1 to 16 printable characters of ASCII, without blanks"
     REQUEST = "has a request or timeout that is no number, or a request that is open"
     TORN = "has another line in it, as one has behind a torn line"
-    DOUBTED = f"has a number far from what is known of its board, of {TEXT_BOARDS_MAX} on a port"
+    DOUBTED = "has a number far from the last one known of its board: the next time it is taken"
     LONG = "is longer than max_frame"
 
 
@@ -47,8 +45,10 @@ class WrongLines:
 
     @property
     def bad(self) -> int:
-        """All but those that are too long, which have a counter of all framings."""
-        return sum(self._count.values()) - self.overlong
+        """All but those that are too long, which have a counter of all framings, and those that
+        are in doubt, which are lines as they should be.
+        """
+        return sum(self._count.values()) - self.overlong - self._count[Wrong.DOUBTED]
 
     @property
     def overlong(self) -> int:
