@@ -386,6 +386,7 @@ ORIGIN_BACKOFF_NS: Final = 10 * NS_PER_S  # and later by this with each failure
 ORIGIN_BACKOFF_MAX_NS: Final = 120 * NS_PER_S
 ORIGIN_REFUSED_MAX_NS: Final = 600 * NS_PER_S  # ours: where what it sends cannot be stored
 ORIGIN_JITTER_NS: Final = 100 * NS_PER_MS
+ORIGIN_REPEATS: Final = 10  # ours: of a question of flow control, in heartbeats behind its answer
 ORIGIN_LOOK_NS: Final = NS_PER_S  # ours: how often it is looked whether another way leads to one
 # Ours: messages that an origin elsewhere sends before it waits for an answer.
 ORIGIN_AT_ONCE: Final = 4  # at first; of 1 KB: 1 s at 40 kbit/s

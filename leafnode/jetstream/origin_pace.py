@@ -26,6 +26,10 @@ class OriginPace:
         self._is_free = True
         self.most = 0
 
+    def give_up(self) -> None:
+        """Let it send as it likes over this link."""
+        self.most = 0
+
     def begin(self) -> None:
         """A new link: nothing is known of it."""
         self.most = 0 if self._is_free else limits.ORIGIN_AT_ONCE  # 0: the origin's own window

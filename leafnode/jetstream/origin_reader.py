@@ -20,6 +20,7 @@ from leafnode import limits
 from leafnode.jetstream.ack import Delivered, parse_delivered
 from leafnode.jetstream.ack_handler import LAST_CONSUMER, LAST_STREAM
 from leafnode.jetstream.errors import TABLE
+from leafnode.jetstream.origin_flow import FlowAnswers
 from leafnode.jetstream.origin_pace import OriginPace
 from leafnode.jetstream.origin_request import IDENTITY, OriginRequest
 from leafnode.nuid import nuid
@@ -98,6 +99,7 @@ class OriginReader:
         self._consumer_seq = 0
         is_paced = self._elsewhere and not self._request.named
         self._pace = OriginPace(is_free=not is_paced)
+        self._flow = FlowAnswers()
         self._window_seq = 0  # of the consumer: behind it the window of now began
         self._heard_ns: int | None = None  # monotonic
         self._asked_ns: int | None = None
@@ -154,6 +156,7 @@ class OriginReader:
             self._asked_over = links
             self._fails = 0
             self._pace.begin()
+            self._flow = FlowAnswers()
             self.restart()
 
     def _woken(self, delivery: Delivery) -> None:
@@ -223,6 +226,7 @@ class OriginReader:
         )
         self._window_seq = 0
         self._pace.asked(self._asked_ns)
+        self._flow.begin()
         self._asked_on = subject
         context.account.find_links(subject, partial(self._goes_over, token))
         received = context.account.publish(
@@ -285,7 +289,7 @@ class OriginReader:
             return
         name = answer.get("name")
         self._name = name if isinstance(name, str) else ""
-        self.error = None
+        self.error = self._flow.error
         self._fails = 0
         identity = header.get(body[:header_size], IDENTITY) or b""
         if identity and self.identity not in {b"", identity}:
@@ -395,9 +399,22 @@ class OriginReader:
             self.restart()
             return False
         stalled = header.get(block, b"Nats-Consumer-Stalled")
-        if stalled:
-            self._answer_flow(stalled)
+        if not stalled:
+            return True
+        if self._flow.is_unheard(stalled, self._may_come):
+            return self._unheard()
+        self._answer_flow(stalled)
         return True
+
+    def _unheard(self) -> bool:
+        """Go on without answers: a new consumer sends a window of its own. False when one is asked
+        for; what is held for this reader would come again.
+        """
+        self.error = self._flow.error
+        if not self._held:
+            self._pace.give_up()
+            self.restart()
+        return self._held
 
     def _next_window(self, reply: bytes) -> bool:
         """Answer the question at the end of a window; False when another one is asked for."""
@@ -433,7 +450,9 @@ class OriginReader:
 
     def _send(self, token: str, reply: bytes, answer: bytes) -> None:
         if token == self._token:
-            self._pace.asked(self._context.clock.monotonic_ns())
+            now_ns = self._context.clock.monotonic_ns()
+            self._pace.asked(now_ns)
+            self._flow.answered(reply, now_ns)
             self._context.send_status(reply, answer)
 
 

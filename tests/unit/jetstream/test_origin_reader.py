@@ -760,3 +760,88 @@ def test_what_holds_messages_for_it_sends_as_its_server_likes() -> None:
     assert asked(origin) == 3
     assert "max_ack_pending" not in origin.config
     assert origin.deleted == []
+
+
+def repeat(origin: Origin, question: bytes, times: int) -> None:
+    """Let heartbeats say that an answer is still waited for."""
+    for _ in range(times):
+        origin.control(b"", (b"Nats-Consumer-Stalled", question))
+        origin.world.clock.advance(limits.ORIGIN_HEARTBEAT_NS)
+
+
+def test_an_origin_that_no_answer_reaches_sends_as_its_server_likes_and_that_is_shown() -> None:
+    origin = Origin()
+    origin.reader.open()
+    origin.answer(PACED)
+    window(origin, 4, NS_PER_S)
+
+    repeat(origin, b"$JS.FC.O.C.1", limits.ORIGIN_REPEATS)
+    assert asked(origin) == 1
+    assert origin.reader.error is None
+    repeat(origin, b"$JS.FC.O.C.1", 3)
+
+    assert asked(origin) == 2
+    assert "max_ack_pending" not in origin.config
+    origin.answer()
+    origin.deliver(5, 1)
+    assert origin.taken.seq == 5
+    assert origin.reader.error is not None
+    assert "$JS.FC.>" in origin.reader.error["description"]
+
+
+def test_over_another_link_the_answers_may_reach_it_again() -> None:
+    origin = Origin()
+    origin.reader.open()
+    origin.answer(PACED)
+    window(origin, 4, NS_PER_S)
+    repeat(origin, b"$JS.FC.O.C.1", limits.ORIGIN_REPEATS + 3)
+
+    Link(origin, 9).up()
+    origin.world.clock.advance(limits.ORIGIN_RETRY_NS + limits.ORIGIN_LOOK_NS)
+
+    assert origin.config["max_ack_pending"] == limits.ORIGIN_AT_ONCE
+    origin.answer(PACED)
+    assert origin.reader.error is None
+
+
+def test_what_left_the_origin_before_the_answer_tells_nothing() -> None:
+    origin, link = over_a_thin_link()
+    origin.answer(PACED)
+    window(origin, 4, NS_PER_S)
+
+    repeat(origin, b"$JS.FC.O.C.1", 60)
+    assert asked(origin) == 1
+    link.ponged()
+    repeat(origin, b"$JS.FC.O.C.1", limits.ORIGIN_REPEATS)
+    repeat(origin, b"$JS.FC.O.C.2", limits.ORIGIN_REPEATS)  # it was heard, at last
+
+    assert asked(origin) == 1
+    assert origin.reader.error is None
+
+
+def test_a_full_window_that_no_answer_moves_is_followed_by_a_new_consumer() -> None:
+    """It has no limit of messages; on nats-server such a mirror stands still for ever."""
+    origin = Origin()
+    origin.reader.open()
+    for _ in range(2):
+        origin.answer({"error": {"code": 400, "err_code": 10025, "description": "what?"}})
+        origin.world.clock.advance(0)
+    origin.answer()
+    window(origin, 40, 0)
+
+    repeat(origin, b"$JS.FC.O.C.1", limits.ORIGIN_REPEATS + 3)
+
+    assert asked(origin) == 4
+    assert origin.config["opt_start_seq"] == 41
+
+
+def test_what_is_held_for_a_reader_that_it_does_not_hear_is_not_asked_for_again() -> None:
+    origin = named()
+    origin.reader.open()
+    origin.answer(HELD)
+    window(origin, 4, 0)
+
+    repeat(origin, b"$JS.FC.O.C.1", limits.ORIGIN_REPEATS + 20)
+
+    assert asked(origin) == 1
+    assert origin.reader.error is not None
