@@ -14,7 +14,15 @@ from leafnode import limits
 class OriginPace:
     """Tell it when a window is asked for, when it begins to come and when it ends."""
 
-    __slots__ = ("_asked_ns", "_began_ns", "_grows_ns", "_is_free", "_was_there", "most")
+    __slots__ = (
+        "_asked_ns",
+        "_at_most",
+        "_began_ns",
+        "_grows_ns",
+        "_is_free",
+        "_was_there",
+        "most",
+    )
 
     def __init__(self, *, is_free: bool) -> None:
         """`is_free`: the origin's own window is right, whatever the link."""
@@ -30,9 +38,22 @@ class OriginPace:
         """Let it send as it likes over this link."""
         self.most = 0
 
+    def is_too_large(self) -> bool:
+        """Its server allows no window of this size: say whether to ask for its own instead."""
+        if not self.most:
+            return False
+        self._at_most, self.most = self.most // limits.ORIGIN_AT_ONCE_STEP, 0
+        return True
+
+    def is_needed(self) -> bool:
+        """Its server wants a size: say whether there is one that it took."""
+        self.most = self._at_most
+        return self.most > 0
+
     def begin(self) -> None:
         """A new link: nothing is known of it."""
         self.most = 0 if self._is_free else limits.ORIGIN_AT_ONCE  # 0: the origin's own window
+        self._at_most = 0  # its server allows no more and wants a size; 0: not known
         self._asked_ns = self._began_ns = 0
         self._grows_ns = 0  # not before: a larger one took long
         self._was_there = False  # all of it when the first was sent: the rest waited for the link
@@ -56,6 +77,7 @@ class OriginPace:
         is_late = now_ns - self._asked_ns > limits.FLOW_ANSWER_QUICK_NS
         if took_ns <= limits.ORIGIN_QUICK_NS and not is_late and now_ns >= self._grows_ns:
             larger = before * limits.ORIGIN_AT_ONCE_STEP
+            larger = min(larger, self._at_most or larger)
             self.most = larger if larger <= limits.ORIGIN_AT_ONCE_MAX else 0
         elif took_ns > limits.FLOW_ANSWER_SLOW_NS:
             self.most = max(limits.ORIGIN_AT_ONCE_MIN, before // 2)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from leafnode.routing.subscription import Delivery, Subscription
 
 _IDENTITY_MISMATCH: Final = 10225
+_TOO_MANY_PENDING: Final = 10121
+_PENDING_NEEDS_ACKS: Final = 10082
 _NOT_UNDERSTOOD: Final = {10185, 10025}
 _NO_FLOW_ACKS: Final = {"MIRROR": 10214, "SRC": 10217}
 _TOKEN_LENGTH: Final = 8
@@ -311,7 +313,13 @@ class OriginReader:
             self._receiver.recreated()
             self.restart()
             return
+        is_other = (code == _TOO_MANY_PENDING and self._pace.is_too_large()) or (
+            code == _PENDING_NEEDS_ACKS and self._pace.is_needed()
+        )
         older = self._request.older
+        if is_other:  # its server bounds what is unacknowledged
+            self._set(0, self._ask)
+            return
         if code in _NOT_UNDERSTOOD and older is not None:
             self._request = older
             self._set(0, self._ask)

@@ -89,3 +89,31 @@ def test_who_may_send_as_it_likes_does_so_over_any_link() -> None:
 
     assert windows(pace, 1, 20_000) == [0, 0]
     assert OriginPace(is_free=True).most == 0
+
+
+def test_a_server_that_bounds_windows_is_asked_for_its_own_until_the_next_link() -> None:
+    pace = OriginPace(is_free=False)
+    windows(pace, 1, 1)
+
+    assert pace.is_too_large()
+    assert pace.most == 0
+    assert not pace.is_too_large()
+    pace.begin()
+    assert windows(pace, 1, 1, 1) == [32, 256, 0]
+
+
+def test_a_stream_that_bounds_windows_and_wants_one_gets_the_last_that_it_took() -> None:
+    pace = OriginPace(is_free=False)
+    windows(pace, 1, 1)
+
+    assert pace.is_too_large()
+    assert pace.is_needed()
+    assert windows(pace, 1, 4000, 1, now_ns=0) == [32, 16, 16]
+    assert windows(pace, 1, 1, now_ns=10 * limits.ORIGIN_GROWS_NS) == [32, 32]
+
+
+def test_a_server_that_allows_none_of_our_windows_is_asked_once_for_its_own() -> None:
+    pace = OriginPace(is_free=False)
+
+    assert pace.is_too_large()
+    assert not pace.is_needed()

@@ -845,3 +845,51 @@ def test_what_is_held_for_a_reader_that_it_does_not_hear_is_not_asked_for_again(
 
     assert asked(origin) == 1
     assert origin.reader.error is not None
+
+
+def refuse(origin: Origin, err_code: int) -> None:
+    origin.answer({"error": {"code": 400, "err_code": err_code, "description": "no"}})
+    origin.world.clock.advance(0)
+
+
+def test_an_origin_whose_account_allows_no_larger_window_sends_as_its_server_likes() -> None:
+    origin = Origin()
+    origin.reader.open()
+    origin.answer(PACED)
+    window(origin, 4, 0)
+
+    refuse(origin, 10121)
+
+    assert asked(origin) == 3
+    assert "max_ack_pending" not in origin.config
+    origin.answer()
+    origin.deliver(5, 1)
+    assert origin.taken.seq == 5
+
+
+def test_an_origin_whose_stream_allows_no_larger_window_sends_as_many_as_it_allowed() -> None:
+    origin = Origin()
+    origin.reader.open()
+    origin.answer(PACED)
+    window(origin, 4, 0)
+
+    refuse(origin, 10121)
+    refuse(origin, 10082)
+
+    assert asked(origin) == 4
+    assert origin.config["max_ack_pending"] == 4
+    origin.answer(PACED)
+    window(origin, 4, 0)
+    assert asked(origin) == 4
+
+
+def test_an_origin_that_refuses_each_window_is_asked_later_each_time() -> None:
+    origin = Origin()
+    origin.reader.open()
+
+    refuse(origin, 10121)
+    refuse(origin, 10082)
+
+    assert asked(origin) == 2
+    assert origin.reader.error is not None
+    assert origin.reader.error["err_code"] == 10082
