@@ -96,6 +96,7 @@ class OriginReader:
         self._look_timer: Timer | None = None
         self._asked_on = b""  # the subject of the last request
         self._asked_over: frozenset[int] = frozenset()  # the links it could go over
+        self._heard_over = 0  # cid of what last brought something of it
         self._early: list[Delivery] | None = None  # what comes before the answer; None: answered
         self._early_bytes = 0
         self._consumer_seq = 0
@@ -252,9 +253,11 @@ class OriginReader:
         """Say whether what was sent here before then may still be on its way over a leaf link.
 
         To ask anew would bring all of it once more, behind itself. A link that brings nothing ends.
+        What comes, comes over the link that brought the last of it, while that is there.
         """
         leafs = self._context.account.leafs
-        return not all(leafs[cid].caught_up(since_ns) for cid in self._asked_over if cid in leafs)
+        over = {self._heard_over} if self._heard_over in leafs else self._asked_over
+        return not all(leafs[cid].caught_up(since_ns) for cid in over if cid in leafs)
 
     def _failed(self) -> None:
         self._fails += 1
@@ -264,6 +267,7 @@ class OriginReader:
         [(_, header_size, body), *_] = delivery.messages
         if token != self._token or self._early is None:
             return
+        self._heard_over = delivery.origin.cid
         try:
             answer = msgspec.json.decode(body[header_size:])
         except (msgspec.DecodeError, RecursionError):
@@ -349,6 +353,7 @@ class OriginReader:
     def _delivered(self, token: str, delivery: Delivery) -> None:
         if token != self._token:
             return
+        self._heard_over = delivery.origin.cid
         if self._early is not None:
             self._early.append(delivery)
             self._early_bytes += sum(len(body) for _, _, body in delivery.messages)

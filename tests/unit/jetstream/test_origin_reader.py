@@ -105,10 +105,12 @@ class Origin:
         payload = json.dumps(body or {"name": "x"}).encode()
         self.world.account.publish(self.inbox, block + payload, header_size=len(block))
 
-    def deliver(self, stream_seq: int, consumer_seq: int, *, pending: int = 0) -> None:
+    def deliver(
+        self, stream_seq: int, consumer_seq: int, *, pending: int = 0, over: Peer | None = None
+    ) -> None:
         reply = f"$JS.ACK.O.C.1.{stream_seq}.{consumer_seq}.1000.{pending}".encode()
         subject = self.config["deliver_subject"].encode()
-        self.world.account.deliver(subject, [(b"o.a", reply, 0, b"x")])
+        self.world.account.deliver(subject, [(b"o.a", reply, 0, b"x")], origin=over)
 
     def control(self, reply: bytes = b"", *lines: tuple[bytes, bytes]) -> None:
         subject = self.config["deliver_subject"].encode()
@@ -661,6 +663,34 @@ def test_nothing_is_waited_for_of_a_link_that_is_gone() -> None:
     origin.world.clock.advance(limits.ORIGIN_LOOK_NS + 2 * limits.ORIGIN_JITTER_NS)
 
     assert asked(origin) == 2
+
+
+def test_a_link_that_brings_nothing_is_not_waited_for_where_another_brought_the_last() -> None:
+    """A hub that is frozen held back the readers of every other."""
+    origin, _ = over_a_thin_link()
+    quick = Link(origin, 10)
+    quick.up()
+    origin.world.clock.advance(limits.ORIGIN_RETRY_NS + limits.ORIGIN_LOOK_NS)
+    origin.answer()
+    before = asked(origin)
+    origin.deliver(1, 1, over=quick.peer)
+
+    origin.world.clock.advance(limits.ORIGIN_SILENCE_NS + limits.ORIGIN_LOOK_NS)
+
+    assert asked(origin) == before + 1
+
+
+def test_a_link_that_brought_the_last_is_waited_for_whatever_another_says() -> None:
+    origin, thin = over_a_thin_link()
+    Link(origin, 10).up()
+    origin.world.clock.advance(limits.ORIGIN_RETRY_NS + limits.ORIGIN_LOOK_NS)
+    origin.answer()
+    before = asked(origin)
+    origin.deliver(1, 1, over=thin.peer)
+
+    origin.world.clock.advance(3 * limits.ORIGIN_SILENCE_NS)
+
+    assert asked(origin) == before
 
 
 PACED = {"name": "x", "config": {"ack_policy": "flow_control", "direct": True}}
