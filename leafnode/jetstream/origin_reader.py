@@ -291,7 +291,7 @@ class OriginReader:
             return
         if self._held and self._pace.most:
             self._pace.free()  # each request changes it, and what is on its way comes again
-            self.restart()
+            self._set(0, self._ask)
             return
         name = answer.get("name")
         self._name = name if isinstance(name, str) else ""
