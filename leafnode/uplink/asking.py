@@ -21,6 +21,7 @@ from leafnode.uplink.local import LocalState, ask_stream
 from leafnode.uplink.onward import InFlight, Place
 from leafnode.uplink.resume import Known, Position, Resume, Word
 from leafnode.uplink.status import Protection
+from leafnode.uplink.told_no import ToldNo
 from leafnode.uplink.ways import Reached
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_HAS_ONE = "the hub stores what it is sent: it is asked again where to go on"
 _TOO_MUCH = "too much to look up at the hub: some messages are sent again"
 
 
@@ -100,8 +100,7 @@ class Asking:
         self._is_proven = False  # what is sent is found where it is asked for
         self._proves = False
         self._is_grounded = False  # the last word was the hub's
-        self._was_told_no = False  # it was an error of the hub
-        self._again_ns = 0
+        self._told_no = ToldNo(parts, flight)
         self._clean_run = ""  # the hub's process that named nothing that is wrong, last of all
         self._had_before = 0  # up to where all was done when this run began
         self.doubt = ""  # why what was sent cannot be found
@@ -118,6 +117,7 @@ class Asking:
         self._history.cancel()
         self._waiting.cancel()
         self._knock.cancel()
+        self._told_no.end()
         self._parked = None
         self._round += 1
         self._proves = False
@@ -192,11 +192,7 @@ class Asking:
     def acked(self, entry: Entry) -> None:
         """The hub acknowledged this: the first time it is asked under which subject."""
         self._knock.acked(entry)
-        now_ns = self._clock.monotonic_ns()
-        if self._was_told_no and self._flight.is_on and now_ns >= self._again_ns:
-            # Its stream may have been made since; it may as well say no for as long as it lives.
-            self._again_ns = now_ns + limits.UPLINK_PARTING_AGAIN_NS
-            self._flight.ask_anew(_HAS_ONE)
+        if self._told_no.acked():
             return
         # Where the hub is asked where to go on, that is not to be disturbed: the next one does.
         may_prove = self._flight.is_on and not (self._is_proven or self._proves)
@@ -316,7 +312,7 @@ class Asking:
     # -- the answers
 
     def _answered(self, resume: Resume | Failure) -> None:
-        self._was_told_no = isinstance(resume, Failure) and resume is not SILENCE
+        self._told_no.answered(is_no=isinstance(resume, Failure) and resume is not SILENCE)
         if isinstance(resume, Failure):
             # One that has answered may be asked, in this run or in one that kept how far it was.
             has_answered = self.question in self._answered_all or self._ways.reached is not None

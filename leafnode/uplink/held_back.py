@@ -48,8 +48,10 @@ class HeldBack:
         self._alarm.cancel()
 
     def is_over(self, entry: Entry) -> bool:
-        """Say whether all that was sent of it in former flights would have been there."""
-        return entry.doubt_ns + _LONG_NS <= self._asked_ns
+        """Say whether all that was sent of it in former flights would have been there when the hub
+        was asked; where it cannot be, by now.
+        """
+        return entry.doubt_ns + _LONG_NS <= (self._asked_ns or self._clock.monotonic_ns())
 
     def _has_some(self) -> bool:
         """Say whether anything is to be sent again that may have come to be stored since."""

@@ -235,3 +235,28 @@ def test_what_is_refused_for_good_and_was_not_stored_late_is_a_dead_letter() -> 
     assert world.hub.payloads() == numbers(0, 0) + numbers(2, 2)
     assert world.status.counters.dead_letters == 1
     assert (world.status.lag_messages, world.status.problem) == (0, "")
+
+
+@pytest.mark.parametrize("can_ask", [False, True])
+def test_where_the_hub_cannot_be_asked_what_it_refuses_for_good_is_a_dead_letter_too(
+    *, can_ask: bool
+) -> None:
+    options = OPTIONS if can_ask else replace(OPTIONS, hub_stream="", domain="")
+    world = World(options, dead_letter="DEAD")
+    world.start()
+    world.store(b"0")
+    _seconds(world, 5)
+    long = b"x" * 1000
+    world.hub.loses = [long]
+    world.store(long)
+    world.clock.advance(NS_PER_S // 10)
+    world.link_down()
+    world.hub.max_payload = 500
+    world.link_up()
+    world.store(b"2")
+
+    _seconds(world, 300)
+
+    assert world.hub.payloads() == [b"0", b"2"]
+    assert world.status.counters.dead_letters == 1
+    assert (world.status.lag_messages, world.status.state.value) == (0, "running")

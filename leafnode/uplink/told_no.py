@@ -1,0 +1,56 @@
+"""The hub answered the question where to go on with an error: when it is asked again.
+
+Its stream may have been made since; it may as well say no for as long as it lives, and store what
+it is sent. Truth: docs/uplink.md, "After every connect, and after every start".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from leafnode import limits
+from leafnode.uplink.alarm import Alarm
+
+if TYPE_CHECKING:
+    from leafnode.uplink.flight import Flight, Parts
+
+_AGAIN: Final = "the hub could not be asked where to go on: it is asked again"
+
+
+class ToldNo:
+    """Of one stream. After a minute, then after twice as long each time, an hour at most; and when
+    the hub acknowledges something, once an hour.
+    """
+
+    def __init__(self, parts: Parts, flight: Flight) -> None:
+        self._clock = parts.clock
+        self._flight = flight
+        self._is_no = False
+        self._pause_ns = limits.UPLINK_TOLD_NO_NS
+        self._acked_ns = 0  # before that no PubAck is a reason
+        self._alarm = Alarm(parts.clock, self._ask)
+
+    def answered(self, *, is_no: bool) -> None:
+        self._is_no = is_no
+        if is_no:
+            self._alarm.set(self._pause_ns)
+            self._pause_ns = min(2 * self._pause_ns, limits.UPLINK_TOLD_NO_MAX_NS)
+        else:
+            self._pause_ns = limits.UPLINK_TOLD_NO_NS
+
+    def acked(self) -> bool:
+        """The hub acknowledged something. Say whether it is asked for that."""
+        now_ns = self._clock.monotonic_ns()
+        if not self._is_no or not self._flight.is_on or now_ns < self._acked_ns:
+            return False
+        self._acked_ns = now_ns + limits.UPLINK_TOLD_NO_MAX_NS
+        self._flight.ask_anew(_AGAIN)
+        return True
+
+    def end(self) -> None:
+        """The flight is over, or it is asked already."""
+        self._alarm.cancel()
+
+    def _ask(self) -> None:
+        if self._flight.is_on:
+            self._flight.ask_anew(_AGAIN)
