@@ -312,15 +312,16 @@ class Asking:
     # -- the answers
 
     def _answered(self, resume: Resume | Failure) -> None:
-        self._told_no.answered(is_no=isinstance(resume, Failure) and resume is not SILENCE)
         if isinstance(resume, Failure):
             # One that has answered may be asked, in this run or in one that kept how far it was.
             has_answered = self.question in self._answered_all or self._ways.reached is not None
             if resume is SILENCE and has_answered:
                 self.failed(not_asked(resume))
             else:
+                self._told_no.answered(is_no=True)
                 self._blind(not_asked(resume))
             return
+        self._told_no.answered(is_no=False)
         self._answered_all.add(self.question)
         self._sees_others |= resume.strangers > 0
         if self._is_settled:

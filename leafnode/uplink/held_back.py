@@ -55,7 +55,9 @@ class HeldBack:
 
     def _has_some(self) -> bool:
         """Say whether anything is to be sent again that may have come to be stored since."""
-        held = (one for one in self._flight.window.doubtful() if one.sent_ns is None)
+        doubtful = self._flight.window.doubtful()
+        # One that was refused is tried again and again, and may be on its way just now.
+        held = (entry for entry in doubtful if entry.sent_ns is None or entry.refusals)
         again = (entry for entry in held if not entry.is_awaited)
         return not all(map(self.is_over, again))
 

@@ -1,4 +1,4 @@
-"""The hub answered the question where to go on with an error: when it is asked again.
+"""The hub answered the question where to go on with an error, or not: when it is asked again.
 
 Its stream may have been made since; it may as well say no for as long as it lives, and store what
 it is sent. Truth: docs/uplink.md, "After every connect, and after every start".

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from leafnode.clock import NS_PER_S
+from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.options import UplinkBudget, UplinkStream
 from tests.sim.hub import hold
 from tests.sim.uplink_world import OPTIONS, Site, World, numbers
@@ -256,6 +256,31 @@ def test_where_the_hub_cannot_be_asked_what_it_refuses_for_good_is_a_dead_letter
     world.store(b"2")
 
     _seconds(world, 300)
+
+    assert world.hub.payloads() == [b"0", b"2"]
+    assert world.status.counters.dead_letters == 1
+    assert (world.status.lag_messages, world.status.state.value) == (0, "running")
+
+
+@pytest.mark.parametrize("rate", [0, 5000, 10_000])
+@pytest.mark.parametrize("rtt_ms", range(300, 2200, 300))
+def test_a_try_that_is_on_its_way_when_the_word_is_old_holds_nothing_for_ever(
+    rtt_ms: int, rate: int
+) -> None:
+    world = World(dead_letter="DEAD")
+    world.hub.rtt_ns, world.hub.bytes_per_s = rtt_ms * NS_PER_MS, rate
+    world.start()
+    world.store(b"0")
+    _seconds(world, 20)
+    long = b"x" * 30_000
+    world.hub.loses = [long]
+    world.store(long, b"2")
+    _seconds(world, 1)
+    world.link_down()
+    world.hub.refuses, world.hub.refusal = {long}, (10054, "message size exceeds maximum")
+    world.link_up()
+
+    _seconds(world, 600)
 
     assert world.hub.payloads() == [b"0", b"2"]
     assert world.status.counters.dead_letters == 1
