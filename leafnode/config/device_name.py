@@ -71,6 +71,11 @@ def is_bare(text: str) -> bool:
     return _BARE.fullmatch(text) is not None
 
 
+def is_socket(text: object) -> bool:
+    """Say whether this names a TCP connection, well formed or not: one has no line."""
+    return isinstance(text, str) and text.startswith("socket://")
+
+
 def _link(name: str, kind: Kind, prefix: str) -> DeviceName:
     if not _LINK.fullmatch(name) or name in {".", ".."}:
         raise ValueError(f"expected the name of one link behind {prefix}, without a slash")

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 _DELAY_MAX_NS: Final = 1 * NS_PER_S  # of RS-485; those of devices are microseconds
 _BAUD_MAX: Final = 12_000_000  # the fastest USB adapters
 _TTY_ONLY: Final = ("low_latency", "rs485")
-_LINE: Final = ("baud", "data_bits", "parity", "stop_bits", "flow", "dtr", "rts", *_TTY_ONLY)
+LINE: Final = ("baud", "data_bits", "parity", "stop_bits", "flow", "dtr", "rts", *_TTY_ONLY)
 
 
 def check(given: Given, port: SerialPort) -> None:
     """Raise ConfigError where options of the line contradict each other."""
     name = device_name.parse(port.device)
-    for key in _LINE if name.kind is device_name.Kind.SOCKET else ():
+    for key in LINE if device_name.is_socket(port.device) else ():
         if key in given.places:
             raise given.places[key].error("a socket:// has no line: its other end sets it")
     for key in _TTY_ONLY if name.is_network else ():

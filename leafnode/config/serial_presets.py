@@ -1,8 +1,9 @@
 """Presets of common sensors: what a port's entry would say, in the configuration's own language.
 
 Knows datasheets; not how anything is read. What the entry itself says stands above its preset: a
-block with a `type` in place of the preset's, any other block key by key. Truth: the datasheets that
-docs/serial/presets.md names, with their frames in tests/unit/bridge/test_presets.py.
+block with a `type` in place of the preset's, any other block key by key. What a preset says of the
+line is left out where a port has none. Truth: the datasheets that docs/serial/presets.md names,
+with their frames in tests/unit/bridge/test_presets.py.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from leafnode.config.device_name import is_socket
 from leafnode.config.parser import parse
+from leafnode.config.serial_line import LINE
 from leafnode.config.variant import TYPE, word_of
 
 if TYPE_CHECKING:
@@ -91,7 +94,7 @@ def with_preset(place: Place) -> Place:
         if written.lower() == KEY:
             name = word_of(place.child(KEY, node), PRESETS)
             own = {key: one for key, one in place.entries().items() if key.lower() != KEY}
-            merged = replace(place.node, value=_laid_over(_tree(name), own))
+            merged = replace(place.node, value=_laid_over(_fit_for(own, _tree(name)), own))
             return replace(place, node=merged)
     return place
 
@@ -101,6 +104,14 @@ def _tree(name: str) -> dict[str, Node]:
     value = parse(PRESETS[name], f"preset {name}").root.value
     assert isinstance(value, dict), "a file is a block"
     return value
+
+
+def _fit_for(own: dict[str, Node], preset: dict[str, Node]) -> dict[str, Node]:
+    """Return what a preset says that has a place beside the entry's own device."""
+    device = {key.lower(): one.value for key, one in own.items()}.get("device")
+    if not is_socket(device):
+        return preset
+    return {key: one for key, one in preset.items() if key not in LINE}
 
 
 def _laid_over(below: dict[str, Node], above: dict[str, Node]) -> dict[str, Node]:

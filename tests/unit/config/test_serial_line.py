@@ -73,6 +73,7 @@ def test_rs485_has_its_own_block() -> None:
         ("device: /dev/x, rs485 { mode: rts }, rts: true", "the RS-485 mode rts moves RTS itself"),
         ("device: /dev/x, flow: rtscts, rs485 { mode: kernel }", "the RS-485 mode kernel moves"),
         ("device: 'socket://h:1', baud: 9600", "baud: a socket:// has no line"),
+        ("device: 'socket://h:1', preset: nmea, baud: 9600", "baud: a socket:// has no line"),
         ("device: 'rfc2217://h:1', rs485 { mode: kernel }", "rs485: expected a tty beside it"),
         ("device: 'rfc2217://h:1', low_latency: true", "low_latency: expected a tty beside it"),
     ],

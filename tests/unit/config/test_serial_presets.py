@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from leafnode.clock import NS_PER_S
+from leafnode.config.serial_options import SerialPort
 from leafnode.config.serial_presets import PRESETS
 from leafnode.config.serial_stage_options import FieldOptions
 from tests.unit.config.test_serial_framing import port, refused
+from tests.unit.config.test_serial_line import port_of
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -16,6 +18,18 @@ def test_every_preset_is_a_whole_port(name: str) -> None:
 
     assert options.baud > 0
     assert (options.framing.type, options.check.type) != ("line", "text")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("key", ["device", "Device"])
+def test_what_it_says_of_the_line_is_left_out_where_there_is_none(name: str, key: str) -> None:
+    options = port_of(f'{key}: "socket://h:1", preset: {name}')
+    on_a_tty = port(f"preset: {name}")
+
+    assert options.baud == SerialPort("d", "p", "s").baud
+    assert (options.framing, options.check) == (on_a_tty.framing, on_a_tty.check)
+    assert (options.codec, options.mapping) == (on_a_tty.codec, on_a_tty.mapping)
+    assert port_of(f'{key}: "rfc2217://h:1", preset: {name}').baud == on_a_tty.baud
 
 
 def test_single_values_stand_above_a_preset_wherever_they_are() -> None:

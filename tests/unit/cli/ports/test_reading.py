@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_readings_are_shown_as_they_would_be_published() -> None:
-    decoder = Decoder(of_entry("preset: mhz19", "/dev/x"))
+@pytest.mark.parametrize("device", ["/dev/x", "socket://h:1", "rfc2217://h:1"])
+def test_readings_are_shown_as_they_would_be_published(device: str) -> None:
+    decoder = Decoder(of_entry("preset: mhz19", device))
 
     assert decoder.receive(FRAMES["mhz19"][0], 0) == [
         '{"co2": 608, "temperature": 31.0, "status": 0}'
