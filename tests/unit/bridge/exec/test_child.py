@@ -82,6 +82,7 @@ class Child:
     [
         ('return {"t": int(frame) / 10}', Answer(pipe.FIELDS, b'{"t":21.5}')),
         ('return {"name": "Küche"}', Answer(pipe.FIELDS, '{"name":"Küche"}'.encode())),
+        ("return {1: 2, None: 3}", Answer(pipe.FIELDS, b'{"1":2,"null":3}')),
         ("return frame[::-1]", Answer(pipe.BYTES, b"512")),
         ("return bytearray(frame)", Answer(pipe.BYTES, b"215")),
         ("return frame.decode()", Answer(pipe.BYTES, b"215")),
