@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from leafnode.config.serial_stage_options import CommandOptions
     from leafnode.routing.account import Account
 
-OPENING_MS: Final = 1000  # at most; what does not answer within this time will not
+OPENING_MS: Final = serial_bounds.COMMAND_OPENING_NS // NS_PER_MS
 
 
 class _Work(NamedTuple):

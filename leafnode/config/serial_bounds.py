@@ -35,5 +35,6 @@ MODBUS_BUFFER_MAX: Final = 512  # bytes in which the answer to one request is lo
 COMMANDS_WAITING_MAX: Final = 16  # of one port, besides the one under way
 COMMAND_BYTES_MAX: Final = 4096  # of a command's payload
 COMMAND_WAIT_NS: Final = 5 * NS_PER_S  # what waited longer is not sent
+COMMAND_OPENING_NS: Final = NS_PER_S  # at most: what was asked before an opening may answer yet
 POLL_ANSWER_NS: Final = NS_PER_S  # of silence: what does not answer within this time will not
 COMMAND_INPUT_MAX: Final = 256  # characters of a payload that its pattern is tried on

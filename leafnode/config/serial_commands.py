@@ -97,7 +97,9 @@ def _frame_problem(port: SerialPort) -> str:
 
 def _ending_problem(port: SerialPort, command: CommandOptions) -> str:
     """Say why an answer that time ends may be taken for another one, or return ""."""
-    framing, most_ns = port.framing, serial_bounds.COMMAND_WAIT_NS
+    framing = port.framing
+    # Else the first command behind an opening waits too long for what was asked before.
+    most_ns = serial_bounds.COMMAND_WAIT_NS - serial_bounds.COMMAND_OPENING_NS
     ends_ns = framing.ends_ns(port.baud)
     if framing.poll:
         most_ns = min(serial_bounds.POLL_ANSWER_NS, framing.poll_every_ns)

@@ -242,6 +242,20 @@ def test_what_another_opening_asked_for_is_a_frame_before_a_command_goes() -> No
     assert world.stream.payloads == [b"answer to something else"]
 
 
+def test_the_first_command_behind_an_opening_goes_in_the_slowest_framing_that_is_allowed() -> None:
+    async def story(world: Device) -> None:
+        assert world.runner._commands is not None
+        world.runner._commands.opened()
+        await passes(world, 50)
+        world.requester.ask(b"c.any", b"CMD?")
+        await passes(world, 4900)
+        assert world.hear() == b""
+        await passes(world, 50)
+        assert world.hear() == b"CMD?"
+
+    play("framing { type: raw, every: 4s }, commands [ { subject: c.any, timeout: 9s } ]", story)
+
+
 class Flooded:
     """Commands and their framing, of a port that is not read again and again."""
 
