@@ -139,6 +139,7 @@ class Writer:
             self._bring_over_log()
         was_full, self._is_full = self._is_full, self._allocate_reserve() in _NO_ROOM
         if not self._is_full:
+            self._within_file = False
             return None
         if not was_full:
             log.error("No room for the reserve file, appends are refused: path=%s", self._reserve)
