@@ -31,7 +31,7 @@ class Former:
         self._plain = new(b".former", left.stream)
         self._kept = new(b".kept", left.stream)  # until its board is here
         self._both = self._plain, self._kept
-        self._is_tried = False  # for what is newer, which goes by itself then
+        self.is_tried = False  # for what is newer, which goes by itself then
         for queue in self._both:
             queue.takes_all = True  # the bound is that of `take_over`
             queue.start()
@@ -56,31 +56,30 @@ class Former:
         return all(queue.is_settled for queue in self._both)
 
     def tried_lets_pass(self) -> bool:
-        """Say whether what is newer goes now. What was refused before is tried once more for it."""
-        if self._holds_up:
+        """Say whether what is newer goes now. What was not refused just now is tried once more."""
+        if self.is_tried:
             return False
-        self._is_tried = True
-        for queue in self._both:
-            queue.try_again()
-        self._is_tried = False
-        return self.lets_pass()
-
-    def lets_pass(self) -> bool:
-        """Say whether what is newer goes now: what is refused is refused in this turn."""
-        if self._is_tried or self._holds_up:
+        self.is_tried = True
+        try:
+            for queue in self._both:
+                queue.try_again()
+        finally:
+            self.is_tried = False
+        if any(queue.holds_up for queue in self._both):
             return False
         for queue in self._both:
-            queue.refusals.is_passed = True
+            queue.refusals.is_passed, queue.refusals.is_fresh = True, False
         return True
+
+    def begin_anew(self) -> None:
+        """Nothing newer waits: what was refused by now says nothing for what comes."""
+        for queue in self._both:
+            queue.refusals.is_fresh = False
 
     def lets_pass_no_longer(self) -> None:
         """What is newer is refused, too: then order counts."""
         for queue in self._both:
-            queue.refusals.is_passed = False
-
-    @property
-    def _holds_up(self) -> bool:
-        return any(queue.holds_up for queue in self._both)
+            queue.refusals.is_passed = queue.refusals.is_fresh = False
 
     def take_over(self, left: Left) -> None:
         """Publish what one more entry left. Beyond the bound the oldest is given up, what boards

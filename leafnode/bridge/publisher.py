@@ -191,8 +191,12 @@ class Publisher:
 
     def _go_beside(self) -> None:
         """What was read before is refused once more: before there is room, see if this is, too."""
-        former, is_busy = self._former, self._publishing or self._in_flight or not self._entries
-        if not is_busy and former is not None and self._has_turn() and former.lets_pass():
+        former = self._former
+        if former is None or former.is_tried:
+            return
+        if self._publishing or self._in_flight or not self._entries:
+            former.begin_anew()
+        elif self._has_turn() and former.tried_lets_pass():
             self._end_pause()
             self._publish_burst()
 
@@ -200,7 +204,8 @@ class Publisher:
         """What is newer is to go: first this is tried, unless it was let pass since it was refused,
         or nobody answers.
         """
-        if self._pausing and not (self.refusals.is_passed or self.refusals.is_silent):
+        refusals = self.refusals
+        if self._pausing and not (refusals.is_passed or refusals.is_silent or refusals.is_fresh):
             self._end_pause()
             self.pump()
 
@@ -447,6 +452,7 @@ class Publisher:
             self._pausing = True
             self._set_timer(self.refusals.begin_pause_ns())
             if not stored_some:  # else there may be room since
+                self.refusals.is_fresh = True
                 self._refused()
             return
         if stored_some:

@@ -26,6 +26,7 @@ class Refusals:
         self.burst_max = limits.READINGS_BURST_MAX
         self.is_silent = False  # no answer came in time, and none since
         self.is_passed = False  # since the last one what is newer went, and was not refused
+        self.is_fresh = False  # the last one is since what is newer went or was refused
         self._counters = counters
         self._where = f"{port} of={whose}" if whose else port
         self._pause_ns = limits.READING_RETRY_NS

@@ -418,3 +418,30 @@ def test_what_nobody_answers_is_not_waited_for_before_each_newer_one() -> None:
         world.offer([number], b"n.a")
         assert numbers(new) == list(range(number + 1))
         world.clock.advance(NS_PER_S)
+
+
+@pytest.mark.parametrize("beside", ["none", "full"])
+@pytest.mark.parametrize("every_ms", [3000, 4100, 7000, 11_000])
+def test_what_is_refused_of_a_board_that_is_away_lets_nothing_newer_pass_the_rest(
+    every_ms: int, beside: str
+) -> None:
+    """A full stream of which a consumer takes one message now and then."""
+    world = World()
+    stream = Small(world.account, b"s.>")
+    if beside == "full":
+        FakeStream(world.account, b"k.>", "K").refusal = FULL
+    kept = tuple(one._replace(subject=b"k.a") for one in kept_by(b"uno", 1))
+    world.publisher.take_over(apart(0, 20)._replace(kept=kept))
+    newer = 20
+    for passed_ms in range(0, 240_000, 10):
+        if passed_ms % every_ms == 0:
+            stream.room += 1
+        if passed_ms % 1000 == 0:
+            world.offer([newer])
+            newer += 1
+        world.clock.advance(10 * NS_PER_MS)
+        stream.commit()
+
+    got = numbers(stream)
+    assert got == sorted(got)
+    assert len(got) >= 20
