@@ -180,9 +180,6 @@ def _check_ways(options: Options, where: Place) -> None:
         )
         hub = next(led, None)
         for stream in uplink.streams:
-            if stream.domain and options.jetstream and stream.domain == options.jetstream.domain:
-                problem = f"expected domain to be the hub's: {quoted(stream.domain)}"
-                raise item.error(f"{problem} is this server's own, in {quoted(stream.stream)}")
             way = (hub, stream.stream, stream.domain, stream.hub_stream)
             other = seen.setdefault(way, uplink.name)
             if other != uplink.name:

@@ -240,11 +240,3 @@ def test_several_uplinks_are_told_apart(text: str, error: str) -> None:
 def test_a_url_is_named_without_its_user() -> None:
     assert url_without_user("tls://me:pass@hub:7422") == "tls://hub:7422"
     assert url_without_user("tls://hub:7422") == "tls://hub:7422"
-
-
-def test_the_hub_s_domain_is_not_our_own() -> None:
-    around = AROUND.replace("jetstream: on", "jetstream { domain: edge }")
-
-    problem = refused(around + "uplink { streams [ { stream: A, hub_stream: H, domain: edge } ] }")
-
-    assert '4:1: uplink: expected domain to be the hub\'s: "edge" is this' in problem
