@@ -132,7 +132,6 @@ class Scatter(Window):
         stored = [entry for entry in self if entry.seq in self.done]
         for entry in stored:
             self._pop(entry.seq)
-        self._come_down()
         # Where it may come to be stored what is sent from now on is behind it.
         self._order.update((entry.seq, 0) for entry in self.doubtful())
         self._cast_off()

@@ -352,7 +352,6 @@ class Window:
         stored = [one for one in done if not one.refused or one.seq in self._done_above]
         for entry in stored:
             self._pop(entry.seq)
-        self._come_down()
         self._others.cut(0, self._floor)
         first_open = next(iter(self._entries), None)
         if first_open is not None and first_open <= self._floor:
@@ -362,14 +361,12 @@ class Window:
         self._cast_off()
         return stored
 
-    def _come_down(self) -> None:
-        for entry in self:
-            entry.doubt_ns = entry.doubt_ns if entry.sent_ns is None else entry.sent_ns
-            self._mark(entry, None, refused=entry.refused)
-
     def _cast_off(self) -> None:
         """A flight is over: what it sent may come to be stored at any time, or never."""
         self._gone = 0
+        for entry in self:
+            entry.doubt_ns = entry.doubt_ns if entry.sent_ns is None else entry.sent_ns
+            self._mark(entry, None, refused=entry.refused)
         for seq, bound in self._bounds.items():
             self._bounds[seq] = min(bound, self._hub_seq)
         doubtful = [entry.seq for entry in self.doubtful()]
