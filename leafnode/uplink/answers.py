@@ -74,6 +74,7 @@ class Position(msgspec.Struct):
 
 class _ConsumerConfig(msgspec.Struct):
     metadata: dict[str, str] = {}
+    max_batch: int = 0  # messages of one pull; 0: any
 
 
 class ConsumerInfo(msgspec.Struct):

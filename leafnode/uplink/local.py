@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _SILENCE = Failure(0, "the local JetStream does not answer")
 _ENDS_CONSUMER = ("Consumer Deleted", "Server Shutdown", "Consumer is push based")
 _TOO_LARGE = "Message Size Exceeds MaxBytes"
+_REFUSED = "Exceeded "  # MaxWaiting, or a bound that the consumer was given since it was opened
 _PULL_GRACE_NS = limits.UPLINK_API_TIMEOUT_NS
 
 
@@ -47,6 +48,7 @@ class Pulled(NamedTuple):
 
     too_large: bool = False  # the next message is larger than what was asked for
     gone: bool = False  # there is no such consumer any more
+    refusal: str = ""  # why none of it was taken: asked again at once, it would be so again
 
 
 def ask_stream(
@@ -100,6 +102,9 @@ class LocalStream:
         self._pull = b""  # topic of the newest pull request
         self._delivery = 0  # the newest that it made, as far as is known
         self._wanted = 0  # messages of it still to come; 0: none is open
+        self._rest = 0  # to collect, behind those
+        self._rest_alarm = Alarm(clock, self._collect)
+        self._max_batch = 0  # messages that one pull may ask for; 0: any
         self._pull_alarm = Alarm(clock, self._pull_lost)
         self._acks: list[bytes] = []  # of one turn: what leaves the window at most
         self._ack_alarm = Alarm(clock, self._acknowledge)
@@ -114,15 +119,14 @@ class LocalStream:
 
     def close(self) -> None:
         self._acknowledge()
-        self._wanted = 0
-        self._pull_alarm.cancel()
+        self._no_pull()
 
     def rest(self) -> None:
         """Nothing is sent now: what was asked for may come all the same."""
 
     @property
     def is_pulling(self) -> bool:
-        return self._wanted > 0
+        return self._wanted + self._rest > 0
 
     @property
     def place(self) -> str:
@@ -153,6 +157,7 @@ class LocalStream:
                 then(Failure(consumer.err_code, f"consumer {self._consumer}: {consumer.text}"))
             else:
                 self._delivery = consumer.delivered.consumer_seq
+                self._max_batch = consumer.config.max_batch
                 self.unsent.open(stream, consumer)
                 then(LocalState(stream, consumer))
 
@@ -181,18 +186,23 @@ class LocalStream:
 
     def pull(self, budget: Budget) -> None:
         """Ask for messages; size 0 asks for any size. Only one request is open at a time."""
-        request = {"batch": budget.msgs, "expires": limits.UPLINK_PULL_EXPIRES_NS}
-        if budget.size:
-            request["max_bytes"] = budget.size
-        self._request(request)
+        assert not self.is_pulling, "the last pull request is still open"
+        msgs = min(budget.msgs, self._max_batch or budget.msgs)
+        self._request({"batch": msgs} | ({"max_bytes": budget.size} if budget.size else {}))
 
     def collect(self, msgs: int) -> None:
-        """Ask for so many messages, of any size, as far as they are there: a pull as any other."""
-        expires_ns = limits.UPLINK_PULL_EXPIRES_NS
-        self._request({"batch": msgs, "expires": expires_ns, "no_wait": True})
+        """Ask for so many messages, of any size, as far as they are there: pulls as any other."""
+        assert not self.is_pulling, "the last pull request is still open"
+        self._rest = msgs
+        self._collect()
+
+    def _collect(self) -> None:
+        msgs = min(self._rest, self._max_batch or self._rest)
+        self._rest -= msgs
+        self._request({"batch": msgs, "no_wait": True})
 
     def _request(self, request: dict[str, int]) -> None:
-        assert not self.is_pulling, "the last pull request is still open"
+        request["expires"] = limits.UPLINK_PULL_EXPIRES_NS
         self._acknowledge()  # or what was redelivered would come
         self._pull = self._mailbox.new_topic()
         self._wanted = request["batch"]
@@ -252,6 +262,8 @@ class LocalStream:
             self._wanted -= 1
             if self._wanted == 0:
                 self._pull_alarm.cancel()
+                if self._rest:
+                    self._rest_alarm.set(0)
         self.taken(entry, place.pending)
 
     def _status(self, letter: Letter) -> None:
@@ -261,13 +273,19 @@ class LocalStream:
         if code in {0, 100}:
             return
         gone = code == 503 or text in _ENDS_CONSUMER
-        self._end(Pulled(too_large=text == _TOO_LARGE, gone=gone))
+        is_refused = code == 400 or text.startswith(_REFUSED)
+        refusal = f"the local consumer takes no pull: {text}" if is_refused else ""
+        self._end(Pulled(too_large=text == _TOO_LARGE, gone=gone, refusal=refusal))
 
     def _pull_lost(self) -> None:
         """Neither messages nor an end came: the consumer or its stream is gone."""
         self._end(Pulled(gone=True))
 
     def _end(self, pulled: Pulled) -> None:
-        self._wanted = 0
-        self._pull_alarm.cancel()
+        self._no_pull()
         self.ended(pulled)
+
+    def _no_pull(self) -> None:
+        self._wanted = self._rest = 0
+        self._pull_alarm.cancel()
+        self._rest_alarm.cancel()

@@ -394,8 +394,9 @@ class StreamUplink:
         self._flight.wake()
 
     def _pull_ended(self, pulled: Pulled) -> None:
-        if pulled.gone and self._state is not State.OPENING:
-            self._begin_anew(_GONE)
+        problem = _GONE if pulled.gone else pulled.refusal
+        if problem and self._state is not State.OPENING:
+            self._begin_anew(problem)
             return
         self._flight.pulled(too_large=pulled.too_large)
 

@@ -112,6 +112,7 @@ class LocalJetStream:
         self._size = 0
         self.side: dict[str, SideStream] = {}
         self.denies_consumers = False
+        self.max_batch = 0  # messages that one pull of a consumer may ask for; 0: any
         self.denies_streams = False  # none is made, and none of those takes anything
         self.commit_ns = 0  # so long each of those takes to store something
         self.acks: list[int] = []
@@ -265,7 +266,7 @@ class LocalJetStream:
             if self.is_work_queue and self.consumers.keys() - {rest[0]}:
                 return _error(10099, "multiple non-filtered consumers not allowed on workqueue")
             consumer = self.consumers.setdefault(rest[0], Consumer(rest[0], request["config"]))
-            consumer.config = request["config"]
+            consumer.config = request["config"] | {"max_batch": self.max_batch}
         elif rest[0] not in self.consumers:
             return _error(10014, "consumer not found")
         return self._info(self.consumers[rest[0]])
@@ -346,6 +347,11 @@ class LocalJetStream:
         if name not in self.consumers:
             nobody = b"NATS/1.0 503\r\n\r\n"
             self.account.publish(inbox, nobody, header_size=len(nobody))
+            return
+        most = self.consumers[name].config["max_batch"]
+        if 0 < most < request["batch"]:  # an edit may have set it
+            refusal = b"NATS/1.0 409 Exceeded MaxRequestBatch of %d\r\n\r\n" % most
+            self.account.publish(inbox, refusal, header_size=len(refusal))
             return
         expires_at_ns = self.clock.monotonic_ns() + request["expires"]
         pull = Pull(inbox, request["batch"], request.get("max_bytes"), expires_at_ns)

@@ -140,6 +140,43 @@ def test_a_message_that_does_not_fit_ends_the_pull_with_the_reason() -> None:
     assert world.ends == [Pulled(too_large=True)]
 
 
+def test_no_pull_asks_for_more_than_the_consumer_was_given_a_bound_for() -> None:
+    world = World()
+    world.jetstream.max_batch = 2
+    world.open()
+    world.jetstream.store(b"1")
+
+    world.local.pull(Budget(5, 1000))
+
+    (pull,) = world.jetstream.consumers[DURABLE].pulls
+    assert (pull.batch, world.ends) == (1, [])  # of two, one came
+
+
+def test_what_is_collected_comes_in_as_many_pulls_as_the_bound_makes_of_it() -> None:
+    world = World()
+    world.jetstream.max_batch = 2
+    world.open()
+    for number in range(5):
+        world.jetstream.store(b"%d" % number)
+
+    world.local.collect(5)
+    world.clock.advance(NS_PER_S)
+
+    assert [entry.body for entry, _ in world.entries] == [b"0", b"1", b"2", b"3", b"4"]
+    assert not world.local.is_pulling
+
+
+def test_a_pull_that_is_refused_ends_with_the_reason() -> None:
+    world = World()
+    world.open()
+    world.jetstream.consumers[DURABLE].config["max_batch"] = 2
+
+    world.local.pull(Budget(5, 1000))
+
+    refusal = "the local consumer takes no pull: Exceeded MaxRequestBatch of 2"
+    assert world.ends == [Pulled(refusal=refusal)]
+
+
 def test_a_missing_jetstream_ends_the_pull() -> None:
     clock = FakeClock()
     acc = account()

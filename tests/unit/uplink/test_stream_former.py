@@ -118,3 +118,28 @@ def test_a_stream_that_does_not_say_what_it_has_is_asked_again() -> None:
     world.local.silent = False
     world.clock.advance(OUTAGE_NS)
     assert world.hub.payloads() == numbers(1, 6)
+
+
+def test_what_a_former_run_was_given_comes_back_in_pulls_of_a_few() -> None:
+    world = pulled_and_killed(16)
+    world.local.max_batch = 3
+
+    world.clock.advance(20 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(1, 16)
+    assert (world.status.state, world.status.lag_messages) == (State.RUNNING, 0)
+
+
+def test_a_consumer_that_is_edited_to_take_no_pull_is_set_back() -> None:
+    world = World(OPTIONS)
+    world.start()
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    (consumer,) = world.local.consumers.values()
+    consumer.config["max_batch"] = 1
+    world.store(*numbers(2, 300))
+
+    world.clock.advance(10 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(1, 300)
+    assert (world.status.state, world.status.lag_messages) == (State.RUNNING, 0)
