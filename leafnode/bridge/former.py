@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge import port_bounds
+from leafnode.bridge.refusals import Newer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,7 @@ class Former:
         self._kept = new(b".kept", left.stream)  # until its board is here
         self._both = self._plain, self._kept
         self.is_tried = False  # for what is newer, which goes by itself then
+        self._has_waited = False  # what is newer, for a late answer
         for queue in self._both:
             queue.takes_all = True  # the bound is that of `take_over`
             queue.start()
@@ -56,35 +58,54 @@ class Former:
         return all(queue.is_settled for queue in self._both)
 
     def tried_lets_pass(self) -> bool:
-        """Say whether what is newer goes now. What was not refused just now is tried once more."""
+        """Say whether what is newer goes now: each queue has to be refused once since that waits.
+        So it waits for one late answer, not until the pauses of two fall together.
+        """
         if self.is_tried:
             return False
         self.is_tried = True
         try:
-            for queue in self._both:
-                queue.try_again()
+            self._try()
         finally:
             self.is_tried = False
-        if any(queue.holds_up for queue in self._both):
-            return False
+        self._has_waited = self._holds_up
+        if not self._has_waited:
+            self.say(Newer.WENT)
+            return True
         for queue in self._both:
-            queue.refusals.is_passed, queue.refusals.is_fresh = True, False
-        return True
+            if queue.is_pausing and queue.refusals.newer is Newer.WENT:
+                queue.refusals.newer = Newer.GOES
+        return False
+
+    def _try(self) -> None:
+        for queue in self._both:
+            queue.try_again(Newer.WAITS)
+        if not self._has_waited or self._holds_up:
+            return
+        for queue in self._both:  # there may be room since, and this costs no time
+            if queue.answers_at_once:
+                queue.try_again(Newer.GOES)
+
+    @property
+    def _holds_up(self) -> bool:
+        return any(queue.holds_up for queue in self._both)
 
     def begin_anew(self) -> None:
         """Nothing newer waits: what was refused by now says nothing for what comes."""
         for queue in self._both:
-            queue.refusals.is_fresh = False
+            if queue.refusals.newer is Newer.GOES:
+                queue.refusals.newer = Newer.WAITS
 
-    def lets_pass_no_longer(self) -> None:
-        """What is newer is refused, too: then order counts."""
+    def say(self, newer: Newer) -> None:
+        """So it is by now: where what is newer is refused, too, order counts."""
         for queue in self._both:
-            queue.refusals.is_passed = queue.refusals.is_fresh = False
+            queue.refusals.newer = newer
 
     def take_over(self, left: Left) -> None:
         """Publish what one more entry left. Beyond the bound the oldest is given up, what boards
         keep behind the rest.
         """
+        self.say(Newer.WAITS)
         for queue, publications in zip(self._both, (left.publications, left.kept), strict=True):
             if left.stream != queue.stream:
                 queue.stream = ""

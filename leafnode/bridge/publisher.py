@@ -25,7 +25,7 @@ from leafnode.bridge.burst import Burst
 from leafnode.bridge.former import LEFT, Former
 from leafnode.bridge.publication import kept_as, left, nothing
 from leafnode.bridge.queued import GivenUp, Held, Queued, State
-from leafnode.bridge.refusals import Refusals
+from leafnode.bridge.refusals import Newer, Refusals
 from leafnode.bridge.status import Seldom
 from leafnode.bridge.turns import PortTurns
 from leafnode.nuid import nuid
@@ -92,7 +92,7 @@ class Publisher:
         self._entries: deque[Queued] = deque()
         self._in_flight = 0
         self._publishing = False
-        self._pausing = False
+        self.is_pausing = False
         self._stored_some = False
         self._timer: Timer | None = None
         self._subscription: Subscription | None = None
@@ -119,8 +119,11 @@ class Publisher:
 
     @property
     def holds_up(self) -> bool:
-        """Whether something waits here that a stream takes, or says soon that it does not."""
-        return bool(self._entries) and not (self._pausing or self.refusals.is_silent)
+        """Whether what is newer waits for what is here."""
+        if not self._entries or self.refusals.is_silent:
+            return False
+        newer = self.refusals.newer
+        return newer is Newer.WAITS or (newer is Newer.WENT and not self.is_pausing)
 
     @property
     def is_settled(self) -> bool:
@@ -200,14 +203,17 @@ class Publisher:
             self._end_pause()
             self._publish_burst()
 
-    def try_again(self) -> None:
-        """What is newer is to go: first this is tried, unless it was let pass since it was refused,
-        or nobody answers.
-        """
-        refusals = self.refusals
-        if self._pausing and not (refusals.is_passed or refusals.is_silent or refusals.is_fresh):
+    def try_again(self, newer: Newer) -> None:
+        """Try at once what pauses, if this is so, unless nobody answers."""
+        if self.is_pausing and self.refusals.newer is newer and not self.refusals.is_silent:
             self._end_pause()
             self.pump()
+
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether this server's stream takes the oldest, or refuses it in the same turn."""
+        first = next(iter(self._entries), None)
+        return first is not None and is_own(self._account, first.publication.subject, self.stream)
 
     def give_up_oldest(self, reason: str) -> None:
         """Have one place more; it is counted."""
@@ -314,12 +320,12 @@ class Publisher:
         if self._former is not None:
             self._former.hurry()
         self.refusals.begin_anew()
-        if self._pausing:
+        if self.is_pausing:
             self._end_pause()
         self.pump()
 
     def _end_pause(self) -> None:
-        self._pausing = False
+        self.is_pausing = False
         self._set_timer(None)
 
     def _turn(self) -> None:
@@ -430,7 +436,7 @@ class Publisher:
     def _note_refusal(self, reason: str) -> None:
         self.refusals.note(reason, len(self._entries))
         if self._former is not None:
-            self._former.lets_pass_no_longer()
+            self._former.say(Newer.WAITS)
 
     def _settle(self) -> None:
         """Hand over what is resolved at the head, then decide when the next burst goes."""
@@ -449,16 +455,16 @@ class Publisher:
         """Nothing is in flight: decide when the next burst goes."""
         stored_some, self._stored_some = self._stored_some, False
         if self.refusals.reason:
-            self._pausing = True
+            self.is_pausing = True
             self._set_timer(self.refusals.begin_pause_ns())
             if not stored_some:  # else there may be room since
-                self.refusals.is_fresh = True
+                self.refusals.newer = Newer.GOES
                 self._refused()
             return
         if stored_some:
-            self._pausing = False
+            self.is_pausing = False
             self.refusals.stored(len(self._entries))
-        if not self._pausing:
+        if not self.is_pausing:
             # Not from here: this may be inside of a commit's callbacks, and every port gets its
             # turn.
             self._set_timer(0 if self._entries else None)
@@ -471,7 +477,7 @@ class Publisher:
     def _due(self) -> None:
         """The pause is over, or the answers did not come."""
         self._timer = None
-        self._pausing = False
+        self.is_pausing = False
         if not self._in_flight:
             self.pump()
             return

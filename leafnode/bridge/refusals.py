@@ -6,6 +6,7 @@ Knows reasons and pauses; not readings, and no timer. Truth: docs/serial/ports.m
 from __future__ import annotations
 
 import logging
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from leafnode import limits
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from leafnode.bridge.status import PortCounters
 
 log = logging.getLogger(__name__)
+
+
+class Newer(Enum):
+    """What is newer than this queue, as far as it depends on this queue."""
+
+    WAITS = auto()  # until this queue is refused
+    GOES = auto()  # this queue was refused since it waits
+    WENT = auto()  # and was not refused itself: more of it goes while this queue pauses
 
 
 class Refusals:
@@ -25,8 +34,7 @@ class Refusals:
         self.in_a_row = 0
         self.burst_max = limits.READINGS_BURST_MAX
         self.is_silent = False  # no answer came in time, and none since
-        self.is_passed = False  # since the last one what is newer went, and was not refused
-        self.is_fresh = False  # the last one is since what is newer went or was refused
+        self.newer = Newer.WAITS
         self._counters = counters
         self._where = f"{port} of={whose}" if whose else port
         self._pause_ns = limits.READING_RETRY_NS
@@ -35,7 +43,7 @@ class Refusals:
         """One more."""
         self._counters.refused += 1
         self.in_a_row += 1
-        self.is_passed = False
+        self.newer = Newer.WAITS
         if not self.last_error:
             log.warning(
                 "Readings cannot be stored: port=%s reason=%s queued=%d",
@@ -60,6 +68,7 @@ class Refusals:
     def stored(self, queued: int) -> None:
         """A burst went through."""
         self.begin_anew()
+        self.newer = Newer.WAITS
         self.burst_max = limits.READINGS_BURST_MAX
         if self.last_error:
             self.last_error = ""

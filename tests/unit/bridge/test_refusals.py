@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from leafnode import limits
-from leafnode.bridge.refusals import Refusals
+from leafnode.bridge.refusals import Newer, Refusals
 from leafnode.bridge.status import PortCounters
 
 
@@ -52,13 +52,16 @@ def test_who_ends_counts_and_waits_anew() -> None:
     assert pauses(some, 1) == [limits.READING_RETRY_NS]
 
 
-def test_what_is_newer_is_let_pass_until_the_next_refusal() -> None:
+@pytest.mark.parametrize("newer", list(Newer))
+def test_what_is_newer_waits_behind_a_refusal_and_behind_what_is_stored(newer: Newer) -> None:
     some = refusals()
-    some.is_passed = True
 
+    some.newer = newer
     some.note("full", 1)
-
-    assert not some.is_passed
+    assert some.newer is Newer.WAITS
+    some.newer = newer
+    some.stored(1)
+    assert some.newer is Newer.WAITS
 
 
 @pytest.mark.parametrize(("whose", "where"), [("", "scale"), ("what was", "scale of=what was")])

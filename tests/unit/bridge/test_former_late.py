@@ -1,0 +1,97 @@
+"""Two kinds of what is old, of which no stream takes any, and says so late: what is newer goes."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode import limits
+from leafnode.bridge.publication import Left
+from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.routing.peer import Kind, Peer
+from tests.unit.bridge.fake_stream import FakeStream
+from tests.unit.bridge.test_former import Small, apart, kept_by, left
+from tests.unit.bridge.test_publisher import World, numbers
+
+if TYPE_CHECKING:
+    from leafnode.bridge.publication import Publication
+
+
+class Late(Small):
+    """A hub's: its answers take a while."""
+
+    def __init__(self, world: World, pattern: bytes, after_ns: int) -> None:
+        hub = Peer(9, Kind.LEAF, world.account.system.outbox)
+        hub.account = world.account
+        super().__init__(world.account, pattern, "HUB", origin=hub)
+        self.commits_at_once = True
+        self._clock = world.clock
+        self._after_ns = after_ns
+
+    def _answer(self, reply: bytes, answer: dict[str, object]) -> None:
+        say = super()._answer
+        self._clock.call_later(self._after_ns, lambda: say(reply, answer))
+
+
+def of_a_board_that_is_away() -> tuple[Publication, ...]:
+    return tuple(one._replace(subject=b"k.a") for one in kept_by(b"uno", 1))
+
+
+def none_waited_too_long(new: FakeStream, said: int) -> bool:
+    """Of `said` readings, one each second from 0 on."""
+    return len(new.payloads) >= said - limits.READING_ACK_TIMEOUT_NS // NS_PER_S
+
+
+@pytest.mark.parametrize("after_s", [(8, 8), (8, 7), (7, 8), (8, 3), (9, 9), (8, 12), (12, 12)])
+@pytest.mark.parametrize("apart_s", range(13))
+def test_what_two_late_streams_refuse_holds_up_nothing_newer_for_long(
+    apart_s: int, after_s: tuple[int, int]
+) -> None:
+    world = World()
+    plain, kept = (
+        Late(world, pattern, after * NS_PER_S)
+        for pattern, after in zip([b"s.>", b"k.>"], after_s, strict=True)
+    )
+    new = FakeStream(world.account, b"n.>")
+    new.commits_at_once = True
+    world.publisher.take_over(left(0, 3))
+    world.clock.advance(apart_s * NS_PER_S)
+    world.publisher.take_over(Left([], "", kept=of_a_board_that_is_away()))
+
+    held_up = []
+    for number in range(200):
+        world.offer([number], b"n.a")
+        world.clock.advance(NS_PER_S)
+        held_up += [] if none_waited_too_long(new, number + 1) else [number]
+
+    assert held_up == []
+    assert numbers(new) == list(range(len(new.payloads)))
+    assert max(plain.received, kept.received) <= 200 // 5
+
+
+@pytest.mark.parametrize("after_ms", [50, 2000, 8000])
+@pytest.mark.parametrize("every_ms", [3000, 7000])
+@pytest.mark.parametrize("seed", range(5))
+def test_while_a_late_one_is_awaited_what_has_room_meanwhile_goes_first(
+    seed: int, every_ms: int, after_ms: int
+) -> None:
+    """A full stream of this server of which a consumer takes one message now and then."""
+    random = Random(seed)
+    world = World()
+    stream = Small(world.account, b"s.>")
+    stream.commits_at_once = True
+    Late(world, b"k.>", after_ms * NS_PER_MS)
+    world.publisher.take_over(apart(0, 20))
+    world.clock.advance(random.randrange(13_000) * NS_PER_MS)
+    world.publisher.take_over(Left([], "", kept=of_a_board_that_is_away()))
+
+    for number in range(20, 320):
+        world.offer([number])
+        for _ in range(10):
+            stream.room += random.randrange(every_ms) < 100
+            world.clock.advance(100 * NS_PER_MS)
+
+    assert numbers(stream) == list(range(len(stream.payloads)))
+    assert len(stream.payloads) > 20
