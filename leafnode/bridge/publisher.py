@@ -199,9 +199,9 @@ class Publisher:
             return
         if self._publishing or self._in_flight or not self._entries:
             former.begin_anew()
-        elif self._has_turn() and former.tried_lets_pass():
+        else:
             self._end_pause()
-            self._publish_burst()
+            self.pump()
 
     def try_again(self, newer: Newer) -> None:
         """Try at once what pauses, if this is so, unless nobody answers."""

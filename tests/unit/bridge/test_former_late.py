@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.routing.peer import Kind, Peer
 from tests.unit.bridge.fake_stream import FakeStream
 from tests.unit.bridge.test_former import Small, apart, kept_by, left
-from tests.unit.bridge.test_publisher import World, numbers
+from tests.unit.bridge.test_publisher import FULL, World, numbers
 
 if TYPE_CHECKING:
     from leafnode.bridge.publication import Publication
@@ -95,3 +96,26 @@ def test_while_a_late_one_is_awaited_what_has_room_meanwhile_goes_first(
 
     assert numbers(stream) == list(range(len(stream.payloads)))
     assert len(stream.payloads) > 20
+
+
+async def test_what_is_newer_and_gets_no_turn_behind_what_is_refused_goes_in_the_next() -> None:
+    world = World()
+    old = FakeStream(world.account, b"s.>")
+    new = FakeStream(world.account, b"n.>")
+    old.refusal = new.refusal = FULL
+    new.commits_at_once = True
+    world.publisher.take_over(left(0, 1))
+    world.offer([1], b"n.a")
+    for _ in range(60):
+        world.clock.advance(NS_PER_S)
+        await asyncio.sleep(0)
+    tries = old.received
+
+    new.refusal = None
+    world.is_slow(1)  # to refuse what is old takes all of a turn
+    while old.received == tries:
+        world.clock.advance(NS_PER_S // 10)
+    assert numbers(new) == []
+    await asyncio.sleep(0)
+
+    assert numbers(new) == [1]
