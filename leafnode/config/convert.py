@@ -374,7 +374,7 @@ def template_problem(template: str, port_name: str, *, framing: str) -> str:
     first = own.partition(".")[0]
     if "{" in first:
         return "expected a first token that the device does not choose"
-    if first.startswith("$") or first == "_INBOX":
+    if subjects.is_internal(own.encode()):
         return f"a subject of readings must not start with {first}"
     filled = own.replace("{device}", "d").replace("{name}", "n")
     if "{" in filled or "}" in filled or not is_subject(filled) or not _is_literal(filled):

@@ -16,6 +16,7 @@ from leafnode.config.serial_codec import KNOW_FIELDS
 from leafnode.config.serial_stage_options import CommandOptions
 from leafnode.errors import quoted
 from leafnode.go_time import format_duration
+from leafnode.protocol.subject import is_internal
 
 if TYPE_CHECKING:
     from leafnode.config.place import Given
@@ -64,7 +65,7 @@ def check(given: Given, port: SerialPort) -> None:
 
 def subject_problem(subject: str) -> str:
     """Say why nobody can send commands to this subject, or return ""."""
-    if subject.startswith(("$", "_INBOX")):
+    if is_internal(subject.encode()):
         return f"a subject of commands must not start with {subject.partition('.')[0]}"
     if "{" in subject or "}" in subject:
         return "the only place it may have is {port}"

@@ -13,6 +13,7 @@ from leafnode.config import convert
 from leafnode.config.options import UplinkBudget, UplinkOptions, UplinkStream
 from leafnode.config.place import Block, Place, Row, no_duplicates
 from leafnode.errors import TransformError, quoted
+from leafnode.protocol.subject import is_internal
 from leafnode.protocol.transform import Transform
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ def _stream(place: Place) -> UplinkStream:
 
 def _subject_prefix(place: Place) -> str:
     prefix = convert.subject_prefix(place)
-    first = prefix.partition(".")[0]
-    if first.startswith("$") or first == "_INBOX":
+    if is_internal(prefix.encode()):
+        first = prefix.partition(".")[0]
         raise place.error(f"a subject prefix must not start with {first}: it is no stream's")
     return prefix
 

@@ -54,6 +54,11 @@ def is_valid_literal(subject: bytes) -> bool:
     return is_valid(subject) and is_literal(subject)
 
 
+def is_internal(subject: bytes) -> bool:
+    """Say whether it is the server's own, or of an inbox: `_INBOX_alice` is one, too."""
+    return subject.startswith((b"$", b"_INBOX"))
+
+
 def matches(pattern: bytes, subject: bytes) -> bool:
     """Say whether the literal subject is one that the pattern stands for."""
     if pattern in {subject, b">"}:

@@ -327,6 +327,7 @@ def test_a_subject_prefix_is_literal_and_ends_with_a_dot(text: str) -> None:
         ("a{name}.x", "link", "expected a first token that the device does not choose"),
         ("$JS.{port}", "link", "a subject of readings must not start with $JS"),
         ("_INBOX.x", "line", "a subject of readings must not start with _INBOX"),
+        ("_INBOX_a.x", "line", "a subject of readings must not start with _INBOX_a"),
         ("r.*", "line", 'expected a subject without wildcards, got "r.*"'),
         ("r..x", "line", 'expected a subject without wildcards, got "r..x"'),
         ("r.{", "line", 'expected a subject without wildcards, got "r.{"'),

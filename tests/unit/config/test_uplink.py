@@ -120,6 +120,10 @@ def test_what_is_one_may_stand_without_an_array() -> None:
             "streams: [{stream: A, subject_prefix: _INBOX.}]",
             "a subject prefix must not start with _INBOX",
         ),
+        (
+            "streams: [{stream: A, subject_prefix: _INBOX_a.}]",
+            "a subject prefix must not start with _INBOX_a: it is no stream's",
+        ),
         ("streams: [{stream: A, rate: 5}]", 'uplink.streams[0]: unknown field "rate"'),
         (
             "streams: [{stream: A, subject_transforms: [{src: a}]}]",

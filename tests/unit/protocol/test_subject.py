@@ -66,6 +66,25 @@ def test_matches(pattern: bytes, literal: bytes, expected: bool) -> None:
     assert subject.matches(pattern, literal) is expected
 
 
+@pytest.mark.parametrize(
+    ("literal", "expected"),
+    [
+        (b"$SYS.x", True),
+        (b"$JS", True),
+        (b"_INBOX.x", True),
+        (b"_INBOX_alice.x", True),
+        (b"s.$SYS", False),
+        (b"s._INBOX.x", False),
+        (b"_inbox.x", False),
+        (b"", False),
+    ],
+)
+def test_what_is_the_servers_own_or_of_an_inbox_is_internal(
+    literal: bytes, *, expected: bool
+) -> None:
+    assert subject.is_internal(literal) is expected
+
+
 @given(PATTERNS, LITERALS)
 def test_a_subset_matches_no_more_than_what_it_lies_in(pattern: bytes, literal: bytes) -> None:
     for other in (b">", b"*", b"a.>", b"*.*", b"a.*", b"a.b"):
