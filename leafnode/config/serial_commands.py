@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PLACE: Final = re.compile(rb"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _UNFRAMED: Final = frozenset({"vedirect"})
 _COMMANDS_MAX: Final = 64
+_ENDING: Final = {"raw": "every", "idle": "gap"}  # by which option time ends a frame
 
 
 def commands(place: Place) -> tuple[CommandOptions, ...]:
@@ -99,15 +100,20 @@ def _frame_problem(port: SerialPort) -> str:
 def _ending_problem(port: SerialPort, command: CommandOptions) -> str:
     """Say why an answer that time ends may be taken for another one, or return ""."""
     framing = port.framing
-    # Else the first command behind an opening waits too long for what was asked before.
-    most_ns = serial_bounds.COMMAND_WAIT_NS - serial_bounds.COMMAND_OPENING_NS
-    ends_ns = framing.ends_ns(port.baud)
+    wait_ns, opening_ns = serial_bounds.COMMAND_WAIT_NS, serial_bounds.COMMAND_OPENING_NS
+    most_ns = wait_ns - opening_ns
+    why = (
+        ", since the first command behind an opening awaits that and up to "
+        f"{format_duration(opening_ns)} more, and none waits more than {format_duration(wait_ns)}"
+    )
     if framing.poll:
         most_ns = min(serial_bounds.POLL_ANSWER_NS, framing.poll_every_ns)
+        why = " beside poll, which awaits its answer no longer"
+    ends_ns = framing.ends_ns(port.baud)
     ends, most = format_duration(ends_ns), format_duration(most_ns)
     if ends_ns > most_ns:
-        beside = " beside poll" if framing.poll else ""
-        return f"an answer ends {ends} behind its bytes: expected at most {most}{beside}"
+        instead = f"set a shorter {_ENDING[framing.type]}, or answer: none"
+        return f"an answer ends {ends} behind its bytes: expected at most {most}{why}: {instead}"
     if ends_ns >= command.timeout_ns:
         return f"timeout: expected more than the {ends} behind its bytes that end an answer"
     return ""

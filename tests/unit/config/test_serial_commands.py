@@ -107,12 +107,20 @@ def test_a_framing_that_cannot_be_sent_in(more: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("framing", "command", "problem"),
     [
-        ("raw, every: 12s", "timeout: 60s", "at most 4s"),
+        ("raw, every: 12s", "timeout: 60s", "ends 12s behind its bytes: expected at most 4s"),
+        ("raw, every: 12s", "timeout: 60s", "awaits that and up to 1s more, and none waits"),
+        ("raw, every: 12s", "timeout: 60s", "more than 5s: set a shorter every, or answer: none"),
+        ("idle, gap: 5s", "timeout: 60s", "more than 5s: set a shorter gap, or answer: none"),
         ("raw, every: 4001ms", "timeout: 60s", "at most 4s"),
         ("raw, every: 2s", "", "timeout: expected more than the 2s"),
         ("idle, gap: 3s", "timeout: 2s", "timeout: expected more than the 3s"),
         ("idle, chars: 1000", "timeout: 39s", "at most 4s"),  # 40 s at 300 baud
         ("raw, every: 1001ms, poll: P, poll_every: 5s", "timeout: 60s", "at most 1s"),
+        (
+            "idle, gap: 2s, poll: P, poll_every: 1500ms",
+            "timeout: 60s",
+            "at most 1s beside poll, which awaits its answer no longer: set a shorter gap",
+        ),
     ],
 )
 def test_an_answer_that_time_ends_is_a_frame_before_anything_else_is_asked(
