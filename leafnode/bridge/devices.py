@@ -146,6 +146,7 @@ class Devices:
                 return f"a board on port {other.name} has it"
             if name in other.named() and collides(pattern, other.pattern(name)):
                 return f"port {other.name} speaks under it"
+        self.look()  # when who was there until now was heard
         for other in others:
             other.forget(name)
         return ""

@@ -75,7 +75,7 @@ class TextLinkFraming:
     ) -> None:
         self.allows: Callable[[str, int, str], bool] | None = None
         self.admits: Callable[[str], bool] | None = None
-        self._heard_at_ms = 0
+        self._read_at_ms = self._heard_at_ms = 0  # what is read now; the last line
         self._spoke_at_ms: int | None = None  # the last reading of one that says no name
         self._says_name = False  # also one that is refused, since the port was opened
         self._bytes_in = self._frames = self._noise_bytes = 0
@@ -132,7 +132,7 @@ class TextLinkFraming:
     def receive(self, data: bytes, now_ms: int) -> None:
         self._has_news = False
         if data:
-            self._heard_at_ms = now_ms
+            self._read_at_ms = now_ms
         self._bytes_in += len(data)
         self._lines.feed(data)
 
@@ -149,6 +149,7 @@ class TextLinkFraming:
                 self._on_long(line)
             elif line:
                 self._on_line(line)
+            self._heard_at_ms = self._read_at_ms  # behind a hello: till then it is the former's
         return self._events.popleft() if self._events else MORE
 
     def committed(self, receipt: Receipt) -> None:
@@ -266,7 +267,7 @@ class TextLinkFraming:
         wrong = line if isinstance(line, Wrong) else self._judged(line, raw)
         if wrong is None:
             self._frames += 1
-            if not self._is_greeted and self._asking.asks_behind_line(self._heard_at_ms):
+            if not self._is_greeted and self._asking.asks_behind_line(self._read_at_ms):
                 self._out.ask()
         else:
             self._noise_bytes += len(raw)
@@ -383,7 +384,7 @@ class TextLinkFraming:
                 return None
             receipt = Receipt(self._this_life, line.seq)
         if not self._says_name:
-            self._spoke_at_ms = self._heard_at_ms
+            self._spoke_at_ms = self._read_at_ms
         self._events.append(
             Reading(self._msg_id(line.seq), payload, self._device.encode(), subject, receipt)
         )

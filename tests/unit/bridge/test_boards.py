@@ -191,6 +191,31 @@ def test_when_an_unplugged_board_was_heard_last_is_known_though_nobody_asked() -
     assert heard == [heard[0]] * 2
 
 
+def test_when_a_text_board_was_heard_last_is_known_though_another_is_plugged_in_its_place() -> None:
+    world = World(port("text_link"))
+    heard: list[int] = []
+
+    async def story(world: World) -> None:
+        assert world.runner._boards is not None
+        await world.opened()
+        world.say(b"hello uno 5\n")
+        await world.until(lambda: b"ok hello" in world.hear())
+        world.clock.advance(5 * NS_PER_S)
+        world.say(b"pt temp hot\n")
+        await world.until(lambda: world.runner.status().bad == 1)
+        heard.append(world.clock.monotonic_ns() // NS_PER_MS)
+        world.clock.advance(NS_PER_S)
+        world.say(b"hello due 6\n")
+        await world.until(lambda: b"ok hello" in world.hear())
+        due, uno = world.runner._boards._devices.devices()
+        heard.append(uno.seen_ns // NS_PER_MS)
+        assert (due.up, uno.up) == (True, False)
+
+    run(world, story)
+
+    assert heard == [heard[0]] * 2
+
+
 def test_all_numbered_lines_of_a_text_board_are_gathered_and_then_acknowledged() -> None:
     gather = MappingOptions(every_ns=60 * NS_PER_S, functions=("max", "count"))
     options = replace(port("text_link"), mapping=gather, codec=CodecOptions("json"))

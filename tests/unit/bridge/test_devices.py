@@ -99,6 +99,24 @@ def test_who_went_unseen_was_heard_with_its_last_reading() -> None:
     assert devices.devices()[0].seen_ns == read_ns
 
 
+def test_when_one_was_heard_last_is_known_though_another_comes_in_its_place() -> None:
+    clock = FakeClock()
+    devices, port = Devices(clock), FakePort("a", "press")
+    devices.join(port)
+    devices.met("a", "link", hello("press"))
+    clock.advance(5 * NS_PER_S)
+    port.heard_at_ms = heard_at_ms = clock.monotonic_ns() // NS_PER_MS
+    clock.advance(NS_PER_S)
+
+    assert devices.refusal("a", "saw", ()) == ""
+    port.device, port.heard_at_ms = "saw", clock.monotonic_ns() // NS_PER_MS
+    devices.met("a", "link", hello("saw"))
+
+    press, saw = devices.devices()
+    assert (press.name, press.up, press.seen_ns) == ("press", False, heard_at_ms * NS_PER_MS)
+    assert (saw.name, saw.up, saw.seen_ns) == ("saw", True, clock.monotonic_ns())
+
+
 def test_a_name_is_refused_that_the_port_does_not_give_or_that_another_board_has() -> None:
     devices = Devices(FakeClock())
     a, b = FakePort("a", "press"), FakePort("b")
