@@ -27,7 +27,7 @@ from leafnode.routing.subscription import Subscription
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.bridge.reading import BoardEvent, Life, Receipt
+    from leafnode.bridge.reading import BoardEvent, Life, Presence, Receipt
     from leafnode.clock import Clock, Timer
     from leafnode.config.serial_options import SerialPort
     from leafnode.routing.account import Account
@@ -80,8 +80,8 @@ class Talking(Protocol):
         """The port is closed: what the board subscribed to has ended."""
         ...
 
-    def present(self, now_ms: int, /) -> tuple[str, int] | None:
-        """Return the board that is there, and when it was heard (ms); None: none is."""
+    def board(self, now_ms: int, /) -> Presence | None:
+        """Return the board that said hello last; None: none did."""
         ...
 
     def is_nameless(self, now_ms: int, /) -> bool:

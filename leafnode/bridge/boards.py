@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from leafnode.bridge.board_messages import Talking
     from leafnode.bridge.devices import Port
     from leafnode.bridge.port_log import PortLog
-    from leafnode.bridge.reading import BoardNews, Life, Reading, Receipt
+    from leafnode.bridge.reading import BoardNews, Life, Presence, Reading, Receipt
     from leafnode.bridge.seams import BridgeSeams
     from leafnode.bridge.status import PortCounters
     from leafnode.clock import Timer
@@ -136,11 +136,11 @@ class Boards:
     def counts(self) -> dict[str, int]:
         return self._messages.counts()
 
-    def present(self) -> tuple[str, int] | None:
-        """Return the board that is there, and when it was heard (monotonic ms)."""
+    def board(self) -> Presence | None:
+        """Return the board that said hello last, None where the port is closed."""
         if not self._is_open:
             return None
-        return self._framing.present(self._clock.monotonic_ns() // NS_PER_MS)
+        return self._framing.board(self._clock.monotonic_ns() // NS_PER_MS)
 
     def named(self) -> Collection[str]:
         """Return the port's name while a board speaks under it."""

@@ -19,7 +19,7 @@ from leafnode.protocol.subject import collides
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from leafnode.bridge.reading import DeviceHello, Life, Receipt
+    from leafnode.bridge.reading import DeviceHello, Life, Presence, Receipt
     from leafnode.clock import Clock
     from leafnode.config.serial_options import SerialPort
 
@@ -30,8 +30,8 @@ class Port(Protocol):
     @property
     def name(self) -> str: ...
 
-    def present(self) -> tuple[str, int] | None:
-        """Return the board that is there, and when it was heard (monotonic ms); None: none is."""
+    def board(self) -> Presence | None:
+        """Return the board that said hello last; None: none did, or the port is closed."""
         ...
 
     def named(self) -> Collection[str]:
@@ -83,7 +83,7 @@ class Slaves:
         self._names = [slave.name for slave in options.modbus.slaves]
         self.name = options.name
 
-    def present(self) -> None:
+    def board(self) -> None:
         """No board is on a bus."""
 
     def named(self) -> Collection[str]:
@@ -142,7 +142,8 @@ class Devices:
         asking = self._ports.get(port)
         pattern = b"" if asking is None else asking.pattern(name)
         for other in others:
-            if (found := other.present()) is not None and found[0] == name:
+            found = other.board()
+            if found is not None and found.is_there and found.device == name:
                 return f"a board on port {other.name} has it"
             if name in other.named() and collides(pattern, other.pattern(name)):
                 return f"port {other.name} speaks under it"
@@ -216,13 +217,13 @@ class Devices:
         for device in self._devices.values():
             device.up = False
         for port in self._ports.values():
-            found = port.present()
+            found = port.board()
             if found is None:
                 continue
-            there = self._devices.get((port.name, found[0]))
-            if there is not None:
-                there.up = True
-                there.seen_ns = max(there.seen_ns, found[1] * NS_PER_MS)
+            known = self._devices.get((port.name, found.device))
+            if known is not None:
+                known.up = found.is_there
+                known.seen_ns = max(known.seen_ns, found.heard_at_ms * NS_PER_MS)
 
     def _oldest(self) -> tuple[str, str]:
         """Return whose hello is the longest ago; one that is there only where all are."""

@@ -69,6 +69,16 @@ class DeviceHello(NamedTuple):
     about: str = ""  # which board and firmware it is, in its own words
 
 
+class Presence(NamedTuple):
+    """A board that said hello on a port, and when it was heard (monotonic ms). `is_there`: it is
+    taken to be there yet.
+    """
+
+    device: str
+    heard_at_ms: int
+    is_there: bool
+
+
 class DeviceLog(NamedTuple):
     """A line that a board wants in the log. `level` as in syslog; `text` is printable ASCII."""
 

@@ -128,9 +128,9 @@ class GatewaySession:
         return max(self._committed_seq, self._floor)
 
     @property
-    def heard_at_ms(self) -> "int | None":
-        """When the device was heard; None: it is silent, or nobody said hello."""
-        return self._heard_at_ms if self.peer is not None and self.peer.alive else None
+    def heard_at_ms(self) -> int:
+        """When the peer was heard last."""
+        return self._heard_at_ms
 
     def receive(self, data: "bytes | bytearray", now_ms: int) -> "list[Event]":
         """Take bytes from the line, cut anywhere; return what happened.

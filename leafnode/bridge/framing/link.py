@@ -16,6 +16,7 @@ from leafnode.bridge.reading import (
     DeviceHello,
     DeviceLog,
     FrameCounts,
+    Presence,
     Reading,
     Receipt,
     is_of,
@@ -118,10 +119,12 @@ class LinkFraming:
         """The port is closed: what the board subscribed to has ended."""
         self._session.line_lost()
 
-    def present(self, _: int) -> tuple[str, int] | None:
-        """Return the board that is there, and when it was heard."""
-        peer, heard_at_ms = self._session.peer, self._session.heard_at_ms
-        return None if peer is None or heard_at_ms is None else (peer.device, heard_at_ms)
+    def board(self, _: int) -> Presence | None:
+        """Return the board that said hello last."""
+        peer = self._session.peer
+        if peer is None:
+            return None
+        return Presence(peer.device, self._session.heard_at_ms, peer.alive)
 
     def is_nameless(self, _: int) -> bool:
         """Whoever says something on the link has said a name."""

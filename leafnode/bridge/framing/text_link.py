@@ -32,6 +32,7 @@ from leafnode.bridge.reading import (
     DeviceHello,
     DeviceLog,
     FrameCounts,
+    Presence,
     Reading,
     Receipt,
     WrongLine,
@@ -191,11 +192,12 @@ class TextLinkFraming:
             missing=self._numbers.missing,
         )
 
-    def present(self, now_ms: int) -> tuple[str, int] | None:
-        """Return the board that is there, and when it was heard: it may say something seldom."""
-        if not self._is_greeted or now_ms - self._heard_at_ms >= port_bounds.TEXT_BOARD_THERE_MS:
+    def board(self, now_ms: int) -> Presence | None:
+        """Return the board that said hello last: it may say something seldom."""
+        if not self._is_greeted:
             return None
-        return self._device, self._heard_at_ms
+        is_there = now_ms - self._heard_at_ms < port_bounds.TEXT_BOARD_THERE_MS
+        return Presence(self._device, self._heard_at_ms, is_there)
 
     def is_nameless(self, now_ms: int) -> bool:
         """Say whether a board is there that speaks under the port's name, and says no other."""

@@ -216,6 +216,29 @@ def test_when_a_text_board_was_heard_last_is_known_though_another_is_plugged_in_
     assert heard == [heard[0]] * 2
 
 
+def test_when_a_board_that_went_silent_was_heard_last_is_known_though_nobody_asked_then() -> None:
+    world = World(port("text_link"))
+    heard: list[int] = []
+
+    async def story(world: World) -> None:
+        assert world.runner._boards is not None
+        await world.opened()
+        world.say(b"hello uno 5\n")
+        await world.until(lambda: b"ok hello" in world.hear())
+        world.clock.advance(5 * NS_PER_S)
+        world.say(b"pt temp hot\n")
+        await world.until(lambda: world.runner.status().bad == 1)
+        heard.append(world.clock.monotonic_ns() // NS_PER_MS)
+        world.clock.advance(120 * NS_PER_S)
+        (uno,) = world.runner._boards._devices.devices()
+        heard.append(uno.seen_ns // NS_PER_MS)
+        assert not uno.up
+
+    run(world, story)
+
+    assert heard == [heard[0]] * 2
+
+
 def test_all_numbered_lines_of_a_text_board_are_gathered_and_then_acknowledged() -> None:
     gather = MappingOptions(every_ns=60 * NS_PER_S, functions=("max", "count"))
     options = replace(port("text_link"), mapping=gather, codec=CodecOptions("json"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from leafnode.bridge import port_bounds
 from leafnode.bridge.devices import Devices, Slaves
-from leafnode.bridge.reading import DeviceHello, Receipt
+from leafnode.bridge.reading import DeviceHello, Presence, Receipt
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from tests.sim.clock import FakeClock
 from tests.unit.bridge.modbus.bus import port, slave
@@ -17,12 +17,13 @@ class FakePort:
         self.name = name
         self.device = device
         self.heard_at_ms = 0
+        self.is_there = True
         self.names: list[str] = []
         self.forgot: list[str] = []
         self.again: list[tuple[str, int]] = []
 
-    def present(self) -> tuple[str, int] | None:
-        return (self.device, self.heard_at_ms) if self.device else None
+    def board(self) -> Presence | None:
+        return Presence(self.device, self.heard_at_ms, self.is_there) if self.device else None
 
     def named(self) -> list[str]:
         return self.names
@@ -82,6 +83,23 @@ def test_it_was_seen_when_its_port_heard_it_and_is_up_while_it_is_there() -> Non
     assert devices.devices()[0].seen_ns == port.heard_at_ms * NS_PER_MS
     port.device = ""
     assert not devices.devices()[0].up
+
+
+def test_who_is_silent_was_heard_when_its_port_heard_it_and_keeps_its_name_from_nobody() -> None:
+    clock = FakeClock()
+    devices, port, other = Devices(clock), FakePort("a", "press"), FakePort("b")
+    devices.join(port)
+    devices.join(other)
+    devices.met("a", "link", hello("press"))
+    clock.advance(5 * NS_PER_S)
+    port.heard_at_ms = clock.monotonic_ns() // NS_PER_MS
+    clock.advance(500 * NS_PER_S)
+    port.is_there = False
+
+    (row,) = devices.devices()
+    assert (row.up, row.seen_ns) == (False, port.heard_at_ms * NS_PER_MS)
+    assert devices.refusal("b", "press", ()) == ""
+    assert port.forgot == ["press"]
 
 
 def test_who_went_unseen_was_heard_with_its_last_reading() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.bridge.framing.link import PIECE_BYTES, LinkFraming
-from leafnode.bridge.reading import MORE, DeviceHello, DeviceLog, Event, Reading, Receipt
+from leafnode.bridge.reading import MORE, DeviceHello, DeviceLog, Event, Presence, Reading, Receipt
 from leafnode.link.channel import Channel
 from leafnode.link.device import DeviceSession
 from leafnode.link.events import Gone
@@ -47,11 +47,11 @@ def connected() -> tuple[DeviceSession, LinkFraming]:
 def test_a_hello_is_reported() -> None:
     device, framing = DeviceSession("node1", BOOT), LinkFraming()
 
-    assert framing.present(0) is None
+    assert framing.board(0) is None
     assert exchange(device, framing, 0) == [
         DeviceHello("node1", BOOT, resumed=False, window=4, frame_bytes=256, capabilities=("log",))
     ]
-    assert framing.present(0) == ("node1", 0)
+    assert framing.board(0) == Presence("node1", 0, is_there=True)
 
 
 def test_what_a_board_says_again_elsewhere_and_nobody_took_is_not_there_any_more() -> None:
@@ -74,13 +74,13 @@ def test_what_a_board_says_again_elsewhere_and_nobody_took_is_not_there_any_more
 def test_a_board_whose_name_another_has_now_says_hello_before_it_is_heard() -> None:
     device, framing = connected()
     framing.forget("other")
-    assert framing.present(0) is not None
+    assert framing.board(0) is not None
 
     framing.forget("node1")
     framing.admits = lambda _: False
     device.publish("tank.level", b"21.5", 10)
 
-    assert framing.present(10) is None
+    assert framing.board(10) is None
     assert exchange(device, framing, 10) == []
     framing.admits = None
     assert [type(one) for one in exchange(device, framing, 20_000)] == [DeviceHello, Reading]
@@ -102,7 +102,7 @@ def test_a_name_that_is_not_admitted_is_refused_and_no_reading_of_it_comes() -> 
     device.publish("tank.level", b"21.5", 0)
 
     assert exchange(device, framing, 0) == []
-    assert framing.present(0) is None
+    assert framing.board(0) is None
     framing.admits = None
     assert [type(one) for one in exchange(device, framing, 10_000)] == [DeviceHello, Reading]
 

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from leafnode.bridge.framing.text_lines import sealed
 from leafnode.bridge.framing.text_link import TextLinkFraming
 from leafnode.bridge.framing.text_wrong import Wrong
-from leafnode.bridge.reading import MORE, DeviceHello, DeviceLog, Reading, Receipt, WrongLine
+from leafnode.bridge.reading import (
+    MORE,
+    DeviceHello,
+    DeviceLog,
+    Presence,
+    Reading,
+    Receipt,
+    WrongLine,
+)
 from leafnode.link import events, verbs
 from leafnode.link.pattern import is_pattern
 
@@ -918,9 +926,10 @@ def test_a_board_that_is_silent_for_a_minute_is_not_there_however_long_that_last
     framing = TextLinkFraming(name="p", msg_id_prefix=b"p.x", max_frame_bytes=1024, keep_first=True)
     framing.receive(b"hello uno 7\n", 10_000)
     assert framing.next_event() is not None
-    assert framing.present(69_999) == ("uno", 10_000)
+    assert framing.board(69_999) == Presence("uno", 10_000, is_there=True)
 
-    assert framing.present(10_000 + int(silent_days * 86_400_000)) is None
+    later_ms = 10_000 + int(silent_days * 86_400_000)
+    assert framing.board(later_ms) == Presence("uno", 10_000, is_there=False)
 
 
 def test_a_board_that_says_no_name_speaks_under_the_ports_for_a_minute_behind_a_reading() -> None:
