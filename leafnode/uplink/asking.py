@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_NONE = "the hub had messages up to {} and shows none of them"
 _TOO_MUCH = "too much to look up at the hub: some messages are sent again"
 
 
@@ -102,6 +103,7 @@ class Asking:
         self._is_grounded = False  # the last word was the hub's
         self._told_no = ToldNo(parts, flight)
         self._clean_run = ""  # the hub's process that named nothing that is wrong, last of all
+        self._had = 0  # the highest that the hub had acknowledged when it was asked
         self._had_before = 0  # up to where all was done when this run began
         self.doubt = ""  # why what was sent cannot be found
 
@@ -228,6 +230,7 @@ class Asking:
     def _ask(self, known: Known | None) -> None:
         assert self._origin is not None, "it has begun"
         self._is_settled, self._asked_ns = not self._knock.is_out, self._clock.monotonic_ns()
+        self._had = self._flight.hub_had
         window = self._flight.window
         if known is not None:
             sent = dict.fromkeys(entry.sent_as.decode() for entry in window.doubtful())
@@ -380,7 +383,7 @@ class Asking:
             prefix = self._ways.now.prefix
             self._blind(f"others publish under {prefix}: it should be this server's own")
         elif position.last == 0 and self._hub_had() and self._may_be_there():
-            self._blind(f"the hub had messages up to {self._hub_had()} and shows none of them")
+            self._blind(_NONE.format(self._hub_had()))
         else:
             self._go_on(resume, position)
 
@@ -412,15 +415,15 @@ class Asking:
 
     def _hub_had(self) -> int:
         """Return up to where the hub had all; what this run set aside or removed is not in it."""
-        return max(self._flight.hub_had, self._had_before)
+        return max(self._had, self._had_before)
 
     def _lost(self, position: Position) -> str:
         """Say that the hub has less than it had, or nothing. Before the start is not known well."""
         last, before = position.last, self._had_before
-        if not last or self._options.newest_first or last >= self._hub_had():
+        if last < self._had:
+            return f"the hub lost messages: it ends at {last}" if last else _NONE.format(self._had)
+        if not last or self._options.newest_first or last >= before:
             return ""
-        if last < self._flight.hub_had:
-            return f"the hub lost messages: it ends at {last}"
         less = f"the hub ends at {last}, and {before} was done here before this start"
         return f"{less}: it lost messages, or they were removed here or are dead letters"
 
@@ -448,7 +451,7 @@ class Asking:
     def _go_on(self, resume: Resume, position: Position) -> None:
         self._is_grounded = True
         end = max(position.hub_seq, position.seen)
-        has_some = position.last or position.above or len(position.stored)
+        has_some = position.last or self._flight.latest is not None
         if self._origin is not None and not has_some and end and not resume.unverified:
             # Others may hide what is sent from now on: it will be behind what is there.
             self._store.reached(Reached(self._origin.identity, 0, end))
@@ -462,7 +465,7 @@ class Asking:
             protection = Protection.PARTLY
             problem = f"the hub has nothing of this stream under {resume.unseen}, and too much else"
         # Where there are strangers, what is newer of ours may be hidden.
-        lost = "" if resume.strangers else self._lost(position)
+        lost = "" if resume.strangers or self.doubt else self._lost(position)
         self._clean_run = "" if problem or lost else self._link.hub_run()
         word = Word(position, protection, problem, lost=lost, is_ailment=bool(problem))
         if protection is Protection.ASKED:

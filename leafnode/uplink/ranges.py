@@ -22,8 +22,7 @@ class Ranges:
     def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
         self._firsts: list[int] = []
         self._lasts: list[int] = []
-        for first, last in ranges:
-            self.add(first, last)
+        self.update(ranges)
 
     def __len__(self) -> int:
         """How many ranges."""
@@ -52,6 +51,11 @@ class Ranges:
             last = max(last, self._lasts[end - 1])
         self._firsts[start:end] = [first]
         self._lasts[start:end] = [last]
+
+    def update(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Add all of these."""
+        for first, last in ranges:
+            self.add(first, last)
 
     def floor(self) -> int:
         """Return up to where everything from 1 on is in it."""

@@ -343,7 +343,7 @@ class Resume:
             stored.add(seq, seq)
             if seq > base.floor:
                 above.setdefault(seq, base.hub_seq)
-        last = max((base.floor, *seqs, *base.above))
+        last = max((base.floor, stored.top(), *base.above))
         newest, seen = self._newest(), base.hub_seq
         if not (self.unverified or self.unseen):
             seen = max(

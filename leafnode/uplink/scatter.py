@@ -125,8 +125,10 @@ class Scatter(Window):
         return Position(self.floor, self._hub_seq, 0, stored=stored, top=self._top)
 
     def land(self, position: Position) -> list[Entry]:
-        self.done = Ranges(position.stored)
-        self._top = position.top if position.top.seq else Place(self.done.top())
+        """What was done stays done: acknowledged since the hub was asked, or not there any more."""
+        top = position.top if position.top.seq else Place(position.stored.top())
+        self._top = max(self._top, top)
+        self.done.update(position.stored)
         self._hub_seq = max(position.hub_seq, position.seen)
         self._order.clear()
         stored = [entry for entry in self if entry.seq in self.done]

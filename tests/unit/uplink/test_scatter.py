@@ -140,3 +140,27 @@ def test_what_may_come_to_be_stored_is_looked_for_before_what_is_sent_meanwhile(
     window.settle(2, 10)
 
     assert window.known().hub_seq < 9
+
+
+def test_what_is_acknowledged_while_the_hub_is_asked_stays_done() -> None:
+    window = scatter(9, 10)
+    for seq in (9, 10):
+        send(window, seq)
+    window.settle(10, 8)
+
+    assert window.land(Position(stored=Ranges([(1, 2)]), hub_seq=7)) == []
+
+    assert window.done == Ranges([(1, 2), (10, 10)])
+    assert window.said() == InFlight(2, 7, b"1-2,10-10", MARK)
+
+
+def test_what_the_hub_had_and_has_no_more_stays_done() -> None:
+    window = scatter(3, 4)
+    window.land(Position(stored=Ranges([(1, 2)]), hub_seq=70))
+    send(window, 3)
+    window.settle(3, 71)
+
+    window.land(Position())
+
+    assert window.done == Ranges([(1, 3)])
+    assert window.said() == InFlight(3, 0, b"1-3", MARK)

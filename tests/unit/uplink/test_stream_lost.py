@@ -13,8 +13,9 @@ from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.options import UplinkStream
 from leafnode.uplink.flight import Latest
+from leafnode.uplink.status import State
 from tests.sim.hub import RTT_NS
-from tests.sim.uplink_world import World, numbers
+from tests.sim.uplink_world import OUTAGE_NS, World, numbers
 
 
 def feed(world: World, first: int, last: int, *, every_ns: int = 5 * NS_PER_MS) -> None:
@@ -177,3 +178,52 @@ def test_newest_first_what_the_hub_lost_comes_again_soon() -> None:
     assert sorted(world.hub.payloads(), key=int) == numbers(1, 400)
     assert world.status.counters.duplicates == 0
     assert world.status.counters.cuts == 1
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_what_is_acknowledged_while_the_hub_is_asked_is_neither_lost_nor_sent_again(
+    newest_first: bool,
+) -> None:
+    world = World(UplinkStream("EV", "AGG", "hub", newest_first=newest_first))
+    world.start()
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    world.hub.queue_ns = 15 * NS_PER_S
+    world.store(b"2")
+    world.clock.advance(NS_PER_S)
+    world.hub.queue_ns = 90 * NS_PER_S  # what is sent to see whether it is worked off
+    world.clock.advance(12 * NS_PER_S)
+    assert world.status.state is State.ASKING
+
+    world.clock.advance(40 * NS_PER_S)
+
+    assert (world.status.state, world.status.counters.uplinked) == (State.RUNNING, 2)
+    assert "lost" not in world.status.last_error + world.status.former_error
+    world.clock.advance(120 * NS_PER_S)
+    assert len(world.hub.received) == 2
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("in_doubt", [False, True])
+def test_what_the_hub_let_go_of_does_not_go_up_again(newest_first: bool, in_doubt: bool) -> None:
+    world = World(UplinkStream("EV", "AGG", "hub", newest_first=newest_first))
+    world.start()
+    world.store(*numbers(1, 100))
+    world.clock.advance(5 * NS_PER_S)
+    world.hub.loses_acks = in_doubt
+    world.store(b"101")
+    world.clock.advance(NS_PER_S // 4)
+    world.link_down()
+    world.clock.advance(OUTAGE_NS)
+    world.hub.loses_acks = False
+
+    world.hub.stored.clear()
+    world.hub.run = "NHUB2"
+    world.store(b"102")
+    world.link_up()
+    world.clock.advance(10 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(101 if in_doubt else 102, 102)
+    acked = 100 if in_doubt else 101
+    said = f"the hub had messages up to {acked} and shows none of them"
+    assert said in {world.status.last_error, world.status.former_error}
