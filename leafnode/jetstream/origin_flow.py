@@ -42,13 +42,19 @@ class FlowAnswers:
         if question != self._question:
             self._question, self._answered_ns, self._repeats = question, now_ns, 0
 
-    def is_unheard(self, question: bytes, may_come: Callable[[int], bool]) -> bool:
-        """A heartbeat repeats a question: say whether that came too often.
+    def is_news(self, question: bytes, may_come: Callable[[int], bool]) -> bool:
+        """The origin waits for this answer, or for none (empty): say whether that is news: it hears
+        no answers, or hears them again. `error` says which.
 
-        Counted are those that left the origin behind the answer. `may_come`: what was sent here
-        before that time may still be on its way.
+        Repetitions count that left it behind the answer. `may_come`: what was sent here before that
+        time may still be on its way.
         """
-        if question != self._question or may_come(self._answered_ns):
+        if question != self._question:
+            was_unheard = bool(self._question) and self.error is not None
+            if was_unheard:
+                self.error = None
+            return was_unheard
+        if not question or may_come(self._answered_ns):
             return False
         self._repeats += 1
         if self._repeats <= limits.ORIGIN_REPEATS:

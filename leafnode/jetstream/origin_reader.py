@@ -411,26 +411,32 @@ class OriginReader:
         if last is not None and known and 0 < int(last) != self._consumer_seq:
             self.restart()
             return False
-        stalled = header.get(block, b"Nats-Consumer-Stalled")
-        if not stalled:
-            return True
-        if self._flow.is_unheard(stalled, self._may_come):
-            return self._unheard()
+        stalled = header.get(block, b"Nats-Consumer-Stalled") or b""
+        if not self._goes_on(stalled):
+            return False
         self._answer_flow(stalled)
         return True
 
-    def _unheard(self) -> bool:
-        """Go on without answers: a new consumer sends a window of its own. False when one is asked
-        for; what is held for this reader would come again.
+    def _goes_on(self, question: bytes) -> bool:
+        """Show whether answers are heard. False when a new consumer is asked for: one that hears
+        none sends a window of its own. Not where what is held would come again: it is answered on.
         """
+        if not self._flow.is_news(unrouted(question), self._may_come):
+            return True
         self.error = self._flow.error
-        if not self._held:
+        if self._held:
+            return True
+        if self.error is None:
+            self._pace.begin()
+        else:
             self._pace.give_up()
-            self.restart()
-        return self._held
+        self.restart()
+        return False
 
     def _next_window(self, reply: bytes) -> bool:
         """Answer the question at the end of a window; False when another one is asked for."""
+        if not self._goes_on(reply):
+            return False
         count, now_ns = self._consumer_seq - self._window_seq, self._context.clock.monotonic_ns()
         if self._request.level and self._pace.ended(count, now_ns):
             self._ask()  # nothing is on its way
@@ -465,7 +471,7 @@ class OriginReader:
         if token == self._token:
             now_ns = self._context.clock.monotonic_ns()
             self._pace.asked(now_ns)
-            self._flow.answered(reply, now_ns)
+            self._flow.answered(unrouted(reply), now_ns)
             self._context.send_status(reply, answer)
 
 

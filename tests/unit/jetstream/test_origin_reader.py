@@ -696,14 +696,14 @@ def test_a_link_that_brought_the_last_is_waited_for_whatever_another_says() -> N
 PACED = {"name": "x", "config": {"ack_policy": "flow_control", "direct": True}}
 
 
-def window(origin: Origin, count: int, took_ns: int) -> None:
+def window(origin: Origin, count: int, took_ns: int, question: bytes = b"$JS.FC.O.C.1") -> None:
     """Let a window of messages come, with the question at its end."""
     first, seq = origin.reader._consumer_seq + 1, origin.taken.seq
     for number in range(count):
         origin.deliver(seq + 1 + number, first + number, pending=10_000)
         if not number:
             origin.world.clock.advance(took_ns)
-    origin.control(b"$JS.FC.O.C.1")
+    origin.control(question)
     origin.world.settle()
 
 
@@ -865,15 +865,76 @@ def test_a_full_window_that_no_answer_moves_is_followed_by_a_new_consumer() -> N
     assert origin.config["opt_start_seq"] == 41
 
 
-def test_what_is_held_for_a_reader_that_it_does_not_hear_is_not_asked_for_again() -> None:
+def held_and_unheard() -> Origin:
     origin = named()
     origin.reader.open()
     origin.answer(HELD)
     window(origin, 4, 0)
-
     repeat(origin, b"$JS.FC.O.C.1", limits.ORIGIN_REPEATS + 20)
+    return origin
+
+
+def test_what_is_held_for_a_reader_that_it_does_not_hear_is_not_asked_for_again() -> None:
+    origin = held_and_unheard()
 
     assert asked(origin) == 1
+    assert origin.reader.error is not None
+
+
+def test_what_is_held_is_answered_for_as_long_as_the_question_is_repeated() -> None:
+    """The right to answer may be given while the link stays."""
+    origin = held_and_unheard()
+    answers = origin.world.listen("$JS.FC.O.C.1")
+
+    repeat(origin, b"$JS.FC.O.C.1", 2)
+    assert len(answers) == 2
+    window(origin, 4, 0, b"$JS.FC.O.C.2")
+
+    assert asked(origin) == 1
+    assert origin.taken.seq == 8
+    assert origin.reader.error is None
+    repeat(origin, b"$JS.FC.O.C.2", limits.ORIGIN_REPEATS + 3)
+    assert origin.reader.error is not None
+
+
+@pytest.mark.parametrize("stalled", [b"", b"$JS.FC.O.C.2"])
+def test_a_heartbeat_tells_too_that_an_answer_was_heard(stalled: bytes) -> None:
+    origin = held_and_unheard()
+
+    origin.control(b"", *([(b"Nats-Consumer-Stalled", stalled)] if stalled else []))
+
+    assert origin.reader.error is None
+    assert asked(origin) == 1
+
+
+def test_an_origin_that_answers_reach_again_sends_few_at_once_again() -> None:
+    origin = Origin()
+    origin.reader.open()
+    origin.answer(PACED)
+    window(origin, 4, NS_PER_S)
+    repeat(origin, b"$JS.FC.O.C.1", limits.ORIGIN_REPEATS + 3)
+    origin.answer()
+
+    origin.control()  # nothing was asked yet
+    window(origin, 40, 0)
+    origin.control(b"", (b"Nats-Consumer-Stalled", b"$JS.FC.O.C.1"))
+    assert origin.reader.error is not None
+    window(origin, 40, 0, b"$JS.FC.O.C.2")
+    origin.world.clock.advance(limits.ORIGIN_RETRY_NS + 2 * limits.ORIGIN_JITTER_NS)
+
+    assert asked(origin) == 3
+    assert origin.config["max_ack_pending"] == limits.ORIGIN_AT_ONCE
+    assert origin.config["opt_start_seq"] == 4 + 40 + 40 + 1
+    assert origin.reader.error is None
+
+
+def test_the_way_that_a_gateway_names_makes_no_other_question() -> None:
+    origin = held_and_unheard()
+    origin.control(b"_GR_.aaaaaa.bbbbbb.$JS.FC.O.C.1")
+    origin.world.settle()
+
+    repeat(origin, b"$JS.FC.O.C.1", 1)
+
     assert origin.reader.error is not None
 
 
