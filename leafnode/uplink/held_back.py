@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
+from leafnode.clock import NS_PER_S
 from leafnode.uplink.alarm import Alarm
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from leafnode.uplink.window import Entry
 
 _LONG_NS: Final = limits.UPLINK_ADRIFT_NS + limits.UPLINK_QUORUM_NS
+_LOOK_NS: Final = NS_PER_S
 _OLD: Final = "what was sent before was held back for long: the hub is asked once more"
 
 
@@ -35,7 +37,7 @@ class HeldBack:
         cannot say what it has.
         """
         self._asked_ns = asked_ns
-        if not asked_ns or not self._has_some():
+        if not asked_ns or not self._doubted():
             return True
         age_ns = self._clock.monotonic_ns() - asked_ns
         if age_ns >= _LONG_NS:
@@ -53,14 +55,14 @@ class HeldBack:
         """
         return entry.doubt_ns + _LONG_NS <= (self._asked_ns or self._clock.monotonic_ns())
 
-    def _has_some(self) -> bool:
-        """Say whether anything is to be sent again that may have come to be stored since."""
+    def _doubted(self) -> list[Entry]:
+        """Return what may be sent again, and may have come to be stored since the hub was asked."""
         doubtful = self._flight.window.doubtful()
-        # One that was refused is tried again and again, and may be on its way just now.
-        held = (entry for entry in doubtful if entry.sent_ns is None or entry.refusals)
-        again = (entry for entry in held if not entry.is_awaited)
-        return not all(map(self.is_over, again))
+        return [entry for entry in doubtful if not (entry.is_awaited or self.is_over(entry))]
 
     def _ring(self) -> None:
-        if self._has_some():
+        doubted = self._doubted()
+        if any(entry.sent_ns is None for entry in doubted):
             self._flight.ask_anew(_OLD)
+        elif doubted:  # on its way: it may be refused yet, and tried again
+            self._alarm.set(_LOOK_NS)

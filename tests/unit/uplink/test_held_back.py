@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import UplinkBudget, UplinkStream
+from tests.sim.hub import hold
 from tests.sim.uplink_world import Site, World, numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BULK = UplinkStream(stream="EV", hub_stream="AGG", domain="hub")
 
@@ -126,4 +132,52 @@ def test_the_first_of_a_run_is_asked_about_once_more_too(
     site.clock.advance(1200 * NS_PER_S)
 
     assert site.hub.payloads() == [b"1"]
+    assert (site.status("EV").lag_messages, site.status("EV").problem) == (0, "")
+
+
+def _doubtful(tenths: int, refusal: tuple[int, str]) -> tuple[Site, Callable[[], None]]:
+    """The send window opens that long after the link came back, and the hub refuses `1`, of which
+    the first sending is late: call what comes with it to have it arrive.
+    """
+    until, again = 8 * 60 + 2, 8 * 60 + 4  # minutes of the day
+    windows = ((0, until), (again, 24 * 60))
+    site = Site(BULK, budget=UplinkBudget(send_windows=windows), dead_letter="DEAD")
+    site.hub.rtt_ns = 2 * NS_PER_S
+    site.start()
+    site.store("EV", b"0")
+    site.clock.advance(100 * NS_PER_S)
+    late = hold(site.hub, b"1")
+    site.store("EV", b"1")
+    site.clock.advance(2 * NS_PER_S)
+    site.link_down()
+    site.hub.refuses, site.hub.refusal = {b"1"}, refusal
+    site.clock.advance(137 * NS_PER_S - tenths * NS_PER_S // 10)
+    site.link_up()
+    site.clock.advance(30 * NS_PER_S)
+    return site, late[0]
+
+
+@pytest.mark.parametrize("tenths", range(895, 935, 5))
+def test_a_first_try_on_its_way_when_the_word_is_old_is_asked_about(tenths: int) -> None:
+    site, arrive = _doubtful(tenths, (10077, "maximum bytes exceeded"))
+    site.hub.refuses = set()
+    arrive()
+    site.hub.refuses = {b"1"}
+    site.clock.advance(400 * NS_PER_S)
+    site.hub.refuses = set()
+    site.store("EV", b"2")
+    site.clock.advance(600 * NS_PER_S)
+
+    assert site.hub.payloads() == numbers(0, 2)
+    assert (site.status("EV").lag_messages, site.status("EV").problem) == (0, "")
+
+
+@pytest.mark.parametrize("tenths", range(895, 935, 5))
+def test_a_first_try_on_its_way_when_the_word_is_old_holds_nothing_for_ever(tenths: int) -> None:
+    site, _ = _doubtful(tenths, (10054, "message size exceeds maximum allowed"))
+    site.store("EV", b"2")
+    site.clock.advance(600 * NS_PER_S)
+
+    assert site.hub.payloads() == [b"0", b"2"]
+    assert site.status("EV").counters.dead_letters == 1
     assert (site.status("EV").lag_messages, site.status("EV").problem) == (0, "")
