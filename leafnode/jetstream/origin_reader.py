@@ -229,7 +229,6 @@ class OriginReader:
         )
         self._window_seq = 0
         self._pace.asked(self._asked_ns)
-        self._flow.begin()
         self._asked_on = subject
         context.account.find_links(subject, partial(self._goes_over, token))
         received = context.account.publish(
@@ -305,7 +304,9 @@ class OriginReader:
             self._failed()
             return
         early, self._early = self._early, None
+        assert self._asked_ns is not None, "it was asked"
         self._hear()
+        self._flow.begin(self._context.clock.monotonic_ns() - self._asked_ns)
         self._set(limits.ORIGIN_SILENCE_NS, self._check)
         for run in early:
             self._delivered(token, run)
@@ -418,8 +419,8 @@ class OriginReader:
         return True
 
     def _goes_on(self, question: bytes) -> bool:
-        """Show whether answers are heard. False when a new consumer is asked for: one that hears
-        none sends a window of its own. Not where what is held would come again: it is answered on.
+        """Show whether answers are heard. False when a new consumer is asked for: where none hears
+        any it sends a window of its own. What is held would come again: it is answered on.
         """
         if not self._flow.is_news(unrouted(question), self._may_come):
             return True
