@@ -42,7 +42,8 @@ class OriginPace:
         """Its server allows no window of this size: say whether to ask for its own instead."""
         if not self.most:
             return False
-        self._at_most, self.most = self.most // limits.ORIGIN_AT_ONCE_STEP, 0
+        smaller = max(1, self.most // limits.ORIGIN_AT_ONCE_STEP)
+        self._at_most, self.most = smaller if smaller < self.most else 0, 0
         return True
 
     def is_needed(self) -> bool:
@@ -80,6 +81,6 @@ class OriginPace:
             larger = min(larger, self._at_most or larger)
             self.most = larger if larger <= limits.ORIGIN_AT_ONCE_MAX else 0
         elif took_ns > limits.FLOW_ANSWER_SLOW_NS:
-            self.most = max(limits.ORIGIN_AT_ONCE_MIN, before // 2)
+            self.most = min(before, max(limits.ORIGIN_AT_ONCE_MIN, before // 2))
             self._grows_ns = now_ns + limits.ORIGIN_GROWS_NS
         return self.most != before

@@ -112,8 +112,20 @@ def test_a_stream_that_bounds_windows_and_wants_one_gets_the_last_that_it_took()
     assert windows(pace, 1, 1, now_ns=10 * limits.ORIGIN_GROWS_NS) == [32, 32]
 
 
-def test_a_server_that_allows_none_of_our_windows_is_asked_once_for_its_own() -> None:
+def test_a_stream_that_allows_fewer_than_our_first_window_is_read_one_by_one() -> None:
     pace = OriginPace(is_free=False)
 
     assert pace.is_too_large()
+    assert pace.is_needed()
+    assert windows(pace, 1, 4000, 1) == [1, 1, 1]
+
+
+def test_a_server_that_allows_none_of_our_windows_is_asked_once_for_its_own() -> None:
+    pace = OriginPace(is_free=False)
+    for _ in range(2):
+        assert pace.is_too_large()
+        pace.is_needed()
+
+    assert pace.most == 0
+    assert not pace.is_too_large()
     assert not pace.is_needed()
