@@ -442,7 +442,7 @@ class Asking:
         protection = Protection.RESTORED
         if resume.unverified:
             protection, problem = Protection.PARTLY, f"{problem}; {_TOO_MUCH}"
-        self.told(Word(position, protection, problem))
+        self.told(Word(position, protection, problem, asked_ns=self._asked_ns))
 
     def _may_be_there(self) -> bool:
         """Say whether a former run may have sent what is here."""
@@ -468,8 +468,10 @@ class Asking:
         lost = "" if resume.strangers or self.doubt else self._lost(position)
         self._clean_run = "" if problem or lost else self._link.hub_run()
         word = Word(position, protection, problem, lost=lost, is_ailment=bool(problem))
+        if not self.doubt:
+            word = word._replace(asked_ns=self._asked_ns)
         if protection is Protection.ASKED:
-            word = word._replace(asked_ns=self._asked_ns, all_ns=self._all_ns)
+            word = word._replace(all_ns=self._all_ns)
         self.told(word)
 
     # -- what the hub makes of subjects

@@ -61,7 +61,7 @@ class Word(NamedTuple):
     lost: str = ""  # what the hub had and has no more: that is over
     is_blind: bool = False  # nobody said where to go on
     is_ailment: bool = False  # what can be doubled ought not to be
-    asked_ns: int = 0  # when the hub was asked for it; 0: it cannot say all that it has
+    asked_ns: int = 0  # when the hub was asked for it; 0: what it has cannot be known
     all_ns: int = 0  # when what was sent before that was worked off; 0: may not be
 
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import UplinkBudget, UplinkStream
+from leafnode.uplink.status import Protection
 from tests.sim.hub import hold
 from tests.sim.uplink_world import Site, World, numbers
 
@@ -44,6 +46,36 @@ def test_what_was_held_back_for_long_is_asked_about_before_it_is_sent_again(
     assert site.hub.payloads() == numbers(0, 1)
     assert site.status("EV").counters.resent == 0
     assert (site.status("EV").lag_messages, site.status("EV").problem) == (0, "")
+
+
+def test_what_was_held_back_is_asked_about_where_others_hide_some_of_it() -> None:
+    until, again = 8 * 60 + 2, 8 * 60 + 10  # minutes of the day
+    site = Site(BULK, budget=UplinkBudget(send_windows=((0, until), (again, 24 * 60))))
+    site.start()
+    site.clock.advance(110 * NS_PER_S)
+    site.hub.loses_acks = True
+    site.store("EV", b"0", subject=b"ev.b")
+    site.clock.advance(NS_PER_S)
+    for _ in range(limits.UPLINK_PROBES_MAX + 7):
+        site.hub.publish(b"edge.ev.b", b"stranger")
+    site.store("EV", b"2", subject=b"ev.b")
+    site.clock.advance(NS_PER_S)
+    site.hub.is_alone = True
+    site.store("EV", b"1")
+    site.clock.advance(NS_PER_S)
+    site.link_down()
+    site.link_up()
+    site.clock.advance(40 * NS_PER_S)
+    assert site.status("EV").protection is Protection.PARTLY
+    assert site.status("EV").held == "the send window opens at 08:10"
+
+    site.hub.commit()
+    site.clock.advance(NS_PER_S)
+    site.hub.loses_acks = False
+    site.clock.advance(600 * NS_PER_S)
+
+    assert site.hub.payloads().count(b"1") == 1
+    assert site.status("EV").lag_messages == 0
 
 
 @pytest.mark.parametrize("lost", [b"0", b"1"])
