@@ -176,13 +176,14 @@ class Asking:
             self._weigh(resume)
 
     def keep(self, *, ends: bool = False) -> None:
-        """Keep how far this run is: once, at its end, and where others may hide what is its own."""
+        """Keep how far this run is: once, at its end, and each minute where nobody else may say."""
         if self._origin is None or not self._is_grounded:
             return
         has_kept = self._ways.reached_of(self._origin) is not None
         now_ns = self._clock.monotonic_ns()
         is_soon = has_kept and now_ns - self._kept_ns < limits.UPLINK_LEDGER_WRITE_NS
-        if not ends and (is_soon or (has_kept and not self._sees_others)):
+        is_needed = self._sees_others or self._options.newest_first  # else the consumer has a place
+        if not ends and (is_soon or (has_kept and not is_needed)):
             return
         self._kept_ns = now_ns
         said, latest = self._flight.window.said(), self._flight.latest
@@ -451,7 +452,7 @@ class Asking:
     def _go_on(self, resume: Resume, position: Position) -> None:
         self._is_grounded = True
         end = max(position.hub_seq, position.seen)
-        has_some = position.last or self._flight.latest is not None
+        has_some = len(position.stored) or position.last or self._flight.latest is not None
         if self._origin is not None and not has_some and end and not resume.unverified:
             # Others may hide what is sent from now on: it will be behind what is there.
             self._store.reached(Reached(self._origin.identity, 0, end))

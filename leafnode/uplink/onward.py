@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from leafnode import limits
 from leafnode.nuid import ALPHABET
 from leafnode.protocol import header
+from leafnode.uplink import ranges
+from leafnode.uplink.ranges import Ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,6 +79,13 @@ class InFlight(NamedTuple):
         """Return it as a header."""
         words = (b"%d %d" % self[:2], self.ranges, self.mark.encode())
         return IN_FLIGHT, b" ".join(words).rstrip()
+
+    @property
+    def stored(self) -> Ranges:
+        """All that it says to be stored."""
+        most = limits.UPLINK_RANGES_READ_MAX
+        read = ranges.parse(self.ranges, most) if self.ranges else None
+        return Ranges([(1, self.floor)]) if read is None else read
 
     @property
     def top(self) -> Place | None:

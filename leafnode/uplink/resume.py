@@ -14,12 +14,11 @@ looked up, each message by its id.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
-from leafnode.uplink import ranges
 from leafnode.uplink.onward import InFlight, Place
 from leafnode.uplink.ranges import Ranges
 
@@ -110,6 +109,7 @@ class Resume:
         self._doubtful = doubtful
         self._is_scattered = is_scattered
         self._kept = kept if kept is not None and kept.hub_seq else None
+        self._before = kept if is_scattered else None  # done, whatever the hub has of it by now
         self._groups = [tuple(group) for group in groups]
         self.subjects = list(dict.fromkeys(one for group in self._groups for one in group))
         self._open: dict[int, str] = dict(enumerate(self.subjects))
@@ -312,17 +312,25 @@ class Resume:
         assert self.done, "every question has its answer"
         if self._known is not None and not self.is_lost:
             return self._onward(self._known.position)
+        found, before = self._said(), self._before
+        if before is None:
+            return found
+        stored, tops = before.stored, [found.top, Place(found.stored.top())]
+        tops += [before.top or Place(stored.top())]
+        stored.update(found.stored)
+        return replace(found, stored=stored, top=max(tops))
+
+    def _said(self) -> Position:
+        """Return what the hub says, and what was kept where that holds for its stream."""
         base = self._base()
         if base is None:
             return Position(floor=self._acked, hub_seq=self._end, last=0)
-        floor, hub_seq, text, _ = base
+        floor, hub_seq, *_ = base
         if self.refuted or self._common is not None:
             # What goes from now on is stored behind the last one, whosever it is.
             newest, floor = self._newest(), max(floor, self._acked)
             hub_seq = self._end if newest is None else newest.hub_seq
-        read = ranges.parse(text, limits.UPLINK_RANGES_READ_MAX) if text else None
-        stored = Ranges([(1, floor)]) if read is None else read
-        top = NOWHERE if base.top is None else base.top
+        stored, top = base._replace(floor=floor).stored, base.top or NOWHERE
         return self._onward(Position(floor, hub_seq, stored=stored, top=top))
 
     def _base(self) -> InFlight | None:

@@ -11,7 +11,7 @@ from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.options import UplinkStream
 from leafnode.protocol import header
 from leafnode.uplink.status import Protection, State
-from tests.sim.uplink_world import OUTAGE_NS, World, numbers
+from tests.sim.uplink_world import OUTAGE_NS, Site, World, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -390,3 +390,29 @@ def test_what_went_up_last_may_be_older_than_all_that_is_left_here() -> None:
 
     assert seqs(world) == [200, 1, 201]
     assert (world.status.state, world.status.last_error) == (State.RUNNING, "")
+
+
+@pytest.mark.parametrize("others", [0, 1, 200])
+@pytest.mark.parametrize("dies", [False, True])
+def test_what_the_hub_let_go_of_before_a_start_does_not_go_up_again(
+    dies: bool, others: int
+) -> None:
+    site = Site(NEWEST)
+    site.start()
+    site.store("EV", *numbers(1, 100))
+    site.clock.advance(64 * NS_PER_S)  # it is kept once a minute
+    site.hub.stored.clear()
+    site.hub.last_seq = 0  # its stream was made anew, or is as it was emptied
+    for _ in range(others):
+        site.hub.publish(b"edge.others", b"x")
+
+    site.restart(dies=dies)
+    site.store("EV", b"101")
+    site.clock.advance(60 * NS_PER_S)
+
+    assert site.hub.payloads() == [b"x"] * others + [b"101"]
+    site.hub.stored.clear()
+    site.restart(dies=True)
+    site.store("EV", b"102")
+    site.clock.advance(60 * NS_PER_S)
+    assert site.hub.payloads() == [b"102"]

@@ -319,6 +319,26 @@ def test_newest_first_says_that_a_copy_was_restored_and_sends_nothing() -> None:
     assert world.status.lag_messages >= 8
 
 
+def test_newest_first_what_was_kept_here_of_another_history_is_nobodys() -> None:
+    world = World(replace(OPTIONS, newest_first=True))
+    world.start()
+    world.store(*numbers(1, 5))
+    world.clock.advance(5 * NS_PER_S)
+    saved = copy_of(world.local)
+    world.store(*numbers(6, 9))
+    world.clock.advance(5 * NS_PER_S)
+
+    world.uplink.stop()
+    vars(world.local).update(saved)
+    world.hub.stored.clear()  # and says nothing
+    world.clock.advance(OUTAGE_NS)
+    world.store(*[b"new"] * 8)
+    world.restart()
+    world.clock.advance(5 * NS_PER_S)
+
+    assert world.hub.payloads() == [*numbers(1, 5), *[b"new"] * 8]
+
+
 def test_a_former_run_is_collected_before_anything_new_is_sent() -> None:
     world = World()
     world.start()
