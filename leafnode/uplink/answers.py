@@ -19,6 +19,7 @@ from leafnode.uplink.upstream import Upstream
 if TYPE_CHECKING:
     from leafnode.uplink.onward import Origin
 
+NO_LEADER: Final = 10008  # of the stream, or of all of JetStream there
 NO_MESSAGE_FOUND: Final = 10037
 NO_STREAM_FOUND: Final = 10059
 NO_CONSUMER_FOUND: Final = 10014

@@ -319,7 +319,7 @@ class Asking:
         if isinstance(resume, Failure):
             # One that has answered may be asked, in this run or in one that kept how far it was.
             has_answered = self.question in self._answered_all or self._ways.reached is not None
-            if resume is SILENCE and has_answered:
+            if has_answered and not self._told_no.believes(resume):
                 self.failed(not_asked(resume))
             else:
                 self._told_no.answered(is_no=True)

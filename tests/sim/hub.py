@@ -81,7 +81,8 @@ class FakeHub:
         self.loses_acks = False
         self.loses_answers = False
         self.denies_questions = False
-        self.silent_streams: set[str] = set()  # that answer no question: they have no leader
+        self.silent_streams: set[str] = set()  # that answer no question
+        self.is_leaderless = False  # it says so to each question, and its stream stores nothing
         self.denies_inboxes = False  # by permissions, as the next one: the link knows of both
         self.denies_api = False
         self.denied: set[bytes] = set()  # subjects, by the same
@@ -246,7 +247,7 @@ class FakeHub:
             self.account.publish(reply, body, origin=self.peer)
 
     def _publication(self, subject_: bytes, block: bytes, payload: bytes) -> dict[str, Any] | None:
-        if subject_ in self.swallows:
+        if subject_ in self.swallows or self.is_leaderless:
             return None
         if self.drops_headers:
             block = b""
@@ -325,6 +326,9 @@ class FakeHub:
             return None
         if api.decode().rpartition(".")[2] in self.silent_streams:
             return None
+        if self.is_leaderless:
+            text = "JetStream system temporarily unavailable"
+            return {"error": {"code": 503, "err_code": 10008, "description": text}}
         if not api.endswith(f"STREAM.MSG.GET.{self.stream}".encode()):
             return {"error": {"code": 404, "err_code": 10059, "description": "stream not found"}}
         if "next_by_subj" in request:

@@ -20,6 +20,8 @@ from leafnode.go_time import format_time
 from leafnode.protocol.transform import Transform
 from leafnode.uplink.status import State
 from tests.sim.held import held_bytes
+from tests.sim.hub_faults import lose_followers, lose_quorum
+from tests.sim.pauses import DAY_NS, HOUR_NS, MINUTE_NS, OUTAGES_NS, PAUSES_NS, SOON_NS, YEAR_NS
 from tests.sim.uplink_world import Site
 
 if TYPE_CHECKING:
@@ -28,10 +30,6 @@ if TYPE_CHECKING:
     from leafnode.uplink.status import UplinkStatus
     from tests.sim.local_jetstream import Archive, SideStream
 
-MINUTE_NS: Final = 60 * NS_PER_S
-HOUR_NS: Final = 60 * MINUTE_NS
-DAY_NS: Final = 24 * HOUR_NS
-YEAR_NS: Final = 365 * DAY_NS
 TIMERS_MAX: Final = 2000  # those of the simulated JetStream's deliveries are among them
 HELD_MAX: Final = 4 << 20  # bytes: three windows, a ledger of 40 days, a search at the hub
 ASLEEP: Final = {
@@ -42,12 +40,6 @@ ASLEEP: Final = {
     "UPLINK_POLL_NS": HOUR_NS,
 }
 ASLEEP_TIMES: Final = 4  # as long again, at most, where the whole year is calm
-SOON_NS: Final = (50 * NS_PER_MS, NS_PER_S, 10 * NS_PER_S, MINUTE_NS)  # before all is settled
-PAUSES_NS: Final = (*SOON_NS, HOUR_NS, 6 * HOUR_NS)
-OUTAGES_NS: Final = (
-    *(NS_PER_MS, NS_PER_S, MINUTE_NS, 10 * MINUTE_NS, HOUR_NS, 8 * HOUR_NS),
-    *(DAY_NS, 3 * DAY_NS, 20 * DAY_NS),
-)
 # What others store in the hub's stream between two messages of ours.
 CROWDS: Final = (0, 1, 1, 30, 30, 30, 100, 2 * limits.UPLINK_PROBES_MAX)
 PREFIXES: Final = ("edge.", "edge.b.", "edge.c.")
@@ -211,34 +203,14 @@ class Gateway:
             case 9 | 10 | 11:
                 self.change_streams()
             case 12:
-                self.lose_followers()
+                lose_followers(self)
+            case 13:
+                lose_quorum(self)
             case _:
                 self.store()
         if self.fatal and not site.hub.refuses:
             site.hub.refusal = (10054, "message size exceeds maximum allowed")
             site.hub.refuses = set(self.fatal)
-
-    def lose_followers(self) -> None:
-        """The hub's leader proposes what comes and cannot commit it, for as long as it takes to
-        step down; the link may go, or come back, meanwhile.
-        """
-        self.year.met["lost followers"] += 1
-        site, rng = self.site, self.rng
-        most_ns = (limits.UPLINK_QUORUM_NS - NS_PER_S) // 2
-        site.hub.is_alone = True
-        self.store()
-        site.clock.advance(rng.randrange(most_ns))
-        how = rng.choice(["stays", "goes", "flaps"])
-        if how != "stays":
-            site.link_down()
-        if how == "flaps":
-            site.link_up()
-        self.store()
-        site.clock.advance(rng.randrange(most_ns))
-        site.hub.commit(rng.choice([None, None, rng.randrange(20)]))
-        if how == "goes":
-            site.clock.advance(rng.choice(OUTAGES_NS))
-            site.link_up()
 
     def restart(self) -> None:
         dies = self.rng.random() < 0.5

@@ -29,7 +29,8 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.sim.uplink_gateway import DAY_NS, Year, live
+from tests.sim.pauses import DAY_NS
+from tests.sim.uplink_gateway import Year, live
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,7 +7,8 @@ import pytest
 from leafnode import limits
 from tests.sim import uplink_gateway, uplink_year
 from tests.sim.held import held_bytes
-from tests.sim.uplink_gateway import DAY_NS, Gateway, Year, live
+from tests.sim.pauses import DAY_NS
+from tests.sim.uplink_gateway import Gateway, Year, live
 
 
 @pytest.mark.parametrize("seed", range(6))
