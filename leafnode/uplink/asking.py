@@ -469,11 +469,9 @@ class Asking:
         lost = "" if resume.strangers or self.doubt else self._lost(position)
         self._clean_run = "" if problem or lost else self._link.hub_run()
         word = Word(position, protection, problem, lost=lost, is_ailment=bool(problem))
-        if not self.doubt:
-            word = word._replace(asked_ns=self._asked_ns)
-        if protection is Protection.ASKED:
-            word = word._replace(all_ns=self._all_ns)
-        self.told(word)
+        asked_ns = 0 if self.doubt else self._asked_ns
+        all_ns = self._all_ns if protection is Protection.ASKED else 0
+        self.told(word._replace(asked_ns=asked_ns, all_ns=all_ns))
 
     # -- what the hub makes of subjects
 
