@@ -219,10 +219,16 @@ class Boards:
         if self._is_ending:
             self._gave_up = True
         else:
-            if (taken := self._goes_on((hello.device.encode(), hello.boot_id))) is not None:
-                self._framing.taken(taken)
+            self._go_on((hello.device.encode(), hello.boot_id))
             self.is_asking = True
             self._ask(hello, self._devices.say_again(hello))
+
+    def _go_on(self, life: Life) -> None:
+        """What waits of a board that was here before is not taken again; with `every_ns` it goes
+        instead, and is.
+        """
+        if not self._options.mapping.every_ns and (taken := self._goes_on(life)) is not None:
+            self._framing.taken(taken)
 
     def _ask(self, hello: DeviceHello, ports: list[Port]) -> None:
         """Ask, once no port has on its way to a stream what the answer would not tell of."""

@@ -24,7 +24,7 @@ from leafnode.bridge.answerer import is_own, may_answer
 from leafnode.bridge.burst import Burst
 from leafnode.bridge.former import LEFT, Former
 from leafnode.bridge.publication import kept_as, left, nothing
-from leafnode.bridge.queued import GivenUp, Held, Queued, State
+from leafnode.bridge.queued import GivenUp, Held, Queued, State, last_of
 from leafnode.bridge.refusals import Newer, Refusals
 from leafnode.bridge.status import Seldom
 from leafnode.bridge.turns import PortTurns
@@ -145,14 +145,14 @@ class Publisher:
 
     def go_on_with(self, life: Life) -> Receipt | None:
         """Take what the entry before left of a board that is here now, whatever newer a stream has
-        by way of another port: what it says comes behind that. Return the last of it.
+        by way of another port: what it says comes behind that. Return the last that is here of it.
         """
         released = [] if self._former is None else self._former.released(life)
         for entry in released:
             is_resolved = entry.state is State.RESOLVED
             self._append(entry.publication).state = State.RESOLVED if is_resolved else State.WAITING
             entry.state = State.RESOLVED  # here, should this come amid a burst
-        return released[-1].publication.receipt if released else None
+        return last_of(life, self._entries)
 
     def released(self, life: Life) -> list[Queued]:
         """Take out, and return, what this life of a board had said that keeps it."""

@@ -9,6 +9,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Reversible
+
     from leafnode.bridge.publication import Publication
     from leafnode.bridge.reading import Life, Receipt
 
@@ -52,6 +54,12 @@ class Queued:
             if self.given_up.is_torn:
                 return None
         return self.publication.receipt
+
+
+def last_of(life: Life, entries: Reversible[Queued]) -> Receipt | None:
+    """Return the last reading of a board's life that waits, None where none does."""
+    receipts = (entry.publication.receipt for entry in reversed(entries))
+    return next((one for one in receipts if one is not None and one.life == life), None)
 
 
 class Held:

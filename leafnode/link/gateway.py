@@ -17,6 +17,7 @@ from .frame import FrameReader, FrameWriter
 from .gateway_channel import GatewayChannel
 from .gateway_counters import GatewayCounters
 from .hello import read_hello, write_hello
+from .peer import Peer
 from .subject import is_name, is_subject, printable
 from .ticks import elapsed_ms, is_due, until_ms
 
@@ -43,20 +44,6 @@ assert RECEIPT_MS < const.RETRY_MS
 
 _FORMER_MAX = 4  # boots that ended, whose HELLO may still be on its way
 _WALL_JUMP_MS = 1000  # of the gateway's clock; smaller ones a device learns when it asks next
-
-
-class Peer:
-    """The device at the other end, as its last HELLO said."""
-
-    def __init__(self, boot_id: int, hello: "HelloBody", *, is16: bool) -> None:
-        self.device = hello.name
-        self.boot_id = boot_id
-        self.window = hello.window
-        self.frame_bytes_max = hello.frame_bytes_max
-        self.capabilities = hello.capabilities
-        self.about = hello.about
-        self.is16 = is16  # its frames end with a CRC-16, and ours to it
-        self.alive = True  # heard within DEAD_MS
 
 
 class GatewaySession:
@@ -180,6 +167,13 @@ class GatewaySession:
         self._committed_seq = seq
         self._expected_seq = max(self._expected_seq, seq + 1)
         self._ack_due = True
+
+    def taken(self, seq: int, boot_id: int) -> None:
+        """All readings of this boot up to `seq` are with the application, and not committed: what
+        of it the device sends again, as behind a Hello, is known.
+        """
+        if self.peer is not None and boot_id == self.peer.boot_id:
+            self._expected_seq = max(self._expected_seq, seq + 1)
 
     def rewind(self, seq: int, boot_id: int) -> None:
         """The application lost this reading: have it, and those behind it, sent again.

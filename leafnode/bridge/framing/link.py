@@ -88,7 +88,8 @@ class LinkFraming:
             self._session.rewind(receipt.seq, receipt.life[1])
 
     def taken(self, receipt: Receipt) -> None:
-        """Its board says by its floor what it gave up, so none of that counts as missing."""
+        if self._is_peer(receipt.life):
+            self._session.taken(receipt.seq, receipt.life[1])
 
     def said_elsewhere(self, life: Life) -> None:
         """Forget what is here of a life that says it again on another port."""

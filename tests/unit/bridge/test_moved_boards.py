@@ -66,7 +66,7 @@ class Board:
 class Place:
     """Two ports of a bridge that gathers, two boards and a stream."""
 
-    def __init__(self, *, framing: str = "link") -> None:
+    def __init__(self, *, framing: str = "link", mapping: MappingOptions = GATHER) -> None:
         self.clock = FakeClock()
         self.account = new_account()
         self.stream = FakeStream(self.account, b"s.>")
@@ -77,7 +77,7 @@ class Place:
         by_name = dict(zip("ab", self.lines, strict=True))
         port = line_port(subject="s.{device}", framing=framing, codec="json", stream="S")
         ports = [
-            replace(port, name=name, device=f"/dev/{name}", mapping=GATHER) for name in by_name
+            replace(port, name=name, device=f"/dev/{name}", mapping=mapping) for name in by_name
         ]
         self.bridge = Bridge(
             SerialOptions(tuple(ports)),

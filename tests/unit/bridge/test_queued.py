@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leafnode.bridge.publication import Publication
-from leafnode.bridge.queued import GivenUp, Held, Queued, State
+from leafnode.bridge.queued import GivenUp, Held, Queued, State, last_of
 from leafnode.bridge.reading import Receipt
 
 
@@ -23,6 +23,17 @@ def test_what_was_not_stored_waits_again_unless_it_was_given_up() -> None:
     entry.given_up = GivenUp()
     entry.fell_through()
     assert entry.state is State.RESOLVED
+
+
+def test_the_last_reading_that_waits_of_a_life_is_found_behind_others() -> None:
+    part = queued(3)
+    part.publication = part.publication._replace(receipt=None)
+    other = queued(9)
+    other.publication = other.publication._replace(receipt=Receipt((b"c", 7), 9))
+    queue = [queued(1), queued(2), other, part]
+
+    assert last_of((b"b", 7), queue) == Receipt((b"b", 7), 2)
+    assert last_of((b"b", 8), queue) is None
 
 
 def test_of_what_was_given_up_its_board_hears_what_is_stored_with_all_before_it() -> None:

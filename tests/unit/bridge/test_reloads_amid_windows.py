@@ -1,4 +1,4 @@
-"""A reload of a port's entry while what was gathered is on its way to the stream: counted once."""
+"""A reload of a port's entry while what boards keep is on its way to the stream: counted once."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from leafnode.config.serial_options import SerialOptions
+from leafnode.config.serial_stage_options import MappingOptions
 from tests.firmware.interpreter import ROOT
 from tests.unit.bridge.fake_stream import NO_SPACE
-from tests.unit.bridge.test_moved_boards import Board, Place
+from tests.unit.bridge.test_moved_boards import GATHER, Board, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,8 +62,8 @@ class TextBoard(Board):
         line.device.sendall(self.session.data_to_send(self.now_ms))
 
 
-def place_of(framing: str) -> tuple[Place, Board]:
-    place = Place(framing=framing)
+def place_of(framing: str, mapping: MappingOptions = GATHER) -> tuple[Place, Board]:
+    place = Place(framing=framing, mapping=mapping)
     if framing == "text_link":
         place.boards = [TextBoard(name, boot, place.clock) for name, boot in BOARDS]
     return place, place.boards[0]
@@ -100,6 +101,56 @@ def test_a_reload_while_a_window_is_on_its_way_to_the_stream_counts_each_reading
     place.play(story)
 
     assert place.counted(board) == 7
+
+
+@pytest.mark.parametrize(("framing", "said"), [("link", 5), ("text_link", 1)])
+def test_what_a_board_says_again_behind_a_reload_is_not_queued_again(
+    framing: str, said: int
+) -> None:
+    """No duplicate window is long enough for a stream that gets room now and then."""
+    place, board = place_of(framing, MappingOptions())
+
+    async def story() -> None:
+        place.stream.refusal = NO_SPACE
+        board.line = place.lines[0]
+        for _ in range(said):
+            board.measure()
+        for _ in range(3):
+            await place.turns(100)
+            assert place.bridge.status()[0].queued == said
+            await place.bridge.change(changed(place))
+        place.stream.refusal = None
+        await place.until(lambda: not board.session.unacked)
+
+    place.play(story)
+
+    assert place.stream.ids == [b"node1.77.%d" % seq for seq in range(1, said + 1)]
+
+
+@pytest.mark.parametrize(("framing", "said"), [("link", 5), ("text_link", 1)])
+def test_what_a_board_says_again_behind_another_in_its_place_is_not_queued_again(
+    framing: str, said: int
+) -> None:
+    place, board = place_of(framing, MappingOptions())
+    other = place.boards[1]
+
+    async def story() -> None:
+        place.stream.refusal = NO_SPACE
+        board.line = place.lines[0]
+        for _ in range(said):
+            board.measure()
+        for _ in range(3):
+            await place.turns(100)
+            assert place.bridge.status()[0].queued == said
+            board.line, other.line = None, place.lines[0]
+            await place.turns(100)
+            board.line, other.line = place.lines[0], None
+        place.stream.refusal = None
+        await place.until(lambda: not board.session.unacked)
+
+    place.play(story)
+
+    assert place.stream.ids == [b"node1.77.%d" % seq for seq in range(1, said + 1)]
 
 
 @pytest.mark.parametrize("framing", ["link", "text_link"])

@@ -275,6 +275,19 @@ def test_a_hello_of_the_same_boot_keeps_what_the_application_holds():
     assert seqs(gateway.receive(pub(1) + pub(2) + pub(3), START_MS)) == [3]
 
 
+def test_what_the_application_has_taken_before_a_hello_is_known_and_not_committed():
+    gateway = up_gateway()
+
+    gateway.taken(1, BOOT + 1)
+    gateway.taken(2, BOOT)
+    gateway.taken(1, BOOT)
+
+    assert seqs(gateway.receive(pub(1) + pub(2) + pub(3), START_MS)) == [3]
+    assert numbers(gateway) == [(const.ACK, 3, 0)]
+    gateway.committed(3, BOOT)
+    assert numbers(gateway) == [(const.ACK, 3, 3)]
+
+
 def test_rewind_asks_again_for_a_reading_and_those_behind_it():
     gateway = up_gateway()
     gateway.receive(pub(1) + pub(2) + pub(3) + pub(4), START_MS)

@@ -129,6 +129,26 @@ def test_the_device_keeps_a_reading_until_it_is_committed() -> None:
     assert device.counters.acked == 1
 
 
+def test_what_waits_already_when_a_board_says_hello_is_not_taken_again() -> None:
+    device, framing = connected()
+    for _ in range(3):
+        device.publish("t", b"1")
+    exchange(device, framing, 10)
+
+    framing = LinkFraming()
+    device.receive(framing.data_to_send(20), 20)  # who is there?
+    framing.receive(device.data_to_send(20), 20)
+    events(framing)
+    framing.taken(Receipt((b"node2", BOOT), 3))
+    framing.taken(Receipt((b"node1", BOOT), 2))
+    again = exchange(device, framing, 30)
+    framing.committed(Receipt((b"node1", BOOT), 3))
+    exchange(device, framing, 40)
+
+    assert [event.receipt.seq for event in again if isinstance(event, Reading)] == [3]
+    assert (device.counters.acked, framing.counts().missing) == (3, 0)
+
+
 def test_a_receipt_of_an_earlier_boot_acks_nothing() -> None:
     _, framing = connected()
     rebooted = DeviceSession("node1", BOOT + 1)
