@@ -184,7 +184,7 @@ class Publisher:
             port=self._port,
             inbox=self._inbox + inbox,
             counters=self._counters,
-            resolved=lambda _: None,
+            resolved=self._resolved,
             progressed=lambda: None,
             refused=self._go_beside,
             stream=self.stream if stream == self.stream else "",

@@ -84,6 +84,10 @@ class FakeStream:
                 ack["seq"] = len(self.ids)
             self._answer(reply, ack)
 
+    def forget(self) -> None:
+        """The duplicate window is over."""
+        self._seqs.clear()
+
     def commit_first(self) -> None:
         """The oldest of what is staged is on disk now, the others are not yet."""
         later, self._staged = self._staged[1:], self._staged[:1]

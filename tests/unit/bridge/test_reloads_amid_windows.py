@@ -154,6 +154,31 @@ def test_what_a_board_says_again_behind_another_in_its_place_is_not_queued_again
 
 
 @pytest.mark.parametrize("framing", ["link", "text_link"])
+def test_what_is_stored_of_a_board_that_is_away_behind_a_reload_is_known_when_it_is_back(
+    framing: str,
+) -> None:
+    place, board = place_of(framing, MappingOptions())
+    place.is_told = False  # as of a hub's stream
+
+    async def story() -> None:
+        place.stream.refusal = NO_SPACE
+        board.line = place.lines[0]
+        board.measure()
+        await place.until(lambda: place.bridge.status()[0].queued == 1)
+        board.line = None
+        await place.bridge.change(changed(place))
+        place.stream.refusal = None
+        await place.until(lambda: bool(place.stream.ids))
+        place.stream.forget()
+        board.line = place.lines[0]
+        await place.until(lambda: not board.session.unacked)
+
+    place.play(story)
+
+    assert place.stream.ids == [b"node1.77.1"]
+
+
+@pytest.mark.parametrize("framing", ["link", "text_link"])
 @pytest.mark.parametrize("reloaded", [changed, without_the_first])
 @pytest.mark.parametrize("is_refused", [True, False])
 def test_a_board_that_moves_while_a_reload_ends_its_port_is_counted_once(
