@@ -73,6 +73,10 @@ class Device:
     boots: int = 0
     readings: int = 0
 
+    def see(self, found: Presence) -> None:
+        """It was heard on its port."""
+        self.seen_ns = max(self.seen_ns, found.heard_at_ms * NS_PER_MS)
+
 
 class Slaves:
     """Implements Port: the slaves of a bus are there by their names, whether they answer or not."""
@@ -189,11 +193,14 @@ class Devices:
         return ports
 
     def read(self, port: str, name: str) -> None:
-        """A reading of a board came."""
+        """A reading of a board is taken: a while after it came, where its queue was full."""
         device = self._devices.get((port, name))
-        if device is not None:
-            device.readings += 1
-            device.seen_ns = self._clock.monotonic_ns()
+        if device is None:
+            return
+        device.readings += 1
+        found = self._ports[port].board()
+        if found is not None and found.device == name:
+            device.see(found)
 
     def stored(self, receipt: Receipt) -> None:
         """All that a board said up to this one is stored, or nothing can store it."""
@@ -223,7 +230,7 @@ class Devices:
             known = self._devices.get((port.name, found.device))
             if known is not None:
                 known.up = found.is_there
-                known.seen_ns = max(known.seen_ns, found.heard_at_ms * NS_PER_MS)
+                known.see(found)
 
     def _oldest(self) -> tuple[str, str]:
         """Return whose hello is the longest ago; one that is there only where all are."""

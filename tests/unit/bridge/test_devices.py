@@ -62,6 +62,7 @@ def test_a_board_is_shown_as_its_hello_said() -> None:
 
 def test_its_boots_and_hellos_are_counted_and_its_readings_go_on() -> None:
     devices = Devices(FakeClock())
+    devices.join(FakePort("a", "press"))
     devices.met("a", "link", hello("press"))
     devices.read("a", "press")
 
@@ -108,13 +109,16 @@ def test_who_went_unseen_was_heard_with_its_last_reading() -> None:
     devices.join(port)
     devices.met("a", "link", hello("press"))
     clock.advance(5 * NS_PER_S)
-    devices.read("a", "press")
-    read_ns = clock.monotonic_ns()
+    port.heard_at_ms = heard_at_ms = clock.monotonic_ns() // NS_PER_MS
+    clock.advance(NS_PER_S)
+    devices.read("a", "press")  # waited for a second
 
     port.device = ""
     clock.advance(5 * NS_PER_S)
+    devices.read("a", "press")  # and this one until it was gone
 
-    assert devices.devices()[0].seen_ns == read_ns
+    (row,) = devices.devices()
+    assert (row.seen_ns, row.readings) == (heard_at_ms * NS_PER_MS, 2)
 
 
 def test_when_one_was_heard_last_is_known_though_another_comes_in_its_place() -> None:
