@@ -360,6 +360,8 @@ class PortRunner:
         """Do all that is possible now: queue readings, publish, answer the device."""
         drained = self._drain()
         if self._port is None:
+            if drained:
+                self._note_pause(paused=False)
             return
         if drained and self._reopened:
             # Not before: what it holds of the last opening are whole readings.

@@ -113,6 +113,26 @@ def test_at_the_bound_the_port_is_not_read_and_nothing_is_lost() -> None:
     assert not world.runner.status().paused
 
 
+def test_a_port_that_is_closed_pauses_until_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "READINGS_UNCOMMITTED_MAX", 2)
+    world = World(line_port())
+    world.stream.commits_at_once = False
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(b"1\n2\n3\n")
+        await world.until(lambda: world.runner.status().paused)
+        world.runner.life.lend(NS_PER_S, lambda: None, lease="1", holder="pump")
+        await world.until(lambda: not world.runner.status().open)
+        assert world.runner.status().paused
+        world.stream.commits_at_once = True
+        world.stream.commit()
+        await world.until(lambda: not world.runner.status().queued)
+        assert (world.runner.status().open, world.runner.status().paused) == (False, False)
+
+    run(world, story)
+
+
 def test_a_full_queue_that_is_stored_at_once_does_not_stop_its_port(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
