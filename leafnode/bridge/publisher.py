@@ -216,9 +216,12 @@ class Publisher:
         return first is not None and is_own(self._account, first.publication.subject, self.stream)
 
     def give_up_oldest(self, reason: str) -> None:
-        """Have one place more; it is counted."""
-        self._let_go(self._entries.popleft())
+        """Have one place more; it is counted, though what is in flight may be stored yet."""
+        oldest = self._entries.popleft()
+        self._let_go(oldest)
         self._count_poison(reason)
+        if oldest.state is State.IN_FLIGHT and not self._in_flight:
+            self._settle()
 
     def _let_go(self, entry: Queued) -> None:
         self._in_flight -= entry.state is State.IN_FLIGHT
@@ -465,8 +468,7 @@ class Publisher:
             self.is_pausing = False
             self.refusals.stored(len(self._entries))
         if not self.is_pausing:
-            # Not from here: this may be inside of a commit's callbacks, and every port gets its
-            # turn.
+            # Not from here: this may be amid a commit's callbacks, and every port gets its turn.
             self._set_timer(0 if self._entries else None)
 
     def _set_timer(self, delay_ns: int | None) -> None:

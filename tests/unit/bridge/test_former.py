@@ -102,6 +102,20 @@ def test_of_what_reloads_left_the_oldest_beyond_the_bound_is_given_up_and_counte
     assert world.publisher.stop().publications == left(3, READINGS_LEFT_MAX).publications
 
 
+def test_what_is_given_up_in_flight_is_not_waited_for() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    world.publisher.take_over(apart(0, READINGS_LEFT_MAX))
+    in_flight = stream.staged
+
+    world.publisher.take_over(apart(READINGS_LEFT_MAX, in_flight))
+    world.clock.advance(0)
+
+    assert stream.staged == 2 * in_flight > 0
+    stream.commit()
+    assert numbers(stream) == list(range(2 * in_flight))
+
+
 def test_what_reloads_left_is_bounded_in_bytes_too() -> None:
     world = World()
     half = left(0, 1).publications[0]._replace(body=bytes(READINGS_LEFT_BYTES // 2), header_size=0)
