@@ -488,7 +488,7 @@ class Publisher:
                 entry.fell_through()
         self._in_flight = 0
         self.refusals.is_silent = True
-        self._note_refusal("no answer from a stream")
+        self._note_refusal("no answer from a stream: away, slow, or set to no_ack")
         self._settle()
 
     def _count_poison(self, reason: str) -> None:

@@ -368,7 +368,7 @@ def test_a_late_puback_ends_the_pause() -> None:
     world.offer([1, 2])
 
     world.clock.advance(limits.READING_ACK_TIMEOUT_NS)
-    assert world.publisher.last_error == "no answer from a stream"
+    assert world.publisher.last_error == "no answer from a stream: away, slow, or set to no_ack"
     stream.commit()
 
     assert world.resolved == [1, 2]
