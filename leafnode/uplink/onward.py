@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from leafnode import limits
 from leafnode.nuid import ALPHABET
 from leafnode.protocol import header
 from leafnode.uplink import ranges
@@ -80,11 +79,14 @@ class InFlight(NamedTuple):
         words = (b"%d %d" % self[:2], self.ranges, self.mark.encode())
         return IN_FLIGHT, b" ".join(words).rstrip()
 
+    def holds(self, seq: int) -> bool:
+        """Say whether it says that one of this sequence is stored."""
+        return seq <= self.floor or seq in self.stored
+
     @property
     def stored(self) -> Ranges:
         """All that it says to be stored."""
-        most = limits.UPLINK_RANGES_READ_MAX
-        read = ranges.parse(self.ranges, most) if self.ranges else None
+        read = ranges.parse(self.ranges) if self.ranges else None
         return Ranges([(1, self.floor)]) if read is None else read
 
     @property

@@ -8,6 +8,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
+from leafnode import limits
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -84,7 +86,7 @@ class Ranges:
         return b",".join(b"%d-%d" % (one, min(last, end)) for one, last in self if one <= end)
 
 
-def parse(text: bytes, most: int) -> Ranges | None:
+def parse(text: bytes, most: int = limits.UPLINK_RANGES_READ_MAX) -> Ranges | None:
     """Read what `text` wrote; None: it is something else, or more than `most` ranges."""
     words = text.split(b",")
     if len(words) > most:

@@ -120,6 +120,7 @@ class Resume:
         self._steps = 0
         self._checked: HubMessage | None = None
         self._present: set[Place] = set()  # two of one sequence: another server has our name
+        self._denied: InFlight | None = None  # what the newest says, and is not so
         self._end = 0  # where the hub's stream ends
         self._lower = 0  # what is looked up is behind this sequence of the hub's stream
         self._is_to_end = False  # all up to the end is looked up
@@ -195,6 +196,8 @@ class Resume:
         if self._phase is _Phase.CHECK:
             self._checked = message
             self._go_on()
+        elif self._known is not None and hub_seq == self._known.hub_seq and message is not None:
+            self.is_lost |= message.seq != self._known.seq
 
     def walk(self, number: int, first: int, message: HubMessage | None) -> None:
         """Take the first message under a subject from a sequence of the hub's stream on."""
@@ -340,7 +343,11 @@ class Resume:
             newest = self._newest()
         if newest is None or newest.seq is None:
             return kept
-        said = newest.in_flight or InFlight(newest.seq, newest.hub_seq)
+        said = newest.in_flight
+        if said is None:
+            said = InFlight(newest.seq, newest.hub_seq)
+        elif said == self._denied or said.hub_seq >= newest.hub_seq:
+            return said._replace(hub_seq=0)  # that was in a stream before this one
         return kept if kept is not None and kept.hub_seq > said.hub_seq else said
 
     def _onward(self, base: Position) -> Position:
@@ -385,11 +392,13 @@ class Resume:
         newest, known = self._newest(), self._known
         if known is None:
             kept = 0 if self._kept is None else self._kept.hub_seq
-            if newest is not None and newest.hub_seq >= kept:
-                return False
-            # What is sent from now on is stored behind the last message of anybody.
-            self._open[_END] = ">"
-            return True
+            if newest is None or newest.hub_seq < kept:
+                # What is sent from now on is stored behind the last message of anybody.
+                self._open[_END] = ">"
+            if newest is not None and newest.in_flight is not None:
+                at = newest.in_flight.hub_seq
+                self._probes = {at} if 0 < at < newest.hub_seq else set()
+            return not self.done
         if newest is None or newest.hub_seq < known.hub_seq:
             self._probes = {known.hub_seq}
         elif not self._unseen():
@@ -409,6 +418,7 @@ class Resume:
             newest, kept = self._newest(), self._kept
             if kept is not None and max(self._end, newest.hub_seq if newest else 0) < kept.hub_seq:
                 self._kept = None  # the hub's stream is another one
+            self._take_said(newest)
             base = self._base()
             if base is None:
                 return
@@ -426,6 +436,8 @@ class Resume:
         unseen = self.moved.sent if self.moved is not None else self._unseen()
         if not unseen:
             self._plan_walks()
+            if self._doubtful > 1 and not self.done:
+                self._probes.add(known.hub_seq)  # is that still what was acknowledged there?
             return
         # Nothing says that the hub has it under that subject, so all is looked at if it can be.
         between = range(self._lower + 1, self._end + 1)
@@ -450,12 +462,25 @@ class Resume:
     def _take_check(self, known: Known) -> None:
         """Take what was found where the newest PubAck said, if that had to be looked at."""
         newest, found = self._newest(), self._checked
-        if newest is not None and newest.hub_seq >= known.hub_seq:
+        if newest is not None and newest.hub_seq > known.hub_seq:
             return
-        if found is None or found.seq != known.seq:
+        if newest is not None and newest.hub_seq == known.hub_seq:
+            self.is_lost = newest.seq != known.seq
+        elif found is None or found.seq != known.seq:
             self.is_lost = True
         elif found.subject not in known.names:
             self.moved = Moved(known.names[0], found.subject)
+
+    def _take_said(self, newest: HubMessage | None) -> None:
+        """Take what was found where the newest of ours says to have been acknowledged: one that it
+        says to be stored, or it speaks of a stream before this one.
+        """
+        said, found = None if newest is None else newest.in_flight, self._checked
+        if said is None or found is None:
+            return
+        # A stranger may be there before the first of ours, which is kept.
+        if self._kept is None if found.seq is None else not said.holds(found.seq):
+            self._denied = said
 
     def _plan_walks(self) -> None:
         """Look at what is under our subjects, in several places at once where much may be."""

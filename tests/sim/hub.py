@@ -169,6 +169,12 @@ class FakeHub:
         """Somebody at the hub publishes into its stream."""
         self._store(Stored(subject_, b"", payload))
 
+    def make_anew(self) -> None:
+        """Somebody deletes its stream, and makes it as it was made before."""
+        self.stored, self.last_seq = {}, 0
+        for memory in (self._ids, self._by_subject, self._matches, self._proposed):
+            memory.clear()
+
     def commit(self, most: int | None = None) -> None:
         """The followers are back, or another leader has so many of the proposals, and no more."""
         self.is_alone, proposed = False, list(self._proposed.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from leafnode import limits
 from leafnode.uplink.answers import HubMessage
 from leafnode.uplink.onward import InFlight
@@ -58,6 +60,8 @@ def test_what_was_in_flight_before_the_last_message_is_looked_up() -> None:
     resume = Resume([["edge.ev.>"]], acked=10)
 
     resume.answer(0, HubMessage(104, 14, InFlight(10, 100)))
+    assert resume.open_probes == [100]  # is that what it says to have been acknowledged?
+    resume.look(*ACKED)
     assert resume.open_probes == [101, 102, 103]
     resume.look(101, HubMessage(101, 11, None))
     resume.look(102, HubMessage(102, None, None))
@@ -69,17 +73,22 @@ def test_what_was_in_flight_before_the_last_message_is_looked_up() -> None:
     assert set(position.above) == {11, 13, 14}
 
 
+ACKED = 100, HubMessage(100, 10, None)
+
+
 def beyond() -> Resume:
     """Many sequences between, of which few can be ours."""
     resume = Resume([["edge.ev.>"]], acked=10)
     last = 102 + limits.UPLINK_PROBES_MAX
     resume.answer(0, HubMessage(last, 14, InFlight(10, 100)))
+    resume.look(*ACKED)
     return resume
 
 
 def test_sequences_are_looked_at_where_most_can_be_ours_and_else_our_subjects() -> None:
     resume = Resume([["edge.ev.>"]], acked=10)
     resume.answer(0, HubMessage(101 + 500, 510, InFlight(10, 100)))
+    resume.look(*ACKED)
 
     assert len(resume.open_probes) == 500
     assert resume.open_walks == []
@@ -91,6 +100,7 @@ def test_where_much_can_be_ours_it_is_looked_for_in_several_places_at_once() -> 
     resume = Resume([["edge.a"], ["edge.b"]], acked=10)
     resume.answer(0, HubMessage(9000, 210, InFlight(10, 1000)))
     resume.answer(1, HubMessage(500, 9, None))  # before all that is in doubt
+    resume.look(1000, None)
 
     walks = resume.open_walks
     assert len(walks) == limits.UPLINK_PROBES_AT_ONCE
@@ -122,6 +132,7 @@ def test_a_walk_ends_after_so_many_steps_and_at_an_answer_that_goes_back() -> No
     most = limits.UPLINK_PROBES_MAX + 2 * 4  # four are in doubt
     resume, back = Resume([["edge.ev.>"]], acked=10), beyond()
     resume.answer(0, HubMessage(9000, 14, InFlight(10, 100)))
+    resume.look(*ACKED)
     for step in range(most):
         resume.walk(0, 101 + step, HubMessage(101 + step, None, None))
     assert not resume.done
@@ -146,6 +157,57 @@ def test_behind_a_message_of_others_ours_may_be_hidden() -> None:
 
     position = resume.position()
     assert (position.floor, position.last, set(position.above)) == (11, 12, {12})
+
+
+# -- the hub's stream was made anew since its last PubAck
+
+
+def test_one_that_names_what_can_only_be_behind_it_speaks_of_a_stream_before_this_one() -> None:
+    resume = Resume([["edge.ev.>"]], acked=50)
+    resume.answer(0, HubMessage(4, 54, InFlight(50, 50)))
+    assert resume.open_probes == [1, 2, 3]
+    for hub_seq in resume.open_probes:
+        resume.look(hub_seq, HubMessage(hub_seq, 50 + hub_seq, InFlight(50, 50)))
+
+    position = resume.position()
+    assert (position.floor, set(position.above)) == (50, {51, 52, 53, 54})
+
+
+@pytest.mark.parametrize(
+    ("at", "first"),
+    [
+        (HubMessage(50, 100, InFlight(50, 50)), 1),
+        (HubMessage(50, None, None), 1),
+        (HubMessage(50, 50, None), 51),
+        (None, 51),  # deleted there: that says nothing
+    ],
+)
+def test_what_it_names_has_to_be_what_it_says_to_be_stored(
+    at: HubMessage | None, first: int
+) -> None:
+    resume = Resume([["edge.ev.>"]], acked=50, doubtful=60)
+    resume.answer(0, HubMessage(60, 110, InFlight(50, 50)))
+    assert resume.open_probes == [50]
+
+    resume.look(50, at)
+
+    assert resume.open_probes == [*range(first, 60)]
+
+
+def test_newest_first_that_is_in_its_ranges() -> None:
+    resume = Resume([["edge.ev.>"]], acked=0, is_scattered=True)
+    resume.answer(0, HubMessage(60, 110, InFlight(10, 50, b"1-10,90-100")))
+    resume.look(50, HubMessage(50, 95, None))
+
+    assert resume.open_probes == [*range(51, 60)]
+
+
+def test_a_stranger_there_says_nothing_where_what_was_kept_says_the_same() -> None:
+    resume = Resume([["edge.ev.>"]], acked=0, kept=InFlight(0, 50))
+    resume.answer(0, HubMessage(54, 4, InFlight(0, 50)))
+    resume.look(50, HubMessage(50, None, None))
+
+    assert resume.open_probes == [51, 52, 53]
 
 
 # -- within one run
@@ -173,6 +235,29 @@ def test_what_was_sent_is_looked_for_behind_what_was_acknowledged() -> None:
     position = resume.position()
     assert (position.floor, position.hub_seq, set(position.above)) == (10, 100, {12, 13})
     assert resume.moved is None
+
+
+@pytest.mark.parametrize("there", [HubMessage(104, 14, None), HubMessage(104, None, None)])
+def test_what_was_acknowledged_last_has_to_be_where_it_was(there: HubMessage) -> None:
+    """Else it is a stream that was made anew since, and longer by now than the one before."""
+    resume = within()
+    resume.answer(0, HubMessage(106, 15, InFlight(10, 100)))
+    for hub_seq in resume.open_probes:
+        resume.look(hub_seq, there if hub_seq == 104 else None)
+
+    assert resume.is_lost
+
+
+def test_and_it_is_not_asked_for_where_the_one_that_is_in_doubt_is_there() -> None:
+    resume = within(doubtful=1)
+    resume.answer(0, HubMessage(102, 15, InFlight(10, 100)))
+    assert 104 in resume.open_probes  # before that, it cannot be the newest
+    resume = within(doubtful=1)
+    resume.answer(0, HubMessage(106, 15, InFlight(10, 100)))
+    assert 104 not in resume.open_probes
+    resume = within(doubtful=1)
+    resume.answer(0, HubMessage(104, 15, InFlight(10, 100)))
+    assert resume.is_lost
 
 
 def test_with_nothing_in_doubt_one_answer_is_enough() -> None:
@@ -307,6 +392,7 @@ def test_newest_first_what_was_kept_is_the_whole_of_it() -> None:
 def test_what_was_looked_at_in_full_is_seen_up_to_the_newest() -> None:
     resume = Resume([["edge.ev.>"]], acked=10)
     resume.answer(0, HubMessage(104, 14, InFlight(10, 100)))
+    resume.look(*ACKED)
     for hub_seq in resume.open_probes:
         resume.look(hub_seq, None)
     half = beyond()

@@ -5,6 +5,7 @@ Truth: docs/uplink.md, "When the hub loses messages".
 
 from __future__ import annotations
 
+from dataclasses import replace
 from unittest.mock import ANY
 
 import pytest
@@ -13,9 +14,9 @@ from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.options import UplinkStream
 from leafnode.uplink.flight import Latest
-from leafnode.uplink.status import State
+from leafnode.uplink.status import Protection, State
 from tests.sim.hub import RTT_NS
-from tests.sim.uplink_world import OUTAGE_NS, World, numbers
+from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
 
 
 def feed(world: World, first: int, last: int, *, every_ns: int = 5 * NS_PER_MS) -> None:
@@ -227,3 +228,36 @@ def test_what_the_hub_let_go_of_does_not_go_up_again(newest_first: bool, in_doub
     acked = 100 if in_doubt else 101
     said = f"the hub had messages up to {acked} and shows none of them"
     assert said in {world.status.last_error, world.status.former_error}
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("others", [0, 45])
+@pytest.mark.parametrize("flight", [10, 60])  # the stream before it had 50
+def test_a_flight_into_a_stream_that_was_made_anew_is_not_stored_twice(
+    flight: int, others: int, newest_first: bool, restarts: bool
+) -> None:
+    """Its messages name a sequence of the stream before."""
+    world = World(replace(OPTIONS, newest_first=newest_first))
+    world.start()
+    world.store(*numbers(1, 50))
+    world.clock.advance(10 * NS_PER_S)
+    world.hub.make_anew()
+    for _ in range(others):
+        world.hub.publish(b"edge.other", b"other")
+    world.hub.loses_acks = True
+    world.store(*numbers(51, 50 + flight))
+    world.clock.advance(NS_PER_S // 4)
+    world.hub.loses_acks = False
+    world.link_down()
+    world.clock.advance(OUTAGE_NS)
+
+    if restarts:
+        world.restart()
+        world.clock.advance(3 * NS_PER_S)
+    world.link_up()
+    world.clock.advance(30 * NS_PER_S)
+
+    there = [one for one in world.hub.payloads() if one != b"other"]
+    assert there == numbers(51, 50 + flight)
+    assert world.status.protection is Protection.ASKED
