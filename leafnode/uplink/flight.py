@@ -142,9 +142,9 @@ class Flight:
     def begin(self, word: Word) -> None:
         self.is_on = True
         self.is_asked, self.has_all = not word.is_blind, word.all_ns > 0
-        self.has_progress = False
         self._too_large = False
         stored = self.window.land(word.position)
+        self.has_progress = len(stored) > 0
         if isinstance(self._parts.local, NewestFirst):
             # Before the hub's word all of it seemed to wait, and less urgent streams with it.
             self._parts.lag.count(self._parts.local.pending(), self._parts.local.last_seq)
@@ -162,7 +162,9 @@ class Flight:
         if self.is_refused:
             self._retry_refused()
             return
-        if len(self.window) == 0:
+        if no_ack := self.unanswered.no_ack:
+            self._parts.trouble.say(no_ack)
+        elif len(self.window) == 0:
             self._parts.trouble.is_over()  # else the next PubAck shows it
         self.pump()
 

@@ -116,4 +116,4 @@ class Overdue:
             return unanswered.problem
         if any(unanswered.is_known(entry.sent_as) for entry in late):
             return NEVER_ANSWERED
-        return "the hub did not acknowledge in time"
+        return unanswered.no_ack or "the hub did not acknowledge in time"

@@ -88,6 +88,7 @@ class Unanswered:
         self._answers: WeakValueDictionary[bytes, Answers] = WeakValueDictionary()
         self._subjects: set[bytes] = set()  # one was never answered, and none since
         self._news: set[bytes] = set()  # of those, what nobody was told of
+        self._unacked = 0  # so often the hub had what was overdue, since it said anything to any
 
     @property
     def is_open(self) -> bool:
@@ -110,6 +111,14 @@ class Unanswered:
         others = ", though it answers others" if silence.proofs else ""
         question = f"does stream {self._hub_stream} take {subject}?"
         return f"the hub does not have sequence {seq} and does not answer it{others}: {question}"
+
+    @property
+    def no_ack(self) -> str:
+        """Say what a hub is that stores and never answers, or nothing."""
+        if self._unacked < limits.UPLINK_LOST_TIMES:
+            return ""
+        stores = "the hub stores what is sent and acknowledges none of it"
+        return f"{stores}: does stream {self._hub_stream} have no_ack?"
 
     def suspects(self) -> set[bytes]:
         """Return the subjects that nobody may answer, as one before it. A walk over all of them."""
@@ -147,6 +156,7 @@ class Unanswered:
 
     def answered(self, entry: Entry) -> None:
         """The hub said yes or no to it."""
+        self._unacked = -1  # what is overdue now does not count
         self._silent.pop(entry.seq, None)
         self._subjects.discard(entry.sent_as)
         self._news.discard(entry.sent_as)
@@ -196,6 +206,7 @@ class Unanswered:
         """
         overdue = dict.fromkeys(self._outlived, False) | self._overdue
         self._outlived, self._overdue = set(), {}
+        self._unacked += any(late and not window.get(seq) for seq, late in overdue.items())
         for seq in overdue.keys() | self._silent:
             entry = window.get(seq)
             if entry is None:

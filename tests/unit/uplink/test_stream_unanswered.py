@@ -321,3 +321,39 @@ def test_what_was_acknowledged_behind_it_is_not_read_back_at_each_round(subject:
 
     assert world.status.counters.cuts > 2
     assert len(world.hub.questions) < 200
+
+
+@pytest.mark.parametrize("options", [OPTIONS, NEWEST_FIRST])
+def test_a_hub_that_stores_all_and_acknowledges_nothing_is_named(options: UplinkStream) -> None:
+    """Its stream has `no_ack`: what the hub says to have is progress all the same."""
+    world = World(options)
+    world.start()
+    world.hub.loses_acks = True
+
+    feed(world, 1, 600)
+
+    no_ack = "acknowledges none of it: does stream AGG have no_ack?"
+    assert no_ack in world.status.last_error
+    assert no_ack in world.status.problem
+    payloads = world.hub.payloads()
+    assert len(payloads) > 500
+    assert sorted(payloads, key=int) == numbers(1, len(payloads))
+
+    world.hub.loses_acks = False
+    feed(world, 601, 700)
+
+    assert sorted(world.hub.payloads(), key=int) == numbers(1, 700)
+    assert (world.status.lag_messages, world.status.problem) == (0, "")
+
+
+def test_a_hub_whose_pub_acks_were_lost_once_is_not() -> None:
+    world = World()
+    world.start()
+    feed(world, 1, 2)
+    world.hub.loses_acks = True
+    feed(world, 3, 20)
+    world.hub.loses_acks = False
+    feed(world, 21, 60)
+
+    assert "no_ack" not in world.status.former_error
+    assert (world.status.lag_messages, world.status.problem) == (0, "")
