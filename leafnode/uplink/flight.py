@@ -193,7 +193,7 @@ class Flight:
     def noted(self) -> None:
         """It is known anew how much waits: what was counted may have gone out of the stream."""
         if self._may_send():
-            self._settle(wants=self.window.has_unsent or self._parts.lag.behind > 0)
+            self._settle(wants=self._wants())
 
     def link_changed(self) -> None:
         self.untaken.clear()
@@ -211,7 +211,7 @@ class Flight:
     def pump(self) -> None:
         """Send what is in the window, then ask for as much as it still takes."""
         unsent = self.window.unsent() if self._may_send() else []
-        self._settle(wants=bool(unsent or self._parts.lag.behind))
+        self._settle(wants=self._wants())
         if unsent and not self.is_ready():
             return
         for count, entry in enumerate(unsent):
@@ -224,7 +224,15 @@ class Flight:
             if not self._may_send():
                 return
         self._pull()
-        self._settle(wants=self.window.has_unsent or self._parts.lag.behind > 0)
+        self._settle(wants=self._wants())
+
+    def _wants(self) -> bool:
+        """Say whether anything may go soon: not what is behind a window full of what is awaited."""
+        if self.window.has_unsent or not self._parts.lag.behind:
+            return self.window.has_unsent
+        budget = self.window.budget()
+        has_room = budget is not None and self._is_worth_it(budget)
+        return has_room or self.window.oldest_in_flight() is not None
 
     def _may_send(self) -> bool:
         return self.is_on and not self.is_refused and not self._overdue.is_in_doubt

@@ -357,3 +357,26 @@ def test_a_hub_whose_pub_acks_were_lost_once_is_not() -> None:
 
     assert "no_ack" not in world.status.former_error
     assert (world.status.lag_messages, world.status.problem) == (0, "")
+
+
+def test_a_window_full_of_what_is_awaited_does_not_hold_a_less_urgent_stream() -> None:
+    first = UplinkStream("AA", "AGG", "hub", priority=0, window_msgs=8)
+    site = Site(first, UplinkStream("BB", "AGG", "hub", priority=5), dead_letter="DEAD")
+    site.start()
+    site.store("AA", b"first")
+    site.clock.advance(5 * NS_PER_S)
+    site.hub.swallows = {b"edge.aa.bad"}
+    site.store("AA", *numbers(1, 20), subject=b"aa.bad")
+    site.store("AA", *numbers(21, 40))
+    waits = []
+    for second in range(260):
+        payload = b"BB %d" % second
+        site.store("BB", payload)
+        site.clock.advance(NS_PER_S)
+        waits.append(payload)
+        there = set(site.hub.payloads())
+        waits = [one for one in waits if one not in there]
+        assert len(waits) <= 6
+
+    assert site.status("AA").lag_messages == 0
+    assert site.status("AA").counters.dead_letters == 20
