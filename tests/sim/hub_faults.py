@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
-from tests.sim.pauses import HOUR_NS, MINUTE_NS, OUTAGES_NS
+from tests.sim.pauses import MINUTE_NS, OUTAGES_NS
 
 if TYPE_CHECKING:
     from tests.sim.uplink_gateway import Gateway
@@ -50,5 +50,5 @@ def lose_quorum(gateway: Gateway) -> None:
         gateway.restart()
     site.link_up()
     gateway.store()
-    site.clock.advance(rng.randrange(2 * MINUTE_NS, rng.choice([20 * MINUTE_NS, 8 * HOUR_NS])))
+    site.clock.advance(rng.randrange(2 * MINUTE_NS, 10 * MINUTE_NS))
     site.hub.is_leaderless = False
