@@ -66,6 +66,7 @@ class FakeHub:
         self._by_subject: dict[bytes, list[int]] = {}  # ascending; what is gone may be in it
         self._matches: dict[bytes, list[list[int]]] = {}  # by pattern, of those
         self.last_seq = 0
+        self.former: list[bytes] = []  # what streams held that were made anew since
         self.received: list[bytes] = []  # ids of everything that arrived, duplicates too
         self.questions: list[dict[str, Any]] = []
         self.refuses: set[bytes] = set()  # payloads that get an error PubAck
@@ -171,6 +172,7 @@ class FakeHub:
 
     def make_anew(self) -> None:
         """Somebody deletes its stream, and makes it as it was made before."""
+        self.former += self.payloads()
         self.stored, self.last_seq = {}, 0
         for memory in (self._ids, self._by_subject, self._matches, self._proposed):
             memory.clear()

@@ -251,10 +251,13 @@ class Gateway:
             local.delete(*there[first : first + rng.choice([1, 3, 20, 1000])])
 
     def make_anew(self) -> None:
-        """A script deletes a stream, and makes it as it was made before."""
-        name = self.rng.choice(["EV", "AL"])
-        self.year.met["streams made anew"] += 1
-        self.site.local[name].make_anew(format_time(self.site.clock.wall_ns()))
+        """A script deletes a stream, here or at the hub, and makes it as it was made before."""
+        name = self.rng.choice(["EV", "AL", ""])
+        self.year.met["streams made anew" if name else "hub streams made anew"] += 1
+        if name:
+            self.site.local[name].make_anew(format_time(self.site.clock.wall_ns()))
+        else:
+            self.site.hub.make_anew()
         self.store()
 
     def archive_or_restore(self) -> None:
@@ -449,7 +452,7 @@ class Gateway:
                 say(f"{len(doubled)} of {name} are doubled, first {doubled[0].decode()}")
         removed = {one for local in self.site.local.values() for one in local.removed}
         self.year.removed = len(removed)
-        everywhere = set(arrived) | set(dead) | removed | self.letters_lost
+        everywhere = {*arrived, *self.site.hub.former, *dead} | removed | self.letters_lost
         for name, payloads in self.sent.items():
             lost = [payload for payload in payloads if payload not in everywhere]
             if lost:
