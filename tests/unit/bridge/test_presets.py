@@ -7,6 +7,8 @@ rules of the source that is named, and say so.
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -155,6 +157,35 @@ FRAMES: dict[str, tuple[bytes, dict[str, Any]]] = {
     ),
 }
 PRESET = pytest.mark.parametrize("name", PRESETS)
+PAGE = Path(__file__).parents[3] / "docs" / "serial" / "presets.md"
+# What the page shows beside the presets, by its comment: the line, a frame and what it says.
+VARIANTS: dict[str, tuple[str, bytes, dict[str, Any]]] = {
+    "a Toledo scale without the check": (
+        "9600 8N1",
+        FRAMES["toledo"][0][:-1],
+        FRAMES["toledo"][1],
+    ),
+    # Made by the rules of "Dutch Smart Meter Requirements", P1, 2.2: no CRC, nothing behind "!".
+    "a meter of DSMR 2.2 or 3, which has no CRC and 7E1": (
+        "9600 7E1",
+        b"/ISk5\\2ME382-1003\r\n\r\n1-0:1.8.1(00608.400*kWh)\r\n1-0:1.7.0(0001.51*kW)\r\n!\r\n",
+        {
+            "identification": "ISk5\\2ME382-1003",
+            "energy_import_1_kwh": 608.4,
+            "power_import_kw": 1.51,
+        },
+    ),
+    # The message that gpsd's page on AIVDM takes apart first.
+    "a receiver of AIS": (
+        "38400 8N1",
+        b"!AIVDM,1,1,,B,177KQJ5000G?tO`K>RA1wUbN0TKH,0*5C\r\n",
+        {
+            "talker": "AI",
+            "type": "VDM",
+            "fields": [1, 1, None, "B", "177KQJ5000G?tO`K>RA1wUbN0TKH", 0],
+        },
+    ),
+}
 
 
 def options_of(name: str) -> SerialPort:
@@ -162,6 +193,12 @@ def options_of(name: str) -> SerialPort:
     kind = port(f"preset: {name}").framing.type
     keep = ", framing { keep_first: true }" if kind == "line" else ""
     return port(f"preset: {name}{keep or (', keep_first: true' if kind == 'vedirect' else '')}")
+
+
+def variants() -> dict[str, str]:
+    """Return the entries of the page by their comments."""
+    block = PAGE.read_text().split("```")[1]
+    return dict(re.findall(r"^# (.*)\n(.*)$", block, re.MULTILINE))
 
 
 def read(options: SerialPort, line: bytes) -> tuple[list[dict[str, Any]], Any]:
@@ -221,3 +258,20 @@ def test_polled_sensors_are_asked(name: str, question: bytes) -> None:
 
     assert framing.data_to_send(0) == question
     assert framing.next_timeout_ms(0) == options_of(name).framing.poll_every_ns // 1_000_000
+
+
+def test_each_variant_of_the_page_has_a_frame() -> None:
+    assert list(variants()) == list(VARIANTS)
+
+
+@pytest.mark.parametrize("said", VARIANTS)
+def test_a_variant_of_the_page_is_the_line_and_the_frames_of_its_comment(said: str) -> None:
+    line, frame, wanted = VARIANTS[said]
+    options = port(variants()[said])
+
+    readings, counts = read(options, frame * 3)
+
+    form = f"{options.data_bits}{options.parity[0].upper()}{options.stop_bits}"
+    assert f"{options.baud} {form}" == line
+    assert readings[-2:] == [wanted] * 2
+    assert counts.bad == 0
