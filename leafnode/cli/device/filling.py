@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from leafnode.cli import shown
+from leafnode.cli.amounts import NODE_INTERVAL
 from leafnode.cli.device import board_clock, drive, remote
 from leafnode.cli.device.boards import (
     CIRCUITPYTHON,
@@ -25,17 +26,14 @@ from leafnode.cli.device.bundle import build
 from leafnode.cli.device.compiled import CannotCompile, compiler
 from leafnode.cli.device.plan import Copy, checked_name, checked_sensors, plan
 from leafnode.cli.nats import place
-from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
+from leafnode.clock import NS_PER_MS, SystemClock
 from leafnode.errors import LeafnodeError
-from leafnode.go_time import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.cli.device.boards import Board
 
-# A node compares times that wrap, right up to half of 2^29 ms (link/ticks.py).
-_INTERVAL_MAX_NS: Final = 72 * 3600 * NS_PER_S
 _ENOUGH_MS: Final = 100  # a clock that is off by less is not set a second time
 
 
@@ -48,7 +46,12 @@ class Deploying(LeafnodeError):  # noqa: N818 -- a condition of what was asked f
 @click.option("-p", "--port", metavar="DEVICE", help="Its serial port (MicroPython).")
 @click.option("--drive", "drive_", metavar="DIR", help="Its drive [the one that is mounted].")
 @click.option("-n", "--name", metavar="NAME", help="The node's name, a token of its subjects.")
-@click.option("--interval", metavar="TIME", help="Between measurements: 500ms, 10s, 1m.")
+@click.option(
+    "--interval",
+    metavar="TIME",
+    type=NODE_INTERVAL,
+    help="Between measurements: 500ms, 10s, 1m.",
+)
 @click.option("--line", type=click.Choice(["usb", "uart"]), help="Where the link is.")
 @click.option("--sensors", metavar="NAMES", help='What is wired to it: "bme280 contact".')
 @click.option("--compiled", is_flag=True, help="Copy bytecode: less memory, less time to start.")
@@ -61,7 +64,7 @@ def deploy_command(  # noqa: PLR0913 -- one parameter for each option
     port: str | None,
     drive_: str | None,
     name: str | None,
-    interval: str | None,
+    interval: float | None,
     line: str | None,
     sensors: str | None,
     *,
@@ -140,19 +143,14 @@ def bundle_command(directory: Path, circuitpython_mpy_cross: str | None) -> None
 
 
 def _settings(
-    name: str | None, interval: str | None, line: str | None, sensors: str | None
+    name: str | None, interval_s: float | None, line: str | None, sensors: str | None
 ) -> dict[str, str | int]:
     """Return what differs from the board's settings.toml. Raises LeafnodeError."""
     found: dict[str, str | int] = {}
     if name is not None:
         found["NODE_NAME"] = checked_name(name)
-    if interval is not None:
-        interval_ns = parse_duration(interval)
-        if interval_ns is None or interval_ns < NS_PER_MS:
-            raise Deploying(f"--interval {interval}: expected a time such as 500ms or 10s")
-        if interval_ns > _INTERVAL_MAX_NS:
-            raise Deploying(f"--interval {interval}: at most 72h")
-        found["NODE_INTERVAL_MS"] = interval_ns // NS_PER_MS
+    if interval_s is not None:
+        found["NODE_INTERVAL_MS"] = round(interval_s * 1000)
     if line is not None:
         found["NODE_LINE"] = line
     if sensors is not None:

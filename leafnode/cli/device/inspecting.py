@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from leafnode.cli import shown
+from leafnode.cli.amounts import COUNT
 from leafnode.cli.device import asked, watch
 from leafnode.cli.device.boards import firmware_directory, load_boards
 from leafnode.cli.device.found import found_boards, held_ports, said_hello
@@ -70,7 +71,7 @@ def ls_command(monitor_url: str | None, all_: bool, json_: bool) -> None:  # noq
     help="Where its readings come [by the configuration, else everywhere].",
 )
 @click.option("--log", metavar="FILE", help="The server's log file, for the device's log lines.")
-@click.option("--count", type=click.IntRange(1), help="End after so many lines.")
+@click.option("--count", type=COUNT, help="End after so many lines.")
 def monitor_command(
     name: str, subject: tuple[str, ...], log: str | None, count: int | None, **where: str | None
 ) -> None:

@@ -20,7 +20,7 @@ from leafnode.bridge import uucp_lock
 from leafnode.bridge.names import resolve
 from leafnode.bridge.sysfs import Machine
 from leafnode.bridge.transports.tty import TtyPort
-from leafnode.cli import shown
+from leafnode.cli import amounts, shown
 from leafnode.cli.nats import place
 from leafnode.cli.nats.client import Client
 from leafnode.cli.ports import line, radios, sniff
@@ -71,8 +71,19 @@ Examples:
 """
 )
 @place.options
-@click.option("--seconds", default=3.0, show_default=True, help="How long to listen at each speed.")
-@click.option("--speed", "speeds", multiple=True, type=int, help="Try this speed; may be repeated.")
+@click.option(
+    "--seconds",
+    type=amounts.Number(0.001, 3600),
+    default=3.0,
+    show_default=True,
+    help="How long to listen at each speed.",
+)
+@click.option(
+    *("--speed", "speeds"),
+    multiple=True,
+    type=amounts.BAUD,
+    help="Try this speed; may be repeated.",
+)
 @click.option("--active", is_flag=True, help="Also ask: write some harmless questions.")
 @click.option("--json", "json_", is_flag=True, help="Print JSON.")
 @click.argument("port")

@@ -14,6 +14,7 @@ import click
 from leafnode.bridge.transports.opener import Opener
 from leafnode.bridge.transports.tty import TtyPort
 from leafnode.cli import shown
+from leafnode.cli.amounts import Time
 from leafnode.cli.nats import place
 from leafnode.cli.nats.client import Client
 from leafnode.cli.ports import line
@@ -21,20 +22,9 @@ from leafnode.cli.ports.errors import PortError
 from leafnode.cli.ports.lease import ask, lent
 from leafnode.cli.programs import Ended, Program, ended_by_signals
 from leafnode.clock import NS_PER_S, SystemClock
-from leafnode.config.convert import parse_duration
 from leafnode.config.serial_options import SerialPort
 
 _LEND_S: Final = 60.0
-
-
-def seconds(_: object, option: click.Parameter, value: str | None) -> float | None:
-    """Take a duration such as 60s; the callback of an option."""
-    if value is None:
-        return None
-    duration_ns = parse_duration(value)
-    if duration_ns is None or duration_ns <= 0:
-        raise click.BadParameter("expected a duration like 60s or 5m", param=option)
-    return duration_ns / NS_PER_S
 
 
 class _WithCommand(click.Command):
@@ -80,7 +70,7 @@ Examples:
     "--for",
     "for_",
     metavar="TIME",
-    callback=seconds,
+    type=Time(),
     help="How long at most (60s; with a COMMAND or --rfc2217 until that ends).",
 )
 @click.option("--back", is_flag=True, help="Give it back now.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from leafnode.cli.amounts import BAUD
 from leafnode.cli.ports.errors import PortError
 from leafnode.config import device_name
 
@@ -23,7 +24,7 @@ def options(command: Command) -> Command:
         click.option("--stop-bits", type=click.IntRange(1, 2), help="Stop bits (1)."),
         click.option("--parity", type=parities, help="Parity (none)."),
         click.option("--data-bits", type=click.IntRange(5, 8), help="Data bits (8)."),
-        click.option("--baud", type=click.IntRange(1, 12_000_000), help="Speed (115200)."),
+        click.option("--baud", type=BAUD, help="Speed (115200)."),
     ):
         command = one(command)
     return command

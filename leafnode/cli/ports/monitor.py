@@ -17,9 +17,10 @@ import click
 
 from leafnode.bridge.transports.opener import Opener
 from leafnode.cli import shown
+from leafnode.cli.amounts import Time
 from leafnode.cli.nats import place
 from leafnode.cli.nats.client import Client, decoded
-from leafnode.cli.ports import hexdump, lease, lending, line, reading
+from leafnode.cli.ports import hexdump, lease, line, reading
 from leafnode.cli.ports.errors import PortError
 from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
 from leafnode.config.serial_options import SerialPort
@@ -41,9 +42,7 @@ Examples:
 )
 @place.options
 @line.options
-@click.option(
-    "--for", "for_", metavar="TIME", callback=lending.seconds, help="End after this time."
-)
+@click.option("--for", "for_", metavar="TIME", type=Time(), help="End after this time.")
 @click.option("--as", "as_", metavar="ENTRY", help="Decode a device, too, as a port's entry says.")
 @click.argument("port")
 def monitor(port: str, for_: float | None, as_: str | None, **options: Any) -> None:

@@ -18,8 +18,8 @@ from zlib import crc32
 import click
 
 from leafnode.cli import shown
+from leafnode.cli.amounts import COUNT, NODE_INTERVAL, Number, Time
 from leafnode.cli.device.plan import checked_name
-from leafnode.cli.ports.lending import seconds
 from leafnode.cli.running import run_command
 from leafnode.cli.sim import node
 from leafnode.cli.sim.errors import SimError
@@ -54,12 +54,12 @@ Command = TypeVar("Command", bound="Callable[..., Any]")
 def options(command: Command) -> Command:
     """Add what every sensor has."""
     for one in (
-        click.option("--count", type=click.IntRange(1), help="End after so many readings."),
-        click.option("--for", "for_", metavar="TIME", callback=seconds, help="End after this."),
-        click.option("--every", metavar="TIME", callback=seconds, help="Speak this often."),
+        click.option("--count", type=COUNT, help="End after so many readings."),
+        click.option("--for", "for_", metavar="TIME", type=Time(), help="End after this."),
+        click.option("--every", metavar="TIME", type=NODE_INTERVAL, help="Speak this often."),
         click.option(
             "--bad",
-            type=click.FloatRange(0, 100),
+            type=Number(0, 100),
             default=0.0,
             metavar="PERCENT",
             help="So many bytes of a hundred come with a wrong bit (0).",

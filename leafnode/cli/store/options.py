@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from leafnode.clock import NS_PER_S
-from leafnode.config.convert import parse_duration
 from leafnode.errors import StoreError
 from leafnode.go_time import parse_time
 
@@ -61,14 +59,6 @@ def moment(_: object, option: click.Parameter, value: str | None) -> int | None:
         if found is not None:
             return found
     raise click.BadParameter(f"{value!r} is no time such as 2026-11-27T06:00:00Z", param=option)
-
-
-def seconds(_: object, option: click.Parameter, value: str) -> float:
-    """Take a duration such as 30s, or 0; the callback of an option."""
-    duration_ns = 0 if value == "0" else parse_duration(value)
-    if duration_ns is None or duration_ns < 0:
-        raise click.BadParameter("expected a duration like 30s or 5m, or 0", param=option)
-    return duration_ns / NS_PER_S
 
 
 def picked(inspection: Inspection, stream: str, account: str | None) -> Seen:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from leafnode.cli import shown
+from leafnode.cli.amounts import COUNT_OR_NONE, Time
 from leafnode.cli.store import ask, describe, export, options, output
 from leafnode.cli.store.place import find
 from leafnode.errors import StoreCorrupt, StoreError
@@ -57,7 +58,13 @@ def ls(store: str | None, config: str | None, *, json_: bool) -> None:
 @options.place
 @options.account
 @options.as_json
-@click.option("--subjects", default=10, show_default=True, help="How many subjects to list.")
+@click.option(
+    "--subjects",
+    default=10,
+    show_default=True,
+    type=COUNT_OR_NONE,
+    help="How many subjects to list.",
+)
 @click.argument("stream", required=False)
 def info(
     store: str | None,
@@ -101,7 +108,7 @@ Views:
     "--limit",
     default=10_000,
     show_default=True,
-    type=click.IntRange(min=0),
+    type=COUNT_OR_NONE,
     help="Rows to print at most.",
 )
 @click.option(
@@ -109,7 +116,7 @@ Views:
     metavar="TIME",
     default="10m",
     show_default=True,
-    callback=options.seconds,
+    type=Time(or_0=True),
     help="Stop a statement that takes longer; 0: never.",
 )
 @options.as_json

@@ -48,14 +48,17 @@ def test_no_command_is_answered_with_the_list_and_status_1(
         (["deploy", "pico"], "which port? Name it with --port; `leafnode device ls` lists them"),
         (["deploy", "pico", "--name", "a.b"], "'a.b': a name is 1 to 32 letters, digits, - and _"),
         (["deploy", "pico", "--interval", "5"],
-         "--interval 5: expected a time such as 500ms or 10s"),
-        (["deploy", "pico", "--interval", "100h"], "--interval 100h: at most 72h"),
+         "Invalid value for '--interval': expected a duration like 30s or 5m, 1ms to 72h"),
+        (["deploy", "pico", "--interval", "100h"],
+         "Invalid value for '--interval': expected a duration like 30s or 5m, 1ms to 72h"),
         (["deploy", "pico", "--sensors", "bme280 bme208"], "'bme208': no such sensor; there are "
          "analog bme280 contact cpu ds18b20 loop pulses scd4x sds011"),
         (["deploy", "pico", "--sensors", " "], "no sensor; there are "
          "analog bme280 contact cpu ds18b20 loop pulses scd4x sds011"),
         (["deploy", "pico", "-p", "y", "-s", "nats://127.0.0.1:1"],
          "no server at 127.0.0.1:1: Connection refused"),
+        (["monitor", "a", "--count", "99999999999999999999"], "Invalid value for '--count': "
+         "99999999999999999999 is not in the range 1<=x<=2147483646."),
         (["monitor", "a b"], "'a b': a name is 1 to 32 letters, digits, - and _"),
         (["monitor", "a", "-s", "nats://127.0.0.1:1"],
          "no server at 127.0.0.1:1: Connection refused"),

@@ -151,5 +151,5 @@ def test_a_signal_ends_the_command_and_the_port_goes_back(
 def test_a_time_has_a_unit(client: type[FakeClient], time: str) -> None:
     result = CliRunner().invoke(lending.lend, ["scale", "--for", time])
 
-    assert "expected a duration like 60s" in result.output
+    assert "expected a duration like 30s" in result.output
     assert client.asked == []

@@ -75,7 +75,7 @@ def test_query_is_a_table_json_or_csv_and_says_when_there_is_more(typed: Typed) 
 def test_a_limit_below_zero_is_refused(typed: Typed, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["query", "-s", str(typed.store), "--limit", "-1", "SELECT 1"], "leafnode") != 0
 
-    assert "-1 is not in the range x>=0" in capsys.readouterr().err
+    assert "-1 is not in the range 0<=x<=" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", ["soon", "-1s", ""])
@@ -84,7 +84,7 @@ def test_a_timeout_that_is_none_is_refused(
 ) -> None:
     assert run(["query", "-s", str(typed.store), "--timeout", value, "SELECT 1"], "leafnode") != 0
 
-    assert "expected a duration like 30s or 5m, or 0" in capsys.readouterr().err
+    assert "1ms to 8784h, or 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("value", "seconds"), [((), 600), (("0",), 0), (("1.5s",), 1.5)])
