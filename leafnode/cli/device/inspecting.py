@@ -49,6 +49,9 @@ def ls_command(monitor_url: str | None, all_: bool, json_: bool) -> None:  # noq
     if json_:
         shown.say(shown.as_json([asdict(row) for row in rows]))
         return
+    if not rows:
+        shown.say(_nobody(page, monitor_url or asked.DEFAULT, all_=all_), error=True)
+        return
     heads = ("port", "board", "usb", "serial", "product", "held by", "name", "firmware")
     cells = [
         (
@@ -116,6 +119,14 @@ def _subjects(options: Options | None, whose: watch.Whose) -> list[str]:
 
 def _who(said: Said) -> str:
     return said.name if said.up else f"{said.name} (away since {said.last_seen})"
+
+
+def _nobody(page: dict[str, Any], url: str, *, all_: bool) -> str:
+    """Return what an empty list means, and what would make it longer."""
+    usb = "no USB serial port is there" if all_ else "no board is known on USB (--all: other ports)"
+    if page:
+        return f"{usb}, and none has said hello to the server at {url}"
+    return f"{usb}, and no server answers at {url}: name its monitoring with --monitor-url"
 
 
 def _serialz(monitor_url: str | None) -> dict[str, Any]:

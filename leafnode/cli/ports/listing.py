@@ -34,7 +34,7 @@ def ports(*, json_: bool, **where: str | None) -> None:
 
     With --server or --config the ports of that server are named, too.
     """
-    known = _of_server(where) if where["server"] or where["config"] else {}
+    known = of_server(where) if where["server"] or where["config"] else {}
     holders = Holders()
     rows = [_row(tty, holders.of(tty.path), known.get(tty.path, "")) for tty in Machine().ttys()]
     if json_:
@@ -87,7 +87,7 @@ def _row(tty: Tty, holders: list[Holder], port: str) -> dict[str, Any]:
     }
 
 
-def _of_server(where: dict[str, str | None]) -> dict[str, str]:
+def of_server(where: dict[str, str | None]) -> dict[str, str]:
     """Return the names of the server's ports by the path that each has now."""
     with Client(place.find(**where), SystemRandom()) as client:
         answer = client.ask_json(f"$LEAFNODE.REQ.{client.server}.PORTS")

@@ -20,13 +20,16 @@ from leafnode.cli import shown
 from leafnode.cli.amounts import Time
 from leafnode.cli.nats import place
 from leafnode.cli.nats.client import Client, decoded
-from leafnode.cli.ports import hexdump, lease, line, reading
+from leafnode.cli.nats.errors import NatsError
+from leafnode.cli.ports import hexdump, lease, line, listing, reading
 from leafnode.cli.ports.errors import PortError
 from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
 from leafnode.config.serial_options import SerialPort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from leafnode.bridge.port import OpenPort
 
 _ASK_AGAIN_NS: Final = 10 * NS_PER_S
 _COLOURS: Final = {"rx": "green", "tx": "yellow", "->": "cyan"}
@@ -61,7 +64,7 @@ def monitor(port: str, for_: float | None, as_: str | None, **options: Any) -> N
                 entry or SerialPort(port, "monitor", "x"), modbus=None, **line.given(options)
             )
             decoder = None if entry is None else reading.Decoder(entry)
-            _watch_device(given, decoder, clock, until_ns)
+            _watch_device(_opened(given, where, clock), decoder, clock, until_ns)
         elif as_ is not None:
             raise PortError("--as is for a device: the server decodes its ports itself")
         else:
@@ -76,10 +79,28 @@ def _entry(device: str, as_: str | None, config: str | None) -> SerialPort | Non
     return None if config is None else reading.of_config(config, device)
 
 
+def _opened(options: SerialPort, where: dict[str, str | None], clock: SystemClock) -> OpenPort:
+    """Open a device; of one that the server has say its port. Raises OSError and PortError."""
+    opener = Opener(clock)
+    try:
+        return opener(options)
+    except FileNotFoundError:
+        raise
+    except OSError as err:
+        held: dict[str, str] = {}
+        with contextlib.suppress(NatsError):  # then what the system said is all that is known
+            held = listing.of_server(where)
+        name = held.get(opener.find(options))
+        if name is None:
+            raise
+        raise PortError(
+            f"{options.device} is port {name} of the server: leafnode port monitor {name}"
+        ) from err
+
+
 def _watch_device(
-    options: SerialPort, decoder: reading.Decoder | None, clock: SystemClock, until_ns: int | None
+    port: OpenPort, decoder: reading.Decoder | None, clock: SystemClock, until_ns: int | None
 ) -> None:
-    port = Opener(clock)(options)
     shown.say(f"{port.path} ({port.describe()})", error=True)
     try:
         while (left_s := _left_s(clock, until_ns)) > 0:

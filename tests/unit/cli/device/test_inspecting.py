@@ -80,6 +80,39 @@ def test_ls_names_the_boards_that_said_hello(
     assert lines[2].endswith("saw (away since 2026-11-27T01:00:00Z)")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "no board is known on USB (--all: other ports), and no server answers at "
+         "http://127.0.0.1:8222: name its monitoring with --monitor-url\n"),
+        (["--all"], "no USB serial port is there, and no server answers at "
+         "http://127.0.0.1:8222: name its monitoring with --monitor-url\n"),
+    ],
+)  # fmt: skip
+def test_an_empty_list_says_what_to_do(
+    words: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(serial.tools.list_ports, "comports", list)
+
+    assert run(["ls", *words], "leafnode") == 0
+
+    assert capsys.readouterr() == ("", said)
+
+
+def test_an_empty_list_beside_a_server_says_that_none_said_hello(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serial.tools.list_ports, "comports", list)
+    monkeypatch.setattr(inspecting.asked, "ask", lambda *_: {"ports": []})
+
+    assert run(["ls"], "leafnode") == 0
+
+    assert capsys.readouterr().err.endswith("said hello to the server at http://127.0.0.1:8222\n")
+
+
 class Watched:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: tuple[object, ...] = ()

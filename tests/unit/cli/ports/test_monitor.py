@@ -6,20 +6,18 @@ import base64
 import json
 import os
 import tty
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from leafnode.bridge.uucp_lock import HeldError
 from leafnode.cli.nats.errors import NatsError
 from leafnode.cli.nats.reader import Message
 from leafnode.cli.ports import monitor as monitor_module
 from leafnode.cli.ports.errors import PortError
 from leafnode.cli.ports.monitor import monitor, show
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def event(**values: object) -> dict[str, object]:
@@ -138,6 +136,44 @@ def test_a_device_that_is_free_is_opened_and_shown(tmp_path: Path) -> None:
     assert "32 31 2e 35 0d 0a" in result.output
     os.close(keep)
     os.close(slave)
+
+
+class Refusing:
+    """Opens nothing: somebody has it."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __call__(self, _: object) -> object:
+        raise HeldError(Path("/var/lock/LCK..ttyUSB0"), 812)
+
+    def find(self, _: object) -> str:
+        return "/dev/ttyUSB0"
+
+
+def test_a_device_that_the_server_has_names_its_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor_module, "Opener", Refusing)
+    monkeypatch.setattr(monitor_module.listing, "of_server", lambda _: {"/dev/ttyUSB0": "gps"})
+
+    result = CliRunner().invoke(monitor, ["by-id:usb-A1"])
+
+    assert isinstance(result.exception, PortError)
+    assert str(result.exception) == (
+        "by-id:usb-A1 is port gps of the server: leafnode port monitor gps"
+    )
+
+
+def test_a_device_that_another_has_names_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_: object) -> dict[str, str]:
+        raise NatsError("no server")
+
+    monkeypatch.setattr(monitor_module, "Opener", Refusing)
+    for found in (nobody, lambda _: {"/dev/ttyS0": "scale"}):
+        monkeypatch.setattr(monitor_module.listing, "of_server", found)
+
+        result = CliRunner().invoke(monitor, ["by-id:usb-A1"])
+
+        assert isinstance(result.exception, HeldError)
 
 
 def test_a_free_device_is_decoded_as_it_is_told() -> None:
