@@ -71,7 +71,7 @@ def serve_until(board, count, name):
 def test_a_board_that_was_filled_measures_and_can_be_filled_again(board, capsys):
     assert deploy(board, "--name", "press-4", "--interval", "20ms") == 0
 
-    assert "the board starts" in capsys.readouterr().out
+    assert "the board was reset" in capsys.readouterr().out
     gateway = serve_until(board, 5, "press-4")
     assert gateway.payloads()[0] == b'{"n":1,"v":26.9}'
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from leafnode.cli.device.boards import Board
 
+_SEEN: Final = "`leafnode device ls` names it once it has said hello to the server"
 _ENOUGH_MS: Final = 100  # a clock that is off by less is not set a second time
 
 
@@ -79,9 +80,11 @@ def deploy_command(  # noqa: PLR0913 -- one parameter for each option
     What is on the board under other names stays. main.py (code.py) is copied last.
     """
     chosen = board_named(load_boards(firmware_directory()), board)
+    if chosen.language == MICROPYTHON and drive_ is not None:
+        raise Deploying(f"--drive: a board with MicroPython ({board}) has none: name its --port")
     settings = _settings(name, interval, line, sensors)
     compiles = compiled or chosen.compiled or mpy_cross is not None
-    cross = compiler(mpy_cross, chosen.language) if compiles else None
+    cross = _compiler(mpy_cross, chosen.language, dry_run=dry_run) if compiles else None
     copies = _planned(chosen, settings, cross)
     if dry_run:
         _list(copies)
@@ -96,7 +99,7 @@ def deploy_command(  # noqa: PLR0913 -- one parameter for each option
     with borrowed(port, where, shown.say) as device:
         reset = not no_reset
         _with_bar(copies, lambda step: remote.copy_to_board(device, copies, reset=reset, step=step))
-    shown.say("copied" if no_reset else "copied; the board starts")
+    shown.say("copied" if no_reset else f"copied, and the board was reset; {_SEEN}")
 
 
 @click.command("time")
@@ -121,6 +124,7 @@ def time_command(port: str, *, set_: bool, **where: str | None) -> None:
             off_ms = _offset_ms(device, clock)
     direction = "ahead" if off_ms >= 0 else "behind"
     shown.say(f"{port}: {abs(off_ms) / 1000:.3f} s {direction}")
+    shown.say("the board's program was ended: it starts again with a reset", error=True)
 
 
 @click.command("bundle")
@@ -140,6 +144,17 @@ def bundle_command(directory: Path, circuitpython_mpy_cross: str | None) -> None
             shown.say(f"{language}: sources only: {shown.printable(err)}", error=True)
     for path in build(boards, directory, compilers):
         shown.say(f"{path}  {shown.size(path.stat().st_size)}")
+
+
+def _compiler(given: str | None, language: str, *, dry_run: bool) -> str | None:
+    """Return the compiler; None where a list of the sources has to do. Raises CannotCompile."""
+    try:
+        return compiler(given, language)
+    except CannotCompile as err:
+        if not dry_run:
+            raise
+        shown.say(f"listed as sources: {shown.printable(err)}", error=True)
+        return None
 
 
 def _settings(

@@ -46,6 +46,8 @@ def test_no_command_is_answered_with_the_list_and_status_1(
     [
         (["deploy", "nano"], "nano: no such board; there are esp32_s3, pico, pico_w, samd21"),
         (["deploy", "pico"], "which port? Name it with --port; `leafnode device ls` lists them"),
+        (["deploy", "pico", "--drive", "/media/x"],
+         "--drive: a board with MicroPython (pico) has none: name its --port"),
         (["deploy", "pico", "--name", "a.b"], "'a.b': a name is 1 to 32 letters, digits, - and _"),
         (["deploy", "pico", "--interval", "5"],
          "Invalid value for '--interval': expected a duration like 30s or 5m, 1ms to 72h"),

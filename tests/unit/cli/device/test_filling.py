@@ -73,6 +73,14 @@ def test_a_board_that_takes_bytecode_only_needs_its_compiler(
     assert "--mpy-cross" in capsys.readouterr().err
 
 
+def test_a_dry_run_of_such_a_board_needs_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["deploy", "samd21", "--dry-run"], "leafnode") == 0
+
+    told = capsys.readouterr()
+    assert told.err.startswith("listed as sources: CircuitPython loads modules of its own")
+    assert "lib/link/ticks.py " in told.out
+
+
 def test_a_bundle_is_told_file_by_file_and_what_it_lacks(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -93,7 +101,9 @@ def test_a_clock_that_is_far_off_is_set_a_second_time(
 
     assert run(["time", "--port", "/dev/x", "--set"], "leafnode") == 0
 
-    assert capsys.readouterr().out == "/dev/x: 0.020 s ahead\n"
+    told = capsys.readouterr()
+    assert told.out == "/dev/x: 0.020 s ahead\n"
+    assert told.err == "the board's program was ended: it starts again with a reset\n"
     assert len(codes) == 2
 
 
