@@ -14,12 +14,13 @@ looked up, each message by its id.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.uplink.onward import InFlight, Place
+from leafnode.uplink.position import NOWHERE, Position
 from leafnode.uplink.ranges import Ranges
 
 if TYPE_CHECKING:
@@ -30,25 +31,7 @@ if TYPE_CHECKING:
     from leafnode.uplink.status import Protection
 
 
-NOWHERE: Final = Place(0)
 _END: Final = 1 << 32  # the number of a question
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """What the hub holds of a stream.
-
-    Everything up to `floor`, those in `above`, nothing else. `hub_seq`, and each value of `above`:
-    what this stream sent later is stored behind that sequence of the hub's stream.
-    """
-
-    floor: int = 0
-    hub_seq: int = 0
-    last: int = 0
-    above: dict[int, int] = field(default_factory=dict)
-    stored: Ranges = field(default_factory=Ranges)  # all of it, for one that is sent newest first
-    seen: int = 0  # what is stored at all and not in `stored` is behind this one, too
-    top: Place = NOWHERE  # the highest in `stored`, where that is known
 
 
 class Word(NamedTuple):

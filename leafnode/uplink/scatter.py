@@ -11,8 +11,8 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from leafnode.uplink.onward import InFlight, Place
+from leafnode.uplink.position import NOWHERE, Position
 from leafnode.uplink.ranges import Ranges
-from leafnode.uplink.resume import NOWHERE, Position
 from leafnode.uplink.window import Offer, Window
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from leafnode import limits
 from leafnode.uplink.gaps import Gaps
 from leafnode.uplink.onward import InFlight, Place
+from leafnode.uplink.position import Position
 from leafnode.uplink.ranges import Ranges
-from leafnode.uplink.resume import Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,9 @@ import pytest
 from leafnode import limits
 from leafnode.uplink.answers import HubMessage
 from leafnode.uplink.onward import InFlight
+from leafnode.uplink.position import Position
 from leafnode.uplink.ranges import Ranges
-from leafnode.uplink.resume import Known, Moved, Position, Resume
+from leafnode.uplink.resume import Known, Moved, Resume
 
 
 def test_nothing_at_the_hub_means_what_is_unacknowledged() -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.uplink.onward import InFlight
+from leafnode.uplink.position import Position
 from leafnode.uplink.ranges import Ranges
-from leafnode.uplink.resume import Position
 from leafnode.uplink.scatter import Scatter
 from leafnode.uplink.window import Entry, Offer
 

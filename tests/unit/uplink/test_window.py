@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leafnode.uplink.onward import InFlight
+from leafnode.uplink.position import Position
 from leafnode.uplink.ranges import Ranges
-from leafnode.uplink.resume import Position
 from leafnode.uplink.scatter import Scatter
 from leafnode.uplink.window import Budget, Entry, Offer, Window
 
