@@ -13,6 +13,7 @@ from leafnode.errors import StoreError
 from leafnode.jetstream.api_types import ConsumersRequest, CreateConsumerRequest
 from leafnode.jetstream.errors import js_error, store_error
 from leafnode.jetstream.json_value import has_more_commas
+from leafnode.jetstream.names import UPLINK_DURABLES
 from leafnode.jetstream.origin_request import IDENTITY
 from leafnode.jetstream.request import page
 from leafnode.protocol import header
@@ -110,6 +111,13 @@ def _check_name(name: str) -> None:
         raise js_error(10102, limits.STREAM_NAME_MAX)
 
 
+def _check_owner(js: AccountJetStream, request: Request, present: Consumer | None) -> None:
+    """With another filter, or without payloads, what an uplink never sent would be acknowledged."""
+    is_uplinks = present is not None and present.name.startswith(UPLINK_DURABLES)
+    if is_uplinks and request.origin is not js.context.account.to_itself:
+        raise js_error(10012, "it is an uplink's, which alone says how it is")
+
+
 def _create(
     js: AccountJetStream, request: Request, body: CreateConsumerRequest
 ) -> dict[str, Any] | None:
@@ -117,6 +125,7 @@ def _create(
     if body.config.num_replicas > 1:
         raise js_error(10074)
     stream = js.stream(request.args[0])
+    _check_owner(js, request, stream.consumers.get(body.config.name))
     if request.origin is not None:  # its filters may be matched against all subjects
         subjects = stream.store.state().num_subjects
         request.origin.outbox.work_left -= limits.FILTERED_SUBJECT_WORK * subjects

@@ -70,6 +70,30 @@ def test_the_stream_must_be_named_twice_and_exist() -> None:
     assert create("CREATE.T.C", {}, stream="T")["error"]["err_code"] == 10059
 
 
+@pytest.mark.parametrize("change", [{"headers_only": True}, {"filter_subject": "s.b"}])
+@pytest.mark.parametrize(("name", "is_kept"), [("leafnode-uplink-S", True), ("D", False)])
+def test_nobody_but_an_uplink_changes_its_consumer(
+    name: str, change: dict[str, Any], *, is_kept: bool
+) -> None:
+    world = with_stream()
+    before = world.create_consumer(name=name)["config"]
+    body = {"stream_name": "S", "config": {"name": name, "ack_policy": "explicit", **change}}
+
+    answer = world.api(f"CONSUMER.CREATE.S.{name}", body)
+
+    assert answer.get("error", {}).get("err_code") == (10012 if is_kept else None)
+    assert (world.api(f"CONSUMER.INFO.S.{name}")["config"] == before) is is_kept
+    heard: list[bytes] = []
+    world.account.subscribe(b"heard", lambda got: heard.extend(one[2] for one in got.messages))
+    world.account.publish(
+        f"$JS.API.CONSUMER.CREATE.S.{name}".encode(),
+        json.dumps(body).encode(),
+        reply=b"heard",
+        origin=world.account.to_itself,
+    )
+    assert json.loads(heard[0])["config"]["name"] == name
+
+
 def test_actions_allow_what_they_say() -> None:
     world = with_stream()
     world.create_consumer()
