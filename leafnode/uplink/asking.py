@@ -154,10 +154,10 @@ class Asking:
             self._ask(known)
 
     def _is_in_no_doubt(self) -> bool:
-        """Say whether the hub can have nothing but what it acknowledged to this run. One that was
-        restarted may have less: its store may be of a backup.
-        """
-        return not self._flight.window.doubtful() and self._clean_run == self._link.hub_run() != ""
+        """Say whether the hub has just what it acknowledged to this run, and takes what is sent."""
+        # One that was restarted may have less: its store may be of a backup.
+        doubts = self._flight.window.doubtful() or self._flight.untaken
+        return not doubts and self._clean_run == self._link.hub_run() != ""
 
     def _go_in(self) -> None:
         """What was in flight is worked off, so what the hub says from now on is all of it."""

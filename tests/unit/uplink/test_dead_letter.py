@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -178,6 +179,33 @@ def test_a_hub_that_cannot_be_asked_gets_no_dead_letter_for_its_subjects() -> No
 
     assert letters(world) == []
     assert world.pending == [1]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_stream_without_a_leader_gets_no_dead_letter_for_its_subjects(
+    *, newest_first: bool
+) -> None:
+    """It takes its subjects back, and nothing was in doubt that the hub was asked about."""
+    options = replace(OPTIONS, newest_first=newest_first)
+    world = World(options, dead_letter="DEAD")
+    world.start()
+    world.store(b"1")
+    world.clock.advance(100 * NS_PER_S)
+    subjects, world.hub.subjects = world.hub.subjects, ()
+    world.hub.is_leaderless = True
+    world.hub.down()
+    world.hub.up()
+
+    world.store(b"2")
+    world.clock.advance(300 * NS_PER_S)
+    assert letters(world) == []
+    world.hub.is_leaderless, world.hub.subjects = False, subjects
+    world.hub.down()
+    world.hub.up()
+    world.clock.advance(120 * NS_PER_S)
+
+    assert world.hub.payloads() == [b"1", b"2"]
+    assert letters(world) == []
 
 
 @pytest.mark.parametrize("restarts", [False, True])
