@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from leafnode import limits
 from leafnode.bridge import port_bounds
 from leafnode.bridge.refusals import Newer
 
@@ -19,21 +20,27 @@ if TYPE_CHECKING:
     from leafnode.bridge.publisher import Publisher
     from leafnode.bridge.queued import Queued
     from leafnode.bridge.reading import Life
+    from leafnode.clock import Clock
 
 LEFT: Final = "what the entry before left"
 
 
 class Former:
     """Goes before what is new: unless no stream answers for it, or one refuses it that does not
-    refuse what is new. `new` makes a queue by the end of its inbox, of what that stream answers.
+    refuse what is new. `new` makes a queue: the end of its inbox, the stream that answers, and who
+    hears that something of it is stored.
     """
 
-    def __init__(self, left: Left, new: Callable[[bytes, str], Publisher]) -> None:
-        self._plain = new(b".former", left.stream)
-        self._kept = new(b".kept", left.stream)  # until its board is here
+    def __init__(
+        self, left: Left, clock: Clock, new: Callable[[bytes, str, Callable[[], None]], Publisher]
+    ) -> None:
+        self._clock = clock
+        self._plain = new(b".former", left.stream, self._progressed)
+        self._kept = new(b".kept", left.stream, self._progressed)  # until its board is here
         self._both = self._plain, self._kept
         self.is_tried = False  # for what is newer, which goes by itself then
         self._has_waited = False  # what is newer, for a late answer
+        self._goes_until_ns = 0  # what is newer, whatever of this is tried meanwhile
         for queue in self._both:
             queue.takes_all = True  # the bound is that of `take_over`
             queue.start()
@@ -59,10 +66,14 @@ class Former:
 
     def tried_lets_pass(self) -> bool:
         """Say whether what is newer goes now: each queue has to be refused once since that waits.
-        So it waits for one late answer, not until the pauses of two fall together.
+        So it waits for one late answer, not until the pauses of two fall together, and then goes
+        for a while: else one burst of it would go for each such answer.
         """
         if self.is_tried:
             return False
+        now_ns = self._clock.monotonic_ns()
+        if now_ns < self._goes_until_ns:
+            return True
         self.is_tried = True
         try:
             self._try()
@@ -71,9 +82,10 @@ class Former:
         self._has_waited = self._holds_up
         if not self._has_waited:
             self.say(Newer.WENT)
+            self._goes_until_ns = now_ns + limits.READING_RETRY_MAX_NS
             return True
         for queue in self._both:
-            if queue.is_pausing and queue.refusals.newer is Newer.WENT:
+            if queue.is_pausing and not queue.holds_up:
                 queue.refusals.newer = Newer.GOES
         return False
 
@@ -96,8 +108,13 @@ class Former:
             if queue.refusals.newer is Newer.GOES:
                 queue.refusals.newer = Newer.WAITS
 
+    def _progressed(self) -> None:
+        """Something of this is stored: so may be the rest, and order counts."""
+        self._goes_until_ns = 0
+
     def say(self, newer: Newer) -> None:
         """So it is by now: where what is newer is refused, too, order counts."""
+        self._goes_until_ns = 0
         for queue in self._both:
             queue.refusals.newer = newer
 

@@ -172,10 +172,10 @@ class Publisher:
     def take_over(self, before: Left) -> None:
         """Publish what the entry before this one left, as that one said."""
         if self._former is None:
-            self._former = Former(before, self._beside)
+            self._former = Former(before, self._clock, self._beside)
         self._former.take_over(before)
 
-    def _beside(self, inbox: bytes, stream: str) -> Publisher:
+    def _beside(self, inbox: bytes, stream: str, progressed: Callable[[], None]) -> Publisher:
         """Return a queue of what was read before."""
         return Publisher(
             self._account,
@@ -185,7 +185,7 @@ class Publisher:
             inbox=self._inbox + inbox,
             counters=self._counters,
             resolved=self._resolved,
-            progressed=lambda: None,
+            progressed=progressed,
             refused=self._go_beside,
             stream=self.stream if stream == self.stream else "",
             turns=self._turns,

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
 
 from leafnode import limits
-from leafnode.bridge.publication import Left
+from leafnode.bridge.publication import Left, Publication
+from leafnode.bridge.reading import Receipt
 from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.protocol import header
 from leafnode.routing.peer import Kind, Peer
 from tests.unit.bridge.fake_stream import FakeStream
 from tests.unit.bridge.test_former import Small, apart, kept_by, left
 from tests.unit.bridge.test_publisher import FULL, World, numbers
-
-if TYPE_CHECKING:
-    from leafnode.bridge.publication import Publication
 
 
 class Late(Small):
@@ -38,6 +36,12 @@ class Late(Small):
 
 def of_a_board_that_is_away() -> tuple[Publication, ...]:
     return tuple(one._replace(subject=b"k.a") for one in kept_by(b"uno", 1))
+
+
+def of_a_board_that_is_here(number: int) -> Publication:
+    block = header.build([(b"Nats-Msg-Id", b"due.7.%d" % number)])
+    receipt = Receipt((b"due", 7), number + 1)
+    return Publication(b"n.a", len(block), block + b"%d" % number, receipt, is_kept=True)
 
 
 def none_waited_too_long(new: FakeStream, said: int) -> bool:
@@ -70,6 +74,75 @@ def test_what_two_late_streams_refuse_holds_up_nothing_newer_for_long(
     assert held_up == []
     assert numbers(new) == list(range(len(new.payloads)))
     assert max(plain.received, kept.received) <= 200 // 5
+
+
+@pytest.mark.parametrize("apart_s", [0, 5, 7])
+@pytest.mark.parametrize("after_s", [(5, 5), (8, 8), (9, 9)])
+def test_what_two_late_streams_refuse_does_not_slow_down_what_a_hub_takes_one_by_one(
+    after_s: tuple[int, int], apart_s: int
+) -> None:
+    """A reading goes when the one before is answered, so a burst is one."""
+    world = World()
+    for pattern, after in zip([b"s.>", b"k.>"], after_s, strict=True):
+        Late(world, pattern, after * NS_PER_S)
+    new = Late(world, b"n.>", NS_PER_S // 20)
+    new.room = 1000
+    world.publisher.take_over(left(0, 3))
+    world.clock.advance(apart_s * NS_PER_S)
+    world.publisher.take_over(Left([], "", kept=of_a_board_that_is_away()))
+
+    for number in range(200):
+        world.publisher.offer(of_a_board_that_is_here(number))
+        world.publisher.pump()
+        world.clock.advance(NS_PER_S)
+
+    assert len(new.payloads) >= 200 - limits.READING_ACK_TIMEOUT_NS // NS_PER_S
+
+
+@pytest.mark.parametrize("every_ms", [50, 200, 1000])
+def test_what_this_server_s_stream_refuses_late_is_not_tried_with_each_newer_one(
+    every_ms: int,
+) -> None:
+    """A COMMIT fails."""
+    world = World()
+    old = Small(world.account, b"s.>")
+    old.is_far = True
+    new = FakeStream(world.account, b"n.>")
+    new.commits_at_once = True
+    world.publisher.take_over(apart(0, 20))
+
+    said = 60_000 // every_ms
+    for number in range(said):
+        world.offer([number], b"n.a")
+        world.clock.advance(50 * NS_PER_MS)
+        old.commit()
+        world.clock.advance((every_ms - 50) * NS_PER_MS)
+
+    assert numbers(new) == list(range(said))
+    assert old.received <= 20 + 60
+
+
+def test_what_is_newer_goes_no_longer_once_something_older_is_stored() -> None:
+    world = World()
+    old = Small(world.account, b"s.>")
+    new = FakeStream(world.account, b"n.>")
+    new.commits_at_once = True
+    world.publisher.take_over(apart(0, 3))
+    world.offer([3], b"n.a")
+    world.clock.advance(NS_PER_S)
+    assert numbers(new) == [3]
+
+    old.room = 3
+    while not old.payloads:
+        world.clock.advance(NS_PER_S // 10)
+        old.commit()
+    world.offer([4], b"n.a")
+    world.clock.advance(NS_PER_S)
+    assert numbers(new) == [3]
+    old.commit()
+    world.clock.advance(NS_PER_S)
+
+    assert (numbers(old), numbers(new)) == ([0, 1, 2], [3, 4])
 
 
 @pytest.mark.parametrize("after_ms", [50, 2000, 8000])
