@@ -13,7 +13,7 @@ from leafnode.config.octets import octets
 from leafnode.config.place import Block, Place, Row
 from leafnode.config.serial_check import size_of
 from leafnode.config.serial_codec import KNOW_FIELDS
-from leafnode.config.serial_stage_options import CommandOptions
+from leafnode.config.serial_stage_options import CommandOptions, FramingOptions
 from leafnode.errors import quoted
 from leafnode.go_time import format_duration
 from leafnode.protocol.subject import is_internal
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 PLACE: Final = re.compile(rb"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _UNFRAMED: Final = frozenset({"vedirect"})
 _COMMANDS_MAX: Final = 64
-_ENDING: Final = {"raw": "every", "idle": "gap"}  # by which option time ends a frame
 
 
 def commands(place: Place) -> tuple[CommandOptions, ...]:
@@ -112,11 +111,18 @@ def _ending_problem(port: SerialPort, command: CommandOptions) -> str:
     ends_ns = framing.ends_ns(port.baud)
     ends, most = format_duration(ends_ns), format_duration(most_ns)
     if ends_ns > most_ns:
-        instead = f"set a shorter {_ENDING[framing.type]}, or answer: none"
+        instead = f"set {_shorter(framing)}, or answer: none"
         return f"an answer ends {ends} behind its bytes: expected at most {most}{why}: {instead}"
     if ends_ns >= command.timeout_ns:
         return f"timeout: expected more than the {ends} behind its bytes that end an answer"
     return ""
+
+
+def _shorter(framing: FramingOptions) -> str:
+    """Say by which option time ends a frame sooner."""
+    if framing.type == "raw":
+        return "a shorter every"
+    return "a shorter gap" if framing.gap_ns else "fewer chars"
 
 
 def _command(place: Place) -> CommandOptions:

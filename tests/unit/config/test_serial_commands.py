@@ -115,6 +115,7 @@ def test_a_framing_that_cannot_be_sent_in(more: str, problem: str) -> None:
         ("raw, every: 2s", "", "timeout: expected more than the 2s"),
         ("idle, gap: 3s", "timeout: 2s", "timeout: expected more than the 3s"),
         ("idle, chars: 1000", "timeout: 39s", "at most 4s"),  # 40 s at 300 baud
+        ("idle, chars: 1000", "timeout: 39s", "more than 5s: set fewer chars, or answer: none"),
         ("raw, every: 1001ms, poll: P, poll_every: 5s", "timeout: 60s", "at most 1s"),
         (
             "idle, gap: 2s, poll: P, poll_every: 1500ms",
