@@ -77,10 +77,16 @@ def _stream(place: Place) -> UplinkStream:
 
 def _subject_prefix(place: Place) -> str:
     prefix = convert.subject_prefix(place)
-    if is_internal(prefix.encode()):
-        first = prefix.partition(".")[0]
-        raise place.error(f"a subject prefix must not start with {first}: it is no stream's")
+    if problem := _prefix_problem(prefix):
+        raise place.error(problem)
     return prefix
+
+
+def _prefix_problem(prefix: str) -> str:
+    """Say why no stream at the hub takes what begins so, or return ""."""
+    if not is_internal(prefix.encode()):
+        return ""
+    return f"a subject prefix must not start with {prefix.partition('.')[0]}: it is no stream's"
 
 
 def _is_newest_first(place: Place) -> bool:
@@ -149,6 +155,11 @@ def check_uplinks(options: Options, given: Given) -> None:
         raise where.error("expected leafnodes.remotes to name a hub to send to")
     if not options.server_name:
         raise where.error("expected server_name: it begins this edge's subjects at the hub")
+    streams = (stream for uplink in options.uplinks for stream in uplink.streams)
+    if not all(stream.subject_prefix for stream in streams):
+        problem = _prefix_problem(f"{options.server_name}.")
+        if problem:
+            raise given.places["server_name"].error(f"{problem}: set subject_prefix")
     for uplink in options.uplinks:
         urls = [url for one in remotes if one.account == uplink.account for url in one.urls]
         if not urls:

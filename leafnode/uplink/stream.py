@@ -261,8 +261,9 @@ class StreamUplink:
     def _problem(self, local: LocalState) -> str:
         """Say why this configuration can never work, or nothing."""
         prefix = self._upstream.prefix
-        if not subjects.is_valid_literal(f"{prefix}x".encode()):
-            return f"subject_prefix {prefix!r} is not the start of a subject"
+        first = f"{prefix}x".encode()
+        if subjects.is_internal(first) or not subjects.is_valid_literal(first):
+            return f"subject_prefix {prefix!r} is not the start of a stream's subject"
         if self._options.domain and self._options.domain == local.stream.domain:
             return f"domain {self._options.domain} is this server's own, not the hub's"
         retention = local.stream.config.retention

@@ -175,6 +175,18 @@ def test_an_uplink_block_is_checked(text: str, error: str) -> None:
     assert error in refused(AROUND + f"uplink {{ {text} }}")
 
 
+@pytest.mark.parametrize("name", ["$JS", "_INBOX", "_INBOX_a"])
+def test_a_server_name_that_begins_subjects_at_the_hub_is_no_other_prefix_either(name: str) -> None:
+    around = AROUND.replace("edge-1", f"'{name}.x'")
+    problem = f"a subject prefix must not start with {name}: it is no stream's: set subject_prefix"
+
+    assert refused(
+        f"{around}uplink {{ streams: [{{stream: A, subject_prefix: a.}}, {{stream: B}}] }}"
+    ) == (f"1:1: server_name: {problem}")
+    assert options(f"{around}uplink {{ streams: [{{stream: A, subject_prefix: a.}}] }}").uplinks
+    assert options(around).server_name == f"{name}.x"
+
+
 def test_an_array_of_uplinks_goes_to_several_hubs() -> None:
     uplinks = options(
         TWO_HUBS

@@ -165,6 +165,18 @@ def test_the_domain_of_the_hub_must_not_be_our_own() -> None:
     assert world.status.last_error == "domain edge is this server's own, not the hub's"
 
 
+@pytest.mark.parametrize("prefix", ["a..", "$JS.", "_INBOX_a."])
+def test_a_prefix_of_a_name_from_the_command_line_may_be_no_stream_s(prefix: str) -> None:
+    world = World(UplinkStream(stream="EV", hub_stream="AGG", domain="hub", subject_prefix=prefix))
+
+    world.start()
+
+    assert world.status.state is State.BLOCKED
+    assert world.status.last_error == (
+        f"subject_prefix {prefix!r} is not the start of a stream's subject"
+    )
+
+
 def test_nobody_upstream_is_tried_again_until_the_hub_takes_the_subject() -> None:
     world = World(hub_subjects=(b"something.else",))
     world.store(b"1")
