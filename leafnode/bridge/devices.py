@@ -140,6 +140,7 @@ class Devices:
         `allowed`: the names that the configuration gives the port, none for any. One that had the
         name elsewhere and is silent has it no longer, should it speak again.
         """
+        self.look()  # when who was there until now was heard
         if allowed and name not in allowed:
             return "boards of this port does not name it"
         others = [other for other in self._ports.values() if other.name != port]
@@ -151,7 +152,6 @@ class Devices:
                 return f"a board on port {other.name} has it"
             if name in other.named() and collides(pattern, other.pattern(name)):
                 return f"port {other.name} speaks under it"
-        self.look()  # when who was there until now was heard
         for other in others:
             other.forget(name)
         return ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from leafnode.bridge import port_bounds
 from leafnode.bridge.devices import Devices, Slaves
 from leafnode.bridge.reading import DeviceHello, Presence, Receipt
@@ -121,7 +123,11 @@ def test_who_went_unseen_was_heard_with_its_last_reading() -> None:
     assert (row.seen_ns, row.readings) == (heard_at_ms * NS_PER_MS, 2)
 
 
-def test_when_one_was_heard_last_is_known_though_another_comes_in_its_place() -> None:
+@pytest.mark.parametrize("allowed", [(), ("press",)])
+def test_when_one_was_heard_last_is_known_though_another_comes_in_its_place(
+    allowed: tuple[str, ...],
+) -> None:
+    """And though that one may not have its name: a text board is forgotten then, too."""
     clock = FakeClock()
     devices, port = Devices(clock), FakePort("a", "press")
     devices.join(port)
@@ -130,7 +136,7 @@ def test_when_one_was_heard_last_is_known_though_another_comes_in_its_place() ->
     port.heard_at_ms = heard_at_ms = clock.monotonic_ns() // NS_PER_MS
     clock.advance(NS_PER_S)
 
-    assert devices.refusal("a", "saw", ()) == ""
+    assert bool(devices.refusal("a", "saw", allowed)) is bool(allowed)
     port.device, port.heard_at_ms = "saw", clock.monotonic_ns() // NS_PER_MS
     devices.met("a", "link", hello("saw"))
 
