@@ -64,7 +64,8 @@ class InFlight(NamedTuple):
     """What the hub had acknowledged when a message was sent behind others that it had not yet.
 
     Everything up to local sequence `floor` is stored at the hub, at most at its sequence `hub_seq`.
-    Newest first it is what `ranges` hold, and all else is stored behind `hub_seq` or not at all.
+    Where some went newest first it is what `ranges` hold, and all else is stored behind `hub_seq`
+    or not at all.
     `mark` is that of the highest sequence in them, if it is known: where that is another message,
     they are of another history of the stream.
     """

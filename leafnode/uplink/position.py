@@ -26,6 +26,11 @@ class Position:
     hub_seq: int = 0
     last: int = 0
     above: dict[int, int] = field(default_factory=dict)
-    stored: Ranges = field(default_factory=Ranges)  # all of it, for one that is sent newest first
+    stored: Ranges = field(default_factory=Ranges)  # all of it, wherever it is stored
     seen: int = 0  # what is stored at all and not in `stored` is behind this one, too
     top: Place = NOWHERE  # the highest in `stored`, where that is known
+
+    @property
+    def highest(self) -> Place:
+        """That one, without a mark where it is not known."""
+        return self.top if self.top.seq else Place(self.stored.top())

@@ -349,7 +349,8 @@ class Resume:
                 0 if newest is None else newest.hub_seq,
                 self._end if self._is_to_end else 0,
             )
-        top = max((base.top, *self._present)) if base.top.seq or not base.stored else base.top
+        top = max((base.top, *self._present))
+        top = top if base.top.seq or top.seq >= stored.top() else NOWHERE
         return Position(base.floor, base.hub_seq, last, above, stored, seen, top)
 
     def _newest(self) -> HubMessage | None:

@@ -10,8 +10,8 @@ from itertools import takewhile
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from leafnode.uplink.onward import InFlight, Place
-from leafnode.uplink.position import NOWHERE, Position
+from leafnode.uplink.onward import InFlight
+from leafnode.uplink.position import Position
 from leafnode.uplink.ranges import Ranges
 from leafnode.uplink.window import Offer, Window
 
@@ -31,7 +31,7 @@ class Scatter(Window):
         super().__init__(max_msgs, max_bytes)
         self.done = Ranges()
         self.live_from = 0
-        self._top = NOWHERE  # the highest message that is known to be done; no hole behind it is
+        # `_top` is the highest message that is known to be done; no hole behind it is.
         # Sent and not answered yet, or answered behind such: seq -> the hub's sequence, 0 for none.
         self._order: dict[int, int] = {}
         self._let_go: set[int] = set()  # of what is here; the stream has it no more
@@ -126,8 +126,7 @@ class Scatter(Window):
 
     def land(self, position: Position) -> list[Entry]:
         """What was done stays done: acknowledged since the hub was asked, or not there any more."""
-        top = position.top if position.top.seq else Place(position.stored.top())
-        self._top = max(self._top, top)
+        self._top = max(self._top, position.highest)
         self.done.update(position.stored)
         self._hub_seq = max(position.hub_seq, position.seen)
         self._order.clear()

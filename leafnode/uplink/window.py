@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from leafnode import limits
 from leafnode.uplink.gaps import Gaps
 from leafnode.uplink.onward import InFlight, Place
-from leafnode.uplink.position import Position
+from leafnode.uplink.position import NOWHERE, Position
 from leafnode.uplink.ranges import Ranges
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ class Window:
         # ends with the gap.
         self._done_above: dict[int, int] = {}
         self._landed = Ranges()  # what the hub had when it was last asked
+        self._top = NOWHERE  # the highest of it
+        self._is_scattered = False  # some of it, beyond a gap, may be stored before `_hub_seq`
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -239,9 +241,14 @@ class Window:
 
     def known(self) -> Position:
         """Return what the hub has acknowledged, without asking it again."""
+        above, stored = dict(self._done_above), self._stored()
+        return Position(self._floor, self._hub_seq, 0, above, stored, top=self._top)
+
+    def _stored(self) -> Ranges:
+        """Return what the hub has; what it acknowledged since it was asked only up to the floor."""
         stored = Ranges(self._landed)
         stored.add(1, self._floor)
-        return Position(self._floor, self._hub_seq, 0, dict(self._done_above), stored)
+        return stored
 
     def oldest_sent_ns(self) -> int | None:
         return min((entry.sent_ns for entry in self if entry.sent_ns is not None), default=None)
@@ -263,7 +270,7 @@ class Window:
         self._gone = max(self._gone, entry.seq)
         behind = self._tried > entry.seq and self._has_tried_behind(entry)
         self._tried = max(self._tried, entry.seq)
-        alone = not (before or behind or self._done_above)
+        alone = not (before or behind or self._done_above or self._has_ranges())
         return None if alone else self.said()
 
     def _go(self, entry: Entry, now_ns: int) -> None:
@@ -289,9 +296,16 @@ class Window:
             if other.is_doubtful:
                 self._bounds.setdefault(other.seq, self._hub_seq)
 
+    def _has_ranges(self) -> bool:
+        """Say whether the hub has more than a floor can say: it was sent newest first."""
+        return self._is_scattered and self._top.seq > self._floor
+
     def said(self) -> InFlight:
         """Return what a message says that goes behind others."""
-        return InFlight(self._floor, self._hub_seq)
+        if not self._has_ranges():
+            return InFlight(self._floor, self._hub_seq)
+        seq, mark = self._top
+        return InFlight(self._floor, self._hub_seq, self._stored().text(seq), mark)
 
     def unsend(self, entry: Entry) -> None:
         """It did not go out after all."""
@@ -347,12 +361,16 @@ class Window:
         self._floor = position.floor
         self._hub_seq = position.hub_seq
         self._done_above = dict(position.above)
-        self._landed = position.stored
+        self._landed, self._top = position.stored, position.highest
         done = (entry for entry in self if self.is_done(entry.seq))
         stored = [one for one in done if not one.refused or one.seq in self._done_above]
         for entry in stored:
             self._pop(entry.seq)
         self._others.cut(0, self._floor)
+        above = sum(seq in self._landed for seq in self._done_above)
+        is_scattered = self._landed.count(self._floor + 1, self._top.seq) > above
+        # What was refused is among it only where the hub named it.
+        self._is_scattered = is_scattered and not any(one.seq in self._landed for one in self)
         first_open = next(iter(self._entries), None)
         if first_open is not None and first_open <= self._floor:
             # It was open all the time, so what was known before holds for what is behind it.

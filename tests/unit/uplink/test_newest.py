@@ -236,6 +236,41 @@ def test_a_stream_that_was_sent_in_order_goes_on_newest_first_and_back_again() -
     assert sorted(seqs(world)) == list(range(1, 301))
 
 
+@pytest.mark.parametrize("dies", [False, True])
+def test_what_went_newest_first_is_known_for_as_long_as_oldest_first_is_not_through(
+    dies: bool,
+) -> None:
+    world = World(NEWEST)
+    world.start()
+    world.store(*numbers(1, 50))
+    world.clock.advance(NS_PER_S)
+    world.link_down()
+    world.store(*numbers(51, 1500))
+    world.clock.advance(OUTAGE_NS)
+    world.hub.bytes_per_s = 20_000
+    world.link_up()
+    while len(world.hub.stored) < 500:
+        world.clock.advance(NS_PER_S)
+    world.options = UplinkStream(stream="EV", hub_stream="AGG", domain="hub")
+    world.restart()
+    while len(world.hub.stored) < 800:
+        world.clock.advance(NS_PER_S)
+    world.link_down()
+    world.clock.advance(OUTAGE_NS)
+    world.local.denies_streams = dies  # without a last word
+    world.restart()
+    world.local.denies_streams = False
+    world.link_up()
+    world.clock.advance(300 * NS_PER_S)
+    for payload in (b"1501", b"1502"):
+        world.store(payload)
+        world.clock.advance(NS_PER_S)
+
+    assert sorted(seqs(world)) == list(range(1, 1503))
+    assert world.status.protection is Protection.ASKED
+    assert header.get(world.hub.stored[1502].header, b"Leafnode-In-Flight") is None
+
+
 def test_the_lag_counts_what_is_behind_and_its_oldest() -> None:
     world = backlog(100)
     world.clock.advance(60 * NS_PER_S)

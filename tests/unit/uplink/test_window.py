@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leafnode.uplink.onward import InFlight
+from leafnode.uplink.onward import InFlight, Place
 from leafnode.uplink.position import Position
 from leafnode.uplink.ranges import Ranges
 from leafnode.uplink.scatter import Scatter
@@ -250,6 +250,42 @@ def test_a_refused_message_below_what_the_hub_has_keeps_what_was_known_of_the_hu
 
     assert seqs(window) == [2, 4]
     assert window.send(list(window)[1], 0) == InFlight(1, 5000)
+
+
+def test_what_went_newest_first_is_said_until_all_before_it_is_there() -> None:
+    window, top = Window(10, 1000), Place(7, "abcde")
+    window.land(Position(2, 90, 7, stored=Ranges([(1, 2), (5, 7)]), top=top))
+    offers = [window.offer(entry(seq)) for seq in range(3, 10)]
+    three, four, eight, nine = list(window)
+
+    assert offers.count(Offer.STORED) == 3
+    assert window.send(three, 0) == InFlight(2, 90, b"1-2,5-7", "abcde")
+    window.settle(3, 91)
+    window.land(window.known())
+    assert window.send(four, 0) == InFlight(3, 91, b"1-3,5-7", "abcde")
+    window.settle(4, 92)
+    assert window.send(eight, 0) == InFlight(4, 92, b"1-7", "abcde")
+    window.settle(8, 93)
+    assert window.send(nine, 0) is None
+
+
+def test_what_was_refused_since_is_not_said_to_be_there() -> None:
+    window = window_of(3, 6)
+    refuse(window, 6)
+    window.land(Position(2, 90, 7, stored=Ranges([(1, 2), (5, 7)]), top=Place(7, "abcde")))
+
+    assert window.send(next(iter(window)), 0) is None
+    assert window.said() == InFlight(2, 90)
+
+
+def test_what_was_found_behind_what_a_message_says_is_not_said() -> None:
+    """It is looked up again: each message of a flight would have all of it."""
+    window = Window(10, 1000)
+    stored = Ranges([(1, 2), (4, 4), (6, 6)])
+    window.land(Position(2, 90, 6, {4: 90, 6: 90}, stored, top=Place(6, "abcde")))
+    window.offer(entry(3))
+
+    assert window.send(next(iter(window)), 0) == InFlight(2, 90)
 
 
 _STEPS = ("offer", "send", "send", "store", "store", "lose", "answer", "no", "land")
