@@ -8,6 +8,7 @@ connect, and after every start".
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode import limits
@@ -295,7 +296,7 @@ class Asking:
             else:
                 self._ask_with(groups, kept)
 
-        self._claims.begin([place], window, self._local, judged)
+        self._claims.begin([place], window, self._local, judged, kept.scattered)
 
     def _ask_with(self, groups: list[tuple[str]], kept: InFlight | None) -> None:
         assert self._origin is not None, "it has begun"
@@ -355,10 +356,9 @@ class Asking:
 
     def _look_at(self, resume: Resume) -> None:
         """See what of it is here, or was."""
-        window = self._flight.window
-        self._claims.begin(
-            resume.claims(), window, self._local, lambda found: self._judged(resume, found)
-        )
+        here, scattered = (self._flight.window, self._local), resume.scattered
+        then = partial(self._judged, resume)
+        self._claims.begin(resume.claims(), *here, then, scattered)
 
     def _judged(self, resume: Resume, refuted: set[Place] | Failure) -> None:
         """Take what the hub has that is of another history of this stream."""

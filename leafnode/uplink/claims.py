@@ -13,6 +13,7 @@ from leafnode import limits
 from leafnode.uplink.answers import Failure, Stored
 from leafnode.uplink.local import ask_message
 from leafnode.uplink.onward import Place
+from leafnode.uplink.ranges import Ranges
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ class Claims:
         self._left: list[Place] = []
         self._asked = 0
         self._delivered = 0  # up to there the consumer had given
+        self._scattered = Ranges()  # what went without it, newest first
         self._is_asking = False
         self._refuted: set[Place] = set()
         self._done: Callable[[set[Place] | Failure], None] = lambda _: None
@@ -48,8 +50,11 @@ class Claims:
         window: Window,
         local: LocalState,
         done: Callable[[set[Place] | Failure], None],
+        scattered: Ranges,
     ) -> None:
+        """`scattered`: what was acknowledged that went newest first, as it was kept here."""
         self.cancel()
+        self._scattered = scattered
         self._done, self._asked = done, 0
         self._delivered = local.consumer.delivered.stream_seq
         verdicts = [(place, self._judge(place, window, local)) for place in claims]
@@ -98,7 +103,8 @@ class Claims:
         if stored is None or stored.seq != place.seq:
             # A scattered stream lets go of what it sent. What the consumer of another did not
             # deliver was not sent: a copy was restored, and the message that it was is gone.
-            is_ours = self._is_scattered or place.seq <= self._delivered
+            is_known = place.seq <= self._delivered or place.seq in self._scattered
+            is_ours = self._is_scattered or is_known
         else:
             is_ours = Place.of(stored.seq, stored.stored_ns) == place
         if not is_ours:

@@ -91,6 +91,11 @@ class InFlight(NamedTuple):
         return Ranges([(1, self.floor)]) if read is None else read
 
     @property
+    def scattered(self) -> Ranges:
+        """The same, where some of it went newest first."""
+        return self.stored if self.ranges else Ranges()
+
+    @property
     def top(self) -> Place | None:
         """The highest message in the ranges; None where that is not known."""
         last = self.ranges.replace(b"-", b",").rpartition(b",")[2]

@@ -222,6 +222,14 @@ class Resume:
         top = None if newest.in_flight is None else newest.in_flight.top
         if Place(newest.seq, newest.mark) in places or top in places:
             self.refuted, self.foreign = newest.seq, newest
+            says_ranges = newest.in_flight is not None and bool(newest.in_flight.ranges)
+            if self.scattered and not says_ranges:
+                self._kept = None  # the other history went on behind that
+
+    @property
+    def scattered(self) -> Ranges:
+        """What a former run knew to be acknowledged, where some of it went newest first."""
+        return Ranges() if self._kept is None else self._kept.scattered
 
     def compare(self, waiting: Collection[int], delivered: int) -> None:
         """Take which messages wait here, and up to where the consumer had delivered.

@@ -11,6 +11,7 @@ from leafnode.uplink.claims import Claims
 from leafnode.uplink.local import LocalState
 from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.onward import Place
+from leafnode.uplink.ranges import Ranges
 from leafnode.uplink.window import Entry, Window
 from tests.sim.uplink_world import World
 
@@ -34,13 +35,15 @@ class Look:
         mailbox = Mailbox(self.world.account, self.world.clock, random.Random(1))
         self.claims = Claims(mailbox, "EV", is_scattered=is_scattered)
         self.window = Window(256, 1 << 20)
+        self.scattered = Ranges()
         self.said: list[set[Place] | Failure] = []
 
     def place(self, seq: int, late_ns: int = 0) -> Place:
         return Place.of(seq, self.times[seq] + late_ns)
 
     def look(self, *places: Place, delivered: int = 0) -> set[Place] | Failure:
-        self.claims.begin([*places], self.window, here(delivered=delivered), self.said.append)
+        local = here(delivered=delivered)
+        self.claims.begin([*places], self.window, local, self.said.append, self.scattered)
         self.world.clock.advance(limits.UPLINK_API_TIMEOUT_NS + NS_PER_S)
         (said,) = self.said
         return said
@@ -87,12 +90,21 @@ def test_a_message_that_is_gone_is_another_one_but_for_a_stream_that_has_no_cons
         assert look.look(place, look.place(8), delivered=2) == (set() if is_scattered else {place})
 
 
+def test_a_message_that_is_gone_is_ours_where_it_is_kept_that_it_went_newest_first() -> None:
+    look = Look()
+    look.scattered = Ranges([(7, 8)])
+    gone, other, unknown = look.place(7), look.place(8, late_ns=1), look.place(9)
+    del look.world.local.messages[7], look.world.local.messages[9]
+
+    assert look.look(gone, other, unknown, delivered=2) == {other, unknown}
+
+
 def test_a_stream_that_does_not_answer_is_named_once_and_a_look_that_ended_says_nothing() -> None:
     look = Look()
     look.world.local.silent = True
 
     assert isinstance(look.look(*[look.place(seq) for seq in range(3, 90)]), Failure)
-    look.claims.begin([look.place(9)], look.window, here(), look.said.append)
+    look.claims.begin([look.place(9)], look.window, here(), look.said.append, Ranges())
     look.claims.cancel()
     look.world.clock.advance(limits.UPLINK_API_TIMEOUT_NS + NS_PER_S)
     assert len(look.said) == 1

@@ -271,6 +271,32 @@ def test_what_went_newest_first_is_known_for_as_long_as_oldest_first_is_not_thro
     assert header.get(world.hub.stored[1502].header, b"Leafnode-In-Flight") is None
 
 
+@pytest.mark.parametrize("has_durable", [False, True])
+def test_the_hubs_newest_may_be_gone_here_when_the_order_is_changed(has_durable: bool) -> None:
+    oldest = UplinkStream(stream="EV", hub_stream="AGG", domain="hub")
+    world = World(oldest if has_durable else NEWEST)
+    world.start()
+    world.store(*numbers(1, 10))
+    world.clock.advance(NS_PER_S)
+    world.options = NEWEST
+    world.restart()
+    world.store(*numbers(11, 200))
+    world.clock.advance(20 * NS_PER_S)
+    world.link_down()
+    world.local.delete(200)
+    world.clock.advance(OUTAGE_NS)
+
+    world.options = oldest
+    world.restart()
+    world.store(b"201")
+    world.link_up()
+    world.clock.advance(20 * NS_PER_S)
+
+    assert sorted(seqs(world)) == list(range(1, 202))
+    assert world.status.protection is Protection.ASKED
+    assert len(world.hub.received) == 201
+
+
 def test_the_lag_counts_what_is_behind_and_its_oldest() -> None:
     world = backlog(100)
     world.clock.advance(60 * NS_PER_S)

@@ -6,7 +6,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.uplink.answers import HubMessage
-from leafnode.uplink.onward import InFlight
+from leafnode.uplink.onward import InFlight, Place
 from leafnode.uplink.position import Position
 from leafnode.uplink.ranges import Ranges
 from leafnode.uplink.resume import Known, Moved, Resume
@@ -402,3 +402,13 @@ def test_what_was_looked_at_in_full_is_seen_up_to_the_newest() -> None:
     assert resume.position().seen == 104
     assert half.unverified
     assert half.position().seen == 100
+
+
+def test_what_was_kept_newest_first_holds_for_no_later_message_of_another_history() -> None:
+    for in_flight, known in ((None, 0), (InFlight(1, 80, b"1-1,7-8"), 2)):
+        kept = InFlight(5, 90, b"1-5,8-9", "abcde")
+        resume = Resume([["edge.ev.>"]], acked=4, kept=kept)
+        resume.answer(0, HubMessage(100, 12, in_flight))
+        resume.refute({Place(12)})
+
+        assert len(resume.scattered) == known
