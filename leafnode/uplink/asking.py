@@ -104,7 +104,7 @@ class Asking:
         self._proves = False
         self._is_grounded = False  # the last word was the hub's
         self._told_no = ToldNo(parts, flight)
-        self._clean_run = ""  # the hub's process that named nothing that is wrong, last of all
+        self._clean_run = ""  # the hub's process that left nothing open, last of all
         self._had = 0  # the highest that the hub had acknowledged when it was asked
         self._had_before = 0  # up to where all was done when this run began
         self.doubt = ""  # why what was sent cannot be found
@@ -468,7 +468,7 @@ class Asking:
             problem = f"the hub has nothing of this stream under {resume.unseen}, and too much else"
         # Where there are strangers, what is newer of ours may be hidden.
         lost = "" if resume.strangers or self.doubt else self._lost(position)
-        self._clean_run = "" if problem or lost else self._link.hub_run()
+        self._clean_run = "" if problem else self._link.hub_run()  # what it lost is said once
         word = Word(position, protection, problem, lost=lost, is_ailment=bool(problem))
         asked_ns = 0 if self.doubt else self._asked_ns
         all_ns = self._all_ns if protection is Protection.ASKED else 0

@@ -346,6 +346,27 @@ def test_a_hub_that_was_restarted_is_asked_though_nothing_is_in_flight() -> None
     assert (world.status.last_error, world.status.problem) == ("", "")
 
 
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_what_the_hub_let_go_of_is_told_once_by_each_of_its_processes(newest_first: bool) -> None:
+    world = World(replace(OPTIONS, newest_first=newest_first))
+    begin(world)
+    world.store(*numbers(1, 5))
+    world.clock.advance(NS_PER_S)
+    world.hub.stored.clear()
+    world.hub.publish(b"edge.other", b"x")
+
+    for run, told in (("NHUB2", True), ("NHUB2", False), ("NHUB3", True)):
+        asked, former_ns = len(world.hub.questions), world.status.former_error_ns
+        world.link_down()
+        world.hub.run = run
+        world.clock.advance(60 * NS_PER_S)
+        world.link_up()
+        world.clock.advance(5 * NS_PER_S)
+        assert ("shows none of them" in world.status.former_error) is told
+        assert (len(world.hub.questions) > asked) is told
+        assert world.status.former_error_ns > former_ns
+
+
 def test_what_the_hub_lost_is_told_and_over_though_more_waits() -> None:
     world = World()
     begin(world)

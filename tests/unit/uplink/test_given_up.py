@@ -186,6 +186,7 @@ def test_after_a_start_it_is_said_what_a_hub_with_less_than_was_done_here_may_me
     world.clock.advance(NS_PER_S)
     world.hub.stored.popitem()
     world.hub.stored.popitem()
+    world.hub.run = "NHUB2"
     world.link_down()
     world.link_up()
     world.clock.advance(NS_PER_S)
