@@ -519,7 +519,6 @@ UPLINK_STRAY_NS: Final = 60 * NS_PER_S  # where another stream stores it, and no
 UPLINK_STRAY_MAX_NS: Final = 3600 * NS_PER_S
 UPLINK_REFUSED_NS: Final = 1 * NS_PER_S  # between two attempts with what the hub refuses; doubles
 UPLINK_REFUSED_MAX_NS: Final = 60 * NS_PER_S
-UPLINK_GONE_RANGES_MAX: Final = 256  # holes of a stream that is sent newest first, known apart
 UPLINK_LAG_REFRESH_NS: Final = 3 * NS_PER_S
 UPLINK_SAY_NS: Final = 1 * NS_PER_S  # between two looks for what to say on $LEAFNODE.UPLINK.>
 UPLINK_OVERDUE_TIMES: Final = 4  # ack timeouts for one message while others are acknowledged

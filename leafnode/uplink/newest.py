@@ -129,8 +129,10 @@ class NewestFirst:
         self._last = stream.state.last_seq
         self._last_ns = parse_time(stream.state.last_ts) or 0
         self._messages = stream.state.messages
-        self.unsent.gone(1, self._first - 1, self._window)
-        self._window.let_go(1, self._first - 1)
+        self._let_go(1, self._first - 1)
+
+    def _let_go(self, first: int, last: int) -> None:
+        self.unsent.gone(first, self._window.let_go(first, last))
 
     def pending(self) -> int:
         """Return how many are neither done nor here; where the stream has holes, at most so many.
@@ -138,7 +140,7 @@ class NewestFirst:
         What is done may be gone from the stream, and so may what is not, and what is here.
         """
         window = self._window
-        missing = self._last - window.done.count(1, self._last) - len(window)
+        missing = self._last - window.looked_at.count(1, self._last)
         return max(0, min(missing, self._messages - window.held))
 
     # -- which one is next
@@ -156,27 +158,19 @@ class NewestFirst:
         if self._live <= self._last:
             return self._live, self._last
         while self._block[0] <= self._block[1]:
-            if not self._is_known(self._block[0]):
+            if self._block[0] not in window.looked_at:
                 return self._block
             self._block = (self._block[0] + 1, self._block[1])
         return self._next_block()
 
     def _next_block(self) -> tuple[int, int] | None:
-        top = self._live - 1
-        while gap := self._window.done.gap_below(top):
-            first, last = gap
-            while last >= first and self._is_known(last):
-                last -= 1
-            if last >= first:
-                self._whole = max(first, last - self._span + 1)
-                self._block = (self._whole, last)
-                return self._block
-            top = first - 1
-        return None
-
-    def _is_known(self, seq: int) -> bool:
-        window = self._window
-        return seq in window.done or window.get(seq) is not None
+        gap = self._window.looked_at.gap_below(self._live - 1)
+        if gap is None:
+            return None
+        first, last = gap
+        self._whole = max(first, last - self._span + 1)
+        self._block = (self._whole, last)
+        return self._block
 
     # -- reading
 
@@ -244,8 +238,7 @@ class NewestFirst:
     def _accept(self, wanted: tuple[int, int], message: Stored | None) -> None:
         first, last = wanted
         found = last + 1 if message is None else message.seq
-        self.unsent.gone(first, min(found, last + 1) - 1, self._window)
-        self._window.let_go(first, min(found, last + 1) - 1)
+        self._let_go(first, min(found, last + 1) - 1)
         if first == self._live:
             self._live = min(found, last) + 1
         elif self._is_too_wide(wanted, found):
@@ -254,7 +247,7 @@ class NewestFirst:
             return
         else:
             self._block = (min(found, last) + 1, last)
-        if message is not None and found <= last and not self._is_known(found):
+        if message is not None and found <= last and found not in self._window.looked_at:
             self._take(message)
         self._read()
 

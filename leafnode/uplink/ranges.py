@@ -46,13 +46,27 @@ class Ranges:
         """Add all from `first` to `last`; nothing when that is before it."""
         if last < first:
             return
-        start = bisect_right(self._lasts, first - 2)  # the first that overlaps or touches
-        end = bisect_right(self._firsts, last + 1)
-        if start < end:
-            first = min(first, self._firsts[start])
-            last = max(last, self._lasts[end - 1])
-        self._firsts[start:end] = [first]
-        self._lasts[start:end] = [last]
+        first, last = self.take(first, last)
+        at = bisect_right(self._firsts, first)
+        self._firsts.insert(at, first)
+        self._lasts.insert(at, last)
+
+    def take(self, first: int, last: int) -> tuple[int, int]:
+        """Take out what overlaps or touches these; return from where to where all of it goes."""
+        near = self._near(first, last)
+        if near.start < near.stop:
+            first = min(first, self._firsts[near.start])
+            last = max(last, self._lasts[near.stop - 1])
+            del self._firsts[near], self._lasts[near]
+        return first, last
+
+    def touches(self, first: int, last: int) -> bool:
+        """Say whether anything in it overlaps these, or is next to them."""
+        near = self._near(first, last)
+        return near.start < near.stop
+
+    def _near(self, first: int, last: int) -> slice[int, int, None]:
+        return slice(bisect_right(self._lasts, first - 2), bisect_right(self._firsts, last + 1))
 
     def update(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Add all of these."""
@@ -82,8 +96,10 @@ class Ranges:
         return (bottom, top) if bottom <= top else None
 
     def text(self, end: int) -> bytes:
-        """Write what of it is up to `end`."""
-        return b",".join(b"%d-%d" % (one, min(last, end)) for one, last in self if one <= end)
+        """Write what of it is up to `end`: the first range and the highest, as many as are read."""
+        words = [b"%d-%d" % (one, min(last, end)) for one, last in self if one <= end]
+        del words[1 : 1 - limits.UPLINK_RANGES_READ_MAX]
+        return b",".join(words)
 
 
 def parse(text: bytes, most: int = limits.UPLINK_RANGES_READ_MAX) -> Ranges | None:

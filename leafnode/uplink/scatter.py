@@ -30,6 +30,10 @@ class Scatter(Window):
     def __init__(self, max_msgs: int, max_bytes: int) -> None:
         super().__init__(max_msgs, max_bytes)
         self.done = Ranges()
+        self.looked_at = Ranges()  # what need not be read: done, here, or gone from the stream
+        # Gone, and next to nothing that is done: done together with what is next to them, so that
+        # there are no more ranges to write than runs in flight. At most one for each message here.
+        self._holes = Ranges()
         self.live_from = 0
         # `_top` is the highest message that is known to be done; no hole behind it is.
         # Sent and not answered yet, or answered behind such: seq -> the hub's sequence, 0 for none.
@@ -41,19 +45,37 @@ class Scatter(Window):
         """How many are here and in the stream, as far as is known."""
         return len(self) - len(self._let_go)
 
-    def let_go(self, first: int, last: int) -> None:
-        """The stream holds none of these: there is nothing to send but what is here."""
+    def let_go(self, first: int, last: int) -> int:
+        """The stream holds none of these: there is nothing to send but what is here.
+
+        Return how many of the others were neither done nor known to be gone.
+        """
         if last < first:
-            return
+            return 0
+        new = last - first + 1 - self.looked_at.count(first, last)
+        self.looked_at.add(first, last)
         if last - first < len(self):  # mostly it is one hole, and the window may be large
             here = [seq for seq in range(first, last + 1) if seq in self._entries]
         else:
             here = sorted(seq for seq in self._entries if first <= seq <= last)
         self._let_go.update(here)
-        for seq in here:
-            self.done.add(first, seq - 1)
+        for seq in [*here, last + 1]:
+            self._pass(first, seq - 1)
             first = seq + 1
-        self.done.add(first, last)
+        return new
+
+    def _pass(self, first: int, last: int) -> None:
+        """None of these is here."""
+        if last < first:
+            return
+        first, last = self._holes.take(first, last)
+        is_done = first == 1 or self.done.touches(first, last)
+        (self.done if is_done else self._holes).add(first, last)
+
+    def _finish(self, first: int, last: int) -> None:
+        """These are done, and the holes next to them."""
+        self.done.add(*self._holes.take(first, last))
+        self.looked_at.add(first, last)
 
     def _pop(self, seq: int) -> Entry | None:
         self._let_go.discard(seq)
@@ -64,7 +86,7 @@ class Scatter(Window):
         return self.done.floor()
 
     def is_done(self, seq: int) -> bool:
-        return seq in self.done
+        return seq in self.looked_at and seq not in self._entries
 
     def unsent(self) -> list[Entry]:
         return sorted(super().unsent(), key=lambda entry: entry.seq < self.live_from)
@@ -72,9 +94,10 @@ class Scatter(Window):
     def offer(self, entry: Entry) -> Offer:
         if entry.seq in self._entries:
             return Offer.HELD
-        if entry.seq in self.done:
+        if entry.seq in self.looked_at:
             return Offer.STORED
         self._put(entry)
+        self.looked_at.add(entry.seq, entry.seq)
         return Offer.TAKEN
 
     def send(self, entry: Entry, now_ns: int) -> InFlight | None:
@@ -91,7 +114,7 @@ class Scatter(Window):
         entry = self._pop(seq)
         if entry is None:
             return None
-        self.done.add(seq, seq)
+        self._finish(seq, seq)
         if seq > self._top.seq:
             self._top = entry.place
         if hub_seq:
@@ -127,7 +150,8 @@ class Scatter(Window):
     def land(self, position: Position) -> list[Entry]:
         """What was done stays done: acknowledged since the hub was asked, or not there any more."""
         self._top = max(self._top, position.highest)
-        self.done.update(position.stored)
+        for first, last in position.stored:
+            self._finish(first, last)
         self._hub_seq = max(position.hub_seq, position.seen)
         self._order.clear()
         stored = [entry for entry in self if entry.seq in self.done]

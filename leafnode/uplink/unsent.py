@@ -6,16 +6,12 @@ window has it to send, so only what was not read yet is lost. Truth: docs/uplink
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
-from leafnode import limits
 from leafnode.uplink.answers import ConsumerInfo, StreamInfo
-from leafnode.uplink.ranges import Ranges
 
 if TYPE_CHECKING:
     from leafnode.uplink.answers import StreamState
-    from leafnode.uplink.scatter import Scatter
 
 
 class Unsent:
@@ -103,7 +99,6 @@ class UnsentNewest:
     """Of a stream that is read newest first, without a consumer: what the hub has is known."""
 
     def __init__(self) -> None:
-        self._gone = Ranges()  # and counted, or gone before it was opened
         self._old_holes = 0  # that the stream had then, and were not come across yet
         self._last_seq = 0  # then
         self._is_told = False
@@ -112,7 +107,6 @@ class UnsentNewest:
 
     def open(self, stream: StreamInfo) -> None:
         state, self._is_mirror = stream.state, stream.config.mirror is not None
-        self._gone = Ranges([(1, state.first_seq - 1)])
         self._old_holes, self._last_seq = holes(state), state.last_seq
         self._is_told = False
 
@@ -121,26 +115,14 @@ class UnsentNewest:
         self._is_told = True
         return False
 
-    def gone(self, first: int, last: int, window: Scatter) -> None:
-        """The stream holds none of these."""
-        if last < first or not self._is_told or self._is_mirror:
+    def gone(self, first: int, lost: int) -> None:
+        """The stream let go of so many from `first` on that were to be sent."""
+        if not self._is_told or self._is_mirror:
             return
-        if first > 1 and len(self._gone) >= limits.UPLINK_GONE_RANGES_MAX:
-            return
-        known = Ranges(
-            (max(first, start), min(last, end))
-            for start, end in chain(self._gone, window.done)
-            if start <= last and end >= first
-        )
-        for entry in window:
-            if first <= entry.seq <= last:
-                known.add(entry.seq, entry.seq)
-        lost = last - first + 1 - known.count(first, last)
         if first <= self._last_seq:
             old = min(lost, self._old_holes)
             self._old_holes -= old
             lost -= old
-        self._gone.add(first, last)
         self._untold += lost
 
     def take(self) -> int:

@@ -185,6 +185,21 @@ def test_messages_that_are_gone_here_are_passed_over() -> None:
     assert world.status.lag_messages == 0
 
 
+def test_holes_between_what_is_in_flight_make_no_message_longer() -> None:
+    world = backlog(600)
+    world.local.delete(*range(3, 600, 2))
+    world.hub.rtt_ns = NS_PER_S // 5
+    world.link_up()
+    world.clock.advance(30 * NS_PER_S)
+
+    assert sorted(seqs(world)) == sorted(world.local.messages)
+    said = [
+        header.get(one.header, b"Leafnode-In-Flight") or b"" for one in world.hub.stored.values()
+    ]
+    assert max(one.count(b"-") for one in said) <= 4
+    assert (world.status.lag_messages, world.status.state) == (0, State.RUNNING)
+
+
 def test_without_the_hubs_word_nothing_is_sent() -> None:
     world = World(NEWEST)
     world.hub.denies_questions = True

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leafnode import limits
 from leafnode.uplink.ranges import Ranges, parse
 
 PAIRS = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 10)), max_size=20)
@@ -63,6 +64,37 @@ def test_nothing_is_added_backwards() -> None:
 )
 def test_what_is_no_range_is_not_read(text: bytes) -> None:
     assert parse(text, 1000) is None
+
+
+@given(PAIRS, st.integers(1, 60), st.integers(0, 10))
+def test_what_is_taken_is_all_that_overlaps_or_touches(
+    pairs: list[tuple[int, int]], first: int, more: int
+) -> None:
+    ranges, known = model(pairs)
+    last = first + more
+    touches = not known.isdisjoint(range(first - 1, last + 2))
+    assert ranges.touches(first, last) == touches
+
+    start, end = ranges.take(first, last)
+
+    assert known.issuperset({*range(start, end + 1)} - {*range(first, last + 1)})
+    assert start <= first <= last <= end
+    assert known.isdisjoint({start - 1, end + 1})
+    assert {seq for one in ranges for seq in range(one[0], one[1] + 1)} == known - {
+        *range(start, end + 1)
+    }
+
+
+def test_the_first_range_and_the_highest_are_written_where_there_are_too_many() -> None:
+    most = limits.UPLINK_RANGES_READ_MAX
+    ranges = Ranges((seq, seq) for seq in range(1, 4 * most, 2))
+
+    read = parse(ranges.text(ranges.top()))
+
+    assert read is not None
+    assert (len(read), read.floor(), read.top()) == (most, 1, ranges.top())
+    assert list(read)[1:] == list(ranges)[1 - most :]
+    assert len(ranges.text(2 * most).split(b",")) == most
 
 
 def test_more_ranges_than_the_bound_are_not_read() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,14 +80,81 @@ def test_what_the_stream_lets_go_of_is_done_but_for_what_is_here() -> None:
     window = scatter(9, 3, 10, 12)
     window.land(Position(stored=Ranges([(1, 2)])))
 
-    window.let_go(1, 10)
-    window.let_go(11, 10)
+    assert window.let_go(1, 10) == 5  # 4 to 8
+    assert window.let_go(11, 10) == window.let_go(2, 9) == 0
 
-    assert window.done == Ranges([(1, 2), (4, 8)])
+    assert [seq for seq in range(1, 13) if window.is_done(seq)] == [1, 2, 4, 5, 6, 7, 8]
     assert (window.floor, window.before(10), window.held, len(window)) == (2, 2, 1, 4)
     window.settle(9, 70)
     assert window.done == Ranges([(1, 2), (4, 9)])
     assert (window.held, len(window)) == (1, 3)
+
+
+def test_a_hole_is_written_with_what_is_next_to_it() -> None:
+    window = scatter(11, 13, 16)
+    window.let_go(17, 20)
+    window.let_go(9, 10)
+    window.let_go(5, 8)
+    window.let_go(12, 12)
+    window.let_go(14, 15)
+    assert send(window, 11) == InFlight(0, 0)
+
+    window.settle(13, 70)
+    assert send(window, 16) == InFlight(0, 0, b"12-13", MARK)
+    window.settle(11, 71)
+    assert window.done == Ranges([(5, 15)])
+    window.settle(16, 72)
+    assert window.done == Ranges([(5, 20)])
+    window.let_go(21, 25)
+    assert window.done == Ranges([(5, 25)])
+    assert window.said() == InFlight(0, 72, b"5-16", MARK)
+
+
+def test_a_stream_full_of_holes_is_written_as_what_is_in_flight() -> None:
+    window = Scatter(3000, 1 << 20)
+    for seq in range(2, 6001, 2):
+        window.let_go(seq - 1, seq - 1)
+        window.offer(Entry(seq, b"a", 0, b"x", b""))
+        send(window, seq)
+    assert len(window.done) == 1
+
+    for seq in range(2002, 4001, 2):
+        window.settle(seq, seq)
+
+    assert window.done == Ranges([(1, 1), (2001, 4001)])
+    assert window.looked_at == Ranges([(1, 6000)])
+
+
+def test_a_hole_beside_what_the_hub_turns_out_to_have_is_done() -> None:
+    window = scatter(4, 8, 12)
+    for first in (5, 9, 13):
+        window.let_go(first, first + 2)
+
+    window.land(Position(stored=Ranges([(1, 2), (8, 10)])))
+
+    assert window.done == Ranges([(1, 2), (5, 11)])
+    window.settle(12, 70)
+    assert window.done == Ranges([(1, 2), (5, 15)])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_in_the_end_all_is_done_in_whatever_order_it_came(seed: int) -> None:
+    rng = Random(seed)
+    gone = {seq for seq in range(1, 121) if rng.random() < 0.5}
+    window = Scatter(200, 1000)
+    steps = [*range(1, 121), *range(1, 121)]
+    rng.shuffle(steps)
+    for seq in steps:
+        if seq in gone:
+            window.let_go(seq, seq)
+        elif seq in window.looked_at:
+            window.settle(seq, 0)
+        else:
+            window.offer(Entry(seq, b"a", 0, b"x", b""))
+        ranges = (one for one in window.done if one[0] > 1)
+        assert not any(gone.issuperset(range(one[0], one[1] + 1)) for one in ranges)
+
+    assert window.done == window.looked_at == Ranges([(1, 120)])
 
 
 @pytest.mark.parametrize("last", [3, 8, 40])
@@ -113,7 +181,7 @@ def test_one_hole_is_not_looked_for_all_over_a_large_window() -> None:
 
     window.let_go(20, 21)
 
-    assert (looks, window.done) == (0, Ranges([(20, 21)]))
+    assert (looks, window.looked_at) == (0, Ranges([(1, 8), (20, 21)]))
 
 
 def test_landing_takes_the_hubs_word() -> None:

@@ -8,9 +8,7 @@ import msgspec
 import pytest
 
 from leafnode.uplink.answers import ConsumerInfo, StreamInfo
-from leafnode.uplink.scatter import Scatter
 from leafnode.uplink.unsent import Unsent, UnsentNewest
-from leafnode.uplink.window import Entry
 
 
 def stream(first: int, last: int, messages: int, **config: Any) -> StreamInfo:
@@ -163,55 +161,31 @@ def test_the_holes_of_a_mirror_are_its_origins() -> None:
 # -- newest first
 
 
-def newest(info: StreamInfo) -> tuple[UnsentNewest, Scatter]:
-    unsent, window = UnsentNewest(), Scatter(10, 1000)
+def newest(info: StreamInfo) -> UnsentNewest:
+    unsent = UnsentNewest()
     unsent.open(info)
     unsent.told(0)
-    return unsent, window
+    return unsent
 
 
-def test_newest_first_what_is_neither_done_nor_here_is_lost_when_the_stream_lets_go_of_it() -> None:
-    unsent, window = newest(stream(1, 20, 20))
-    window.offer(Entry(3, b"ev", 0, b"", b""))
-    window.done.add(1, 2)
-    window.done.add(8, 9)
-
-    unsent.gone(1, 10, window)
-    assert unsent.take() == 5  # 4, 5, 6, 7 and 10
-    unsent.gone(1, 12, window)
-    assert unsent.take() == 2
-    unsent.gone(25, 26, window)
-    unsent.gone(1, 30, window)
-    assert unsent.take() == 18
-
-
-def test_newest_first_nothing_is_known_before_the_hubs_word() -> None:
-    unsent, window = UnsentNewest(), Scatter(10, 1000)
+def test_newest_first_what_is_passed_over_is_lost_once_the_hub_said_what_it_has() -> None:
+    unsent = UnsentNewest()
     unsent.open(stream(3, 20, 18))
-    unsent.gone(1, 5, window)
+    unsent.gone(3, 5)
     assert unsent.take() == 0
 
     unsent.told(0)
-    unsent.gone(1, 5, window)
-    assert unsent.take() == 3
+    unsent.gone(8, 3)
+    unsent.gone(25, 1)
+    assert unsent.take() == 4
+    assert unsent.take() == 0
 
 
 def test_newest_first_holes_of_before_are_not_counted() -> None:
-    unsent, window = newest(stream(3, 20, 10))
+    unsent = UnsentNewest()
+    unsent.open(stream(3, 20, 10))
+    unsent.told(0)
 
-    unsent.gone(5, 9, window)
-    unsent.gone(1, 20, window)
-
+    unsent.gone(5, 5)
+    unsent.gone(1, 13)
     assert unsent.take() == 10
-
-
-def test_newest_first_so_many_holes_are_known_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leafnode.limits.UPLINK_GONE_RANGES_MAX", 2)
-    unsent, window = newest(stream(1, 0, 0))
-
-    for seq in (5, 10, 15):
-        unsent.gone(seq, seq, window)
-    assert unsent.take() == 2
-
-    unsent.gone(1, 15, window)
-    assert unsent.take() == 13
