@@ -34,8 +34,7 @@ class Ranges:
         return iter(zip(self._firsts, self._lasts, strict=True))
 
     def __contains__(self, seq: int) -> bool:
-        at = bisect_right(self._firsts, seq) - 1
-        return at >= 0 and seq <= self._lasts[at]
+        return self.covers(seq, seq)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Ranges) and list(self) == list(other)
@@ -64,6 +63,11 @@ class Ranges:
         """Say whether anything in it overlaps these, or is next to them."""
         near = self._near(first, last)
         return near.start < near.stop
+
+    def covers(self, first: int, last: int) -> bool:
+        """Say whether all of these are in it."""
+        at = bisect_right(self._firsts, first) - 1
+        return at >= 0 and last <= self._lasts[at]
 
     def _near(self, first: int, last: int) -> slice[int, int, None]:
         return slice(bisect_right(self._lasts, first - 2), bisect_right(self._firsts, last + 1))

@@ -34,6 +34,7 @@ class Scatter(Window):
         # Gone, and next to nothing that is done: done together with what is next to them, so that
         # there are no more ranges to write than runs in flight. At most one for each message here.
         self._holes = Ranges()
+        self._front = 0  # up to there the stream has nothing
         self.live_from = 0
         # `_top` is the highest message that is known to be done; no hole behind it is.
         # Sent and not answered yet, or answered behind such: seq -> the hub's sequence, 0 for none.
@@ -50,6 +51,9 @@ class Scatter(Window):
 
         Return how many of the others were neither done nor known to be gone.
         """
+        if first <= self._front + 1:  # what is gone from 1 on is said again with each look
+            first = self._front + 1
+            self._front = max(self._front, last)
         if last < first:
             return 0
         new = last - first + 1 - self.looked_at.count(first, last)
@@ -66,7 +70,7 @@ class Scatter(Window):
 
     def _pass(self, first: int, last: int) -> None:
         """None of these is here."""
-        if last < first:
+        if last < first or self._holes.covers(first, last):
             return
         first, last = self._holes.take(first, last)
         is_done = first == 1 or self.done.touches(first, last)

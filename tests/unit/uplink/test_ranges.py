@@ -74,6 +74,7 @@ def test_what_is_taken_is_all_that_overlaps_or_touches(
     last = first + more
     touches = not known.isdisjoint(range(first - 1, last + 2))
     assert ranges.touches(first, last) == touches
+    assert ranges.covers(first, last) == known.issuperset(range(first, last + 1))
 
     start, end = ranges.take(first, last)
 
