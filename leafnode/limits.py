@@ -509,6 +509,7 @@ UPLINK_PARTING_AGAIN_NS: Final = 3600 * NS_PER_S  # then, if it found nothing
 UPLINK_TOLD_NO_NS: Final = 60 * NS_PER_S  # until a hub that says no is asked again, at first
 UPLINK_TOLD_NO_MAX_NS: Final = 3600 * NS_PER_S
 UPLINK_TOLD_NO_TIMES: Final = 150  # by one that has answered; 24 to 54 s each: an hour or two
+UPLINK_TOLD_NO_BEFORE: Final = 20  # by one that has answered a run before this one alone
 UPLINK_CLOCKS_APART_NS: Final = 60 * NS_PER_S  # the hub's and this machine's, mostly
 UPLINK_PARTING_SUBJECTS_MAX: Final = 256  # of which it is found where a restored copy parts
 UPLINK_NEXTS_MAX: Final = 4096  # answers of the hub that such a search keeps

@@ -319,9 +319,9 @@ class Asking:
 
     def _answered(self, resume: Resume | Failure) -> None:
         if isinstance(resume, Failure):
-            # One that has answered may be asked, in this run or in one that kept how far it was.
-            has_answered = self.question in self._answered_all or self._ways.reached is not None
-            if has_answered and not self._told_no.believes(resume):
+            is_of_run = self.question in self._answered_all
+            has_answered = is_of_run or self._ways.reached is not None
+            if has_answered and not self._told_no.believes(resume, is_of_run=is_of_run):
                 self.failed(not_asked(resume))
             else:
                 self._told_no.answered(is_no=True)

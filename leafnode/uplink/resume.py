@@ -428,7 +428,7 @@ class Resume:
         unseen = self.moved.sent if self.moved is not None else self._unseen()
         if not unseen:
             self._plan_walks()
-            if self._doubtful > 1 and not self.done:
+            if self._doubtful > 1:
                 self._probes.add(known.hub_seq)  # is that still what was acknowledged there?
             return
         # Nothing says that the hub has it under that subject, so all is looked at if it can be.
@@ -464,14 +464,16 @@ class Resume:
             self.moved = Moved(known.names[0], found.subject)
 
     def _take_said(self, newest: HubMessage | None) -> None:
-        """Take what was found where the newest of ours says to have been acknowledged: one that it
-        says to be stored, or it speaks of a stream before this one.
+        """Take what was found where the newest of ours says to have been acknowledged. One of its
+        own flight, which says to be behind itself: it speaks of a stream before this one.
         """
         said, found = None if newest is None else newest.in_flight, self._checked
         if said is None or found is None:
             return
+        behind = 0 if found.in_flight is None else found.in_flight.hub_seq
+        is_of_flight = behind >= found.hub_seq and not said.holds(found.seq or 0)
         # A stranger may be there before the first of ours, which is kept.
-        if self._kept is None if found.seq is None else not said.holds(found.seq):
+        if self._kept is None if found.seq is None else is_of_flight:
             self._denied = said
 
     def _plan_walks(self) -> None:

@@ -37,15 +37,17 @@ class ToldNo:
         self._times = 0  # that one which has answered before said no, since it was believed
         self._is_proven = False  # it says no, and stores what it is sent
 
-    def believes(self, failure: Failure) -> bool:
+    def believes(self, failure: Failure, *, is_of_run: bool) -> bool:
         """Say whether one that has answered before is taken at its word, each time that it says no:
         never for silence, nor where its stream has no leader. Else once in an hour or two, to see
-        whether it stores what it is sent; where it does, always.
+        whether it stores what it is sent; where it does, always. Sooner where it has not answered
+        this run (`is_of_run`), which may be over before.
         """
         if failure is SILENCE or failure.err_code == answers.NO_LEADER:
             return False
         self._times += 1
-        if not self._is_proven and self._times < limits.UPLINK_TOLD_NO_TIMES:
+        most = limits.UPLINK_TOLD_NO_TIMES if is_of_run else limits.UPLINK_TOLD_NO_BEFORE
+        if not self._is_proven and self._times < most:
             return False
         self._times = 0
         return True

@@ -180,12 +180,11 @@ def test_one_that_names_what_can_only_be_behind_it_speaks_of_a_stream_before_thi
         (HubMessage(50, 100, InFlight(50, 50)), 1),
         (HubMessage(50, None, None), 1),
         (HubMessage(50, 50, None), 51),
+        (HubMessage(50, 100, InFlight(98, 48)), 51),  # of before a copy was restored
         (None, 51),  # deleted there: that says nothing
     ],
 )
-def test_what_it_names_has_to_be_what_it_says_to_be_stored(
-    at: HubMessage | None, first: int
-) -> None:
+def test_what_it_names_is_no_message_of_its_own_flight(at: HubMessage | None, first: int) -> None:
     resume = Resume([["edge.ev.>"]], acked=50, doubtful=60)
     resume.answer(0, HubMessage(60, 110, InFlight(50, 50)))
     assert resume.open_probes == [50]

@@ -233,7 +233,7 @@ def test_what_the_hub_let_go_of_does_not_go_up_again(newest_first: bool, in_doub
 @pytest.mark.parametrize("restarts", [False, True])
 @pytest.mark.parametrize("newest_first", [False, True])
 @pytest.mark.parametrize("others", [0, 45])
-@pytest.mark.parametrize("flight", [10, 60])  # the stream before it had 50
+@pytest.mark.parametrize("flight", [10, 51, 60])  # the stream before it had 50
 def test_a_flight_into_a_stream_that_was_made_anew_is_not_stored_twice(
     flight: int, others: int, newest_first: bool, restarts: bool
 ) -> None:

@@ -168,3 +168,16 @@ def test_a_hub_that_says_no_for_hours_is_found_out_to_store_all_the_same(how: st
     back()
     world.clock.advance(3700 * NS_PER_S)
     assert (world.status.problem, world.status.protection) == ("", Protection.ASKED)
+
+
+def test_a_gateway_that_is_on_for_less_than_an_hour_goes_on_too() -> None:
+    world = in_doubt()
+    away(world, "not found")
+    world.hub.swallows = set()
+    world.link_up()
+    for number in range(4, 7):
+        world.restart()
+        world.store(b"%d" % number)
+        world.clock.advance(50 * 60 * NS_PER_S)
+
+    assert world.hub.payloads()[-3:] == numbers(4, 6)
