@@ -20,8 +20,8 @@ from leafnode.uplink.interview import SILENCE, Interview
 from leafnode.uplink.knock import Knock
 from leafnode.uplink.local import LocalState, ask_stream
 from leafnode.uplink.onward import InFlight, Place
-from leafnode.uplink.position import Position
-from leafnode.uplink.resume import Known, Resume, Word
+from leafnode.uplink.position import Position, Word
+from leafnode.uplink.resume import Known, Resume
 from leafnode.uplink.status import Protection
 from leafnode.uplink.told_no import ToldNo
 from leafnode.uplink.ways import Reached

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.uplink.answers import ConsumerInfo, StreamInfo
     from leafnode.uplink.local import LocalState
-    from leafnode.uplink.resume import Word
+    from leafnode.uplink.position import Word
     from leafnode.uplink.status import Counters
     from leafnode.uplink.unsent import Unsent, UnsentNewest
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from leafnode.uplink.local import LocalStream
     from leafnode.uplink.mailbox import Letter, Mailbox
     from leafnode.uplink.onward import Origin
-    from leafnode.uplink.resume import Word
+    from leafnode.uplink.position import Word
     from leafnode.uplink.status import Counters
     from leafnode.uplink.trouble import Trouble
     from leafnode.uplink.upstream import Upstream

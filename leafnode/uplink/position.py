@@ -1,4 +1,4 @@
-"""What the hub holds of a stream, as far as it is known.
+"""What the hub holds of a stream, as far as it is known, and what that is worth.
 
 Pure. Truth: docs/uplink.md, "After every connect, and after every start".
 """
@@ -6,10 +6,13 @@ Pure. Truth: docs/uplink.md, "After every connect, and after every start".
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.uplink.onward import Place
 from leafnode.uplink.ranges import Ranges
+
+if TYPE_CHECKING:
+    from leafnode.uplink.status import Protection
 
 NOWHERE: Final = Place(0)
 
@@ -34,3 +37,16 @@ class Position:
     def highest(self) -> Place:
         """That one, without a mark where it is not known."""
         return self.top if self.top.seq else Place(self.stored.top())
+
+
+class Word(NamedTuple):
+    """Where to go on, and what that is worth."""
+
+    position: Position
+    protection: Protection
+    problem: str = ""  # for as long as this holds
+    lost: str = ""  # what the hub had and has no more: that is over
+    is_blind: bool = False  # nobody said where to go on
+    is_ailment: bool = False  # what can be doubled ought not to be
+    asked_ns: int = 0  # when the hub was asked for it; 0: what it has cannot be known
+    all_ns: int = 0  # when what was sent before that was worked off; 0: may not be

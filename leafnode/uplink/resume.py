@@ -28,23 +28,9 @@ if TYPE_CHECKING:
 
     from leafnode.uplink.answers import HubMessage
     from leafnode.uplink.parting import Parting
-    from leafnode.uplink.status import Protection
 
 
 _END: Final = 1 << 32  # the number of a question
-
-
-class Word(NamedTuple):
-    """Where to go on, and what that is worth."""
-
-    position: Position
-    protection: Protection
-    problem: str = ""  # for as long as this holds
-    lost: str = ""  # what the hub had and has no more: that is over
-    is_blind: bool = False  # nobody said where to go on
-    is_ailment: bool = False  # what can be doubled ought not to be
-    asked_ns: int = 0  # when the hub was asked for it; 0: what it has cannot be known
-    all_ns: int = 0  # when what was sent before that was worked off; 0: may not be
 
 
 class Known(NamedTuple):
@@ -428,7 +414,7 @@ class Resume:
         unseen = self.moved.sent if self.moved is not None else self._unseen()
         if not unseen:
             self._plan_walks()
-            if self._doubtful > 1:
+            if self._doubtful > 1 and self._there(known) is None:
                 self._probes.add(known.hub_seq)  # is that still what was acknowledged there?
             return
         # Nothing says that the hub has it under that subject, so all is looked at if it can be.
@@ -452,16 +438,19 @@ class Resume:
         return untold if len(untold) <= most else None
 
     def _take_check(self, known: Known) -> None:
-        """Take what was found where the newest PubAck said, if that had to be looked at."""
-        newest, found = self._newest(), self._checked
-        if newest is not None and newest.hub_seq > known.hub_seq:
+        """Take what was found where the newest PubAck said."""
+        newest, found = self._newest(), self._there(known)
+        if found is None and newest is not None and newest.hub_seq > known.hub_seq:
             return
-        if newest is not None and newest.hub_seq == known.hub_seq:
-            self.is_lost = newest.seq != known.seq
-        elif found is None or found.seq != known.seq:
+        if found is None or found.seq != known.seq:
             self.is_lost = True
-        elif found.subject not in known.names:
+        elif self._checked is not None and found.subject not in known.names:
             self.moved = Moved(known.names[0], found.subject)
+
+    def _there(self, known: Known) -> HubMessage | None:
+        """Return what an answer shows there."""
+        last = (one for one in self._last.values() if one.hub_seq == known.hub_seq)
+        return self._checked or next(last, None)
 
     def _take_said(self, newest: HubMessage | None) -> None:
         """Take what was found where the newest of ours says to have been acknowledged. One of its

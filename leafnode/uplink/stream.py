@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from leafnode.routing.subscription import Delivery, Subscription
     from leafnode.uplink.answers import Stored
     from leafnode.uplink.local import Pulled
-    from leafnode.uplink.resume import Word
+    from leafnode.uplink.position import Word
     from leafnode.uplink.shared import Shared
 
 log = logging.getLogger(__name__)

@@ -260,6 +260,16 @@ def test_and_it_is_not_asked_for_where_the_one_that_is_in_doubt_is_there() -> No
     assert resume.is_lost
 
 
+def test_what_an_answer_shows_is_not_asked_for_again() -> None:
+    """It may be large."""
+    resume = within(["edge.b"], doubtful=3)
+    resume.answer(0, HubMessage(104, 12, None, "edge.a"))
+    resume.answer(1, HubMessage(106, 15, InFlight(10, 100)))
+
+    assert 104 not in resume.open_probes
+    assert not resume.is_lost
+
+
 def test_with_nothing_in_doubt_one_answer_is_enough() -> None:
     resume = within(doubtful=0)
     resume.answer(0, HubMessage(104, 12, InFlight(10, 100)))
