@@ -118,27 +118,33 @@ class Former:
         for queue in self._both:
             queue.refusals.newer = newer
 
-    def take_over(self, left: Left) -> None:
-        """Publish what one more entry left. Beyond the bound the oldest is given up, what boards
-        keep behind the rest.
+    def take_over(self, left: Left) -> int:
+        """Publish what one more entry left. Beyond the bound the oldest is given up, then the
+        oldest of what boards keep is left to them: return how many messages.
         """
         self.say(Newer.WAITS)
         for queue, publications in zip(self._both, (left.publications, left.kept), strict=True):
             if left.stream != queue.stream:
                 queue.stream = ""
             queue.offer_all(publications)
-        while (
-            self.queued > port_bounds.READINGS_LEFT_MAX
-            or self.queued_bytes > port_bounds.READINGS_LEFT_BYTES
-        ):
-            oldest = self._plain if self._plain.queued else self._kept
-            oldest.give_up_oldest("too many readings wait that reloads left")
+        while self._plain.queued and max(self._beyond()) > 0:
+            self._plain.give_up_oldest("too many readings wait that reloads left")
+        beyond = self._beyond()
+        to_boards = self._kept.leave_oldest(*beyond) if max(beyond) > 0 else 0
         for queue in self._both:
             queue.pump()
+        return to_boards
+
+    def _beyond(self) -> tuple[int, int]:
+        """Return how many messages, and bytes, are beyond the bound."""
+        return (
+            self.queued - port_bounds.READINGS_LEFT_MAX,
+            self.queued_bytes - port_bounds.READINGS_LEFT_BYTES,
+        )
 
     def released(self, life: Life) -> list[Queued]:
         """Take out, and return, what this life of a board had said: it is here now."""
-        return self._kept.released(life)
+        return self._kept.released({life})
 
     def hurry(self) -> None:
         """The port ends: what was refused is tried at once."""

@@ -23,8 +23,8 @@ from leafnode.bridge import port_bounds, puback
 from leafnode.bridge.answerer import is_own, may_answer
 from leafnode.bridge.burst import Burst
 from leafnode.bridge.former import LEFT, Former
-from leafnode.bridge.publication import kept_as, left, nothing
-from leafnode.bridge.queued import GivenUp, Held, Queued, State, last_of
+from leafnode.bridge.publication import left, nothing
+from leafnode.bridge.queued import GivenUp, Held, Queued, State, last_of, oldest_lives, parted
 from leafnode.bridge.refusals import Newer, Refusals
 from leafnode.bridge.status import Seldom
 from leafnode.bridge.turns import PortTurns
@@ -32,7 +32,7 @@ from leafnode.nuid import nuid
 from leafnode.routing.ask import ask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from random import Random
 
     from leafnode.bridge.publication import Left, Publication
@@ -154,13 +154,11 @@ class Publisher:
             entry.state = State.RESOLVED  # here, should this come amid a burst
         return last_of(life, self._entries)
 
-    def released(self, life: Life) -> list[Queued]:
-        """Take out, and return, what this life of a board had said that keeps it."""
-        kept = kept_as([entry.publication for entry in self._entries])
-        pairs = list(zip(self._entries, kept, strict=True))
-        released = [entry for entry, of in pairs if of and of.life == life]
+    def released(self, lives: Collection[Life]) -> list[Queued]:
+        """Take out, and return, what these lives of boards had said that keep it."""
+        released, rest = parted(self._entries, lives)
         if released:
-            self._entries = deque(entry for entry, of in pairs if not of or of.life != life)
+            self._entries = rest
             if not self._entries:
                 self.refusals.last_error = ""
             for entry in released:
@@ -169,11 +167,11 @@ class Publisher:
                 self._settle()
         return released
 
-    def take_over(self, before: Left) -> None:
-        """Publish what the entry before this one left, as that one said."""
+    def take_over(self, before: Left) -> int:
+        """Publish what an entry before left, as it said; return how many go to boards instead."""
         if self._former is None:
             self._former = Former(before, self._clock, self._beside)
-        self._former.take_over(before)
+        return self._former.take_over(before)
 
     def _beside(self, inbox: bytes, stream: str, progressed: Callable[[], None]) -> Publisher:
         """Return a queue of what was read before."""
@@ -223,6 +221,10 @@ class Publisher:
         if oldest.state is State.IN_FLIGHT and not self._in_flight:
             self._settle()
 
+    def leave_oldest(self, messages: int, size_bytes: int) -> int:
+        """Leave that much to its boards, and all else of theirs, which would speak for it."""
+        return len(self.released(oldest_lives(self._entries, messages, size_bytes)))
+
     def _let_go(self, entry: Queued) -> None:
         self._in_flight -= entry.state is State.IN_FLIGHT
         self._held.remove(entry)
@@ -232,10 +234,8 @@ class Publisher:
         self.is_stopped = True
         waiting = (entry for entry in self._entries if entry.state is not State.RESOLVED)
         rest = left([entry.publication for entry in waiting], self.stream)
-        if self._former is not None:
-            older = self._former.stop()
-            rest = rest.behind(older)
-            self._former = None
+        former, self._former = self._former, None
+        rest = rest if former is None else rest.behind(former.stop())
         if self._subscription is not None:
             self._account.unsubscribe(self._subscription)
             self._subscription = None

@@ -5,11 +5,14 @@ Knows no stream, and no order.
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from leafnode.bridge.publication import kept_as
+
 if TYPE_CHECKING:
-    from collections.abc import Reversible
+    from collections.abc import Collection, Iterable, Reversible
 
     from leafnode.bridge.publication import Publication
     from leafnode.bridge.reading import Life, Receipt
@@ -60,6 +63,39 @@ def last_of(life: Life, entries: Reversible[Queued]) -> Receipt | None:
     """Return the last reading of a board's life that waits, None where none does."""
     receipts = (entry.publication.receipt for entry in reversed(entries))
     return next((one for one in receipts if one is not None and one.life == life), None)
+
+
+def _with_life(entries: Iterable[Queued]) -> list[tuple[Queued, Life | None]]:
+    """Return of each which life of a board keeps it."""
+    every = list(entries)
+    kept = kept_as([entry.publication for entry in every])
+    lives = [None if of is None else of.life for of in kept]
+    return list(zip(every, lives, strict=True))
+
+
+def parted(
+    entries: Iterable[Queued], lives: Collection[Life]
+) -> tuple[list[Queued], deque[Queued]]:
+    """Return what these lives of boards keep, and the rest."""
+    pairs = _with_life(entries)
+    kept = [entry for entry, life in pairs if life in lives]
+    return kept, deque(entry for entry, life in pairs if life not in lives)
+
+
+def oldest_lives(entries: Iterable[Queued], messages: int, size_bytes: int) -> list[Life]:
+    """Return the lives that keep the oldest, as many as keep that much together."""
+    sizes: dict[Life, list[int]] = {}
+    for entry, life in _with_life(entries):
+        if life is not None:
+            sizes.setdefault(life, []).append(len(entry.publication.body))
+    found = []
+    for life, each in sizes.items():
+        if messages <= 0 and size_bytes <= 0:
+            break
+        found.append(life)
+        messages -= len(each)
+        size_bytes -= sum(each)
+    return found
 
 
 class Held:

@@ -236,7 +236,7 @@ class PortRunner:
         if self._publisher.is_stopped:
             lost += len(left.publications)
         elif left.publications or left.kept:
-            self._publisher.take_over(left)
+            count += self._publisher.take_over(left)
         ended._log.lost(lost)
         ended._log.left(count - len(left.kept))
         if ended in self._awaited:

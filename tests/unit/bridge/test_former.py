@@ -257,6 +257,21 @@ def test_beyond_the_bound_what_boards_keep_is_given_up_behind_the_rest() -> None
     assert world.publisher.stop() == Left([], "", kept=kept)
 
 
+def test_of_what_boards_keep_beyond_the_bound_all_of_the_oldest_is_left_to_its_board() -> None:
+    """What was behind it spoke for it: it was acknowledged, and lost."""
+    world = World()
+    uno, due, four = kept_by(b"uno", 1, 2), kept_by(b"due", 1), kept_by(b"four", 1)
+    many = kept_by(b"many", *range(READINGS_LEFT_MAX // 2 - 4))
+    assert world.publisher.take_over(Left([], "", kept=uno + due + four + many)) == 0
+
+    assert world.publisher.take_over(Left([], "", kept=kept_by(b"new", 1))) == len(uno)
+
+    assert world.counters.poison == 0
+    assert world.publisher.go_on_with((b"uno", 7)) is None
+    assert world.publisher.go_on_with((b"due", 7)) == Receipt((b"due", 7), 1)
+    assert world.publisher.stop().kept == four + many + kept_by(b"new", 1) + due
+
+
 def test_what_a_stream_that_was_full_refuses_of_the_old_alone_holds_up_nothing_newer() -> None:
     world = World()
     old = FakeStream(world.account, b"s.>", "S")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from leafnode.bridge.publication import Publication
-from leafnode.bridge.queued import GivenUp, Held, Queued, State, last_of
+from leafnode.bridge.queued import GivenUp, Held, Queued, State, last_of, oldest_lives, parted
 from leafnode.bridge.reading import Receipt
 
 
@@ -34,6 +36,33 @@ def test_the_last_reading_that_waits_of_a_life_is_found_behind_others() -> None:
 
     assert last_of((b"b", 7), queue) == Receipt((b"b", 7), 2)
     assert last_of((b"b", 8), queue) is None
+
+
+def kept(name: bytes, size: int) -> Queued:
+    return Queued(Publication(b"s", 0, bytes(size), Receipt((name, 7), 1), is_kept=True))
+
+
+def test_what_some_lives_keep_is_parted_from_the_rest_and_both_stay_in_order() -> None:
+    part = kept(b"b", 1)
+    part.publication = part.publication._replace(receipt=None)
+    queue = [kept(b"c", 1), part, kept(b"b", 1), queued(1), kept(b"d", 1), kept(b"c", 1)]
+
+    found, rest = parted(queue, {(b"b", 7), (b"d", 7)})
+
+    assert found == [queue[1], queue[2], queue[4]]
+    assert list(rest) == [queue[0], queue[3], queue[5]]
+
+
+@pytest.mark.parametrize(
+    ("messages", "size_bytes", "lives"),
+    [(0, 0, b""), (1, 0, b"b"), (2, 0, b"b"), (3, -9, b"bc"), (0, 3, b"b"), (0, 4, b"bc")],
+)
+def test_as_many_of_the_oldest_lives_are_found_as_keep_so_much(
+    messages: int, size_bytes: int, lives: bytes
+) -> None:
+    queue = [queued(1), kept(b"b", 1), kept(b"c", 1), kept(b"b", 2), kept(b"d", 9)]
+
+    assert oldest_lives(queue, messages, size_bytes) == [(bytes([one]), 7) for one in lives]
 
 
 def test_of_what_was_given_up_its_board_hears_what_is_stored_with_all_before_it() -> None:
