@@ -79,7 +79,7 @@ class PortRunner:
                 stored=self._resumed,
                 says_again=self._mapper.says_again,
                 is_storing=self._mapper.is_storing,
-                goes_on=self._publisher.go_on_with,
+                goes_on=self._mapper.goes_on,
                 send=self._spoken_to,
             )
         self._bus = self._framing if isinstance(self._framing, ModbusFraming) else None

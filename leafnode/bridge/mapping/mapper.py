@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from leafnode.bridge.exec.function import Function, Outcome
     from leafnode.bridge.publication import Publication
     from leafnode.bridge.publisher import Publisher
-    from leafnode.bridge.reading import Life, Reading
+    from leafnode.bridge.reading import Life, Reading, Receipt
     from leafnode.bridge.status import PortCounters
     from leafnode.clock import Clock, Timer
     from leafnode.config.serial_options import SerialPort
@@ -192,6 +192,12 @@ class Mapper:
                 self._publisher.offer(message)
             else:
                 self._publisher.pass_over(message.receipt, message.life)
+
+    def goes_on(self, life: Life) -> Receipt | None:
+        """Return up to which reading of this life all is here."""
+        waits = self._publisher.go_on_with(life)
+        undecided = [] if self._function is None else self._function.undecided(life)
+        return undecided[-1].receipt if undecided else waits
 
     def says_again(self, life: Life) -> None:
         """This life of a board says again, here or on another port, all that is not stored: what is

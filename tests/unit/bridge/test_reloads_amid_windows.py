@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from leafnode.bridge.exec.function import Function
 from leafnode.config.serial_options import SerialOptions
-from leafnode.config.serial_stage_options import MappingOptions
+from leafnode.config.serial_stage_options import CodecOptions, MappingOptions
 from tests.firmware.interpreter import ROOT
 from tests.unit.bridge.fake_stream import NO_SPACE
 from tests.unit.bridge.test_moved_boards import GATHER, Board, Place
@@ -151,6 +152,31 @@ def test_what_a_board_says_again_behind_another_in_its_place_is_not_queued_again
     place.play(story)
 
     assert place.stream.ids == [b"node1.77.%d" % seq for seq in range(1, said + 1)]
+
+
+@pytest.mark.parametrize(("framing", "said"), [("link", 5), ("text_link", 1)])
+def test_what_a_function_has_not_decided_is_not_queued_again_behind_another_board(
+    framing: str, said: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Function, "begin", lambda _: None)  # as one that takes a while to start
+    place, board = place_of(framing, MappingOptions())
+    other = place.boards[1]
+    codec = CodecOptions("exec", function="convert.py:decode")
+
+    async def story() -> None:
+        ports = [replace(port, codec=codec) for port in place.bridge._runners]
+        await place.bridge.change(SerialOptions(tuple(ports)))
+        board.line = place.lines[0]
+        for _ in range(said):
+            board.measure()
+        for _ in range(3):
+            await place.turns(100)
+            assert place.bridge.status()[0].function["queued"] == said
+            board.line, other.line = None, place.lines[0]
+            await place.turns(100)
+            board.line, other.line = place.lines[0], None
+
+    place.play(story)
 
 
 @pytest.mark.parametrize("framing", ["link", "text_link"])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from leafnode import limits
 from leafnode.bridge.mapping.mapper import Mapper
+from leafnode.bridge.publication import Publication
 from leafnode.bridge.publisher import Publisher
 from leafnode.bridge.reading import Reading, Receipt
 from leafnode.bridge.status import PortCounters
@@ -770,6 +771,21 @@ def test_nor_is_what_waits_for_a_turn_for_room_and_for_the_stream(
     assert desk.stream.subjects == [b"s.c", b"s.c"]
     assert desk.told == [None, None]
     assert desk.seqs == []
+
+
+def test_a_board_goes_on_behind_what_its_function_has_not_decided_else_behind_what_waits() -> None:
+    desk = Desk(codec="exec")
+    assert desk.mapper.goes_on((b"dev", 7)) is None
+    desk.publisher.offer(Publication(b"nowhere", 0, b"1", Receipt((b"dev", 7), 1), is_kept=True))
+    assert desk.mapper.goes_on((b"dev", 7)) == Receipt((b"dev", 7), 1)
+
+    desk.count = 1
+    for boot in (7, 7, 8):
+        desk.say({"t": 1}, boot=boot)
+
+    assert desk.mapper.goes_on((b"dev", 7)) == Receipt((b"dev", 7), 3)
+    assert desk.mapper.goes_on((b"dev", 8)) == Receipt((b"dev", 8), 4)
+    assert desk.mapper.goes_on((b"dev", 9)) is None
 
 
 def test_behind_what_is_said_again_another_board_is_acknowledged() -> None:
