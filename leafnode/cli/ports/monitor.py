@@ -20,11 +20,11 @@ from leafnode.cli import shown
 from leafnode.cli.amounts import Time
 from leafnode.cli.nats import place
 from leafnode.cli.nats.client import Client, decoded
-from leafnode.cli.nats.errors import NatsError
 from leafnode.cli.ports import hexdump, lease, line, listing, reading
 from leafnode.cli.ports.errors import PortError
 from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
 from leafnode.config.serial_options import SerialPort
+from leafnode.errors import LeafnodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +88,9 @@ def _opened(options: SerialPort, where: dict[str, str | None], clock: SystemCloc
         raise
     except OSError as err:
         held: dict[str, str] = {}
-        with contextlib.suppress(NatsError):  # then what the system said is all that is known
+        with contextlib.suppress(
+            LeafnodeError, OSError
+        ):  # then what the system said is all that is known
             held = listing.of_server(where)
         name = held.get(opener.find(options))
         if name is None:

@@ -7,6 +7,7 @@ import json
 import os
 import tty
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -18,6 +19,10 @@ from leafnode.cli.nats.reader import Message
 from leafnode.cli.ports import monitor as monitor_module
 from leafnode.cli.ports.errors import PortError
 from leafnode.cli.ports.monitor import monitor, show
+from leafnode.errors import LeafnodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def event(**values: object) -> dict[str, object]:
@@ -164,11 +169,15 @@ def test_a_device_that_the_server_has_names_its_port(monkeypatch: pytest.MonkeyP
 
 
 def test_a_device_that_another_has_names_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody(_: object) -> dict[str, str]:
-        raise NatsError("no server")
+    def raises(err: Exception) -> Callable[[object], dict[str, str]]:
+        def of_server(_: object) -> dict[str, str]:
+            raise err
+
+        return of_server
 
     monkeypatch.setattr(monitor_module, "Opener", Refusing)
-    for found in (nobody, lambda _: {"/dev/ttyS0": "scale"}):
+    errors = NatsError("no server"), TimeoutError("timed out"), LeafnodeError("no such file")
+    for found in (*map(raises, errors), lambda _: {"/dev/ttyS0": "scale"}):
         monkeypatch.setattr(monitor_module.listing, "of_server", found)
 
         result = CliRunner().invoke(monitor, ["by-id:usb-A1"])
