@@ -63,7 +63,8 @@ class LinkFraming:
         self._has_news = False
         self._bytes_in += len(data)
         self._bytes += data
-        self._read_ms = now_ms
+        if data:  # else what waits here was read before
+            self._read_ms = now_ms
 
     def next_event(self) -> Event | More | None:
         """Take a read in pieces: the port's share of a turn is looked at between two events."""

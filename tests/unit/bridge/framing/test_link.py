@@ -272,6 +272,18 @@ def test_what_waits_to_be_taken_does_not_ask_for_time_over_and_over() -> None:
     assert framing.next_timeout_ms(10) == 2000  # the PING, as without the second one
 
 
+def test_a_board_was_heard_when_its_frames_were_read_however_late_they_are_taken() -> None:
+    device, framing = connected()
+    device.log(6, "x" * 100)
+    framing.receive(device.data_to_send(10) * 8, 10)
+    assert framing.next_event() is not None
+
+    framing.receive(b"", 5000)  # time passes
+    events(framing)
+
+    assert framing.board(5000) == Presence("node1", 10, is_there=True)
+
+
 def test_of_a_board_that_fell_silent_somebody_hears_at_once_and_once() -> None:
     channel = Channel()
     Messages(channel).subscribe("led", lambda _: None)
