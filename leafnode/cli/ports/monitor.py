@@ -96,7 +96,7 @@ def _opened(options: SerialPort, where: dict[str, str | None], clock: SystemCloc
         if name is None:
             raise
         raise PortError(
-            f"{options.device} is port {name} of the server: leafnode port monitor {name}"
+            f"{err}; the server has {options.device} as port {name}: leafnode port monitor {name}"
         ) from err
 
 

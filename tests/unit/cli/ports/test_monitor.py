@@ -143,6 +143,9 @@ def test_a_device_that_is_free_is_opened_and_shown(tmp_path: Path) -> None:
     os.close(slave)
 
 
+HELD = Path("/var/lock/LCK..ttyUSB0"), 812
+
+
 class Refusing:
     """Opens nothing: somebody has it."""
 
@@ -150,7 +153,7 @@ class Refusing:
         pass
 
     def __call__(self, _: object) -> object:
-        raise HeldError(Path("/var/lock/LCK..ttyUSB0"), 812)
+        raise HeldError(*HELD)
 
     def find(self, _: object) -> str:
         return "/dev/ttyUSB0"
@@ -164,7 +167,7 @@ def test_a_device_that_the_server_has_names_its_port(monkeypatch: pytest.MonkeyP
 
     assert isinstance(result.exception, PortError)
     assert str(result.exception) == (
-        "by-id:usb-A1 is port gps of the server: leafnode port monitor gps"
+        f"{HeldError(*HELD)}; the server has by-id:usb-A1 as port gps: leafnode port monitor gps"
     )
 
 
