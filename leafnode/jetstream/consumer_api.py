@@ -95,6 +95,15 @@ def delete(js: AccountJetStream, request: Request) -> dict[str, Any]:
     return {"success": True}
 
 
+def check_owner(js: AccountJetStream, request: Request, present: Consumer | None) -> None:
+    """Raise 10012 for the consumer of an uplink. With another filter, without payloads, or set
+    forward, what it never sent would be acknowledged.
+    """
+    is_uplinks = present is not None and present.name.startswith(UPLINK_DURABLES)
+    if is_uplinks and request.origin is not js.context.account.to_itself:
+        raise js_error(10012, "it is an uplink's, which alone says how it is")
+
+
 def _body(request: Request) -> CreateConsumerRequest:
     if has_more_commas(request.payload, limits.CONSUMER_COMMAS_MAX):
         raise js_error(10025, f"more than {limits.CONSUMER_COMMAS_MAX} members and elements")
@@ -111,13 +120,6 @@ def _check_name(name: str) -> None:
         raise js_error(10102, limits.STREAM_NAME_MAX)
 
 
-def _check_owner(js: AccountJetStream, request: Request, present: Consumer | None) -> None:
-    """With another filter, or without payloads, what an uplink never sent would be acknowledged."""
-    is_uplinks = present is not None and present.name.startswith(UPLINK_DURABLES)
-    if is_uplinks and request.origin is not js.context.account.to_itself:
-        raise js_error(10012, "it is an uplink's, which alone says how it is")
-
-
 def _create(
     js: AccountJetStream, request: Request, body: CreateConsumerRequest
 ) -> dict[str, Any] | None:
@@ -125,7 +127,7 @@ def _create(
     if body.config.num_replicas > 1:
         raise js_error(10074)
     stream = js.stream(request.args[0])
-    _check_owner(js, request, stream.consumers.get(body.config.name))
+    check_owner(js, request, stream.consumers.get(body.config.name))
     if request.origin is not None:  # its filters may be matched against all subjects
         subjects = stream.store.state().num_subjects
         request.origin.outbox.work_left -= limits.FILTERED_SUBJECT_WORK * subjects

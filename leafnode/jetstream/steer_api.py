@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from leafnode.go_time import format_time
 from leafnode.jetstream import wire
 from leafnode.jetstream.api_types import PauseRequest, ResetRequest, UnpinRequest
+from leafnode.jetstream.consumer_api import check_owner
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.origin_request import IDENTITY
 from leafnode.jetstream.priority import check_name
@@ -60,6 +61,7 @@ def reset(js: AccountJetStream, request: Request) -> dict[str, Any] | None:
     body = request.lax(ResetRequest, "JSApiConsumerResetRequest")
     seq = body.seq or consumer.pending.reset_seq()
     if body.seq:
+        check_owner(js, request, consumer)
         _check(consumer, seq)
     js.consumers.reset(consumer, seq)
     if seq <= stream.store.last_seq() + 1:  # beyond it is a slip that the next RESET takes back

@@ -157,7 +157,7 @@ class Asking:
     def _is_in_no_doubt(self) -> bool:
         """Say whether the hub has just what it acknowledged to this run, and takes what is sent."""
         # One that was restarted may have less: its store may be of a backup.
-        doubts = self._flight.window.doubtful() or self._flight.untaken
+        doubts = self._flight.window.doubtful() or self._flight.given_up.hangs_on_word
         return not doubts and self._clean_run == self._link.hub_run() != ""
 
     def _go_in(self) -> None:

@@ -328,7 +328,7 @@ class Flight:
             since_ns = self.untaken.setdefault(subject, now_ns)
         else:
             since_ns = self.untaken.get(subject, now_ns)
-        is_late = now_ns - since_ns >= limits.UPLINK_UNTAKEN_NS
+        is_late = since_ns + limits.UPLINK_UNTAKEN_NS <= min(now_ns, self._held_back.asked_ns)
         if is_late and self.is_asked and self._parts.dead_letters is not None:
             self._refuse(entry, not_taken(subject))
             return

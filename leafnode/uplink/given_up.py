@@ -43,6 +43,14 @@ class GivenUp:
             entry = next((one for one in waiting if one.sent_ns is None), None)
         return entry or window.get(self._flight.unanswered.first)
 
+    @property
+    def hangs_on_word(self) -> bool:
+        """Say whether it makes a dead letter that the hub answers: nobody took it for a minute."""
+        since_ns = min(self._flight.untaken.values(), default=None)
+        if since_ns is None or self._parts.dead_letters is None:
+            return False
+        return self._parts.clock.monotonic_ns() - since_ns >= limits.UPLINK_UNTAKEN_NS
+
     def removed(self, stuck: Entry, first: Stored | None) -> None:
         """The local stream lets go of what somebody deletes; then nothing waits for it any more.
 

@@ -29,14 +29,14 @@ class HeldBack:
     def __init__(self, parts: Parts, flight: Flight) -> None:
         self._clock = parts.clock
         self._flight = flight
-        self._asked_ns = 0
+        self.asked_ns = 0
         self._alarm = Alarm(parts.clock, self._ring)
 
     def begin(self, asked_ns: int) -> bool:
         """Say whether a flight may begin by this word. `asked_ns`: when the hub was asked; 0: it
         cannot say what it has.
         """
-        self._asked_ns = asked_ns
+        self.asked_ns = asked_ns
         if not asked_ns or not self._doubted():
             return True
         age_ns = self._clock.monotonic_ns() - asked_ns
@@ -53,7 +53,7 @@ class HeldBack:
         """Say whether all that was sent of it in former flights would have been there when the hub
         was asked; where it cannot be, by now.
         """
-        return entry.doubt_ns + _LONG_NS <= (self._asked_ns or self._clock.monotonic_ns())
+        return entry.doubt_ns + _LONG_NS <= (self.asked_ns or self._clock.monotonic_ns())
 
     def _doubted(self) -> list[Entry]:
         """Return what may be sent again, and may have come to be stored since the hub was asked."""

@@ -83,6 +83,9 @@ def test_nobody_but_an_uplink_changes_its_consumer(
 
     assert answer.get("error", {}).get("err_code") == (10012 if is_kept else None)
     assert (world.api(f"CONSUMER.INFO.S.{name}")["config"] == before) is is_kept
+    moved = world.api(f"CONSUMER.RESET.S.{name}", {"seq": 6})
+    assert moved.get("error", {}).get("err_code") == (10012 if is_kept else None)
+    assert "error" not in world.api(f"CONSUMER.RESET.S.{name}", b"")
     heard: list[bytes] = []
     world.account.subscribe(b"heard", lambda got: heard.extend(one[2] for one in got.messages))
     world.account.publish(

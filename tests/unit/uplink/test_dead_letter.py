@@ -208,6 +208,25 @@ def test_a_stream_without_a_leader_gets_no_dead_letter_for_its_subjects(
     assert letters(world) == []
 
 
+@pytest.mark.parametrize(("dead_letter", "questions"), [("", 0), ("DEAD", 1)])
+def test_a_hub_is_asked_for_what_nobody_takes_once_and_for_a_dead_letter_alone(
+    dead_letter: str, questions: int
+) -> None:
+    """Each answer brings the newest message, however large."""
+    world = World(dead_letter=dead_letter, hub_subjects=(b"edge.ev.a",))
+    world.start()
+    world.store(b"1")
+    world.clock.advance(100 * NS_PER_S)
+    before = len(world.hub.questions)
+
+    for number in range(5):
+        world.local.store(b"bad %d" % number, b"ev.bad")
+        world.clock.advance(300 * NS_PER_S)
+
+    assert len(world.hub.questions) - before == questions
+    assert len(letters(world)) == (5 if dead_letter else 0)
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_cut_before_the_answer_loses_and_doubles_no_dead_letter(restarts: bool) -> None:
     world = world_with_dead_letters()
