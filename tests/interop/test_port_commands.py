@@ -308,7 +308,9 @@ def test_errors_are_one_line(gateway: Gateway) -> None:
     )
     status, _, err = gateway.run("port", "monitor", gateway.path)
     assert status == 1
-    assert "has it\n" in err or "exclusively lock" in err
+    assert "has it;" in err or "exclusively lock" in err
+    assert err.endswith("as port gps: leafnode port monitor gps\n")
+    assert err.count("\n") == 1
 
 
 def test_a_reload_moves_the_ports_to_another_account_and_says_who_may_ask(
