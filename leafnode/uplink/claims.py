@@ -71,7 +71,9 @@ class Claims:
             return True  # there is nothing here that it could be taken for
         if place.seq > state.last_seq:
             return False
-        return True if window.is_done(place.seq) else None
+        # Newest first it may say more to be stored, which lies in gaps of what is done.
+        is_ours = window.is_done(place.seq) and not self._is_scattered
+        return True if is_ours else None
 
     def _go_on(self) -> None:
         if self._is_asking:

@@ -6,12 +6,15 @@ import random
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
-from leafnode.uplink.answers import ConsumerInfo, Failure, Position, StreamInfo, StreamState
+from leafnode.uplink import answers
+from leafnode.uplink.answers import ConsumerInfo, Failure, StreamInfo, StreamState
 from leafnode.uplink.claims import Claims
 from leafnode.uplink.local import LocalState
 from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.onward import Place
+from leafnode.uplink.position import Position
 from leafnode.uplink.ranges import Ranges
+from leafnode.uplink.scatter import Scatter
 from leafnode.uplink.window import Entry, Window
 from tests.sim.uplink_world import World
 
@@ -20,7 +23,7 @@ COUNT = 100
 
 def here(*, delivered: int = 0) -> LocalState:
     stream = StreamInfo(state=StreamState(first_seq=3, last_seq=COUNT))
-    return LocalState(stream, ConsumerInfo(delivered=Position(0, delivered)))
+    return LocalState(stream, ConsumerInfo(delivered=answers.Position(0, delivered)))
 
 
 class Look:
@@ -34,7 +37,7 @@ class Look:
         self.times = self.world.local.times
         mailbox = Mailbox(self.world.account, self.world.clock, random.Random(1))
         self.claims = Claims(mailbox, "EV", is_scattered=is_scattered)
-        self.window = Window(256, 1 << 20)
+        self.window: Window = Window(256, 1 << 20)
         self.scattered = Ranges()
         self.said: list[set[Place] | Failure] = []
 
@@ -88,6 +91,25 @@ def test_a_message_that_is_gone_is_another_one_but_for_a_stream_that_has_no_cons
         del look.world.local.messages[7]
 
         assert look.look(place, look.place(8), delivered=2) == (set() if is_scattered else {place})
+
+
+def test_newest_first_what_is_done_is_compared_too_for_it_may_say_more_to_be_stored() -> None:
+    look = Look(is_scattered=True)
+    look.window = Scatter(256, 1 << 20)
+    look.window.land(Position(stored=Ranges([(1, 10), (40, COUNT)])))
+    other, gone = look.place(50, late_ns=1), look.place(60, late_ns=1)
+    del look.world.local.messages[60]
+
+    assert look.look(other, gone, look.place(70)) == {other}
+    assert len(look.world.local.requests) == 3
+
+
+def test_in_order_nobody_is_asked_for_what_is_done() -> None:
+    look = Look()
+    look.window.land(Position(floor=COUNT))
+
+    assert look.look(*[look.place(seq) for seq in range(3, COUNT + 1)]) == set()
+    assert look.world.local.requests == []
 
 
 def test_a_message_that_is_gone_is_ours_where_it_is_kept_that_it_went_newest_first() -> None:

@@ -8,11 +8,16 @@ from __future__ import annotations
 import copy
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from leafnode.clock import NS_PER_MS, NS_PER_S
-from tests.sim.uplink_world import OUTAGE_NS, World, numbers
+from leafnode.uplink import onward
+from leafnode.uplink.onward import InFlight, Place
+from leafnode.uplink.status import State
+from tests.sim.hub import Stored
+from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
 
 
 class Twins:
@@ -130,3 +135,49 @@ def test_a_message_that_is_open_is_not_taken_for_stored_because_of_the_other_one
 
     assert sorted(twins.payloads()[10:]) == [b"A11", b"A12", b"B11", b"B12"]
     assert first.pending == []
+
+
+def newest_first_amid_a_backlog() -> World:
+    """The hub has 1 to 10 and 27 to 90; 11 to 26 wait, and the link is gone."""
+    world = World(replace(OPTIONS, newest_first=True, window_msgs=16))
+    world.start()
+    world.store(*numbers(1, 10))
+    world.clock.advance(10 * NS_PER_S)
+    world.link_down()
+    world.store(*numbers(11, 90))
+    world.clock.advance(OUTAGE_NS)
+    world.hub.bytes_per_s = 2000
+    world.link_up()
+    while len(world.hub.stored) < 74:
+        world.clock.advance(NS_PER_S // 50)
+    world.link_down()
+    world.hub.bytes_per_s = 0
+    assert world.hub.payloads() == [*numbers(1, 10), *numbers(27, 90)]
+    return world
+
+
+def send_as_another(world: World, first: int, last: int) -> None:
+    """One of its name, which had the same history up to 10, sends its own ones newest first."""
+    origin, hub = world.uplink._flight.origin, world.hub
+    assert origin is not None
+    before = Place.of(10, world.local.times[10])
+    for seq in range(first, last + 1):
+        said = InFlight(seq - 1, hub.last_seq, b"1-%d" % (seq - 1), before.mark)
+        before = Place.of(seq, world.clock.wall_ns() + seq)
+        msg_id = origin.msg_id(before)
+        _, block = onward.onward(msg_id, 0, b"", [said.line()])
+        hub._store(Stored(b"edge.ev.a", block, b"B%d" % seq))
+
+
+def test_newest_first_what_another_one_sent_is_not_ours_where_the_hub_lost_messages() -> None:
+    """It cannot be gone on behind that: what waits is not sent, and is not taken for sent."""
+    world = newest_first_amid_a_backlog()
+    world.hub.make_anew()
+    world.hub.run, world.hub.last_seq = "ANOTHER", 50
+    send_as_another(world, 11, 40)
+
+    world.link_up()
+    world.clock.advance(600 * NS_PER_S)
+
+    assert (world.status.state, world.status.lag_messages) == (State.RECOVERING, 16)
+    assert "the hub's sequence 40 of this stream is not the one" in world.status.last_error
