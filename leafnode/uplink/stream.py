@@ -413,7 +413,7 @@ class StreamUplink:
     def _cut(self, reason: str) -> None:
         """Stop sending. What is open stays in the window until the hub said what it has."""
         if self._flight.has_progress:
-            self._pause_ns = limits.UPLINK_RETRY_NS
+            self._flight.has_progress, self._pause_ns = False, limits.UPLINK_RETRY_NS
         self._halt()
         self._trouble.say(reason)
         if self._link.is_connected():

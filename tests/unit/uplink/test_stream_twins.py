@@ -181,3 +181,6 @@ def test_newest_first_what_another_one_sent_is_not_ours_where_the_hub_lost_messa
 
     assert (world.status.state, world.status.lag_messages) == (State.RECOVERING, 16)
     assert "the hub's sequence 40 of this stream is not the one" in world.status.last_error
+    asked = len(world.hub.questions)
+    world.clock.advance(3600 * NS_PER_S)
+    assert len(world.hub.questions) < asked + 300  # what went before that is no hope for it
