@@ -29,6 +29,7 @@ class ToldNo:
 
     def __init__(self, parts: Parts, flight: Flight) -> None:
         self._clock = parts.clock
+        self._goes_without = not parts.options.newest_first  # the hub's word
         self._flight = flight
         self._is_no = False
         self._pause_ns = limits.UPLINK_TOLD_NO_NS
@@ -41,9 +42,11 @@ class ToldNo:
         """Say whether one that has answered before is taken at its word, each time that it says no:
         never for silence, nor where its stream has no leader. Else once in an hour or two, to see
         whether it stores what it is sent; where it does, always. Sooner where it has not answered
-        this run (`is_of_run`), which may be over before.
+        this run (`is_of_run`), which may be over before. Newest first never, for nothing is sent
+        then: what this run knows goes on to hold.
         """
-        if failure is SILENCE or failure.err_code == answers.NO_LEADER:
+        is_silent = failure is SILENCE or failure.err_code == answers.NO_LEADER
+        if is_silent or not self._goes_without:
             return False
         self._times += 1
         most = limits.UPLINK_TOLD_NO_TIMES if is_of_run else limits.UPLINK_TOLD_NO_BEFORE

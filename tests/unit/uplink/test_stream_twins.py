@@ -19,6 +19,8 @@ from leafnode.uplink.status import State
 from tests.sim.hub import Stored
 from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
 
+HOURS_NS = 3 * 3600 * NS_PER_S
+
 
 class Twins:
     """Two worlds with one history up to 10, and one hub, which one of them has a link to."""
@@ -167,6 +169,22 @@ def send_as_another(world: World, first: int, last: int) -> None:
         msg_id = origin.msg_id(before)
         _, block = onward.onward(msg_id, 0, b"", [said.line()])
         hub._store(Stored(b"edge.ev.a", block, b"B%d" % seq))
+
+
+def test_newest_first_what_another_one_sent_is_not_ours_after_the_hub_said_no() -> None:
+    world = newest_first_amid_a_backlog()
+    send_as_another(world, 11, 40)
+
+    world.hub.stream = "ANOTHER"
+    world.link_up()
+    world.clock.advance(HOURS_NS)
+    assert world.status.last_error.endswith("stream not found (10059)")
+    world.hub.stream = "AGG"
+    world.clock.advance(600 * NS_PER_S)
+
+    there = Counter(world.hub.payloads())
+    assert [one for one in numbers(1, 90) if there[one] != 1] == []
+    assert (world.status.state, world.status.lag_messages) == (State.RUNNING, 0)
 
 
 def test_newest_first_what_another_one_sent_is_not_ours_where_the_hub_lost_messages() -> None:
