@@ -420,3 +420,26 @@ def test_newest_first_is_not_at_its_end_behind_thousands_of_others() -> None:
 
     assert missing_or_doubled(world, *numbers(1, 10), b"a", b"b") == []
     assert world.status.lag_messages == 0
+
+
+def test_an_archive_without_consumers_goes_up_though_the_hubs_newest_is_gone_here() -> None:
+    """What its new durable has not delivered yet may be of either history."""
+    world = world_with()
+    archive = world.local.archive(has_consumers=False)
+    world.store(*numbers(11, 60))
+    world.clock.advance(70 * NS_PER_S)
+    world.link_down()
+    world.uplink.stop()
+
+    restore(world, archive)
+    new = [b"new %d" % number for number in range(11, 71)]
+    world.store(*new)
+    world.local.delete(60)
+    new.remove(b"new 60")
+    world.clock.advance(OUTAGE_NS)
+    world.restart()
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 60), *new) == []
+    assert "a copy of the store was restored" in world.status.last_error
