@@ -20,8 +20,8 @@ from leafnode.uplink.interview import SILENCE, Interview
 from leafnode.uplink.knock import Knock
 from leafnode.uplink.local import LocalState, ask_stream
 from leafnode.uplink.onward import InFlight, Place
-from leafnode.uplink.position import Position, Word
-from leafnode.uplink.resume import Known, Resume
+from leafnode.uplink.position import Known, Position, Word
+from leafnode.uplink.resume import Resume
 from leafnode.uplink.status import Protection
 from leafnode.uplink.told_no import ToldNo
 from leafnode.uplink.ways import Reached
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from leafnode.uplink.flight import Flight, Parts
     from leafnode.uplink.onward import Origin
     from leafnode.uplink.parting import Parting
-    from leafnode.uplink.resume import Moved
-    from leafnode.uplink.ways import Ways
+    from leafnode.uplink.ways import Moved, Ways
     from leafnode.uplink.ways_store import WaysStore
     from leafnode.uplink.window import Entry
 

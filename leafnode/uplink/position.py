@@ -12,6 +12,8 @@ from leafnode.uplink.onward import Place
 from leafnode.uplink.ranges import Ranges
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from leafnode.uplink.status import Protection
 
 NOWHERE: Final = Place(0)
@@ -37,6 +39,15 @@ class Position:
     def highest(self) -> Place:
         """That one, without a mark where it is not known."""
         return self.top if self.top.seq else Place(self.stored.top())
+
+
+class Known(NamedTuple):
+    """What this run was told: what the hub acknowledged, and the newest of that."""
+
+    position: Position
+    seq: int  # of the newest
+    hub_seq: int
+    names: Sequence[str]  # the subjects that it may have at the hub
 
 
 class Word(NamedTuple):

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.uplink.onward import InFlight, Place
-from leafnode.uplink.position import NOWHERE, Position
+from leafnode.uplink.position import NOWHERE, Known, Position
 from leafnode.uplink.ranges import Ranges
+from leafnode.uplink.ways import Moved
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence, Set
@@ -31,22 +32,6 @@ if TYPE_CHECKING:
 
 
 _END: Final = 1 << 32  # the number of a question
-
-
-class Known(NamedTuple):
-    """What this run was told: what the hub acknowledged, and the newest of that."""
-
-    position: Position
-    seq: int  # of the newest
-    hub_seq: int
-    names: Sequence[str]  # the subjects that it may have at the hub
-
-
-class Moved(NamedTuple):
-    """The hub stores what is sent under one subject under another."""
-
-    sent: str
-    seen: str
 
 
 class _Phase(Enum):
@@ -89,7 +74,8 @@ class Resume:
         self._steps = 0
         self._checked: HubMessage | None = None
         self._present: set[Place] = set()  # two of one sequence: another server has our name
-        self._denied: InFlight | None = None  # what the newest says, and is not so
+        self._doubted: InFlight | None = None  # what a message says, or was kept: looked at
+        self._denied: InFlight | None = None  # that, and it is not so
         self._end = 0  # where the hub's stream ends
         self._lower = 0  # what is looked up is behind this sequence of the hub's stream
         self._is_to_end = False  # all up to the end is looked up
@@ -268,6 +254,14 @@ class Resume:
         self._has_nothing = parting.is_whole and not parting.sees_ours
         if parting.foreign is not None and parting.foreign.seq and not self.refuted:
             self.refuted = parting.foreign.seq
+        if found is not None and found.named:
+            self._phase = _Phase.CHECK
+            self._doubt(found.in_flight)
+        else:
+            self._plan_before()
+
+    def _plan_before(self) -> None:
+        """Look up what is before the newest of the hub's that is here, too."""
         common, base = self._common, self._base()
         if common is not None and common.seq is not None and base is not None:
             self._present.add(Place(common.seq, common.mark))
@@ -373,9 +367,9 @@ class Resume:
             if newest is None or newest.hub_seq < kept:
                 # What is sent from now on is stored behind the last message of anybody.
                 self._open[_END] = ">"
-            if newest is not None and newest.in_flight is not None:
-                at = newest.in_flight.hub_seq
-                self._probes = {at} if 0 < at < newest.hub_seq else set()
+                self._doubt(self._kept)
+            elif newest.named:
+                self._doubt(newest.in_flight)
             return not self.done
         if newest is None or newest.hub_seq < known.hub_seq:
             self._probes = {known.hub_seq}
@@ -393,19 +387,11 @@ class Resume:
         """Decide what has to be looked up."""
         known = self._known
         if known is None:
-            newest, kept = self._newest(), self._kept
-            if kept is not None and max(self._end, newest.hub_seq if newest else 0) < kept.hub_seq:
-                self._kept = None  # the hub's stream is another one
-            self._take_said(newest)
-            base = self._base()
-            if base is None:
-                return
-            self._lower = base.hub_seq
-            # Others are the last: what is stored from now on is behind all that is there.
-            self._is_to_end = self._end > 0
-            top = max((base.floor, *(place.seq for place in self._present)))
-            self._doubtful = min(max(self._doubtful, top - base.floor), limits.UPLINK_PROBES_MAX)
-            self._plan_walks()
+            self._take_doubted()
+            if self.is_parted:
+                self._plan_before()
+            else:
+                self._plan_behind()
             return
         self._take_check(known)
         if self.is_lost or not self._doubtful:
@@ -424,6 +410,21 @@ class Resume:
             return
         self.is_blank = self.moved is not None
         self.unseen = unseen
+        self._plan_walks()
+
+    def _plan_behind(self) -> None:
+        """Look up what is behind what is certain."""
+        newest, kept = self._newest(), self._kept
+        if kept is not None and max(self._end, newest.hub_seq if newest else 0) < kept.hub_seq:
+            self._kept = None  # the hub's stream is another one
+        base = self._base()
+        if base is None:
+            return
+        self._lower = base.hub_seq
+        # Others are the last: what is stored from now on is behind all that is there.
+        self._is_to_end = self._end > 0
+        top = max((base.floor, *(place.seq for place in self._present)))
+        self._doubtful = min(max(self._doubtful, top - base.floor), limits.UPLINK_PROBES_MAX)
         self._plan_walks()
 
     def _untold(self, between: range, most: int) -> set[int] | None:
@@ -452,11 +453,16 @@ class Resume:
         last = (one for one in self._last.values() if one.hub_seq == known.hub_seq)
         return self._checked or next(last, None)
 
-    def _take_said(self, newest: HubMessage | None) -> None:
-        """Take what was found where the newest of ours says to have been acknowledged. One of its
-        own flight, which says to be behind itself: it speaks of a stream before this one.
+    def _doubt(self, said: InFlight | None) -> None:
+        """Have it looked at what lies where the newest is said to have been acknowledged."""
+        if said is not None:
+            self._doubted, self._probes = said, {said.hub_seq}
+
+    def _take_doubted(self) -> None:
+        """Take what was found there. One of its own flight, which says to be behind itself: that
+        speaks of a stream before this one.
         """
-        said, found = None if newest is None else newest.in_flight, self._checked
+        said, found = self._doubted, self._checked
         if said is None or found is None:
             return
         behind = 0 if found.in_flight is None else found.in_flight.hub_seq
@@ -464,6 +470,8 @@ class Resume:
         # A stranger may be there before the first of ours, which is kept.
         if self._kept is None if found.seq is None else is_of_flight:
             self._denied = said
+            if said == self._kept:
+                self._kept = said._replace(hub_seq=0)
 
     def _plan_walks(self) -> None:
         """Look at what is under our subjects, in several places at once where much may be."""

@@ -7,7 +7,7 @@ is found under that. Truth: docs/uplink.md, "After every connect, and after ever
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -35,6 +35,13 @@ class Way(msgspec.Struct, frozen=True):
 
     prefix: str
     transforms: tuple[tuple[str, str], ...] = ()
+
+
+class Moved(NamedTuple):
+    """The hub stores what is sent under one subject under another."""
+
+    sent: str
+    seen: str
 
 
 class Renaming(msgspec.Struct, frozen=True):

@@ -22,8 +22,8 @@ from leafnode.uplink.interview import SILENCE, Interview, completed
 from leafnode.uplink.ledger import QUESTIONS, Line
 from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.onward import Origin, Place
-from leafnode.uplink.position import Position
-from leafnode.uplink.resume import Known, Resume
+from leafnode.uplink.position import Known, Position
+from leafnode.uplink.resume import Resume
 from tests.sim.clock import FakeClock
 from tests.sim.hub import FakeHub, Stored
 

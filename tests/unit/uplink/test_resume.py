@@ -7,9 +7,10 @@ import pytest
 from leafnode import limits
 from leafnode.uplink.answers import HubMessage
 from leafnode.uplink.onward import InFlight, Place
-from leafnode.uplink.position import Position
+from leafnode.uplink.position import Known, Position
 from leafnode.uplink.ranges import Ranges
-from leafnode.uplink.resume import Known, Moved, Resume
+from leafnode.uplink.resume import Resume
+from leafnode.uplink.ways import Moved
 
 
 def test_nothing_at_the_hub_means_what_is_unacknowledged() -> None:
@@ -349,11 +350,20 @@ def test_the_messages_of_a_stream_that_had_the_name_before_are_no_strangers() ->
 KEPT = InFlight(10, 100)
 
 
-def after(*, kept: InFlight = KEPT, last: HubMessage | None, end: int = 0) -> Resume:
+def after(
+    *,
+    kept: InFlight = KEPT,
+    last: HubMessage | None,
+    end: int = 0,
+    at: HubMessage = ACKED[1],
+) -> Resume:
+    """`at`: what lies where what was kept says that the newest was acknowledged."""
     resume = Resume([["edge.a"]], acked=8, doubtful=1, kept=kept)
     resume.answer(0, last)
     for index, _ in resume.open_questions:
         resume.answer(index, HubMessage(end, None, None))
+    for hub_seq in resume.open_probes:  # is that what was kept?
+        resume.look(hub_seq, at if end >= hub_seq else None)
     return resume
 
 
@@ -377,6 +387,14 @@ def test_what_others_hide_after_a_start_is_looked_for_behind_what_was_kept() -> 
     assert set(position.above) == {11}
 
 
+@pytest.mark.parametrize("at", [HubMessage(100, 40, KEPT), ACKED[1]])
+def test_what_was_kept_is_of_a_stream_before_this_one(at: HubMessage) -> None:
+    """One that says that it is behind what lies where it lies itself."""
+    resume = after(last=HubMessage(9000, None, None), end=9000, at=at)
+
+    assert resume.open_walks[0][1] == (101 if at == ACKED[1] else 1)
+
+
 def test_what_the_hub_shows_and_what_was_kept_the_later_one_counts() -> None:
     shown = after(last=HubMessage(150, 12, None))
     kept = with_nothing_more(after(last=HubMessage(90, 9, None), end=200))
@@ -393,7 +411,8 @@ def test_a_hub_stream_that_ends_before_what_was_kept_is_another_one() -> None:
 
 
 def test_newest_first_what_was_kept_is_the_whole_of_it() -> None:
-    resume = after(kept=InFlight(2, 100, b"1-2,8-9"), last=HubMessage(101, None, None), end=101)
+    kept, last = InFlight(2, 100, b"1-2,8-9"), HubMessage(101, None, None)
+    resume = after(kept=kept, last=last, end=101, at=HubMessage(100, 9, None))
     with_nothing_more(resume)
 
     assert list(resume.position().stored) == [(1, 2), (8, 9)]

@@ -233,9 +233,10 @@ def test_what_the_hub_let_go_of_does_not_go_up_again(newest_first: bool, in_doub
 @pytest.mark.parametrize("restarts", [False, True])
 @pytest.mark.parametrize("newest_first", [False, True])
 @pytest.mark.parametrize("others", [0, 45])
+@pytest.mark.parametrize("strangers", [0, 1])
 @pytest.mark.parametrize("flight", [10, 51, 60])  # the stream before it had 50
 def test_a_flight_into_a_stream_that_was_made_anew_is_not_stored_twice(
-    flight: int, others: int, newest_first: bool, restarts: bool
+    flight: int, strangers: int, others: int, newest_first: bool, restarts: bool
 ) -> None:
     """Its messages name a sequence of the stream before."""
     world = World(replace(OPTIONS, newest_first=newest_first))
@@ -250,6 +251,8 @@ def test_a_flight_into_a_stream_that_was_made_anew_is_not_stored_twice(
     world.clock.advance(NS_PER_S // 4)
     world.hub.loses_acks = False
     world.link_down()
+    for _ in range(strangers):
+        world.hub.publish(b"edge.ev.a", b"other")
     world.clock.advance(OUTAGE_NS)
 
     if restarts:
