@@ -19,7 +19,7 @@ from leafnode.uplink.history import History
 from leafnode.uplink.interview import SILENCE, Interview
 from leafnode.uplink.knock import Knock
 from leafnode.uplink.local import LocalState, ask_stream
-from leafnode.uplink.onward import InFlight, Place
+from leafnode.uplink.onward import Place
 from leafnode.uplink.position import Known, Position, Word
 from leafnode.uplink.resume import Resume
 from leafnode.uplink.status import Protection
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.uplink.flight import Flight, Parts
-    from leafnode.uplink.onward import Origin
+    from leafnode.uplink.onward import InFlight, Origin
     from leafnode.uplink.parting import Parting
     from leafnode.uplink.ways import Moved, Ways
     from leafnode.uplink.ways_store import WaysStore
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NONE = "the hub had messages up to {} and shows none of them"
+_NOT_TOLD = "the local stream does not say what it has: {}"
 _TOO_MUCH = "too much to look up at the hub: some messages are sent again"
 
 
@@ -82,7 +83,6 @@ class Asking:
         self.unheard: Callable[[], None] = lambda: None  # others need not wait for what is told
         self.doubted: Callable[[str], None] = lambda _problem: None  # what was told holds no more
         self._clock = parts.clock
-        self._kept_ns = self._clock.monotonic_ns()
         self._sees_others = False  # under the very subjects of this stream
         self._origin: Origin | None = None
         self._local = LocalState(StreamInfo(), ConsumerInfo())
@@ -180,18 +180,13 @@ class Asking:
         """Keep how far this run is: once, at its end, and each minute where nobody else may say."""
         if self._origin is None or not self._is_grounded:
             return
-        has_kept = self._ways.reached_of(self._origin) is not None
-        now_ns = self._clock.monotonic_ns()
-        is_soon = has_kept and now_ns - self._kept_ns < limits.UPLINK_LEDGER_WRITE_NS
         is_needed = self._sees_others or self._options.newest_first  # else the consumer has a place
-        if not ends and (is_soon or (has_kept and not is_needed)):
+        if not ends and not self._store.is_due(self._origin, is_needed=is_needed):
             return
-        self._kept_ns = now_ns
         said, latest = self._flight.window.said(), self._flight.latest
         if said.hub_seq and latest is not None:
             newest = said.top or Place(latest.seq, latest.mark)
-            place = (said.floor, said.hub_seq, said.ranges.decode(), *newest)
-            self._store.reached(Reached(self._origin.identity, *place))
+            self._store.reached(Reached.of(self._origin.identity, said, newest))
 
     def acked(self, entry: Entry) -> None:
         """The hub acknowledged this: the first time it is asked under which subject."""
@@ -279,23 +274,24 @@ class Asking:
         if reached is None:
             self._ask_with(groups, None)
             return
-        place, ranges = Place(reached.seq, reached.mark), reached.ranges.encode()
-        kept = InFlight(reached.floor, reached.hub_seq, ranges, reached.mark)
-        if kept.top != place:  # an older version kept it
-            kept = kept._replace(mark="")
+        kept = reached.said
 
         def judged(refuted: set[Place] | Failure) -> None:
             """What was kept speaks of this stream, or of one whose copy was restored since: it is
-            another's, too, where what it says to be stored waits here.
+            another's, too, where what it says to be stored waits here. Not where it went newest
+            first: that was not acknowledged to the consumer, which gives it again.
             """
-            waits = any(entry.seq <= reached.floor for entry in window)
-            if refuted or (waits and not self._options.newest_first):
-                self._ways.reached = None
+            if isinstance(refuted, Failure):
+                self.failed(_NOT_TOLD.format(refuted))
+                return
+            is_fifo = not (kept.ranges or self._options.newest_first)
+            if refuted or (is_fifo and any(entry.seq <= kept.floor for entry in window)):
+                self._store.reached(Reached())
                 self._ask_with(groups, None)
             else:
                 self._ask_with(groups, kept)
 
-        self._claims.begin([place], window, self._local, judged, kept.scattered)
+        self._claims.begin([reached.place], window, self._local, judged, kept.scattered)
 
     def _ask_with(self, groups: list[tuple[str]], kept: InFlight | None) -> None:
         assert self._origin is not None, "it has begun"
@@ -343,7 +339,7 @@ class Asking:
     def _weigh(self, resume: Resume) -> None:
         """Go on where it says, or ask for more."""
         if resume.is_lost:
-            self._is_grounded, self._ways.reached = False, None
+            self._is_grounded, self._ways.reached = False, Reached()
             self._ask(None)
             return
         if resume.moved is not None and self._learn(resume.moved) and resume.is_blank:
@@ -362,7 +358,7 @@ class Asking:
     def _judged(self, resume: Resume, refuted: set[Place] | Failure) -> None:
         """Take what the hub has that is of another history of this stream."""
         if isinstance(refuted, Failure):
-            self.failed(f"the local stream does not say what it has: {refuted}")
+            self.failed(_NOT_TOLD.format(refuted))
             return
         resume.refute(refuted | self._ways.refuted_of(self._origin))
         is_new = self._ways.is_fresh and not self._flight.has_sent and not resume.is_seen

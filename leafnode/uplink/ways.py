@@ -16,7 +16,7 @@ from leafnode.errors import TransformError
 from leafnode.nuid import hash8
 from leafnode.protocol import subject as subjects
 from leafnode.routing.subject_set import SubjectSet
-from leafnode.uplink.onward import Place
+from leafnode.uplink.onward import InFlight, Place
 from leafnode.uplink.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ class Renaming(msgspec.Struct, frozen=True):
 
 
 class Reached(msgspec.Struct, frozen=True):
-    """How far a run was: as a message says it that goes behind others, of the stream `identity`."""
+    """How far a run was: as a message says it that goes behind others, of the stream `identity`.
+    With none it was refuted, and says only that the hub has answered.
+    """
 
     identity: str = ""
     floor: int = 0
@@ -70,6 +72,19 @@ class Reached(msgspec.Struct, frozen=True):
     ranges: str = ""
     seq: int = 0  # one that the hub had acknowledged, and its mark: the stream must still have it
     mark: str = ""
+
+    @classmethod
+    def of(cls, identity: str, said: InFlight, place: Place) -> Reached:
+        return cls(identity, said.floor, said.hub_seq, said.ranges.decode(), *place)
+
+    @property
+    def place(self) -> Place:
+        return Place(self.seq, self.mark)
+
+    @property
+    def said(self) -> InFlight:
+        said = InFlight(self.floor, self.hub_seq, self.ranges.encode(), self.mark)
+        return said if said.top == self.place else said._replace(mark="")  # of an older version
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -152,7 +167,7 @@ class Ways:
         """Return what was seen not to be of this history, though its message may be gone by now."""
         found = self.refuted
         is_ours = found is not None and origin is not None and found.identity == origin.identity
-        return {Place(found.seq, found.mark)} if is_ours and found is not None else set()
+        return {found.place} if is_ours and found is not None else set()
 
     def learn(self, sent: str, seen: str) -> bool:
         """Take how the hub renamed a subject; False: what it does is not to be told from that."""

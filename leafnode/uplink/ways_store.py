@@ -42,6 +42,7 @@ class WaysStore:
         self._is_keeping = False
         self._is_stale = False  # what is being stored has changed since
         self._gave_up = False
+        self._reached_ns = clock.monotonic_ns()  # when it was last kept how far this run is
         self.kept: Callable[[], None] = lambda: None  # or it cannot be
         self.problem = ""  # why it is not read, or not kept
 
@@ -119,8 +120,18 @@ class WaysStore:
 
         self._ask("STREAM.CREATE", BUCKET_CONFIG, made)
 
+    def is_due(self, origin: Origin, *, is_needed: bool) -> bool:
+        """Say whether it is time to keep how far this run is; what is older is true, too, but
+        leaves more to look up (`is_needed`).
+        """
+        if self._ways.reached_of(origin) is None:
+            return True
+        age_ns = self._clock.monotonic_ns() - self._reached_ns
+        return is_needed and age_ns >= limits.UPLINK_LEDGER_WRITE_NS
+
     def reached(self, reached: Reached) -> None:
-        """Keep how far this run is; what is older is true, too, but leaves more to look up."""
+        """Keep how far this run is; or, of no stream, that it is not known."""
+        self._reached_ns = self._clock.monotonic_ns()
         if reached == self._ways.reached:
             return
         self._ways.reached = reached

@@ -6,7 +6,8 @@ import pytest
 
 from leafnode import limits
 from leafnode.config.options import UplinkStream
-from leafnode.uplink.ways import Record, Renaming, Way, Ways, decode, encode, renaming_of
+from leafnode.uplink.onward import InFlight, Place
+from leafnode.uplink.ways import Reached, Record, Renaming, Way, Ways, decode, encode, renaming_of
 
 OPTIONS = UplinkStream(stream="EV", hub_stream="AGG", domain="hub")
 
@@ -103,3 +104,11 @@ def test_prefixes_that_are_none_are_left_out() -> None:
     ways.take(kept)
 
     assert ways.questions(["ev"], []) == ["e.ev", "ev", "old.ev"]
+
+
+def test_how_far_a_run_was_is_what_its_messages_say_but_for_a_mark_of_an_older_version() -> None:
+    said = InFlight(5, 90, b"1-5,8-9", "abcde")
+    reached = Reached.of("x", said, Place(9, "abcde"))
+
+    assert (reached.said, reached.place) == (said, Place(9, "abcde"))
+    assert Reached.of("x", said, Place(7, "abcde")).said == said._replace(mark="")
