@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from leafnode import limits
@@ -256,3 +259,16 @@ def test_several_uplinks_are_told_apart(text: str, error: str) -> None:
 def test_a_url_is_named_without_its_user() -> None:
     assert url_without_user("tls://me:pass@hub:7422") == "tls://hub:7422"
     assert url_without_user("tls://hub:7422") == "tls://hub:7422"
+
+
+def test_what_the_page_shows_is_valid() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "uplink.md").read_text()
+    whole, *rights = re.findall(
+        r"^```\n((?:server_name|permissions).*?)^```", text, re.MULTILINE | re.DOTALL
+    )
+
+    assert options(whole).uplinks
+    assert len(rights) == 2
+    for block in rights:
+        text = f"authorization {{ users [ {{ user: a, password: b\n{block} }} ] }}"
+        assert options(text).authorization.users[0].permissions
