@@ -113,10 +113,8 @@ class Resume:
     @property
     def open_walks(self) -> list[tuple[int, int, str]]:
         """(index, first sequence of the hub's stream, subject): the next message is asked for."""
-        return [
-            (number, first, self.subjects[index])
-            for number, (index, first, _) in self._walks.items()
-        ]
+        walks, names = self._walks.items(), self.subjects
+        return [(number, first, names[index]) for number, (index, first, _) in walks]
 
     @property
     def done(self) -> bool:
@@ -178,7 +176,7 @@ class Resume:
     def claims(self) -> list[Place]:
         """Return what the hub says to have of this stream, as far as that has to be looked at."""
         places = {place for place in self._present if place.seq > self._acked}
-        newest = self._newest() if self._known is None else None
+        newest = self._shown()
         if newest is not None and newest.seq is not None:
             places.add(Place(newest.seq, newest.mark))
             if newest.in_flight is not None and newest.in_flight.top is not None:
@@ -188,7 +186,7 @@ class Resume:
     def refute(self, places: Set[Place]) -> None:
         """Take which of these messages are not the ones that this stream has, or had."""
         self._present -= places
-        newest = self._newest() if self._known is None else None
+        newest = self._shown()
         if newest is None or not newest.seq:
             return
         top = None if newest.in_flight is None else newest.in_flight.top
@@ -209,7 +207,7 @@ class Resume:
         One that was acknowledged here while one before it was not had been sent behind that, and
         says so. The hub's newest does not: it was sent by another server of this name.
         """
-        newest = self._newest() if self._known is None else None
+        newest = self._shown()
         if newest is None or newest.seq is None:
             return
         is_acked = newest.seq <= delivered and newest.seq not in waiting
@@ -226,7 +224,7 @@ class Resume:
             return None
         base = self._base()
         start = 0 if base is None else base.hub_seq
-        newest = self._newest()
+        newest = self._shown()
         if self.foreign is not None:
             return start, self.foreign.hub_seq
         if newest is not None and self._is_old(newest):
@@ -244,7 +242,7 @@ class Resume:
     def part(self, parting: Parting) -> None:
         """Take the newest of the hub's that is here, too. What was in flight with it is asked."""
         self.is_parted = True
-        newest, found = self._newest(), parting.newest
+        newest, found = self._shown(), parting.newest
         if self.foreign is None and newest is not None and self._is_old(newest):
             if found is None or (found.seq or 0) <= self._acked:
                 return  # the hub has less than was acknowledged here
@@ -312,7 +310,7 @@ class Resume:
         newest, kept = self._common, self._kept
         if newest is None and self.foreign is None:
             newest = self._newest()
-        if newest is None or newest.seq is None:
+        if newest is None or newest.seq is None or self._is_outdated(newest):
             return kept
         said = newest.in_flight
         if said is None:
@@ -332,11 +330,8 @@ class Resume:
         last = max((base.floor, stored.top(), *base.above))
         newest, seen = self._newest(), base.hub_seq
         if not (self.unverified or self.unseen):
-            seen = max(
-                seen,
-                0 if newest is None else newest.hub_seq,
-                self._end if self._is_to_end else 0,
-            )
+            end = self._end if self._is_to_end else 0
+            seen = max(seen, 0 if newest is None else newest.hub_seq, end)
         top = max((base.top, *self._present))
         top = top if base.top.seq or top.seq >= stored.top() else NOWHERE
         return Position(base.floor, base.hub_seq, last, above, stored, seen, top)
@@ -345,6 +340,15 @@ class Resume:
         """The one stored last at the hub; one that was sent again has a lower sequence of ours."""
         own = (message for message in self._last.values() if message.seq is not None)
         return max(own, key=lambda message: message.hub_seq, default=None)
+
+    def _shown(self) -> HubMessage | None:
+        """The same, where the hub is asked for all of it and nothing later is known."""
+        newest = self._newest() if self._known is None else None
+        return None if newest is None or self._is_outdated(newest) else newest
+
+    def _is_outdated(self, newest: HubMessage) -> bool:
+        """Say whether what was kept is later; it may be of a history that was before that."""
+        return self._kept is not None and newest.hub_seq < self._kept.hub_seq
 
     # -- what is asked next
 
@@ -363,8 +367,7 @@ class Resume:
         """Say whether more is to be asked before what is between can be."""
         newest, known = self._newest(), self._known
         if known is None:
-            kept = 0 if self._kept is None else self._kept.hub_seq
-            if newest is None or newest.hub_seq < kept:
+            if newest is None or self._is_outdated(newest):
                 # What is sent from now on is stored behind the last message of anybody.
                 self._open[_END] = ">"
                 self._doubt(self._kept)

@@ -440,3 +440,22 @@ def test_what_was_kept_newest_first_holds_for_no_later_message_of_another_histor
         resume.refute({Place(12)})
 
         assert len(resume.scattered) == known
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_message_of_another_history_from_before_what_was_kept_says_nothing(
+    newest_first: bool,
+) -> None:
+    """Others hide what is later; and it may be of a stream before, too: it names 300."""
+    kept = InFlight(50, 90, b"1-50", "abcde")
+    resume = Resume([["edge.ev.>"]], acked=50, kept=kept, is_scattered=newest_first)
+    resume.answer(0, HubMessage(40, 12, InFlight(11, 300), mark="other"))
+    for index, _ in resume.open_questions:
+        resume.answer(index, HubMessage(100, None, None))
+    resume.look(90, HubMessage(90, 50, None))
+    with_nothing_more(resume)
+    resume.refute({Place(12, "other")})
+
+    assert not resume.refuted
+    assert resume.stretch(200) is None
+    assert (resume.position().floor, resume.position().hub_seq) == (50, 90)
