@@ -8,8 +8,7 @@ Within one run it is known what was in flight and behind which sequence of the h
 only be (`Known`): the hub is asked for the subjects of just that. After a start the hub's last
 message of this stream says it: those before it are there too, because they were sent in order. One
 thing can break that, the hub refuses one and stores the next, so a message that was sent behind
-open ones carries how far the hub had acknowledged (`InFlight`). Either way what lies between is
-looked up, each message by its id.
+open ones carries how far the hub had acknowledged (`InFlight`). What lies between is looked up.
 """
 
 from __future__ import annotations
@@ -338,8 +337,8 @@ class Resume:
 
     def _newest(self) -> HubMessage | None:
         """The one stored last at the hub; one that was sent again has a lower sequence of ours."""
-        own = (message for message in self._last.values() if message.seq is not None)
-        return max(own, key=lambda message: message.hub_seq, default=None)
+        own = (one for one in self._last.values() if one.seq is not None)
+        return max(own, key=lambda one: one.hub_seq, default=None)
 
     def _shown(self) -> HubMessage | None:
         """The same, where the hub is asked for all of it and nothing later is known."""
@@ -368,16 +367,16 @@ class Resume:
         newest, known = self._newest(), self._known
         if known is None:
             if newest is None or self._is_outdated(newest):
-                # What is sent from now on is stored behind the last message of anybody.
-                self._open[_END] = ">"
+                self._open[_END] = ">"  # what is sent from now on is stored behind anybody's
                 self._doubt(self._kept)
             elif newest.named:
                 self._doubt(newest.in_flight)
             return not self.done
-        if newest is None or newest.hub_seq < known.hub_seq:
-            self._probes = {known.hub_seq}
-        elif not self._unseen():
+        is_behind = newest is None or newest.hub_seq < known.hub_seq
+        if not is_behind and not self._unseen():
             return False
+        if is_behind or (self._doubtful > 1 and self._there(known) is None):
+            self._probes = {known.hub_seq}
         self._open[_END] = ">"
         return True
 
@@ -453,8 +452,8 @@ class Resume:
 
     def _there(self, known: Known) -> HubMessage | None:
         """Return what an answer shows there."""
-        last = (one for one in self._last.values() if one.hub_seq == known.hub_seq)
-        return self._checked or next(last, None)
+        shown = {one.hub_seq: one for one in self._last.values()}
+        return self._checked or shown.get(known.hub_seq)
 
     def _doubt(self, said: InFlight | None) -> None:
         """Have it looked at what lies where the newest is said to have been acknowledged."""
@@ -471,7 +470,8 @@ class Resume:
         behind = 0 if found.in_flight is None else found.in_flight.hub_seq
         is_of_flight = behind >= found.hub_seq and not said.holds(found.seq or 0)
         # A stranger may be there before the first of ours, which is kept.
-        if self._kept is None if found.seq is None else is_of_flight:
+        is_first = self._kept is not None and not (said.floor or said.ranges)
+        if is_of_flight if found.seq is not None else not is_first:
             self._denied = said
             if said == self._kept:
                 self._kept = said._replace(hub_seq=0)

@@ -264,3 +264,56 @@ def test_a_flight_into_a_stream_that_was_made_anew_is_not_stored_twice(
     there = [one for one in world.hub.payloads() if one != b"other"]
     assert there == numbers(51, 50 + flight)
     assert world.status.protection is Protection.ASKED
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("strangers", [0, 1])
+@pytest.mark.parametrize("others", [0, 5])
+def test_nor_is_one_under_another_subject(
+    others: int, strangers: int, newest_first: bool
+) -> None:
+    """Nothing of ours is seen under the subject of what was acknowledged."""
+    world = World(replace(OPTIONS, newest_first=newest_first))
+    world.start()
+    world.store(*numbers(1, 40))
+    world.clock.advance(10 * NS_PER_S)
+    world.hub.make_anew()
+    for _ in range(others):
+        world.hub.publish(b"edge.other", b"other")
+    world.hub.loses_acks = True
+    world.store(*numbers(41, 100), subject=b"ev.b")
+    world.clock.advance(NS_PER_S // 2)
+    world.link_down()
+    world.hub.loses_acks = False
+    for _ in range(strangers):
+        world.hub.publish(b"edge.ev.a", b"other")
+    world.clock.advance(OUTAGE_NS)
+
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert [one for one in world.hub.payloads() if one != b"other"] == numbers(41, 100)
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_nor_is_one_where_a_stranger_is_in_the_place_of_what_was_kept(newest_first: bool) -> None:
+    world = World(replace(OPTIONS, newest_first=newest_first))
+    world.start()
+    world.store(*numbers(1, 100))
+    world.clock.advance(100 * NS_PER_S)
+    world.hub.make_anew()
+    world.hub.loses_acks = True
+    world.store(*numbers(101, 160))
+    world.clock.advance(NS_PER_S // 2)
+    world.link_down()
+    world.hub.loses_acks = False
+    while world.hub.last_seq < 105:
+        world.hub.publish(b"edge.ev.a", b"other")
+    world.clock.advance(OUTAGE_NS)
+
+    world.restart()
+    world.clock.advance(5 * NS_PER_S)
+    world.link_up()
+    world.clock.advance(120 * NS_PER_S)
+
+    assert [one for one in world.hub.payloads() if one != b"other"] == numbers(101, 160)
