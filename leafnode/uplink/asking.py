@@ -281,11 +281,13 @@ class Asking:
             another's, too, where what it says to be stored waits here. Not where it went newest
             first: that was not acknowledged to the consumer, which gives it again.
             """
-            if isinstance(refuted, Failure):
-                self.failed(_NOT_TOLD.format(refuted))
-                return
             is_fifo = not (kept.ranges or self._options.newest_first)
-            if refuted or (is_fifo and any(entry.seq <= kept.floor for entry in window)):
+            if isinstance(refuted, Failure):
+                if is_fifo:
+                    self._ask_with(groups, None)  # what the consumer has says most of it
+                else:
+                    self.failed(_NOT_TOLD.format(refuted))
+            elif refuted or (is_fifo and any(entry.seq <= kept.floor for entry in window)):
                 self._store.reached(Reached())
                 self._ask_with(groups, None)
             else:

@@ -119,6 +119,7 @@ class LocalJetStream:
         self.requests: list[str] = []
         self.others_take = 0  # of what the consumers give, and acknowledge nothing of it
         self.silent = False
+        self.unreadable: set[int] = set()  # messages, as in a bad page of the store
         self.names_page = 1024  # consumers in one answer
         self.is_work_queue = False  # what is acknowledged goes
         self.is_mirror = False
@@ -311,6 +312,8 @@ class LocalJetStream:
                 seq = min((one for one in self.messages if one >= seq), default=0)
             if seq not in self.messages:
                 return _error(10037, "no message found")
+            if seq in self.unreadable:
+                return _error(10077, "database disk image is malformed")
             subject, header_size, body = self.messages[seq]
             message = {
                 "seq": seq,

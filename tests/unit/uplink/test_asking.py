@@ -463,3 +463,22 @@ def test_a_hub_that_answered_an_earlier_run_is_asked_until_it_answers_again() ->
 
     assert world.hub.payloads() == [b"1", b"2"]
     assert world.status.protection is Protection.ASKED
+
+
+def test_a_record_whose_message_cannot_be_read_is_left_out() -> None:
+    """What the consumer has says where to go on."""
+    world = World()
+    world.start()
+    world.store(*numbers(1, 40))
+    world.clock.advance(100 * NS_PER_S)  # how far it is is kept
+    world.store(*numbers(41, 60))
+    world.clock.advance(5 * NS_PER_S)
+    world.local.unreadable = {40}
+    world.local.denies_streams = True  # it dies without a last word
+    world.restart()
+    world.local.denies_streams = False
+    world.clock.advance(5 * NS_PER_S)
+    world.store(*numbers(61, 62))
+    world.clock.advance(5 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(1, 62)

@@ -135,7 +135,7 @@ def test_a_hub_that_answered_another_history_is_asked_until_it_answers_again(die
 def test_what_was_kept_is_not_forgotten_where_the_local_stream_does_not_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = World()
+    world = World(replace(OPTIONS, newest_first=True))
     world.start()
     world.store(b"1")
     world.clock.advance(OUTAGE_NS)
