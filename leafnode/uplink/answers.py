@@ -203,12 +203,6 @@ class HubMessage(NamedTuple):
     mark: str = ""  # see `Place`
     stored_ns: int = 0  # by the hub's clock
 
-    @property
-    def named(self) -> int:
-        """The sequence before its own that it says was acknowledged last; 0: it says none."""
-        at = 0 if self.in_flight is None else self.in_flight.hub_seq
-        return at if at < self.hub_seq else 0
-
 
 _AnswerT = TypeVar(
     "_AnswerT",

@@ -341,7 +341,8 @@ class Asking:
     def _weigh(self, resume: Resume) -> None:
         """Go on where it says, or ask for more."""
         if resume.is_lost:
-            self._is_grounded, self._ways.reached = False, Reached()
+            self._is_grounded = False
+            self._store.lost()
             self._ask(None)
             return
         if resume.moved is not None and self._learn(resume.moved) and resume.is_blank:

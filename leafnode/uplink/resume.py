@@ -73,8 +73,8 @@ class Resume:
         self._steps = 0
         self._checked: HubMessage | None = None
         self._present: set[Place] = set()  # two of one sequence: another server has our name
-        self._doubted: InFlight | None = None  # what a message says, or was kept: looked at
-        self._denied: InFlight | None = None  # that, and it is not so
+        self._doubted: InFlight | None = None  # what a message says, or was kept
+        self._is_denied = False  # it is not so: they speak of a stream of before
         self._end = 0  # where the hub's stream ends
         self._lower = 0  # what is looked up is behind this sequence of the hub's stream
         self._is_to_end = False  # all up to the end is looked up
@@ -251,9 +251,9 @@ class Resume:
         self._has_nothing = parting.is_whole and not parting.sees_ours
         if parting.foreign is not None and parting.foreign.seq and not self.refuted:
             self.refuted = parting.foreign.seq
-        if found is not None and found.named:
+        self._doubt()
+        if self._probes:
             self._phase = _Phase.CHECK
-            self._doubt(found.in_flight)
         else:
             self._plan_before()
 
@@ -314,7 +314,7 @@ class Resume:
         said = newest.in_flight
         if said is None:
             said = InFlight(newest.seq, newest.hub_seq)
-        elif said == self._denied or said.hub_seq >= newest.hub_seq:
+        elif self._is_denied or said.hub_seq >= newest.hub_seq:
             return said._replace(hub_seq=0)  # that was in a stream before this one
         return kept if kept is not None and kept.hub_seq > said.hub_seq else said
 
@@ -368,9 +368,7 @@ class Resume:
         if known is None:
             if newest is None or self._is_outdated(newest):
                 self._open[_END] = ">"  # what is sent from now on is stored behind anybody's
-                self._doubt(self._kept)
-            elif newest.named:
-                self._doubt(newest.in_flight)
+            self._doubt()
             return not self.done
         is_behind = newest is None or newest.hub_seq < known.hub_seq
         if not is_behind and not self._unseen():
@@ -455,10 +453,12 @@ class Resume:
         shown = {one.hub_seq: one for one in self._last.values()}
         return self._checked or shown.get(known.hub_seq)
 
-    def _doubt(self, said: InFlight | None) -> None:
+    def _doubt(self) -> None:
         """Have it looked at what lies where the newest is said to have been acknowledged."""
-        if said is not None:
-            self._doubted, self._probes = said, {said.hub_seq}
+        base, newest = self._base(), self._common or self._newest()
+        shown = 0 if newest is None else newest.hub_seq
+        if base is not None and base.hub_seq not in {0, shown}:
+            self._doubted, self._probes = base, {base.hub_seq}
 
     def _take_doubted(self) -> None:
         """Take what was found there. One of its own flight, which says to be behind itself: that
@@ -472,9 +472,9 @@ class Resume:
         # A stranger may be there before the first of ours, which is kept.
         is_first = self._kept is not None and not (said.floor or said.ranges)
         if is_of_flight if found.seq is not None else not is_first:
-            self._denied = said
-            if said == self._kept:
-                self._kept = said._replace(hub_seq=0)
+            self._is_denied = True
+            if self._kept is not None:
+                self._kept = self._kept._replace(hub_seq=0)
 
     def _plan_walks(self) -> None:
         """Look at what is under our subjects, in several places at once where much may be."""

@@ -140,6 +140,16 @@ class WaysStore:
         elif self._ways.is_fresh:  # the next run has to know up to where there is nothing
             self.keep()
 
+    def lost(self) -> None:
+        """The hub's stream is another one: what was done stays so, and is nowhere in it. Kept
+        before anything goes there: the next run may have to look for that.
+        """
+        reached = self._ways.reached
+        if reached is not None and reached.hub_seq:
+            self._ways.reached = msgspec.structs.replace(reached, hub_seq=0)
+            self._is_kept = False
+            self.keep()
+
     def refuted(self, origin: Origin, message: HubMessage) -> None:
         """Keep which message of the hub's is not of the stream's history."""
         found = Reached(origin.identity, seq=message.seq or 0, mark=message.mark)

@@ -317,3 +317,32 @@ def test_nor_is_one_where_a_stranger_is_in_the_place_of_what_was_kept(newest_fir
     world.clock.advance(120 * NS_PER_S)
 
     assert [one for one in world.hub.payloads() if one != b"other"] == numbers(101, 160)
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_nor_is_one_that_went_up_again_before_a_death(newest_first: bool) -> None:
+    """What was kept is of the stream before; what went up again names no place of that."""
+    world = World(replace(OPTIONS, newest_first=newest_first))
+    world.start()
+    world.store(*numbers(1, 20))
+    world.clock.advance(5 * NS_PER_S)
+    world.hub.loses_acks = True
+    world.store(*numbers(21, 65))
+    world.clock.advance(NS_PER_S // 2)
+    world.link_down()
+    world.hub.make_anew()
+    world.clock.advance(5 * NS_PER_S)
+    world.hub.loses_acks = False
+    world.link_up()
+    while len(world.hub.stored) < 45:
+        world.clock.advance(NS_PER_MS)
+
+    world.link_down()
+    world.local.denies_streams = True
+    world.restart()
+    world.local.denies_streams = False
+    world.clock.advance(OUTAGE_NS)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(21, 65)
