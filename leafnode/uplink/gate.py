@@ -39,7 +39,16 @@ class Hold(NamedTuple):
 class Slot:
     """One stream's place at the gate. The stream keeps `wants` and `waiting_bytes` true."""
 
-    __slots__ = ("held", "is_urgent", "priority", "turn", "waiting_bytes", "wake", "wants")
+    __slots__ = (
+        "held",
+        "is_metered",
+        "is_urgent",
+        "priority",
+        "turn",
+        "waiting_bytes",
+        "wake",
+        "wants",
+    )
 
     def __init__(self, priority: int, *, is_urgent: bool, wake: Callable[[], None]) -> None:
         """`wake` is called when a stream that was held may try again."""
@@ -49,6 +58,7 @@ class Slot:
         self.wants = False  # it has something to send, and the hub takes it
         self.waiting_bytes = 0  # about
         self.held: Hold | None = None
+        self.is_metered = False  # for a window, the cap or company, when it last wanted to send
         self.turn = 0  # when it last sent, counted by the gate
 
 
@@ -77,7 +87,6 @@ class Gate:
         self.write_ledger: Callable[[], None] = lambda: None  # called when it has to be
         self._months: set[str] = set()  # of the ledger, that were read or cannot be had
         self._month_asked = ""
-        self._is_metered = False  # streams that are not urgent had to wait when last asked
         self._in_flight = 0  # bytes
         self._flying = 0  # messages
         self._adrift_ns = 0  # until then the link may be busy with what no PubAck is awaited of
@@ -201,7 +210,7 @@ class Gate:
         slot.wants = wants
         if wants:
             return
-        slot.held = None
+        slot.held, slot.is_metered = None, False
         if not any(one.wants for one in self._slots):
             for batching in (self._above, self._batching):
                 if batching is not None:
@@ -211,15 +220,16 @@ class Gate:
     def _reason(self, slot: Slot, size: int) -> Hold | None:
         before = [one for one in self._slots if one.wants and one.priority < slot.priority]
         if slot.is_urgent:
-            # Who waits for a window, the cap or company lets an urgent stream pass.
-            if any(one.is_urgent for one in before) or (before and self._metered(size) is None):
+            # Who waits for a window, the cap or company lets an urgent stream pass; the others of
+            # those before it wait for that one.
+            first = min((one.priority for one in before), default=0)
+            waits = any(one.priority == first and not one.is_metered for one in before)
+            if any(one.is_urgent for one in before) or (waits and self._metering(size) is None):
                 return Hold("a more urgent stream goes first")
         elif before:
             return Hold("a more urgent stream goes first")
-        else:
-            metered = self._metered(size)
-            if metered is not None:
-                return metered
+        elif (metered := self._metered(slot, size)) is not None:
+            return metered
         if self._in_flight and self._in_flight + size > self._flow.limit:
             return Hold("the window is full")
         if self._rate is not None:
@@ -228,10 +238,14 @@ class Gate:
                 return Hold("max_rate", wait_ns)
         return None
 
-    def _metered(self, size: int) -> Hold | None:
-        """Say why streams that are not urgent wait, if they do; urgent ones hear when it begins."""
-        held = self._window_reason() or self._cap_reason(size) or self._batch_reason()
-        was_metered, self._is_metered = self._is_metered, held is not None
+    def _metering(self, size: int) -> Hold | None:
+        """Say why a message that is not urgent waits, if it does."""
+        return self._window_reason() or self._cap_reason(size) or self._batch_reason()
+
+    def _metered(self, slot: Slot, size: int) -> Hold | None:
+        """The same of this stream; urgent ones hear when it begins."""
+        held = self._metering(size)
+        was_metered, slot.is_metered = slot.is_metered, held is not None
         if held is not None and not was_metered:
             self._set_alarm(0)
         return held

@@ -217,6 +217,26 @@ def test_an_urgent_stream_that_waited_hears_at_once_that_the_cap_holds_the_other
     assert door.gate.hold(alarms, 100) is None
 
 
+def test_a_cap_that_has_room_for_the_urgent_message_alone_lets_it_pass_once() -> None:
+    """Else each was woken for the other without an end: their sizes told different things."""
+    door = Door(monthly_cap_bytes=2000, max_rate_bytes=100)
+    readings, alarms = door.slot(1), door.slot(5, urgent=True)
+    door.send(readings, 500)
+    wakes = []
+    readings.wake = lambda: wakes.append(door.gate.hold(readings, 1900))
+    alarms.wake = lambda: wakes.append(door.gate.hold(alarms, 100))
+    readings.wake()
+    alarms.wake()
+
+    for _ in range(10):
+        door.clock.advance(0)
+
+    assert len(wakes) < 10
+    assert [hold and hold.why for hold in wakes[-2:]] == ["monthly_cap is used up", "max_rate"]
+    door.clock.advance(10 * NS_PER_S)
+    assert wakes[-1] is None
+
+
 def test_a_clock_that_is_set_opens_a_window_within_a_minute() -> None:
     door = Door(send_windows=((120, 240),))
     bulk = door.slot()
