@@ -154,6 +154,9 @@ class Ways:
         name = known.name if known.created == stream.created else hash8(stream.made)
         # What was kept does not tell: it may be as old as an image of before the first message.
         is_new = self._opened not in {"", name}
+        is_back = known.name == name and known.created != stream.created
+        if is_back and self.reached is not None:
+            self.reached = Reached()  # what was kept may be of later than the archive
         self.is_fresh = (is_new or self.is_fresh) and not stream.is_restored
         self._opened, self._identity = name, Identity(stream.created, name)
         return name, self._identity != known

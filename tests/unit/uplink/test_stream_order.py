@@ -102,6 +102,50 @@ def test_what_was_kept_newest_first_of_another_history_stays_refuted(is_archive:
     assert missing_or_doubled(world, *new[:40], *new[41:]) == []
 
 
+@pytest.mark.parametrize("is_pending", [False, True])
+@pytest.mark.parametrize("gone", [1, 2])
+def test_what_was_kept_of_before_an_archive_came_back_says_nothing_of_what_came_since(
+    gone: int, is_pending: bool
+) -> None:
+    """It has given the sequence of the highest of that again, and that message is deleted here."""
+    world = World(replace(OPTIONS, window_msgs=64))
+    world.start()
+    world.store(*numbers(1, 10))
+    world.clock.advance(5 * NS_PER_S)
+    if is_pending:
+        world.hub.loses_acks = True
+        world.store(*numbers(11, 14))
+        world.clock.advance(NS_PER_S // 4)
+    archive = world.local.archive(has_consumers=is_pending)
+    world.hub.loses_acks = False
+    world.clock.advance(20 * NS_PER_S)
+    world.options = replace(world.options, newest_first=True)
+    world.restart()
+    world.clock.advance(5 * NS_PER_S)
+    for number in range(15, 115):
+        world.store(b"%d" % number)
+        world.clock.advance(NS_PER_S)
+    world.clock.advance(100 * NS_PER_S)
+    last = world.local.last_seq
+    world.link_down()
+    world.clock.advance(OUTAGE_NS)
+    world.uplink.stop()
+
+    restore(world, archive)
+    new = [b"new %d" % number for number in range(last)]
+    world.store(*new)
+    world.clock.advance(NS_PER_S)
+    world.local.delete(*range(last - gone + 1, last + 1))
+    world.options = replace(world.options, newest_first=False)
+    world.restart()
+    world.link_up()
+    world.clock.advance(300 * NS_PER_S)
+
+    there = set(world.hub.payloads())
+    assert [one for one in new if one not in there and one not in world.local.removed] == []
+    assert world.status.lag_messages == 0
+
+
 @pytest.mark.parametrize("dies", [False, True])
 def test_a_hub_that_answered_another_history_is_asked_until_it_answers_again(dies: bool) -> None:
     world = World()

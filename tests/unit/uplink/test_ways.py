@@ -6,8 +6,20 @@ import pytest
 
 from leafnode import limits
 from leafnode.config.options import UplinkStream
+from leafnode.nuid import hash8
+from leafnode.uplink.answers import MADE_KEY, StreamInfo, stream_info
 from leafnode.uplink.onward import InFlight, Place
-from leafnode.uplink.ways import Reached, Record, Renaming, Way, Ways, decode, encode, renaming_of
+from leafnode.uplink.ways import (
+    Identity,
+    Reached,
+    Record,
+    Renaming,
+    Way,
+    Ways,
+    decode,
+    encode,
+    renaming_of,
+)
 
 OPTIONS = UplinkStream(stream="EV", hub_stream="AGG", domain="hub")
 
@@ -112,3 +124,19 @@ def test_how_far_a_run_was_is_what_its_messages_say_but_for_a_mark_of_an_older_v
 
     assert (reached.said, reached.place) == (said, Place(9, "abcde"))
     assert Reached.of("x", said, Place(7, "abcde")).said == said._replace(mark="")
+
+
+def test_what_was_kept_before_the_stream_came_back_says_only_that_the_hub_has_answered() -> None:
+    name = hash8("then")
+    kept = Reached(name, 5, 90)
+    for created, reached, left in (("a", kept, kept), ("b", kept, Reached()), ("b", None, None)):
+        ways = Ways(OPTIONS, "e.")
+        ways.take(Record("AGG", "hub", [Way("e.")], reached=reached, identity=Identity("a", name)))
+
+        stream = stream_info(
+            b'{"created":"%b","config":{"metadata":{"%b":"then"}}}'
+            % (created.encode(), MADE_KEY.encode())
+        )
+        assert isinstance(stream, StreamInfo)
+        assert ways.identify(stream) == (name, created == "b")
+        assert ways.reached == left
