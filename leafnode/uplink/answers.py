@@ -13,7 +13,7 @@ import msgspec
 
 from leafnode.go_time import parse_time
 from leafnode.protocol import header
-from leafnode.uplink.onward import MSG_ID, InFlight, in_flight_of
+from leafnode.uplink.onward import MSG_ID, InFlight, Place, in_flight_of
 from leafnode.uplink.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -202,6 +202,14 @@ class HubMessage(NamedTuple):
     is_former: bool = False  # of a stream that had the same name before this one
     mark: str = ""  # see `Place`
     stored_ns: int = 0  # by the hub's clock
+
+    @property
+    def places(self) -> set[Place]:
+        """It, and the highest that it says to be stored; none where this stream did not send it."""
+        if self.seq is None:
+            return set()
+        top = None if self.in_flight is None else self.in_flight.top
+        return {Place(self.seq, self.mark)} | ({top} if top is not None else set())
 
 
 _AnswerT = TypeVar(

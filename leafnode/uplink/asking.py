@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from leafnode import limits
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import EVERYTHING, ConsumerInfo, Failure, StreamInfo
-from leafnode.uplink.claims import Claims
+from leafnode.uplink.claims import Claims, Named
 from leafnode.uplink.history import History
 from leafnode.uplink.interview import SILENCE, Interview
 from leafnode.uplink.knock import Knock
@@ -87,7 +87,7 @@ class Asking:
         self._origin: Origin | None = None
         self._local = LocalState(StreamInfo(), ConsumerInfo())
         stream, newest = self._options.stream, self._options.newest_first
-        self._claims = Claims(parts.mailbox, stream, is_scattered=newest)
+        self._claims = Claims(parts.mailbox, parts.clock, stream, is_scattered=newest)
         self._history = History(
             self._interview, parts.mailbox, parts.clock, stream, is_scattered=newest
         )
@@ -293,7 +293,8 @@ class Asking:
             else:
                 self._ask_with(groups, kept)
 
-        self._claims.begin([reached.place], window, self._local, judged, kept.scattered)
+        named = Named([reached.place], {reached.place}, kept.scattered)
+        self._claims.begin(named, window, self._local, judged)
 
     def _ask_with(self, groups: list[tuple[str]], kept: InFlight | None) -> None:
         assert self._origin is not None, "it has begun"
@@ -354,9 +355,9 @@ class Asking:
 
     def _look_at(self, resume: Resume) -> None:
         """See what of it is here, or was."""
-        here, scattered = (self._flight.window, self._local), resume.scattered
+        named = Named(resume.claims(), resume.decisive, resume.scattered)
         then = partial(self._judged, resume)
-        self._claims.begin(resume.claims(), *here, then, scattered)
+        self._claims.begin(named, self._flight.window, self._local, then)
 
     def _judged(self, resume: Resume, refuted: set[Place] | Failure) -> None:
         """Take what the hub has that is of another history of this stream."""

@@ -7,26 +7,36 @@ the local stream is asked, some at a time. Truth: docs/uplink.md, "A copy that w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode import limits
+from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import Failure, Stored
 from leafnode.uplink.local import ask_message
 from leafnode.uplink.onward import Place
 from leafnode.uplink.ranges import Ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Set
 
+    from leafnode.clock import Clock
     from leafnode.uplink.local import LocalState
     from leafnode.uplink.mailbox import Mailbox
     from leafnode.uplink.window import Window
 
 
+class Named(NamedTuple):
+    """What the hub names as ours, or what was kept."""
+
+    places: list[Place]
+    decisive: Set[Place]  # of those: by them others, which are not named, count as stored
+    scattered: Ranges  # what was acknowledged that went newest first, as it was kept here
+
+
 class Claims:
     """One look at a time: `begin`, then `done` is called with what is refuted, or a Failure."""
 
-    def __init__(self, mailbox: Mailbox, stream: str, *, is_scattered: bool) -> None:
+    def __init__(self, mailbox: Mailbox, clock: Clock, stream: str, *, is_scattered: bool) -> None:
         """`is_scattered`: it has no consumer, which would know what was acknowledged here."""
         self._mailbox = mailbox
         self._stream = stream
@@ -34,8 +44,10 @@ class Claims:
         self._round = 0
         self._left: list[Place] = []
         self._asked = 0
+        self._turn = 0  # how many of this turn: an answer may come at once
+        self._next = Alarm(clock, self._next_turn)
         self._delivered = 0  # up to there the consumer had given
-        self._scattered = Ranges()  # what went without it, newest first
+        self._named = Named([], set(), Ranges())
         self._is_asking = False
         self._refuted: set[Place] = set()
         self._done: Callable[[set[Place] | Failure], None] = lambda _: None
@@ -43,21 +55,20 @@ class Claims:
     def cancel(self) -> None:
         self._round += 1
         self._left = []
+        self._next.cancel()
 
     def begin(
         self,
-        claims: list[Place],
+        named: Named,
         window: Window,
         local: LocalState,
         done: Callable[[set[Place] | Failure], None],
-        scattered: Ranges,
     ) -> None:
-        """`scattered`: what was acknowledged that went newest first, as it was kept here."""
         self.cancel()
-        self._scattered = scattered
-        self._done, self._asked = done, 0
+        self._named = named
+        self._done, self._asked, self._turn = done, 0, 0
         self._delivered = local.consumer.delivered.stream_seq
-        verdicts = [(place, self._judge(place, window, local)) for place in claims]
+        verdicts = [(place, self._judge(place, window, local)) for place in named.places]
         self._refuted = {place for place, verdict in verdicts if verdict is False}
         self._left = [place for place, verdict in verdicts if verdict is None]
         self._go_on()
@@ -72,18 +83,28 @@ class Claims:
         if place.seq > state.last_seq:
             return False
         # Newest first it may say more to be stored, which lies in gaps of what is done.
-        is_ours = window.is_done(place.seq) and not self._is_scattered
-        return True if is_ours else None
+        may_say_more = self._is_scattered and place in self._named.decisive
+        return True if window.is_done(place.seq) and not may_say_more else None
 
     def _go_on(self) -> None:
         if self._is_asking:
             return  # an answer that came at once: the loop below goes on
         number, self._is_asking = self._round, True
-        while self._left and self._asked < limits.UPLINK_PROBES_AT_ONCE:
+        most = limits.UPLINK_PROBES_AT_ONCE
+        while self._left and max(self._asked, self._turn) < most:
+            self._turn += 1
             self._ask(self._left.pop(), number)
         self._is_asking = False
-        if number == self._round and not self._asked:
+        if number != self._round:
+            return
+        if self._left and self._turn == most and not self._next.is_set:
+            self._next.set(0)
+        elif not self._left and not self._asked:
             self._end(self._refuted)
+
+    def _next_turn(self) -> None:
+        self._turn = 0
+        self._go_on()
 
     def _end(self, result: set[Place] | Failure) -> None:
         self.cancel()
@@ -105,7 +126,7 @@ class Claims:
         if stored is None or stored.seq != place.seq:
             # A scattered stream lets go of what it sent. What the consumer of another did not
             # deliver was not sent: a copy was restored, and the message that it was is gone.
-            is_known = place.seq <= self._delivered or place.seq in self._scattered
+            is_known = place.seq <= self._delivered or place.seq in self._named.scattered
             is_ours = self._is_scattered or is_known
         else:
             is_ours = Place.of(stored.seq, stored.stored_ns) == place

@@ -174,23 +174,20 @@ class Resume:
 
     def claims(self) -> list[Place]:
         """Return what the hub says to have of this stream, as far as that has to be looked at."""
-        places = {place for place in self._present if place.seq > self._acked}
+        return list({place for place in self._present if place.seq > self._acked} | self.decisive)
+
+    @property
+    def decisive(self) -> set[Place]:
+        """Of those: by them others count as stored, which are not looked at."""
         newest = self._shown()
-        if newest is not None and newest.seq is not None:
-            places.add(Place(newest.seq, newest.mark))
-            if newest.in_flight is not None and newest.in_flight.top is not None:
-                places.add(newest.in_flight.top)
-        return list(places)
+        return set() if newest is None else newest.places
 
     def refute(self, places: Set[Place]) -> None:
         """Take which of these messages are not the ones that this stream has, or had."""
         self._present -= places
         newest = self._shown()
-        if newest is None or not newest.seq:
-            return
-        top = None if newest.in_flight is None else newest.in_flight.top
-        if Place(newest.seq, newest.mark) in places or top in places:
-            self.refuted, self.foreign = newest.seq, newest
+        if newest is not None and not newest.places.isdisjoint(places):
+            self.refuted, self.foreign = newest.seq or 0, newest
             says_ranges = newest.in_flight is not None and bool(newest.in_flight.ranges)
             if self.scattered and not says_ranges:
                 self._kept = None  # the other history went on behind that

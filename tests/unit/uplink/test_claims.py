@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
-from leafnode.uplink import answers
+from leafnode.uplink import answers, claims
 from leafnode.uplink.answers import ConsumerInfo, Failure, StreamInfo, StreamState
-from leafnode.uplink.claims import Claims
+from leafnode.uplink.claims import Claims, Named
 from leafnode.uplink.local import LocalState
 from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.onward import Place
@@ -17,6 +18,13 @@ from leafnode.uplink.ranges import Ranges
 from leafnode.uplink.scatter import Scatter
 from leafnode.uplink.window import Entry, Window
 from tests.sim.uplink_world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from leafnode.uplink.answers import Stored
 
 COUNT = 100
 
@@ -36,17 +44,21 @@ class Look:
             self.world.clock.advance(1)
         self.times = self.world.local.times
         mailbox = Mailbox(self.world.account, self.world.clock, random.Random(1))
-        self.claims = Claims(mailbox, "EV", is_scattered=is_scattered)
+        self.claims = Claims(mailbox, self.world.clock, "EV", is_scattered=is_scattered)
         self.window: Window = Window(256, 1 << 20)
         self.scattered = Ranges()
+        self.decisive: set[Place] = set()
         self.said: list[set[Place] | Failure] = []
 
     def place(self, seq: int, late_ns: int = 0) -> Place:
         return Place.of(seq, self.times[seq] + late_ns)
 
+    def begin(self, *places: Place, delivered: int = 0) -> None:
+        named = Named([*places], self.decisive, self.scattered)
+        self.claims.begin(named, self.window, here(delivered=delivered), self.said.append)
+
     def look(self, *places: Place, delivered: int = 0) -> set[Place] | Failure:
-        local = here(delivered=delivered)
-        self.claims.begin([*places], self.window, local, self.said.append, self.scattered)
+        self.begin(*places, delivered=delivered)
         self.world.clock.advance(limits.UPLINK_API_TIMEOUT_NS + NS_PER_S)
         (said,) = self.said
         return said
@@ -93,15 +105,39 @@ def test_a_message_that_is_gone_is_another_one_but_for_a_stream_that_has_no_cons
         assert look.look(place, look.place(8), delivered=2) == (set() if is_scattered else {place})
 
 
-def test_newest_first_what_is_done_is_compared_too_for_it_may_say_more_to_be_stored() -> None:
+def test_newest_first_what_is_done_is_compared_where_it_may_say_more_to_be_stored() -> None:
     look = Look(is_scattered=True)
     look.window = Scatter(256, 1 << 20)
     look.window.land(Position(stored=Ranges([(1, 10), (40, COUNT)])))
     other, gone = look.place(50, late_ns=1), look.place(60, late_ns=1)
     del look.world.local.messages[60]
+    look.decisive = {other, gone}
 
-    assert look.look(other, gone, look.place(70)) == {other}
-    assert len(look.world.local.requests) == 3
+    done = [look.place(seq, late_ns=1) for seq in range(70, COUNT + 1)]
+    assert look.look(other, gone, *done) == {other}
+    assert len(look.world.local.requests) == 2
+
+
+def test_a_turn_of_the_loop_asks_for_some_also_where_the_answers_come_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look = Look()
+    asked: list[int] = []
+
+    def at_once(
+        _mailbox: Mailbox, _stream: str, seq: int, then: Callable[[Stored | None], None]
+    ) -> None:
+        asked.append(seq)
+        then(None)
+
+    monkeypatch.setattr(claims, "ask_message", at_once)
+    look.begin(*[look.place(seq) for seq in range(3, COUNT + 1)])
+
+    counts = [len(asked)]
+    while not look.said:
+        look.world.clock.turn()
+        counts.append(len(asked))
+    assert counts == [32, 64, 96, COUNT - 2]
 
 
 def test_in_order_nobody_is_asked_for_what_is_done() -> None:
@@ -126,7 +162,7 @@ def test_a_stream_that_does_not_answer_is_named_once_and_a_look_that_ended_says_
     look.world.local.silent = True
 
     assert isinstance(look.look(*[look.place(seq) for seq in range(3, 90)]), Failure)
-    look.claims.begin([look.place(9)], look.window, here(), look.said.append, Ranges())
+    look.begin(look.place(9))
     look.claims.cancel()
     look.world.clock.advance(limits.UPLINK_API_TIMEOUT_NS + NS_PER_S)
     assert len(look.said) == 1
