@@ -269,9 +269,7 @@ def test_a_flight_into_a_stream_that_was_made_anew_is_not_stored_twice(
 @pytest.mark.parametrize("newest_first", [False, True])
 @pytest.mark.parametrize("strangers", [0, 1])
 @pytest.mark.parametrize("others", [0, 5])
-def test_nor_is_one_under_another_subject(
-    others: int, strangers: int, newest_first: bool
-) -> None:
+def test_nor_is_one_under_another_subject(others: int, strangers: int, newest_first: bool) -> None:
     """Nothing of ours is seen under the subject of what was acknowledged."""
     world = World(replace(OPTIONS, newest_first=newest_first))
     world.start()
