@@ -16,7 +16,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
-from leafnode.protocol import subject as subjects
 from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import ConsumerInfo, Failure, StreamInfo
@@ -32,6 +31,7 @@ from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.onward import Origin
 from leafnode.uplink.status import Counters, Protection, State, UplinkStatus
 from leafnode.uplink.trouble import Trouble
+from leafnode.uplink.unfit import unfit
 from leafnode.uplink.ways import Ways
 from leafnode.uplink.ways_store import WaysStore
 
@@ -231,7 +231,7 @@ class StreamUplink:
             self._pause()
             return
         self._note(local)
-        problem = self._problem(local) or self._unheard()
+        problem = unfit(self._options, self._upstream.prefix, local.stream) or self._unheard()
         if problem:
             self._block(problem)
             return
@@ -257,19 +257,6 @@ class StreamUplink:
         if self._store.problem and self._state is State.RUNNING:
             self._trouble.begin_flight(self._store.problem)
         self._flight.wake()
-
-    def _problem(self, local: LocalState) -> str:
-        """Say why this configuration can never work, or nothing."""
-        prefix = self._upstream.prefix
-        first = f"{prefix}x".encode()
-        if subjects.is_internal(first) or not subjects.is_valid_literal(first):
-            return f"subject_prefix {prefix!r} is not the start of a stream's subject"
-        if self._options.domain and self._options.domain == local.stream.domain:
-            return f"domain {self._options.domain} is this server's own, not the hub's"
-        retention = local.stream.config.retention
-        if self._options.newest_first and retention != "limits":
-            return f"newest_first needs a stream with limits retention, this one has {retention}"
-        return ""
 
     def _unheard(self) -> str:
         """Say why no answer of the hub can come, neither to a question nor a PubAck, or nothing."""
