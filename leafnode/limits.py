@@ -506,7 +506,7 @@ UPLINK_TOLD_MAX: Final = (
 )
 UPLINK_PARTING_TIMES: Final = 16  # as many questions newest first, which goes on by nothing else
 UPLINK_PARTING_AGAIN_NS: Final = 3600 * NS_PER_S  # then, if it found nothing
-UPLINK_TOLD_NO_NS: Final = 60 * NS_PER_S  # until a hub that says no is asked again, at first
+UPLINK_TOLD_NO_NS: Final = 60 * NS_PER_S  # until one that says no, or nothing of use, is asked
 UPLINK_TOLD_NO_MAX_NS: Final = 3600 * NS_PER_S
 UPLINK_TOLD_NO_TIMES: Final = 150  # by one that has answered; 24 to 54 s each: an hour or two
 UPLINK_TOLD_NO_BEFORE: Final = 20  # by one that has answered a run before this one alone

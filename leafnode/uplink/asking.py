@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 _NONE = "the hub had messages up to {} and shows none of them"
 _NOT_TOLD = "the local stream does not say what it has: {}"
+_OTHERS = "others publish under {}: it should be this server's own"
 _TOO_MUCH = "too much to look up at the hub: some messages are sent again"
 
 
@@ -205,11 +206,13 @@ class Asking:
         gone = self._local.stream.state.first_seq - 1
         return self._flight.window.before(max(self._lag.acked_seq, gone))
 
-    def _blind(self, problem: str, protection: Protection = Protection.WINDOW) -> None:
+    def _blind(
+        self, problem: str, protection: Protection = Protection.WINDOW, *, is_answered: bool = False
+    ) -> None:
         """Go on without the hub's word: who wants it so leaves `hub_stream` out."""
         self._is_grounded, self._clean_run = False, ""
-        floor = Position(self._acked())
-        self.told(Word(floor, protection, problem, is_blind=True, is_ailment=True))
+        word = Word(Position(self._acked()), protection, problem, is_blind=True, is_ailment=True)
+        self.told(word._replace(is_answered=is_answered))
 
     # -- the questions
 
@@ -277,9 +280,8 @@ class Asking:
         kept = reached.said
 
         def judged(refuted: set[Place] | Failure) -> None:
-            """What was kept speaks of this stream, or of one whose copy was restored since: it is
-            another's, too, where what it says to be stored waits here. Not where it went newest
-            first: that was not acknowledged to the consumer, which gives it again.
+            """It is of another history, too, where what it says to be stored waits here; but what
+            went newest first was not acknowledged to the consumer, which gives it again.
             """
             is_fifo = not (kept.ranges or self._options.newest_first)
             if isinstance(refuted, Failure):
@@ -375,16 +377,15 @@ class Asking:
             resume.compare(waiting, self._local.consumer.delivered.stream_seq)
         position = resume.position()
         if resume.is_blank:
-            self._blind(self.doubt)
+            self._blind(self.doubt, is_answered=True)
         elif resume.refuted:
             self._restored(position, resume)
         elif position.last == 0 and is_new:
             self._go_on(resume, position)
         elif position.last == 0 and resume.strangers and not resume.is_certain:
-            prefix = self._ways.now.prefix
-            self._blind(f"others publish under {prefix}: it should be this server's own")
+            self._blind(_OTHERS.format(self._ways.now.prefix), is_answered=True)
         elif position.last == 0 and self._hub_had() and self._may_be_there():
-            self._blind(_NONE.format(self._hub_had()))
+            self._blind(_NONE.format(self._hub_had()), is_answered=True)
         else:
             self._go_on(resume, position)
 
@@ -437,7 +438,7 @@ class Asking:
         if self._options.newest_first:
             if resume.foreign is not None and self._origin is not None:
                 self._store.refuted(self._origin, resume.foreign)
-            self._blind(problem)
+            self._blind(problem, is_answered=True)
             return
         self._is_grounded, self._clean_run = True, ""
         protection = Protection.RESTORED

@@ -58,6 +58,7 @@ class Word(NamedTuple):
     problem: str = ""  # for as long as this holds
     lost: str = ""  # what the hub had and has no more: that is over
     is_blind: bool = False  # nobody said where to go on
+    is_answered: bool = False  # the hub was heard all the same, and says no more soon
     is_ailment: bool = False  # what can be doubled ought not to be
     asked_ns: int = 0  # when the hub was asked for it; 0: what it has cannot be known
     all_ns: int = 0  # when what was sent before that was worked off; 0: may not be

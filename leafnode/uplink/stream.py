@@ -29,6 +29,7 @@ from leafnode.uplink.lag import Lag
 from leafnode.uplink.local import LocalState, LocalStream, ask_message, ask_stream
 from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.onward import Origin
+from leafnode.uplink.pauses import Pauses
 from leafnode.uplink.status import Counters, Protection, State, UplinkStatus
 from leafnode.uplink.trouble import Trouble
 from leafnode.uplink.unfit import unfit
@@ -81,7 +82,7 @@ class StreamUplink:
         self._lag = Lag(after, is_scattered=options.newest_first)
         self._backlog = Backlog(options.stream, clock, self._local.unsent, self._counters)
         self._trouble = Trouble(options.stream, clock)
-        self._pause_ns = limits.UPLINK_RETRY_NS
+        self._pauses = Pauses()
         self._is_answered = True  # by the hub, when it was asked last
         self._slot = Slot(options.priority, is_urgent=options.urgent, wake=self._wake)
         gate.join(self._slot)
@@ -140,7 +141,7 @@ class StreamUplink:
         """The leaf link came or went."""
         self._flight.link_changed()
         if self._link.is_connected():
-            self._pause_ns = limits.UPLINK_RETRY_NS
+            self._pauses.begin()
             if self._state is State.OFFLINE:
                 self._trouble.is_over()
                 self._recover()
@@ -247,6 +248,7 @@ class StreamUplink:
         if origin != self._flight.origin or stream.created != self._created:
             self._flight.forget()
             self._asking.forget()
+            self._pauses.forget()
         self._flight.origin, self._created = origin, stream.created
         self._local.is_sure = True
         self._former.opened(stream.state.messages)
@@ -355,7 +357,7 @@ class StreamUplink:
         self._is_answered |= not word.is_blind
         is_stray = bool(self._flight.stray.problem) and self._asking.can_ask
         if word.is_blind and (is_stray or self._options.newest_first):
-            self._cut(word.problem)
+            self._cut(word.problem, is_answered=word.is_answered)
         else:
             self._fly(word)
 
@@ -397,24 +399,25 @@ class StreamUplink:
 
     # -- stopping and going on
 
-    def _cut(self, reason: str) -> None:
+    def _cut(self, reason: str, *, is_answered: bool = False) -> None:
         """Stop sending. What is open stays in the window until the hub said what it has."""
         if self._flight.has_progress:
-            self._flight.has_progress, self._pause_ns = False, limits.UPLINK_RETRY_NS
+            self._flight.has_progress = False
+            self._pauses.begin()
         self._halt()
         self._trouble.say(reason)
         if self._link.is_connected():
             self._state = State.RECOVERING
-            self._pause()
+            self._pause(is_answered=is_answered)
         else:
             self._state = State.OFFLINE
 
-    def _pause(self) -> None:
-        pause_ns = 0 if self._state is State.OPENING and self._is_made else self._pause_ns
+    def _pause(self, *, is_answered: bool = False) -> None:
+        is_made = self._state is State.OPENING and self._is_made
+        pause_ns = 0 if is_made else self._pauses.next(is_answered=is_answered)
         if not self._asking.can_ask:
             pause_ns = max(pause_ns, self._flight.stray.pause_ns)
         self._alarm.set(pause_ns)
-        self._pause_ns = min(self._pause_ns * 2, limits.UPLINK_RETRY_MAX_NS)
 
     def _go_on(self) -> None:
         match self._state:
@@ -475,6 +478,9 @@ class StreamUplink:
             return
         if isinstance(local, Failure):
             return
+        has_others = local.stream.patterns != self._here.stream.patterns
+        if has_others and self._state is State.RECOVERING and self._alarm.is_set:
+            self._alarm.set(0)  # the hub is asked for others, too
         self._note(local)
         self._look_oldest()
         self._asking.keep()
