@@ -66,6 +66,7 @@ class FakeHub:
         self._by_subject: dict[bytes, list[int]] = {}  # ascending; what is gone may be in it
         self._matches: dict[bytes, list[list[int]]] = {}  # by pattern, of those
         self.last_seq = 0
+        self.ahead_ns = 0  # its clock
         self.former: list[bytes] = []  # what streams held that were made anew since
         self.received: list[bytes] = []  # ids of everything that arrived, duplicates too
         self.questions: list[dict[str, Any]] = []
@@ -291,7 +292,7 @@ class FakeHub:
 
     def _store(self, stored: Stored) -> int:
         self.last_seq += 1
-        stored.stored_ns = self.clock.wall_ns()
+        stored.stored_ns = self.clock.wall_ns() + self.ahead_ns
         self.stored[self.last_seq] = stored
         seqs = self._by_subject.get(stored.subject)
         if seqs is None:

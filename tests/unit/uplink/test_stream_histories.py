@@ -261,3 +261,85 @@ def test_a_late_puback_lets_go_of_no_message_of_the_archive_that_came_back(
     world.clock.advance(60 * NS_PER_S)
 
     assert missing_or_doubled(world, b"a", b"b", b"c", b"d", *numbers(1, 4)) == []
+
+
+def latest_values(world: World, first: int, last: int) -> None:
+    """One subject is quick, and each twentieth message is of another one that is slow."""
+    for number in range(first, last + 1):
+        subject = b"ev.slow%d" % (number % 400) if number % 20 == 0 else b"ev.a"
+        world.store(b"%d" % number, subject=subject)
+        world.clock.advance(NS_PER_S)
+
+
+@pytest.mark.parametrize("is_archive", [False, True])
+def test_newest_first_the_sequence_of_the_hubs_newest_may_have_been_given_again(
+    is_archive: bool,
+) -> None:
+    """That message was replaced by a newer one of its subject; what waits below it was not sent."""
+    world = World(replace(OPTIONS, window_msgs=64, newest_first=True))
+    world.local.max_per_subject = 1
+    world.start()
+    latest_values(world, 1, 90)
+    copy, kept = world.local.archive(), list(world.local.side["KV_LEAFNODE_UPLINK"].messages)
+    latest_values(world, 91, 385)
+    world.uplink.stop()
+    world.hub.down()
+    world.clock.advance(OUTAGE_NS)
+
+    world.local.restore(copy, format_time(world.clock.wall_ns()) if is_archive else "")
+    if not is_archive:
+        world.local.side["KV_LEAFNODE_UPLINK"].messages[:] = kept
+    world.restart()
+    latest_values(world, 1001, 1400)
+    sent = len(world.hub.received)
+    world.link_up()
+    world.clock.advance(300 * NS_PER_S)
+
+    # Nothing is sent, and that is said.
+    assert len(world.hub.received) == sent
+    assert world.status.lag_messages > 0
+    assert "a copy of the store was restored" in world.status.last_error
+
+
+@pytest.mark.parametrize("ahead_s", [-(10**9), -600, 0, 600, 3 * 3600, 10**9])
+@pytest.mark.parametrize("dies", [False, True])
+def test_newest_first_latest_values_go_on_though_the_clock_is_wrong(
+    dies: bool, ahead_s: int
+) -> None:
+    """The hub's newest is replaced before the hub is asked again, as is usual for such a stream."""
+    world = World(replace(OPTIONS, window_msgs=64, newest_first=True))
+    world.hub.ahead_ns = -ahead_s * NS_PER_S
+    world.local.max_per_subject = 1
+    world.start()
+    latest_values(world, 1, 125)
+    world.link_down()
+    world.local.denies_streams = dies
+    world.uplink.stop()
+    world.local.denies_streams = False
+    latest_values(world, 126, 135)
+    world.restart()
+    latest_values(world, 136, 150)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert (world.status.lag_messages, world.status.last_error) == (0, "")
+    there = set(world.hub.payloads())
+    assert {body for _, _, body in world.local.messages.values()} <= there
+
+
+def test_newest_first_short_runs_keep_how_far_they_are_so_none_is_taken_for_a_copy() -> None:
+    world = World(replace(OPTIONS, window_msgs=64, newest_first=True))
+    world.hub.ahead_ns = -90 * NS_PER_S
+    world.local.max_per_subject = 1
+    world.start()
+    for run in range(12):
+        latest_values(world, 30 * run + 1, 30 * run + 25)
+        world.link_down()
+        world.local.denies_streams = True  # it dies without a last word
+        world.restart()
+        world.local.denies_streams = False
+        latest_values(world, 30 * run + 26, 30 * run + 30)
+        world.link_up()
+        world.clock.advance(5 * NS_PER_S)
+
+    assert (world.status.lag_messages, world.status.last_error) == (0, "")
