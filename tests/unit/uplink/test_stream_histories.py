@@ -343,3 +343,27 @@ def test_newest_first_short_runs_keep_how_far_they_are_so_none_is_taken_for_a_co
         world.clock.advance(5 * NS_PER_S)
 
     assert (world.status.lag_messages, world.status.last_error) == (0, "")
+
+
+def test_what_was_kept_is_of_before_an_archive_though_its_message_is_here_still() -> None:
+    """The hub lost that one first, so it has it behind one that came later and is not in the
+    archive: up to that one all counted as stored, and the archive gave its sequence once more.
+    """
+    world = world_with()
+    world.local.is_work_queue = True
+    world.link_down()
+    world.store(b"11")
+    archive = world.local.archive(has_consumers=False)
+    world.store(b"12")
+    world.hub.loses = [b"11"]
+    world.link_up()
+    world.clock.advance(OUTAGE_NS)
+    assert world.hub.payloads() == [*numbers(1, 10), b"12", b"11"]
+    world.restart()
+    world.clock.advance(5 * NS_PER_S)
+
+    restore(world, archive)
+    world.store(b"new")
+    world.clock.advance(60 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 12), b"new") == []
