@@ -80,9 +80,11 @@ class World:
         self.uplink.start()
         self.clock.advance(NS_PER_S)
 
-    def restart(self) -> None:
-        """The process dies and comes back; the store is what it was."""
+    def restart(self, *, dies: bool = False) -> None:
+        """The process is stopped in order, or dies without a last word, and comes back."""
+        denied, self.local.denies_streams = self.local.denies_streams, dies
         self.uplink.stop()
+        self.local.denies_streams = denied
         self.local.forget_pulls()
         self.uplink = self._new()
         self.uplink.start()

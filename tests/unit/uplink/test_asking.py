@@ -474,9 +474,7 @@ def test_a_record_whose_message_cannot_be_read_is_left_out() -> None:
     world.store(*numbers(41, 60))
     world.clock.advance(5 * NS_PER_S)
     world.local.unreadable = {40}
-    world.local.denies_streams = True  # it dies without a last word
-    world.restart()
-    world.local.denies_streams = False
+    world.restart(dies=True)
     world.clock.advance(5 * NS_PER_S)
     world.store(*numbers(61, 62))
     world.clock.advance(5 * NS_PER_S)

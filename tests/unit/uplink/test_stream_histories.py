@@ -12,7 +12,12 @@ import pytest
 from leafnode.clock import NS_PER_S
 from leafnode.go_time import format_time
 from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
-from tests.unit.uplink.test_stream_restored import missing_or_doubled, restore, world_with
+from tests.unit.uplink.test_stream_restored import (
+    missing_or_doubled,
+    new_ones_and_a_death,
+    restore,
+    world_with,
+)
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -68,21 +73,7 @@ def test_what_was_kept_of_another_history_is_forgotten(is_hidden: bool) -> None:
     world.clock.advance(OUTAGE_NS)
     restore(world, archive)
     world.clock.advance(5 * NS_PER_S)
-    new = [b"new %d" % number for number in range(60)]
-    world.hub.loses += new
-    world.store(*new)
-    world.clock.advance(NS_PER_S // 2)
-    world.link_down()
-    world.local.delete(51)
-    world.local.denies_streams = True  # it dies without a last word
-    world.restart()
-    world.local.denies_streams = False
-    world.clock.advance(10 * NS_PER_S)
-    world.hub.loses.clear()
-    world.link_up()
-    world.clock.advance(300 * NS_PER_S)
-
-    assert missing_or_doubled(world, *new[:40], *new[41:]) == []
+    assert missing_or_doubled(world, *new_ones_and_a_death(world)) == []
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -335,9 +326,7 @@ def test_newest_first_short_runs_keep_how_far_they_are_so_none_is_taken_for_a_co
     for run in range(12):
         latest_values(world, 30 * run + 1, 30 * run + 25)
         world.link_down()
-        world.local.denies_streams = True  # it dies without a last word
-        world.restart()
-        world.local.denies_streams = False
+        world.restart(dies=True)
         latest_values(world, 30 * run + 26, 30 * run + 30)
         world.link_up()
         world.clock.advance(5 * NS_PER_S)

@@ -336,9 +336,7 @@ def test_nor_is_one_that_went_up_again_before_a_death(newest_first: bool) -> Non
         world.clock.advance(NS_PER_MS)
 
     world.link_down()
-    world.local.denies_streams = True
-    world.restart()
-    world.local.denies_streams = False
+    world.restart(dies=True)
     world.clock.advance(OUTAGE_NS)
     world.link_up()
     world.clock.advance(60 * NS_PER_S)

@@ -17,7 +17,11 @@ from leafnode.go_time import format_time
 from leafnode.uplink.status import Protection
 from tests.sim.local_jetstream import LocalJetStream
 from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
-from tests.unit.uplink.test_stream_restored import missing_or_doubled, restore
+from tests.unit.uplink.test_stream_restored import (
+    missing_or_doubled,
+    new_ones_and_a_death,
+    restore,
+)
 
 NEWEST = replace(OPTIONS, newest_first=True)
 
@@ -85,21 +89,7 @@ def test_what_was_kept_newest_first_of_another_history_stays_refuted(is_archive:
     world.local.restore(archive, format_time(world.clock.wall_ns()) if is_archive else "")
     world.restart()
     world.clock.advance(5 * NS_PER_S)
-    new = [b"new %d" % number for number in range(60)]
-    world.hub.loses += new
-    world.store(*new)
-    world.clock.advance(NS_PER_S // 2)
-    world.link_down()
-    world.local.delete(51)
-    world.local.denies_streams = True  # it dies without a last word
-    world.restart()
-    world.local.denies_streams = False
-    world.clock.advance(10 * NS_PER_S)
-    world.hub.loses.clear()
-    world.link_up()
-    world.clock.advance(300 * NS_PER_S)
-
-    assert missing_or_doubled(world, *new[:40], *new[41:]) == []
+    assert missing_or_doubled(world, *new_ones_and_a_death(world)) == []
 
 
 @pytest.mark.parametrize("is_pending", [False, True])

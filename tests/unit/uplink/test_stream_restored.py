@@ -35,6 +35,22 @@ def world_with(**options: Any) -> World:
     return world
 
 
+def new_ones_and_a_death(world: World) -> list[bytes]:
+    """Behind ten messages that came back: the hub gets none before, and sequence 51 is deleted."""
+    new = [b"new %d" % number for number in range(60)]
+    world.hub.loses += new
+    world.store(*new)
+    world.clock.advance(NS_PER_S // 2)
+    world.link_down()
+    world.local.delete(51)
+    world.restart(dies=True)
+    world.clock.advance(10 * NS_PER_S)
+    world.hub.loses.clear()
+    world.link_up()
+    world.clock.advance(300 * NS_PER_S)
+    return new[:40] + new[41:]
+
+
 def missing_or_doubled(world: World, *payloads: bytes) -> list[bytes]:
     there = Counter(world.hub.payloads())
     return [one for one in payloads if there[one] != 1]
@@ -393,9 +409,7 @@ def test_what_a_new_stream_sent_in_vain_goes_up_though_others_store_thousands(
     world.store(b"a", b"b")
     world.clock.advance(NS_PER_S // 10)
     world.link_down()
-    world.local.denies_streams = True  # it dies without a last word
-    world.restart()
-    world.local.denies_streams = False
+    world.restart(dies=True)
     for _ in range(1000):
         world.hub.publish(b"edge.ev.a", b"other")
     world.link_up()
