@@ -266,7 +266,8 @@ class Asking:
         if upstream is None:  # too many of those
             upstream = self._ways.questions(patterns, here)
         if upstream is None:
-            self._blind(f"there are more than {limits.UPLINK_QUESTIONS_MAX} subjects to ask for")
+            most = limits.UPLINK_QUESTIONS_MAX
+            self._blind(f"there are more than {most} subjects to ask for")
             return
         reached, groups = self._ways.reached_of(self._origin), [(one,) for one in upstream]
         if self._is_grounded:
@@ -356,10 +357,9 @@ class Asking:
 
     def _look_at(self, resume: Resume) -> None:
         """See what of it is here, or was."""
-        decisive, hub_ns = resume.decisive
-        before_ns = self._ways.before_ns(self._origin, hub_ns)
-        named = Named(resume.claims(), decisive, resume.scattered, before_ns)
-        self._claims.begin(named, self._flight.window, self._local, partial(self._judged, resume))
+        named = Named(resume.claims(), resume.decisive, resume.scattered)
+        then = partial(self._judged, resume)
+        self._claims.begin(named, self._flight.window, self._local, then)
 
     def _judged(self, resume: Resume, refuted: set[Place] | Failure) -> None:
         """Take what the hub has that is of another history of this stream."""

@@ -31,20 +31,6 @@ class Named(NamedTuple):
     places: list[Place]
     decisive: Set[Place]  # of those: by them others, which are not named, count as stored
     scattered: Ranges  # what was acknowledged that went newest first, as it was kept here
-    before_ns: int = 0  # what is below those was stored here before that; 0: not known
-
-
-class _Look(NamedTuple):
-    """At a message; or, where it is gone, for the nearest below it, by halves."""
-
-    place: Place
-    low: int = 0  # the nearest is not below this
-    high: int = 0  # and not from here on; 0: the message itself is looked at
-
-    @property
-    def at(self) -> int:
-        low, high, seq = self.low, self.high, self.place.seq
-        return max((low + high) // 2, 2 * high - seq - 1) if high else seq  # mostly it is near
 
 
 class Claims:
@@ -56,12 +42,11 @@ class Claims:
         self._stream = stream
         self._is_scattered = is_scattered
         self._round = 0
-        self._left: list[_Look] = []
+        self._left: list[Place] = []
         self._asked = 0
         self._turn = 0  # how many of this turn: an answer may come at once
         self._next = Alarm(clock, self._next_turn)
         self._delivered = 0  # up to there the consumer had given
-        self._first = 0  # sequence of the stream
         self._named = Named([], set(), Ranges())
         self._is_asking = False
         self._refuted: set[Place] = set()
@@ -83,10 +68,9 @@ class Claims:
         self._named = named
         self._done, self._asked, self._turn = done, 0, 0
         self._delivered = local.consumer.delivered.stream_seq
-        self._first = local.stream.state.first_seq
         verdicts = [(place, self._judge(place, window, local)) for place in named.places]
         self._refuted = {place for place, verdict in verdicts if verdict is False}
-        self._left = [_Look(place) for place, verdict in verdicts if verdict is None]
+        self._left = [place for place, verdict in verdicts if verdict is None]
         self._go_on()
 
     def _judge(self, place: Place, window: Window, local: LocalState) -> bool | None:
@@ -126,47 +110,26 @@ class Claims:
         self.cancel()
         self._done(result)
 
-    def _ask(self, look: _Look, number: int) -> None:
+    def _ask(self, place: Place, number: int) -> None:
         def found(stored: Stored | Failure | None) -> None:
             if number == self._round:
                 self._asked -= 1
-                self._found(look, stored)
+                self._found(place, stored)
 
         self._asked += 1
-        ask_message(self._mailbox, self._stream, look.at, found)
+        ask_message(self._mailbox, self._stream, place.seq, found)
 
-    def _found(self, look: _Look, stored: Stored | Failure | None) -> None:
+    def _found(self, place: Place, stored: Stored | Failure | None) -> None:
         if isinstance(stored, Failure):
             self._end(stored)
             return
-        if look.high:
-            self._found_below(look, stored)
-        elif stored is None or stored.seq != look.place.seq:
-            self._miss(look.place)
-        elif Place.of(stored.seq, stored.stored_ns) != look.place:
-            self._refuted.add(look.place)
-        self._go_on()
-
-    def _miss(self, place: Place) -> None:
-        """It is gone here. A scattered stream lets go of what it sent. What the consumer of another
-        did not deliver was not sent: a copy was restored, and the message that it was is gone.
-        """
-        if place.seq <= self._delivered or place.seq in self._named.scattered:
-            return
-        if not self._is_scattered:
-            self._refuted.add(place)
-        elif place in self._named.decisive and self._named.before_ns:
-            self._look_below(_Look(place, self._first - 1, place.seq))
-
-    def _look_below(self, look: _Look) -> None:
-        if look.high - look.low > 1:
-            self._left.append(look)
-
-    def _found_below(self, look: _Look, stored: Stored | None) -> None:
-        """What is below it was here before it: else a copy has given its sequence once more."""
-        if stored is None or stored.seq >= look.high:
-            self._look_below(look._replace(high=look.at))
-        elif stored.stored_ns < self._named.before_ns:
-            self._look_below(look._replace(low=stored.seq))
+        if stored is None or stored.seq != place.seq:
+            # A scattered stream lets go of what it sent. What the consumer of another did not
+            # deliver was not sent: a copy was restored, and the message that it was is gone.
+            is_known = place.seq <= self._delivered or place.seq in self._named.scattered
+            is_ours = self._is_scattered or is_known
         else:
-            self._refuted.add(look.place)
+            is_ours = Place.of(stored.seq, stored.stored_ns) == place
+        if not is_ours:
+            self._refuted.add(place)
+        self._go_on()

@@ -174,14 +174,13 @@ class Resume:
 
     def claims(self) -> list[Place]:
         """Return what the hub says to have of this stream, as far as that has to be looked at."""
-        acked, (decisive, _) = self._acked, self.decisive
-        return list({place for place in self._present if place.seq > acked} | decisive)
+        return list({place for place in self._present if place.seq > self._acked} | self.decisive)
 
     @property
-    def decisive(self) -> tuple[set[Place], int]:
-        """Those by which others count as stored, that are not looked at; when the hub had them."""
+    def decisive(self) -> set[Place]:
+        """Of those: by them others count as stored, which are not looked at."""
         newest = self._shown()
-        return (set(), 0) if newest is None else (newest.places, newest.stored_ns)
+        return set() if newest is None else newest.places
 
     def refute(self, places: Set[Place]) -> None:
         """Take which of these messages are not the ones that this stream has, or had."""
@@ -189,7 +188,8 @@ class Resume:
         newest = self._shown()
         if newest is not None and not newest.places.isdisjoint(places):
             self.refuted, self.foreign = newest.seq or 0, newest
-            if self.scattered and not (newest.in_flight and newest.in_flight.ranges):
+            says_ranges = newest.in_flight is not None and bool(newest.in_flight.ranges)
+            if self.scattered and not says_ranges:
                 self._kept = None  # the other history went on behind that
 
     @property

@@ -72,7 +72,6 @@ class Reached(msgspec.Struct, frozen=True):
     ranges: str = ""
     seq: int = 0  # one that the hub had acknowledged, and its mark: the stream must still have it
     mark: str = ""
-    kept_ns: int = 0  # when it was, by this machine's clock; 0: an older version kept it
 
     @classmethod
     def of(cls, identity: str, said: InFlight, place: Place) -> Reached:
@@ -166,18 +165,6 @@ class Ways:
         """Return how far it is kept that a run of this very stream was."""
         is_ours = self.reached is not None and self.reached.identity == origin.identity
         return self.reached if is_ours else None
-
-    def before_ns(self, origin: Origin | None, hub_ns: int) -> int:
-        """Return by when all was stored here that is below a message which the hub had then; 0:
-        that needs no look.
-
-        How far a run is is kept each minute: where the hub has it later than that, what was kept
-        may be of a copy. A clock that is wrong does not say both, that and what is below is later.
-        """
-        reached = None if origin is None else self.reached_of(origin)
-        kept_ns, apart_ns = 0 if reached is None else reached.kept_ns, limits.UPLINK_CLOCKS_APART_NS
-        is_later = hub_ns > kept_ns + limits.UPLINK_LEDGER_WRITE_NS + apart_ns
-        return hub_ns + apart_ns if is_later else 0
 
     def refuted_of(self, origin: Origin | None) -> set[Place]:
         """Return what was seen not to be of this history, though its message may be gone by now."""

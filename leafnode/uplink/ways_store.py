@@ -42,8 +42,7 @@ class WaysStore:
         self._is_keeping = False
         self._is_stale = False  # what is being stored has changed since
         self._gave_up = False
-        # When it was last kept how far this run is: due at once, for it may be a short one.
-        self._reached_ns = clock.monotonic_ns() - limits.UPLINK_LEDGER_WRITE_NS
+        self._reached_ns = clock.monotonic_ns()  # when it was last kept how far this run is
         self.kept: Callable[[], None] = lambda: None  # or it cannot be
         self.problem = ""  # why it is not read, or not kept
 
@@ -132,11 +131,10 @@ class WaysStore:
 
     def reached(self, reached: Reached) -> None:
         """Keep how far this run is; or, of no stream, that it is not known."""
-        before = self._ways.reached
-        if before is not None and reached == msgspec.structs.replace(before, kept_ns=0):
-            return
         self._reached_ns = self._clock.monotonic_ns()
-        self._ways.reached = msgspec.structs.replace(reached, kept_ns=self._clock.wall_ns())
+        if reached == self._ways.reached:
+            return
+        self._ways.reached = reached
         if self._is_kept:  # else it is kept with the rest, before the first message goes
             self._put(lambda _body: None)
         elif self._ways.is_fresh:  # the next run has to know up to where there is nothing

@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-import pytest
-
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.uplink import answers, claims
@@ -23,6 +21,8 @@ from tests.sim.uplink_world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
     from leafnode.uplink.answers import Stored
 
@@ -48,14 +48,13 @@ class Look:
         self.window: Window = Window(256, 1 << 20)
         self.scattered = Ranges()
         self.decisive: set[Place] = set()
-        self.before_ns = 0
         self.said: list[set[Place] | Failure] = []
 
     def place(self, seq: int, late_ns: int = 0) -> Place:
         return Place.of(seq, self.times[seq] + late_ns)
 
     def begin(self, *places: Place, delivered: int = 0) -> None:
-        named = Named([*places], self.decisive, self.scattered, self.before_ns)
+        named = Named([*places], self.decisive, self.scattered)
         self.claims.begin(named, self.window, here(delivered=delivered), self.said.append)
 
     def look(self, *places: Place, delivered: int = 0) -> set[Place] | Failure:
@@ -156,35 +155,6 @@ def test_a_message_that_is_gone_is_ours_where_it_is_kept_that_it_went_newest_fir
     del look.world.local.messages[7], look.world.local.messages[9]
 
     assert look.look(gone, other, unknown, delivered=2) == {other, unknown}
-
-
-@pytest.mark.parametrize("below", [3, 17, 70, 88, 89])
-def test_newest_first_what_is_below_one_that_is_gone_was_there_before_it(below: int) -> None:
-    """Else a copy was restored, and has given its sequence once more."""
-    for late_ns, is_ours in ((1, True), (0, False)):
-        look = Look(is_scattered=True)
-        place, look.before_ns = look.place(90), look.times[below] + late_ns
-        for seq in range(below + 1, 91):
-            del look.world.local.messages[seq]
-        look.decisive = {place}
-
-        assert look.look(place, look.place(89)) == (set() if is_ours else {place})
-        assert len(look.world.local.requests) <= 14
-
-
-def test_newest_first_one_that_is_gone_is_ours_where_it_was_kept_or_decides_nothing() -> None:
-    for is_decisive, scattered, before_ns in (
-        (False, [], 1),
-        (True, [(90, 90)], 1),
-        (True, [], 0),
-    ):
-        look = Look(is_scattered=True)
-        place, look.before_ns, look.scattered = look.place(90), before_ns, Ranges(scattered)
-        look.decisive = {place} if is_decisive else set()
-        del look.world.local.messages[90]
-
-        assert look.look(place) == set()
-        assert len(look.world.local.requests) == 1
 
 
 def test_a_stream_that_does_not_answer_is_named_once_and_a_look_that_ended_says_nothing() -> None:

@@ -262,36 +262,6 @@ def latest_values(world: World, first: int, last: int) -> None:
         world.clock.advance(NS_PER_S)
 
 
-@pytest.mark.parametrize("is_archive", [False, True])
-def test_newest_first_the_sequence_of_the_hubs_newest_may_have_been_given_again(
-    is_archive: bool,
-) -> None:
-    """That message was replaced by a newer one of its subject; what waits below it was not sent."""
-    world = World(replace(OPTIONS, window_msgs=64, newest_first=True))
-    world.local.max_per_subject = 1
-    world.start()
-    latest_values(world, 1, 90)
-    copy, kept = world.local.archive(), list(world.local.side["KV_LEAFNODE_UPLINK"].messages)
-    latest_values(world, 91, 385)
-    world.uplink.stop()
-    world.hub.down()
-    world.clock.advance(OUTAGE_NS)
-
-    world.local.restore(copy, format_time(world.clock.wall_ns()) if is_archive else "")
-    if not is_archive:
-        world.local.side["KV_LEAFNODE_UPLINK"].messages[:] = kept
-    world.restart()
-    latest_values(world, 1001, 1400)
-    sent = len(world.hub.received)
-    world.link_up()
-    world.clock.advance(300 * NS_PER_S)
-
-    # Nothing is sent, and that is said.
-    assert len(world.hub.received) == sent
-    assert world.status.lag_messages > 0
-    assert "a copy of the store was restored" in world.status.last_error
-
-
 @pytest.mark.parametrize("ahead_s", [-(10**9), -600, 0, 600, 3 * 3600, 10**9])
 @pytest.mark.parametrize("dies", [False, True])
 def test_newest_first_latest_values_go_on_though_the_clock_is_wrong(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from leafnode import limits
-from leafnode.clock import NS_PER_S
 from leafnode.config.options import UplinkStream
 from leafnode.nuid import hash8
 from leafnode.uplink.answers import MADE_KEY, StreamInfo, stream_info
-from leafnode.uplink.onward import InFlight, Origin, Place
+from leafnode.uplink.onward import InFlight, Place
 from leafnode.uplink.ways import (
     Identity,
     Reached,
@@ -141,15 +140,3 @@ def test_what_was_kept_before_the_stream_came_back_says_only_that_the_hub_has_an
         assert isinstance(stream, StreamInfo)
         assert ways.identify(stream) == (name, created == "b")
         assert ways.reached == left
-
-
-def test_a_message_that_the_hub_has_since_later_than_what_was_kept_has_to_be_proven() -> None:
-    ways, minute, at = Ways(OPTIONS, "e."), 60 * NS_PER_S, 1000 * NS_PER_S
-    ways.reached = Reached("x", 5, 90, kept_ns=at)
-    ours, other = Origin("edge", "EV", "x"), Origin("edge", "EV", "y")
-
-    assert ways.before_ns(ours, at + 2 * minute) == 0
-    assert ways.before_ns(ours, at + 2 * minute + 1) == at + 3 * minute + 1
-    # Where nothing was kept of it its clock alone says that, if the hub says when it was.
-    assert ways.before_ns(other, at) == ways.before_ns(None, at) == at + minute
-    assert ways.before_ns(other, 0) == 0
