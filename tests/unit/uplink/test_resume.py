@@ -459,3 +459,16 @@ def test_a_message_of_another_history_from_before_what_was_kept_says_nothing(
     assert not resume.refuted
     assert resume.stretch(200) is None
     assert (resume.position().floor, resume.position().hub_seq) == (50, 90)
+
+
+@pytest.mark.parametrize(
+    "at", [HubMessage(100, 195, InFlight(160, 60)), HubMessage(100, None, None)]
+)
+def test_a_record_that_is_not_so_leaves_the_word_of_the_newest(at: HubMessage) -> None:
+    """The record is of the hub's stream before this one, in which there is less by now."""
+    resume = Resume([["edge.ev.>"]], acked=160, kept=InFlight(100, 100))
+    resume.answer(0, HubMessage(160, 260, InFlight(160, 60)))
+    assert resume.open_probes == [100]
+    resume.look(100, at)
+
+    assert resume.open_probes == [*range(61, 160)]

@@ -342,3 +342,30 @@ def test_nor_is_one_that_went_up_again_before_a_death(newest_first: bool) -> Non
     world.clock.advance(60 * NS_PER_S)
 
     assert world.hub.payloads() == numbers(21, 65)
+
+
+def test_nor_is_one_that_lies_over_the_place_of_what_was_kept() -> None:
+    """The hub's stream was made anew before this run, which died: it is longer than that by now."""
+    world = World(OPTIONS)
+    world.start()
+    world.store(*numbers(1, 100))
+    world.clock.advance(10 * NS_PER_S)
+    world.link_down()
+    world.hub.make_anew()
+    world.clock.advance(OUTAGE_NS)
+    world.restart()
+    world.clock.advance(5 * NS_PER_S)
+    world.link_up()
+    world.store(*numbers(101, 160))
+    world.clock.advance(10 * NS_PER_S)
+    world.hub.loses_acks = True
+    world.store(*numbers(161, 260))
+    world.clock.advance(NS_PER_S // 2)
+    world.link_down()
+    world.hub.loses_acks = False
+    world.restart(dies=True)
+    world.clock.advance(OUTAGE_NS)
+    world.link_up()
+    world.clock.advance(120 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(101, 260)
