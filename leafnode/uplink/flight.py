@@ -228,7 +228,7 @@ class Flight:
 
     def _wants(self) -> bool:
         """Say whether anything may go soon: not what is behind a window full of what is awaited."""
-        if self.window.has_unsent or not self._parts.lag.behind:
+        if self.window.has_unsent or not self._parts.lag.behind or self._parts.lag.held:
             return self.window.has_unsent
         budget = self.window.budget()
         has_room = budget is not None and self._is_worth_it(budget)

@@ -279,3 +279,21 @@ def test_a_stopped_uplink_leaves_no_timer() -> None:
     site.clock.advance(60 * NS_PER_S)
 
     assert site.clock.pending() == 0
+
+
+def test_a_stream_whose_consumer_is_paused_lets_the_others_go() -> None:
+    """It has the better priority, and nothing of it comes."""
+    site = Site(
+        UplinkStream("EV", "AGG", "hub", priority=0),
+        UplinkStream("AL", "AGG", "hub", priority=5, urgent=True),
+        UplinkStream("MI", "AGG", "hub", priority=5),
+    )
+    site.start()
+    site.local["EV"].consumers["leafnode-uplink-EV"].is_paused = True
+    site.store("EV", b"reading")
+    site.clock.advance(2 * limits.UPLINK_LAG_REFRESH_NS)
+    site.store("AL", b"alarm")
+    site.store("MI", b"copy")
+    site.clock.advance(2 * limits.UPLINK_LAG_REFRESH_NS)
+
+    assert set(site.hub.payloads()) == {b"alarm", b"copy"}
