@@ -466,11 +466,11 @@ class Resume:
             return
         behind = 0 if found.in_flight is None else found.in_flight.hub_seq
         is_of_flight = behind >= found.hub_seq and not said.holds(found.seq or 0)
-        # A stranger may be there before the first of ours, which is kept.
-        is_first = self._kept is not None and not (said.floor or said.ranges)
+        # What was kept may name the place of a stranger, behind which all of ours went.
+        may_be_anybodys = self._kept is not None
         is_kept = said is self._kept  # else it is the newest's own word
         is_other = is_kept and found.seq is not None and not said.holds(found.seq)
-        if is_other or (is_of_flight if found.seq is not None else not is_first):
+        if is_other or (is_of_flight if found.seq is not None else not may_be_anybodys):
             self._is_denied |= not is_kept
             if self._kept is not None:
                 self._kept = self._kept._replace(hub_seq=0)

@@ -461,14 +461,20 @@ def test_a_message_of_another_history_from_before_what_was_kept_says_nothing(
     assert (resume.position().floor, resume.position().hub_seq) == (50, 90)
 
 
-@pytest.mark.parametrize(
-    "at", [HubMessage(100, 195, InFlight(160, 60)), HubMessage(100, None, None)]
-)
-def test_a_record_that_is_not_so_leaves_the_word_of_the_newest(at: HubMessage) -> None:
+def test_a_record_that_is_not_so_leaves_the_word_of_the_newest() -> None:
     """The record is of the hub's stream before this one, in which there is less by now."""
     resume = Resume([["edge.ev.>"]], acked=160, kept=InFlight(100, 100))
     resume.answer(0, HubMessage(160, 260, InFlight(160, 60)))
     assert resume.open_probes == [100]
-    resume.look(100, at)
+    resume.look(100, HubMessage(100, 195, InFlight(160, 60)))
 
     assert resume.open_probes == [*range(61, 160)]
+
+
+def test_a_record_may_name_the_place_of_a_stranger() -> None:
+    """Behind which all went that came later: newest first among others, or after a copy."""
+    resume = Resume([["edge.ev.>"]], acked=160, kept=InFlight(100, 100, b"1-100"))
+    resume.answer(0, HubMessage(160, 260, InFlight(160, 60)))
+    resume.look(100, HubMessage(100, None, None))
+
+    assert resume.open_probes == [*range(101, 160)]

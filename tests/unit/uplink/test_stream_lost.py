@@ -294,30 +294,6 @@ def test_nor_is_one_under_another_subject(others: int, strangers: int, newest_fi
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
-def test_nor_is_one_where_a_stranger_is_in_the_place_of_what_was_kept(newest_first: bool) -> None:
-    world = World(replace(OPTIONS, newest_first=newest_first))
-    world.start()
-    world.store(*numbers(1, 100))
-    world.clock.advance(100 * NS_PER_S)
-    world.hub.make_anew()
-    world.hub.loses_acks = True
-    world.store(*numbers(101, 160))
-    world.clock.advance(NS_PER_S // 2)
-    world.link_down()
-    world.hub.loses_acks = False
-    while world.hub.last_seq < 105:
-        world.hub.publish(b"edge.ev.a", b"other")
-    world.clock.advance(OUTAGE_NS)
-
-    world.restart()
-    world.clock.advance(5 * NS_PER_S)
-    world.link_up()
-    world.clock.advance(120 * NS_PER_S)
-
-    assert [one for one in world.hub.payloads() if one != b"other"] == numbers(101, 160)
-
-
-@pytest.mark.parametrize("newest_first", [False, True])
 def test_nor_is_one_that_went_up_again_before_a_death(newest_first: bool) -> None:
     """What was kept is of the stream before; what went up again names no place of that."""
     world = World(replace(OPTIONS, newest_first=newest_first))
