@@ -458,19 +458,19 @@ class Resume:
             self._doubted, self._probes = base, {base.hub_seq}
 
     def _take_doubted(self) -> None:
-        """Take what was found there. One of its own flight, which says to be behind itself: that
-        speaks of a stream before this one.
-        """
+        """Take what was found there: else they speak of a stream before this one."""
         said, found = self._doubted, self._checked
         if said is None or found is None:
             return
-        behind = 0 if found.in_flight is None else found.in_flight.hub_seq
-        is_of_flight = behind >= found.hub_seq and not said.holds(found.seq or 0)
-        # What was kept may name the place of a stranger, behind which all of ours went.
-        may_be_anybodys = self._kept is not None
         is_kept = said is self._kept  # else it is the newest's own word
-        is_other = is_kept and found.seq is not None and not said.holds(found.seq)
-        if is_other or (is_of_flight if found.seq is not None else not may_be_anybodys):
+        if found.seq is None:
+            # What was kept may name the place of a stranger, behind which all of ours went.
+            is_so = self._kept is not None
+        else:
+            # One of its own flight says to be behind itself; another is of before a copy came back.
+            behind = 0 if found.in_flight is None else found.in_flight.hub_seq
+            is_so = said.holds(found.seq) or (not is_kept and behind < found.hub_seq)
+        if not is_so:
             self._is_denied |= not is_kept
             if self._kept is not None:
                 self._kept = self._kept._replace(hub_seq=0)

@@ -88,9 +88,8 @@ def _opened(options: SerialPort, where: dict[str, str | None], clock: SystemCloc
         raise
     except OSError as err:
         held: dict[str, str] = {}
-        with contextlib.suppress(
-            LeafnodeError, OSError
-        ):  # then what the system said is all that is known
+        # Where the server says nothing, what the system said is all that is known.
+        with contextlib.suppress(LeafnodeError, OSError):
             held = listing.of_server(where)
         name = held.get(opener.find(options))
         if name is None:
