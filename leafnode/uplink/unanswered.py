@@ -143,7 +143,7 @@ class Unanswered:
         """What is overdue may have gone with the link, but for what was passed before that."""
         self._overdue.clear()
         if self._passed_ns:
-            sent = (entry for entry in window if self._link_ns <= entry.last_ns)
+            sent = (one for one in window if one.attempts and self._link_ns <= one.last_ns)
             self._outlived.update(one.seq for one in sent if one.last_ns < self._passed_ns)
         self._link_ns, self._passed_ns = now_ns, 0
 

@@ -209,6 +209,16 @@ def test_what_went_over_a_link_that_is_gone_may_arrive_for_a_while() -> None:
     assert asked.wait_ns(3) == QUORUM_NS - 1
 
 
+def test_what_was_never_sent_is_not_missed() -> None:
+    asked = Asked(3, 4, 5)
+    asked.send(3, 5)
+    asked.store(5)
+    asked.link_changes()  # the first of this run
+
+    asked.ask()
+    assert asked.unanswered._silent.keys() == {3}
+
+
 def test_an_answer_ends_it_for_the_subject_too() -> None:
     asked = proved()
     entry = asked.offer(4, b"e.b")
