@@ -48,11 +48,14 @@ class Former:
         self._is_asked_for = False
         self._due_ns = self._clock.monotonic_ns() + _DUE_NS
 
-    def is_back(self, pending: int, held: int) -> bool:
+    def is_back(self, pending: int, held: int, *, is_full: bool = False) -> bool:
         """Say whether all that the consumer gave and had no acknowledgement for is here.
 
-        `pending` is how much that is, `held` how much is here. Asks for it when it is due.
+        `pending` is how much that is, `held` how much is here. Asks for it when it is due; not with
+        a window more than full of what the stream let go of: that has to go first.
         """
+        if is_full:
+            return True
         if self._local is None:
             return self._is_back or self._clock.monotonic_ns() >= self._due_ns
         if pending == 0:

@@ -300,7 +300,9 @@ class StreamUplink:
         self._note(local)
         self._here = local  # its subjects change while it runs
         held = window.held_from(local.stream.state.first_seq)
-        if not self._former.is_back(local.consumer.num_ack_pending, held):
+        pending = local.consumer.num_ack_pending
+        is_full = len(window) > pending + self._options.window_msgs
+        if not self._former.is_back(pending, held, is_full=is_full):
             if not self._lag.held:
                 what = _PASSED if self._former.is_passed else _GIVEN_BEFORE
                 self._trouble.wait(what, limits.UPLINK_GIVEN_BEFORE_NS)

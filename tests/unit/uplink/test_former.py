@@ -89,6 +89,13 @@ def test_later_in_the_run_only_what_somebody_else_pulled_is_waited_for() -> None
     assert local.asked == [6]
 
 
+def test_nothing_more_is_asked_for_while_the_window_is_more_than_full() -> None:
+    former, local, clock = made()
+    clock.advance(DUE_NS)
+    assert former.is_back(3, 2, is_full=True)
+    assert local.asked == []
+
+
 def test_without_a_consumer_what_may_have_been_sent_has_as_long_to_arrive() -> None:
     clock = FakeClock()
     former = Former(clock, None)
