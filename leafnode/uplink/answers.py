@@ -204,12 +204,15 @@ class HubMessage(NamedTuple):
     stored_ns: int = 0  # by the hub's clock
 
     @property
+    def own(self) -> set[Place]:
+        """It, where this stream sent it."""
+        return set() if self.seq is None else {Place(self.seq, self.mark)}
+
+    @property
     def places(self) -> set[Place]:
         """It, and the highest that it says to be stored; none where this stream did not send it."""
-        if self.seq is None:
-            return set()
-        top = None if self.in_flight is None else self.in_flight.top
-        return {Place(self.seq, self.mark)} | ({top} if top is not None else set())
+        top = None if self.in_flight is None or self.seq is None else self.in_flight.top
+        return self.own if top is None else self.own | {top}
 
 
 _AnswerT = TypeVar(

@@ -19,8 +19,7 @@ from leafnode.uplink.history import History
 from leafnode.uplink.interview import SILENCE, Interview
 from leafnode.uplink.knock import Knock
 from leafnode.uplink.local import LocalState, ask_stream
-from leafnode.uplink.onward import Place
-from leafnode.uplink.position import Known, Position, Word
+from leafnode.uplink.position import NOT_ACKED, Known, Position, Word
 from leafnode.uplink.resume import Resume
 from leafnode.uplink.status import Protection
 from leafnode.uplink.told_no import ToldNo
@@ -30,8 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.uplink.flight import Flight, Parts
-    from leafnode.uplink.onward import InFlight, Origin
+    from leafnode.uplink.onward import InFlight, Origin, Place
     from leafnode.uplink.parting import Parting
+    from leafnode.uplink.position import Acked
     from leafnode.uplink.ways import Moved, Ways
     from leafnode.uplink.ways_store import WaysStore
     from leafnode.uplink.window import Entry
@@ -186,8 +186,7 @@ class Asking:
             return
         said, latest = self._flight.window.said(), self._flight.latest
         if said.hub_seq and latest is not None:
-            newest = said.top or Place(latest.seq, latest.mark)
-            self._store.reached(Reached.of(self._origin.identity, said, newest))
+            self._store.reached(Reached.of(self._origin.identity, said, latest))
 
     def acked(self, entry: Entry) -> None:
         """The hub acknowledged this: the first time it is asked under which subject."""
@@ -230,8 +229,7 @@ class Asking:
     def _ask(self, known: Known | None) -> None:
         assert self._origin is not None, "it has begun"
         self._is_settled, self._asked_ns = not self._knock.is_out, self._clock.monotonic_ns()
-        self._had = self._flight.hub_had
-        window = self._flight.window
+        self._had, window = self._flight.hub_had, self._flight.window
         if known is not None:
             sent = dict.fromkeys(entry.sent_as.decode() for entry in window.doubtful())
             groups = [known.names, *(self._ways.names(subject) for subject in sent)]
@@ -270,12 +268,9 @@ class Asking:
             self._blind(f"there are more than {most} subjects to ask for")
             return
         reached, groups = self._ways.reached_of(self._origin), [(one,) for one in upstream]
-        if self._is_grounded:
+        if self._is_grounded or reached is None:
             # What this run was told still holds, whatever others have put over it meanwhile.
-            self._ask_with(groups, window.said())
-            return
-        if reached is None:
-            self._ask_with(groups, None)
+            self._ask_with(groups, window.said() if self._is_grounded else None)
             return
         kept = reached.said
 
@@ -293,15 +288,18 @@ class Asking:
                 self._store.reached(Reached())
                 self._ask_with(groups, None)
             else:
-                self._ask_with(groups, kept)
+                self._ask_with(groups, kept, reached.acked)
 
         named = Named([reached.place], {reached.place}, kept.scattered)
         self._claims.begin(named, window, self._local, judged)
 
-    def _ask_with(self, groups: list[tuple[str]], kept: InFlight | None) -> None:
+    def _ask_with(
+        self, groups: list[tuple[str]], kept: InFlight | None, acked: Acked = NOT_ACKED
+    ) -> None:
         assert self._origin is not None, "it has begun"
         doubtful, newest = len(self._flight.window), self._options.newest_first
-        resume = Resume(groups, self._acked(), doubtful=doubtful, kept=kept, is_scattered=newest)
+        told = partial(Resume, kept=kept, last_acked=acked, is_scattered=newest)
+        resume = told(groups, self._acked(), doubtful=doubtful)
         self._interview.begin(resume, self._origin, self._answered)
 
     def _heard_trouble(self, failure: Failure) -> None:
@@ -345,6 +343,7 @@ class Asking:
         """Go on where it says, or ask for more."""
         if resume.is_lost:
             self._is_grounded = False
+            self._flight.lost()
             self._store.lost()
             self._ask(None)
             return

@@ -17,6 +17,7 @@ from leafnode.uplink.held_back import HeldBack
 from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import onward
 from leafnode.uplink.overdue import Overdue
+from leafnode.uplink.position import Latest
 from leafnode.uplink.refusal import (
     Refusal,
     closed_for,
@@ -68,15 +69,6 @@ class Parts(NamedTuple):
     lag: Lag
     trouble: Trouble
     ceiling: Ceiling
-
-
-class Latest(NamedTuple):
-    """The newest PubAck: of which message, and where the hub stored that."""
-
-    seq: int
-    hub_seq: int
-    sent_as: bytes
-    mark: str  # see `Place`
 
 
 class Flight:
@@ -138,6 +130,11 @@ class Flight:
         self.has_sent = False
         self._forgotten += 1
         self._series = b"%d" % self._forgotten if self._forgotten else b""
+
+    def lost(self) -> None:
+        """The hub's stream is another one: what was acknowledged is not there."""
+        if self.latest is not None:
+            self.latest = self.latest._replace(is_there=False)
 
     def begin(self, word: Word) -> None:
         self.is_on = True

@@ -14,6 +14,8 @@ from leafnode.uplink.ranges import Ranges
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from leafnode.uplink.answers import HubMessage
+    from leafnode.uplink.onward import InFlight
     from leafnode.uplink.status import Protection
 
 NOWHERE: Final = Place(0)
@@ -41,6 +43,34 @@ class Position:
         return self.top if self.top.seq else Place(self.stored.top())
 
 
+class Acked(NamedTuple):
+    """What the hub acknowledged last: its stream has this message just there, or it is another."""
+
+    hub_seq: int = 0  # 0: not known
+    place: Place = NOWHERE
+
+
+NOT_ACKED: Final = Acked()
+
+
+class Latest(NamedTuple):
+    """The newest PubAck: of which message, and where the hub stored that."""
+
+    seq: int
+    hub_seq: int
+    sent_as: bytes
+    mark: str  # see `Place`
+    is_there: bool = True  # False: in a stream of the hub's that is gone
+
+    @property
+    def place(self) -> Place:
+        return Place(self.seq, self.mark)
+
+    @property
+    def acked(self) -> Acked:
+        return Acked(self.hub_seq, self.place) if self.is_there else NOT_ACKED
+
+
 class Known(NamedTuple):
     """What this run was told: what the hub acknowledged, and the newest of that."""
 
@@ -62,3 +92,12 @@ class Word(NamedTuple):
     is_ailment: bool = False  # what can be doubled ought not to be
     asked_ns: int = 0  # when the hub was asked for it; 0: what it has cannot be known
     all_ns: int = 0  # when what was sent before that was worked off; 0: may not be
+
+
+def bears_out(found: HubMessage, said: InFlight, *, is_own: bool) -> bool:
+    """Say whether one of ours may lie at `said.hub_seq`; `is_own`: a message of the hub's says so.
+
+    One of that one's own flight says to be behind itself; another is of before a copy came back.
+    """
+    behind = 0 if found.in_flight is None else found.in_flight.hub_seq
+    return said.holds(found.seq or 0) or (is_own and behind < found.hub_seq)

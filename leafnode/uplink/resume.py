@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.uplink.onward import InFlight, Place
-from leafnode.uplink.position import NOWHERE, Known, Position
+from leafnode.uplink.position import NOT_ACKED, NOWHERE, Acked, Known, Position, bears_out
 from leafnode.uplink.ranges import Ranges
 from leafnode.uplink.ways import Moved
 
@@ -50,18 +50,21 @@ class Resume:
         known: Known | None = None,
         doubtful: int = 0,
         kept: InFlight | None = None,
+        last_acked: Acked = NOT_ACKED,
         is_scattered: bool = False,
     ) -> None:
         """`groups`: what is asked for; those of one group are names for the same messages.
 
         `doubtful`: how many messages may be there or not. `kept`: what a former run knew, as a
-        message says it that goes behind others. `is_scattered`: it is sent newest first.
+        message says it that goes behind others, and `last_acked` by that hub's stream.
+        `is_scattered`: it is sent newest first.
         """
         self._acked = acked
         self._known = known
         self._doubtful = doubtful
         self._is_scattered = is_scattered
         self._kept = kept if kept is not None and kept.hub_seq else None
+        self._last_acked = last_acked if self._kept is not None else NOT_ACKED
         self._before = kept if is_scattered else None  # done, whatever the hub has of it by now
         self._groups = [tuple(group) for group in groups]
         self.subjects = list(dict.fromkeys(one for group in self._groups for one in group))
@@ -71,7 +74,7 @@ class Resume:
         self._probes: set[int] = set()
         self._walks: dict[int, tuple[int, int, int]] = {}  # number -> subject, first, end
         self._steps = 0
-        self._checked: HubMessage | None = None
+        self._checked: dict[int, HubMessage] = {}  # by where they are at the hub
         self._present: set[Place] = set()  # two of one sequence: another server has our name
         self._doubted: InFlight | None = None  # what a message says, or was kept
         self._is_denied = False  # it is not so: they speak of a stream of before
@@ -134,8 +137,7 @@ class Resume:
             self._last[index] = message
             self.strangers += message.seq is None and not message.is_former
             self._formers += message.is_former
-            if message.seq is not None:
-                self._present.add(Place(message.seq, message.mark))
+            self._present |= message.own
         self._go_on()
 
     def look(self, hub_seq: int, message: HubMessage | None) -> None:
@@ -143,10 +145,10 @@ class Resume:
         if hub_seq not in self._probes:
             return
         self._probes.discard(hub_seq)
-        if message is not None and message.seq is not None:
-            self._present.add(Place(message.seq, message.mark))
+        if message is not None:
+            self._present |= message.own
         if self._phase is _Phase.CHECK:
-            self._checked = message
+            self._checked |= {} if message is None else {hub_seq: message}
             self._go_on()
         elif self._known is not None and hub_seq == self._known.hub_seq and message is not None:
             self.is_lost |= message.seq != self._known.seq
@@ -165,8 +167,7 @@ class Resume:
             self.unverified = True
             self._walks.clear()
             return
-        if message.seq is not None:
-            self._present.add(Place(message.seq, message.mark))
+        self._present |= message.own
         if message.hub_seq + 1 == end:
             del self._walks[number]
         else:
@@ -258,7 +259,7 @@ class Resume:
         """Look up what is before the newest of the hub's that is here, too."""
         common, base = self._common, self._base()
         if common is not None and common.seq is not None and base is not None:
-            self._present.add(Place(common.seq, common.mark))
+            self._present |= common.own
             self._lower, self._steps = base.hub_seq, 0
             self._doubtful = min(max(0, common.seq - base.floor), limits.UPLINK_PROBES_MAX)
             self._plan_walks()
@@ -370,7 +371,7 @@ class Resume:
         is_behind = newest is None or newest.hub_seq < known.hub_seq
         if not is_behind and not self._unseen():
             return False
-        if is_behind or (self._doubtful > 1 and self._there(known) is None):
+        if is_behind or (self._doubtful > 1 and self._there(known.hub_seq) is None):
             self._probes = {known.hub_seq}
         self._open[_END] = ">"
         return True
@@ -397,7 +398,7 @@ class Resume:
         unseen = self.moved.sent if self.moved is not None else self._unseen()
         if not unseen:
             self._plan_walks()
-            if self._doubtful > 1 and self._there(known) is None:
+            if self._doubtful > 1 and self._there(known.hub_seq) is None:
                 self._probes.add(known.hub_seq)  # is that still what was acknowledged there?
             return
         # Nothing says that the hub has it under that subject, so all is looked at if it can be.
@@ -437,43 +438,42 @@ class Resume:
 
     def _take_check(self, known: Known) -> None:
         """Take what was found where the newest PubAck said."""
-        newest, found = self._newest(), self._there(known)
+        newest, found = self._newest(), self._there(known.hub_seq)
         if found is None and newest is not None and newest.hub_seq > known.hub_seq:
             return
         if found is None or found.seq != known.seq:
             self.is_lost = True
-        elif self._checked is not None and found.subject not in known.names:
+        elif self._checked and found.subject not in known.names:
             self.moved = Moved(known.names[0], found.subject)
 
-    def _there(self, known: Known) -> HubMessage | None:
+    def _there(self, hub_seq: int) -> HubMessage | None:
         """Return what an answer shows there."""
         shown = {one.hub_seq: one for one in self._last.values()}
-        return self._checked or shown.get(known.hub_seq)
+        return self._checked.get(hub_seq) or shown.get(hub_seq)
 
     def _doubt(self) -> None:
-        """Have it looked at what lies where the newest is said to have been acknowledged."""
-        base, newest = self._base(), self._common or self._newest()
+        """Have it looked at what lies where ours are said to have been acknowledged."""
+        base, newest, acked = self._base(), self._common or self._newest(), self._last_acked
         shown = 0 if newest is None else newest.hub_seq
         if base is not None and base.hub_seq not in {0, shown}:
-            self._doubted, self._probes = base, {base.hub_seq}
+            self._doubted = base
+        told = {acked.hub_seq, 0 if self._doubted is None else self._doubted.hub_seq} - {0}
+        self._probes = {one for one in told if self._there(one) is None}
 
     def _take_doubted(self) -> None:
         """Take what was found there: else they speak of a stream before this one."""
-        said, found = self._doubted, self._checked
-        if said is None or found is None:
-            return
+        said, acked = self._doubted, self._last_acked
+        lies = self._there(acked.hub_seq)
+        is_same = lies is None or lies.own == {acked.place}
         is_kept = said is self._kept  # else it is the newest's own word
-        if found.seq is None:
+        found, is_so = None if said is None else self._there(said.hub_seq), True
+        if said is not None and found is not None:
             # What was kept may name the place of a stranger, behind which all of ours went.
-            is_so = self._kept is not None
-        else:
-            # One of its own flight says to be behind itself; another is of before a copy came back.
-            behind = 0 if found.in_flight is None else found.in_flight.hub_seq
-            is_so = said.holds(found.seq) or (not is_kept and behind < found.hub_seq)
-        if not is_so:
-            self._is_denied |= not is_kept
-            if self._kept is not None:
-                self._kept = self._kept._replace(hub_seq=0)
+            by_kept = is_same and self._kept is not None
+            is_so = by_kept if found.seq is None else bears_out(found, said, is_own=not is_kept)
+        self._is_denied |= not (is_so or is_kept)
+        if self._kept is not None and not (is_so and is_same):
+            self._kept = self._kept._replace(hub_seq=0)
 
     def _plan_walks(self) -> None:
         """Look at what is under our subjects, in several places at once where much may be."""

@@ -17,6 +17,7 @@ from leafnode.nuid import hash8
 from leafnode.protocol import subject as subjects
 from leafnode.routing.subject_set import SubjectSet
 from leafnode.uplink.onward import InFlight, Place
+from leafnode.uplink.position import NOT_ACKED, Acked
 from leafnode.uplink.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from leafnode.config.options import UplinkStream
     from leafnode.uplink.answers import StreamInfo
     from leafnode.uplink.onward import Origin
+    from leafnode.uplink.position import Latest
 
 
 _NAME_MAX: Final = 8
@@ -72,10 +74,17 @@ class Reached(msgspec.Struct, frozen=True):
     ranges: str = ""
     seq: int = 0  # one that the hub had acknowledged, and its mark: the stream must still have it
     mark: str = ""
+    acked: Acked = NOT_ACKED
 
     @classmethod
-    def of(cls, identity: str, said: InFlight, place: Place) -> Reached:
-        return cls(identity, said.floor, said.hub_seq, said.ranges.decode(), *place)
+    def of(cls, identity: str, said: InFlight, latest: Latest) -> Reached:
+        far = (said.floor, said.hub_seq, said.ranges.decode())
+        return cls(identity, *far, *(said.top or latest.place), latest.acked)
+
+    @property
+    def elsewhere(self) -> Reached:
+        """The same where the hub's stream is another one: nothing of it is there."""
+        return msgspec.structs.replace(self, hub_seq=0, acked=NOT_ACKED)
 
     @property
     def place(self) -> Place:

@@ -91,7 +91,9 @@ class WaysStore:
         return self._clock.wall_ns() - (stored_ns or 0) > limits.UPLINK_LEDGER_AGE_NS // 4
 
     def keep(self) -> None:
-        """Store it as it is now."""
+        """Store it as it is now, unless it is not known what is there: that would be lost."""
+        if not self._is_read:
+            return
         self._is_stale = self._is_keeping
         if self._is_keeping:
             return
@@ -146,7 +148,7 @@ class WaysStore:
         """
         reached = self._ways.reached
         if reached is not None and reached.hub_seq:
-            self._ways.reached = msgspec.structs.replace(reached, hub_seq=0)
+            self._ways.reached = reached.elsewhere
             self._is_kept = False
             self.keep()
 

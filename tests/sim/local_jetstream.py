@@ -120,6 +120,7 @@ class LocalJetStream:
         self.others_take = 0  # of what the consumers give, and acknowledge nothing of it
         self.silent = False
         self.unreadable: set[int] = set()  # messages, as in a bad page of the store
+        self.unreadable_sides = False  # the same in all that are made beside it
         self.names_page = 1024  # consumers in one answer
         self.is_work_queue = False  # what is acknowledged goes
         self.is_mirror = False
@@ -325,6 +326,8 @@ class LocalJetStream:
             return {"message": message}
         if stream not in self.side:
             return _error(10059, "stream not found")
+        if self.unreadable_sides:
+            return _error(10077, "database disk image is malformed")
         wanted = request["last_by_subj"].encode()
         kept = reversed(self.side[stream].messages)
         found = next((payload for name, _, payload in kept if name == wanted), None)

@@ -7,7 +7,7 @@ import pytest
 from leafnode import limits
 from leafnode.uplink.answers import HubMessage
 from leafnode.uplink.onward import InFlight, Place
-from leafnode.uplink.position import Known, Position
+from leafnode.uplink.position import Acked, Known, Position
 from leafnode.uplink.ranges import Ranges
 from leafnode.uplink.resume import Resume
 from leafnode.uplink.ways import Moved
@@ -478,3 +478,36 @@ def test_a_record_may_name_the_place_of_a_stranger() -> None:
     resume.look(100, HubMessage(100, None, None))
 
     assert resume.open_probes == [*range(101, 160)]
+
+
+@pytest.mark.parametrize(
+    ("at", "first"),
+    [
+        (HubMessage(90, None, None), 61),  # others lie there: another stream
+        (HubMessage(90, 95, None, mark="vwxyz"), 61),  # or another of ours
+        (HubMessage(90, 95, None, mark="abcde"), 101),
+        (None, 101),  # the hub let go of it
+    ],
+)
+def test_the_message_that_was_acknowledged_last_tells_whose_record_it_is(
+    at: HubMessage | None, first: int
+) -> None:
+    acked = Acked(90, Place(95, "abcde"))
+    resume = Resume([["edge.ev.>"]], 160, kept=InFlight(100, 100, b"1-100"), last_acked=acked)
+    resume.answer(0, HubMessage(160, 260, InFlight(160, 60)))
+    assert resume.open_probes == [90, 100]
+    resume.look(100, HubMessage(100, None, None))
+    resume.look(90, at)
+
+    assert resume.open_probes == [*range(first, 160)]
+
+
+def test_what_an_answer_shows_where_it_was_acknowledged_is_not_asked_for_again() -> None:
+    """Others published behind it, up to where the record says."""
+    kept, acked = InFlight(100, 100), Acked(90, Place(100))
+    resume = Resume([["edge.ev.>"]], 100, kept=kept, last_acked=acked)
+    resume.answer(0, HubMessage(90, 40, None))
+    ((end, _),) = resume.open_questions
+    resume.answer(end, HubMessage(200, None, None))
+
+    assert resume.open_probes == [100]

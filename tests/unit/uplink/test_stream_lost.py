@@ -13,7 +13,7 @@ import pytest
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.options import UplinkStream
-from leafnode.uplink.flight import Latest
+from leafnode.uplink.position import Latest
 from leafnode.uplink.status import Protection, State
 from tests.sim.hub import RTT_NS
 from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
@@ -345,3 +345,28 @@ def test_nor_is_one_that_lies_over_the_place_of_what_was_kept() -> None:
     world.clock.advance(120 * NS_PER_S)
 
     assert world.hub.payloads() == numbers(101, 260)
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_nor_is_one_where_others_lie_at_the_place_of_what_was_kept(newest_first: bool) -> None:
+    """What others stored behind it is as long as the hub's stream before was."""
+    world = World(replace(OPTIONS, newest_first=newest_first))
+    world.start()
+    world.store(*numbers(1, 100))
+    world.clock.advance(100 * NS_PER_S)
+    world.hub.make_anew()
+    world.hub.loses_acks = True
+    world.store(*numbers(101, 160))
+    world.clock.advance(NS_PER_S // 2)
+    world.link_down()
+    world.hub.loses_acks = False
+    for _ in range(60):
+        world.hub.publish(b"edge.ev.a", b"stranger")
+    world.clock.advance(OUTAGE_NS)
+    world.restart()
+    world.clock.advance(5 * NS_PER_S)
+    world.link_up()
+    world.clock.advance(120 * NS_PER_S)
+
+    ours = [one for one in world.hub.payloads() if one != b"stranger"]
+    assert sorted(ours, key=int) == numbers(101, 160)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from leafnode import limits
 from leafnode.config.options import UplinkStream
 from leafnode.nuid import hash8
 from leafnode.uplink.answers import MADE_KEY, StreamInfo, stream_info
 from leafnode.uplink.onward import InFlight, Place
+from leafnode.uplink.position import NOT_ACKED, Acked, Latest
 from leafnode.uplink.ways import (
     Identity,
     Reached,
@@ -120,10 +122,22 @@ def test_prefixes_that_are_none_are_left_out() -> None:
 
 def test_how_far_a_run_was_is_what_its_messages_say_but_for_a_mark_of_an_older_version() -> None:
     said = InFlight(5, 90, b"1-5,8-9", "abcde")
-    reached = Reached.of("x", said, Place(9, "abcde"))
+    reached = Reached.of("x", said, Latest(8, 91, b"e.ev", "fghij"))
 
     assert (reached.said, reached.place) == (said, Place(9, "abcde"))
-    assert Reached.of("x", said, Place(7, "abcde")).said == said._replace(mark="")
+    assert replace(reached, seq=7).said == said._replace(mark="")
+
+
+def test_the_newest_pub_ack_is_kept_for_the_stream_of_the_hub_that_gave_it() -> None:
+    latest = Latest(8, 91, b"e.ev", "fghij")
+    reached = Reached.of("x", InFlight(8, 91), latest)
+    read = decode(encode(Record("AGG", "hub", reached=reached))).reached
+
+    assert read == reached
+    assert reached.acked == Acked(91, Place(8, "fghij"))
+    assert reached.elsewhere == replace(reached, hub_seq=0, acked=NOT_ACKED)
+    gone = Reached.of("x", InFlight(8, 91), latest._replace(is_there=False))
+    assert gone.acked == NOT_ACKED
 
 
 def test_what_was_kept_before_the_stream_came_back_says_only_that_the_hub_has_answered() -> None:

@@ -7,7 +7,7 @@ import json
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import UplinkStream
-from tests.sim.uplink_world import OPTIONS, World
+from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World
 
 
 def kept(world: World) -> list[dict[str, object]]:
@@ -94,3 +94,31 @@ def test_what_changes_while_it_is_stored_is_stored_before_a_message_goes() -> No
 
     identities = [one["identity"] for one in kept(world)]
     assert [one["created"] for one in identities][-1] == "2026-11-28T12:00:00Z"
+
+
+def test_what_could_not_be_read_is_not_written_over() -> None:
+    """The hub's stream is another one, which is kept: former prefixes would be forgotten."""
+    world = World()
+    world.start()
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    world.options = UplinkStream("EV", "AGG", "hub", subject_prefix="edge.x.")
+    world.local.unreadable_sides = True
+    world.restart()
+    world.clock.advance(5 * NS_PER_S)
+    before = kept(world)
+    assert "cannot be read" in world.status.last_error
+    world.store(b"2")
+    world.clock.advance(100 * NS_PER_S)
+    world.hub.loses_acks = True
+    world.store(b"3")
+    world.clock.advance(NS_PER_S // 2)
+    world.link_down()
+    world.hub.make_anew()
+    world.hub.loses_acks = False
+    world.clock.advance(OUTAGE_NS)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert kept(world) == before
+    assert world.hub.payloads() == [b"3"]
