@@ -186,7 +186,7 @@ class Asking:
             return
         said, latest = self._flight.window.said(), self._flight.latest
         if said.hub_seq and latest is not None:
-            self._store.reached(Reached.of(self._origin.identity, said, latest))
+            self._store.reached(Reached.of(self._origin, said, latest))
 
     def acked(self, entry: Entry) -> None:
         """The hub acknowledged this: the first time it is asked under which subject."""
@@ -218,19 +218,19 @@ class Asking:
     def _known(self) -> Known | None:
         """Return what was acknowledged since the hub was asked last; None: nothing is known."""
         latest = self._flight.latest
-        if latest is None or not latest.sent_as or not self._is_grounded:
+        if latest is None or not (latest.sent_as and self._is_grounded):
             return None
         position = self._flight.window.known()
         if not position.hub_seq:
             return None
         names = self._ways.names(latest.sent_as.decode())
-        return Known(position, latest.seq, latest.hub_seq, names)
+        return Known(position, latest.seq, latest.hub_seq, names, latest.is_there)
 
     def _ask(self, known: Known | None) -> None:
         assert self._origin is not None, "it has begun"
         self._is_settled, self._asked_ns = not self._knock.is_out, self._clock.monotonic_ns()
         self._had, window = self._flight.hub_had, self._flight.window
-        if known is not None:
+        if known is not None and known.is_there:
             sent = dict.fromkeys(entry.sent_as.decode() for entry in window.doubtful())
             groups = [known.names, *(self._ways.names(subject) for subject in sent)]
             if sum(map(len, groups)) <= limits.UPLINK_QUESTIONS_MAX:
@@ -272,7 +272,7 @@ class Asking:
             # What this run was told still holds, whatever others have put over it meanwhile.
             self._ask_with(groups, window.said() if self._is_grounded else None)
             return
-        kept = reached.said
+        kept, server = reached.said, self._origin.server
 
         def judged(refuted: set[Place] | Failure) -> None:
             """It is of another history, too, where what it says to be stored waits here; but what
@@ -288,7 +288,7 @@ class Asking:
                 self._store.reached(Reached())
                 self._ask_with(groups, None)
             else:
-                self._ask_with(groups, kept, reached.acked)
+                self._ask_with(groups, kept, reached.acked_as(server))
 
         named = Named([reached.place], {reached.place}, kept.scattered)
         self._claims.begin(named, window, self._local, judged)

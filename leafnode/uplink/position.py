@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from leafnode import limits
 from leafnode.uplink.onward import Place
 from leafnode.uplink.ranges import Ranges
 
@@ -78,6 +79,18 @@ class Known(NamedTuple):
     seq: int  # of the newest
     hub_seq: int
     names: Sequence[str]  # the subjects that it may have at the hub
+    is_there: bool = True  # see `Latest`
+
+
+def untold(known: Known | None, between: range, most: int) -> set[int] | None:
+    """Return which of these sequences of the hub's stream it did not acknowledge to this run; None
+    where they are more, or too many to tell.
+    """
+    if len(between) > limits.UPLINK_TOLD_MAX:
+        return None
+    above = known.position.above.values() if known is not None else ()
+    found = set(between).difference(above)
+    return found if len(found) <= most else None
 
 
 class Word(NamedTuple):

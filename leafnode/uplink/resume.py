@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.uplink.onward import InFlight, Place
-from leafnode.uplink.position import NOT_ACKED, NOWHERE, Acked, Known, Position, bears_out
+from leafnode.uplink.position import NOT_ACKED, NOWHERE, Acked, Known, Position, bears_out, untold
 from leafnode.uplink.ranges import Ranges
 from leafnode.uplink.ways import Moved
 
@@ -234,7 +234,7 @@ class Resume:
         is_hidden = self.strangers or self._formers
         if not is_hidden or (base is not None and not self.unverified):
             return None
-        return start, max(self._end, *(one.hub_seq for one in self._last.values())) + 1
+        return start, self._hub_end() + 1
 
     def part(self, parting: Parting) -> None:
         """Take the newest of the hub's that is here, too. What was in flight with it is asked."""
@@ -299,6 +299,8 @@ class Resume:
             # What goes from now on is stored behind the last one, whosever it is.
             newest, floor = self._newest(), max(floor, self._acked)
             hub_seq = self._end if newest is None else newest.hub_seq
+        elif self.unverified and not hub_seq:
+            hub_seq = self._hub_end()
         stored, top = base._replace(floor=floor).stored, base.top or NOWHERE
         return self._onward(Position(floor, hub_seq, stored=stored, top=top))
 
@@ -333,6 +335,15 @@ class Resume:
         top = top if base.top.seq or top.seq >= stored.top() else NOWHERE
         return Position(base.floor, base.hub_seq, last, above, stored, seen, top)
 
+    def _hub_end(self) -> int:
+        """Return how far the hub's stream goes, as far as that is known."""
+        return max((self._end, *(one.hub_seq for one in self._last.values())))
+
+    def _kept_end(self) -> int:
+        """Return how far it went by what was kept, if that holds."""
+        kept, acked = self._kept, self._last_acked
+        return max(kept.hub_seq, acked.hub_seq) if kept is not None and kept.hub_seq else 0
+
     def _newest(self) -> HubMessage | None:
         """The one stored last at the hub; one that was sent again has a lower sequence of ours."""
         own = (one for one in self._last.values() if one.seq is not None)
@@ -364,7 +375,7 @@ class Resume:
         """Say whether more is to be asked before what is between can be."""
         newest, known = self._newest(), self._known
         if known is None:
-            if newest is None or self._is_outdated(newest):
+            if newest is None or newest.hub_seq < self._kept_end():
                 self._open[_END] = ">"  # what is sent from now on is stored behind anybody's
             self._doubt()
             return not self.done
@@ -403,8 +414,8 @@ class Resume:
             return
         # Nothing says that the hub has it under that subject, so all is looked at if it can be.
         between = range(self._lower + 1, self._end + 1)
-        if (untold := self._untold(between, limits.UPLINK_PROBES_MAX)) is not None:
-            self._probes = untold
+        if (unknown := untold(self._known, between, limits.UPLINK_PROBES_MAX)) is not None:
+            self._probes = unknown
             return
         self.is_blank = self.moved is not None
         self.unseen = unseen
@@ -412,8 +423,7 @@ class Resume:
 
     def _plan_behind(self) -> None:
         """Look up what is behind what is certain."""
-        newest, kept = self._newest(), self._kept
-        if kept is not None and max(self._end, newest.hub_seq if newest else 0) < kept.hub_seq:
+        if self._hub_end() < self._kept_end():
             self._kept = None  # the hub's stream is another one
         base = self._base()
         if base is None:
@@ -424,17 +434,6 @@ class Resume:
         top = max((base.floor, *(place.seq for place in self._present)))
         self._doubtful = min(max(self._doubtful, top - base.floor), limits.UPLINK_PROBES_MAX)
         self._plan_walks()
-
-    def _untold(self, between: range, most: int) -> set[int] | None:
-        """Return which of these sequences of the hub's stream it did not acknowledge to this run;
-        None where they are more, or too many to tell.
-        """
-        if len(between) > limits.UPLINK_TOLD_MAX:
-            return None
-        known = self._known
-        above = known.position.above.values() if known is not None else ()
-        untold = set(between).difference(above)
-        return untold if len(untold) <= most else None
 
     def _take_check(self, known: Known) -> None:
         """Take what was found where the newest PubAck said."""
@@ -488,8 +487,8 @@ class Resume:
             return
         at_once = limits.UPLINK_PROBES_AT_ONCE
         between = range(lower + 1, max(found.values()))
-        if (untold := self._untold(between, max(at_once, self._doubtful))) is not None:
-            self._probes = untold
+        if (unknown := untold(self._known, between, max(at_once, self._doubtful))) is not None:
+            self._probes = unknown
             return
         most = max(1, at_once // len(found))
         for index, end in found.items():

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 _NAME_MAX: Final = 8
+_SEQ_MAX: Final = (1 << 64) - 1
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -75,11 +76,22 @@ class Reached(msgspec.Struct, frozen=True):
     seq: int = 0  # one that the hub had acknowledged, and its mark: the stream must still have it
     mark: str = ""
     acked: Acked = NOT_ACKED
+    server: str = ""  # under which name it sent that: the id at the hub has it
 
     @classmethod
-    def of(cls, identity: str, said: InFlight, latest: Latest) -> Reached:
+    def of(cls, origin: Origin, said: InFlight, latest: Latest) -> Reached:
         far = (said.floor, said.hub_seq, said.ranges.decode())
-        return cls(identity, *far, *(said.top or latest.place), latest.acked)
+        place = said.top or latest.place
+        return cls(origin.identity, *far, *place, latest.acked, origin.server)
+
+    def acked_as(self, server: str) -> Acked:
+        """Return what the hub acknowledged last of a server of this name."""
+        return self.acked if self.server == server else NOT_ACKED
+
+    def is_sound(self) -> bool:
+        """Say whether the hub may be asked for it: it may have been written by anybody."""
+        numbers = (self.floor, self.hub_seq, self.seq, self.acked.hub_seq, self.acked.place.seq)
+        return all(0 <= one <= _SEQ_MAX for one in numbers)
 
     @property
     def elsewhere(self) -> Reached:
@@ -148,7 +160,8 @@ class Ways:
             if way != self._way and upstream is not None:
                 self._former.append((way, upstream))
         self._former = self._former[1 - limits.UPLINK_WAYS_MAX :]
-        self.reached, self.refuted = record.reached, record.refuted
+        kept = (record.reached, record.refuted)
+        self.reached, self.refuted = (one if one and one.is_sound() else None for one in kept)
         renamings = [one for one in record.renamings if one.is_sound()]
         self._renamings = renamings[-limits.UPLINK_RENAMINGS_MAX :]
         return is_new

@@ -39,6 +39,7 @@ class World:
     ) -> None:
         self.dead_letter = dead_letter
         self.no_room = ""  # which bound on all streams refuses what comes
+        self.server_name = "edge"
         self.clock = FakeClock()
         outbox = Outbox(lambda: None)
         outbox.wake = lambda: self._soon(outbox)
@@ -62,7 +63,7 @@ class World:
         shared = Shared(
             name="",
             account=self.account,
-            server_name="edge",
+            server_name=self.server_name,
             clock=self.clock,
             random=rng,
             link=self.hub,

@@ -6,8 +6,8 @@ Each seed is one gateway with options of its own; its streams share the hub's wi
 their subjects and prefixes change while messages are in flight. Messages go out of a stream by its
 limits or because somebody deletes them, streams are made anew, the hub's too, come back out of an
 archive, and the whole store is put back as it was. At its end nothing may be lost that was to be
-kept, and nothing doubled but what was in flight when a copy was made; at every step the windows,
-the timers and the memory that the uplink holds stay within their bounds.
+kept, and nothing doubled but what was in flight when a copy was made; at every step the windows and
+the timers, at each fourth the memory that the uplink holds, stay within their bounds.
 
 One step of a gateway is one thing that happens to it, with some messages; then it is 50 ms to six
 hours to the next one. `--calm` is how many times as long the pauses of an hour and more are. With 1

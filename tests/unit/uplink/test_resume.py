@@ -511,3 +511,31 @@ def test_what_an_answer_shows_where_it_was_acknowledged_is_not_asked_for_again()
     resume.answer(end, HubMessage(200, None, None))
 
     assert resume.open_probes == [100]
+
+
+def test_what_was_acknowledged_beyond_the_end_tells_of_another_stream() -> None:
+    """Others have stored more there than was without a gap before, and less than was at all."""
+    kept, acked = InFlight(50, 50), Acked(80, Place(81, "abcde"))
+    resume = Resume([["edge.ev.>"]], 50, kept=kept, last_acked=acked)
+    resume.answer(0, HubMessage(20, 101, InFlight(100, 1)))
+    ((end, _),) = resume.open_questions
+    resume.look(80, None)
+    resume.look(50, HubMessage(50, None, None))
+    resume.answer(end, HubMessage(60, None, None))
+
+    assert with_nothing_more(resume).position().hub_seq == 1
+
+
+def test_what_goes_after_too_much_to_look_up_is_behind_all_that_is_there() -> None:
+    acked = Acked(90, Place(90, "abcde"))
+    resume = Resume([["edge.ev.>"]], 90, doubtful=1, kept=InFlight(90, 90), last_acked=acked)
+    resume.answer(0, HubMessage(9000, None, None))
+    ((end, _),) = resume.open_questions
+    resume.answer(end, HubMessage(9000, None, None))
+    resume.look(90, HubMessage(90, None, None))
+    while not resume.done:
+        for number, first, _ in resume.open_walks:
+            resume.walk(number, first, HubMessage(first, None, None))
+
+    assert resume.unverified
+    assert (resume.position().floor, resume.position().hub_seq) == (90, 9000)

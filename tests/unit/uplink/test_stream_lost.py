@@ -370,3 +370,53 @@ def test_nor_is_one_where_others_lie_at_the_place_of_what_was_kept(newest_first:
 
     ours = [one for one in world.hub.payloads() if one != b"stranger"]
     assert sorted(ours, key=int) == numbers(101, 160)
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_the_record_of_a_server_that_gets_another_name_still_holds(newest_first: bool) -> None:
+    """The ids of what was sent before are not those of now."""
+    world = World(replace(OPTIONS, newest_first=newest_first, subject_prefix="edge."))
+    world.start()
+    world.store(*numbers(1, 100))
+    world.clock.advance(100 * NS_PER_S)
+    world.server_name, asked = "press9", len(world.hub.questions)
+    world.restart()
+    world.clock.advance(60 * NS_PER_S)
+    world.store(*numbers(101, 120))
+    world.clock.advance(60 * NS_PER_S)
+
+    assert sorted(world.hub.payloads(), key=int) == numbers(1, 120)
+    assert len(world.hub.questions) - asked < 10
+    assert world.status.last_error == ""
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_what_is_in_flight_before_anything_is_acknowledged_by_a_stream_made_anew(
+    newest_first: bool,
+) -> None:
+    """Others store behind it, and more than a message says to be stored."""
+    world = World(replace(OPTIONS, newest_first=newest_first))
+    world.start()
+    world.store(*numbers(1, 100))
+    world.clock.advance(100 * NS_PER_S)
+    world.link_down()
+    world.hub.make_anew()
+    world.hub.run = "N2"  # so it is asked
+    for _ in range(200):
+        world.hub.publish(b"edge.ev.a", b"stranger")
+    world.clock.advance(OUTAGE_NS)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+    world.hub.loses_acks = True
+    world.store(*numbers(101, 120))
+    world.clock.advance(2 * NS_PER_S)
+    world.link_down()
+    world.hub.loses_acks = False
+    world.clock.advance(OUTAGE_NS)
+    asked = len(world.hub.questions)
+    world.link_up()
+    world.clock.advance(120 * NS_PER_S)
+
+    ours = [one for one in world.hub.payloads() if one != b"stranger"]
+    assert sorted(ours, key=int) == numbers(101, 120)
+    assert len(world.hub.questions) - asked < 40  # it is behind what was there before it went

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -9,7 +11,7 @@ from leafnode import limits
 from leafnode.config.options import UplinkStream
 from leafnode.nuid import hash8
 from leafnode.uplink.answers import MADE_KEY, StreamInfo, stream_info
-from leafnode.uplink.onward import InFlight, Place
+from leafnode.uplink.onward import InFlight, Origin, Place
 from leafnode.uplink.position import NOT_ACKED, Acked, Latest
 from leafnode.uplink.ways import (
     Identity,
@@ -23,6 +25,7 @@ from leafnode.uplink.ways import (
     renaming_of,
 )
 
+ORIGIN = Origin("edge", "EV", "x")
 OPTIONS = UplinkStream(stream="EV", hub_stream="AGG", domain="hub")
 
 
@@ -122,7 +125,7 @@ def test_prefixes_that_are_none_are_left_out() -> None:
 
 def test_how_far_a_run_was_is_what_its_messages_say_but_for_a_mark_of_an_older_version() -> None:
     said = InFlight(5, 90, b"1-5,8-9", "abcde")
-    reached = Reached.of("x", said, Latest(8, 91, b"e.ev", "fghij"))
+    reached = Reached.of(ORIGIN, said, Latest(8, 91, b"e.ev", "fghij"))
 
     assert (reached.said, reached.place) == (said, Place(9, "abcde"))
     assert replace(reached, seq=7).said == said._replace(mark="")
@@ -130,14 +133,33 @@ def test_how_far_a_run_was_is_what_its_messages_say_but_for_a_mark_of_an_older_v
 
 def test_the_newest_pub_ack_is_kept_for_the_stream_of_the_hub_that_gave_it() -> None:
     latest = Latest(8, 91, b"e.ev", "fghij")
-    reached = Reached.of("x", InFlight(8, 91), latest)
+    reached = Reached.of(ORIGIN, InFlight(8, 91), latest)
     read = decode(encode(Record("AGG", "hub", reached=reached))).reached
 
     assert read == reached
-    assert reached.acked == Acked(91, Place(8, "fghij"))
+    assert reached.acked_as("edge") == Acked(91, Place(8, "fghij"))
+    assert reached.acked_as("other") == NOT_ACKED  # its id at the hub is another
     assert reached.elsewhere == replace(reached, hub_seq=0, acked=NOT_ACKED)
-    gone = Reached.of("x", InFlight(8, 91), latest._replace(is_there=False))
+    gone = Reached.of(ORIGIN, InFlight(8, 91), latest._replace(is_there=False))
     assert gone.acked == NOT_ACKED
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"floor": -1},
+        {"hub_seq": 1 << 64},
+        {"seq": -5},
+        {"acked": Acked(-1, Place(8))},
+        {"acked": Acked(8, Place(1 << 64))},
+    ],
+)
+def test_what_nobody_can_have_reached_says_nothing(bad: dict[str, Any]) -> None:
+    kept = replace(Reached("x", 5, 90), **bad)
+    ways = Ways(OPTIONS, "e.")
+    ways.take(Record("AGG", "hub", [Way("e.")], reached=kept, refuted=kept))
+
+    assert (ways.reached, ways.refuted) == (None, None)
 
 
 def test_what_was_kept_before_the_stream_came_back_says_only_that_the_hub_has_answered() -> None:
