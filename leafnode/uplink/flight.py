@@ -140,6 +140,8 @@ class Flight:
         self.is_on = True
         self.is_asked, self.has_all = not word.is_blind, word.all_ns > 0
         self._too_large = False
+        # What it stores new is behind that, or its stream is another one.
+        self._hub_top = max(self._hub_top, word.position.hub_seq, word.position.seen)
         stored = self.window.land(word.position)
         self.has_progress = len(stored) > 0
         if isinstance(self._parts.local, NewestFirst):

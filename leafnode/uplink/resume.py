@@ -454,8 +454,8 @@ class Resume:
         """Have it looked at what lies where ours are said to have been acknowledged."""
         base, newest, acked = self._base(), self._common or self._newest(), self._last_acked
         shown = 0 if newest is None else newest.hub_seq
-        if base is not None and base.hub_seq not in {0, shown}:
-            self._doubted = base
+        is_doubted = base is not None and base.hub_seq not in {0, shown}
+        self._doubted = base if is_doubted else None
         told = {acked.hub_seq, 0 if self._doubted is None else self._doubted.hub_seq} - {0}
         self._probes = {one for one in told if self._there(one) is None}
 

@@ -420,3 +420,32 @@ def test_what_is_in_flight_before_anything_is_acknowledged_by_a_stream_made_anew
     ours = [one for one in world.hub.payloads() if one != b"stranger"]
     assert sorted(ours, key=int) == numbers(101, 120)
     assert len(world.hub.questions) - asked < 40  # it is behind what was there before it went
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_stream_made_anew_is_known_by_the_first_that_it_stores(newest_first: bool) -> None:
+    """Nobody asked in between: the record of the run is of the new one alone."""
+    world = World(replace(OPTIONS, newest_first=newest_first))
+    world.start()
+    world.store(*numbers(1, 200))
+    world.clock.advance(100 * NS_PER_S)
+    world.restart()
+    world.clock.advance(10 * NS_PER_S)
+    world.hub.make_anew()
+    world.store(*numbers(201, 210))
+    world.clock.advance(130 * NS_PER_S)
+    world.hub.loses_acks = True
+    world.store(*numbers(211, 270))
+    world.clock.advance(2 * NS_PER_S)
+    world.link_down()
+    world.hub.loses_acks = False
+    for _ in range(150):
+        world.hub.publish(b"edge.ev.a", b"stranger")
+    world.clock.advance(OUTAGE_NS)
+    world.restart(dies=True)
+    world.clock.advance(5 * NS_PER_S)
+    world.link_up()
+    world.clock.advance(120 * NS_PER_S)
+
+    ours = [one for one in world.hub.payloads() if one != b"stranger"]
+    assert sorted(ours, key=int) == numbers(201, 270)
