@@ -40,10 +40,7 @@ class Knock:
         self._parts = parts
         self._flight = flight
         self._number = 0
-        # One had no answer. Where the link broke, it may be the cause; else its subject may not be
-        # taken, as far as is known: until one is acknowledged under it.
-        self._is_in_vain = False
-        self._unheard: set[bytes] = set()
+        self._is_in_vain = False  # one had no answer: the link broke, or its subject is not taken
         self._subject = b""
         # What the hub acknowledged last, one of a subject, the newest at the end.
         self._samples: OrderedDict[bytes, Entry] = OrderedDict()
@@ -86,7 +83,6 @@ class Knock:
         """
         flight = self._flight
         doubtful, suspects = flight.window.doubtful(), flight.unanswered.suspects()
-        suspects |= self._unheard
         flying = (entry for entry in doubtful if not entry.refused)
         asked = (entry for entry in flying if entry.sent_as not in suspects)
         samples = [*reversed(self._samples.values())] if doubtful else []
@@ -101,8 +97,7 @@ class Knock:
         if not self.is_out:
             return
         self.is_out, self._is_in_vain = False, True
-        if len(self._unheard) < limits.UPLINK_SILENT_MAX:
-            self._unheard.add(self._subject)
+        self._flight.unanswered.knocked(self._subject, is_heard=False)
         if self._subject in self._samples:
             self._samples.move_to_end(self._subject, last=False)
 
@@ -111,7 +106,6 @@ class Knock:
         nothing but the id is kept: the hub has it, so nothing of it is to be stored.
         """
         self._is_in_vain = False
-        self._unheard.discard(entry.sent_as)
         is_long = entry.sent_size > limits.UPLINK_KNOCK_BYTES
         short = replace(entry, header_size=0, body=b"", sent_size=0) if is_long else entry
         self._samples[entry.sent_as] = short
@@ -131,4 +125,5 @@ class Knock:
             if stream not in {"", self._parts.options.hub_stream}:
                 return  # it takes the subject, too, and says nothing of the other one's queue
             self.is_out = False
+            self._flight.unanswered.knocked(self._subject, is_heard=True)
             self.heard()

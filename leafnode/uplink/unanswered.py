@@ -88,6 +88,8 @@ class Unanswered:
         self._answers: WeakValueDictionary[bytes, Answers] = WeakValueDictionary()
         self._subjects: set[bytes] = set()  # one was never answered, and none since
         self._news: set[bytes] = set()  # of those, what nobody was told of
+        self._unheard: set[bytes] = set()  # who asked under these had no answer
+        self._stored_ns = 0  # when the last one was sent that was stored
         self._unacked = 0  # so often the hub had what was overdue, since it said anything to any
 
     @property
@@ -109,7 +111,8 @@ class Unanswered:
             return ""
         subject = silence.subject.decode("utf-8", "replace")
         others = ", though it answers others" if silence.proofs else ""
-        question = f"does stream {self._hub_stream} take {subject}?"
+        store = "" if silence.proofs else ", and can it store anything"
+        question = f"does stream {self._hub_stream} take {subject}{store}?"
         return f"the hub does not have sequence {seq} and does not answer it{others}: {question}"
 
     @property
@@ -122,7 +125,15 @@ class Unanswered:
 
     def suspects(self) -> set[bytes]:
         """Return the subjects that nobody may answer, as one before it. A walk over all of them."""
-        return self._subjects.union(one.subject for one in self._silent.values())
+        silent = (one.subject for one in self._silent.values())
+        return self._subjects.union(self._unheard, silent)
+
+    def knocked(self, subject: bytes, *, is_heard: bool) -> None:
+        """The hub's stream was asked under this subject: it takes that, or may not take it."""
+        if is_heard:
+            self._unheard.discard(subject)
+        elif len(self._unheard) < limits.UPLINK_SILENT_MAX:
+            self._unheard.add(subject)
 
     def is_known(self, subject: bytes) -> bool:
         """Say whether one under this subject was never answered, and none was since."""
@@ -151,6 +162,7 @@ class Unanswered:
         """The hub's stream took it just now, and has committed what came before. What was sent
         more than once may have come to be stored earlier than it was sent last.
         """
+        self._stored_ns = max(self._stored_ns, entry.last_ns)
         if entry.attempts == 1 and entry.sent_ns is not None:
             self._passed_ns = max(self._passed_ns, entry.sent_ns)
 
@@ -158,6 +170,7 @@ class Unanswered:
         """The hub said yes or no to it."""
         self._unacked = -1  # what is overdue now does not count
         self._silent.pop(entry.seq, None)
+        self._unheard.discard(entry.sent_as)
         self._subjects.discard(entry.sent_as)
         self._news.discard(entry.sent_as)
         if answers := self._answers.get(entry.sent_as):
@@ -212,7 +225,8 @@ class Unanswered:
             if entry is None:
                 self._silent.pop(seq, None)
             elif seq in overdue:
-                self._silence_of(entry).miss(now_ns, is_late=overdue[seq], is_all=all_ns > 0)
+                is_all = all_ns > 0 and self._is_told_apart(entry)
+                self._silence_of(entry).miss(now_ns, is_late=overdue[seq], is_all=is_all)
         self._learn(now_ns)
         never, gone = [], []
         for entry in window:
@@ -228,6 +242,13 @@ class Unanswered:
             if self._is_never(entry, silent, now_ns):
                 never.append(entry)
         return Verdict(never, gone)
+
+    def _is_told_apart(self, entry: Entry) -> bool:
+        """Say whether the hub stores others, or may not take some subject; else it may store
+        nothing (a full disk), though it says no to what cannot be stored all the same.
+        """
+        is_by_subject = bool(self._unheard) or self.is_known(entry.sent_as)
+        return is_by_subject or self._stored_ns >= entry.last_ns
 
     def _silence_of(self, entry: Entry) -> Silence:
         silence = self._silent.get(entry.seq)

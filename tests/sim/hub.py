@@ -85,6 +85,7 @@ class FakeHub:
         self.denies_questions = False
         self.silent_streams: set[str] = set()  # that answer no question
         self.is_leaderless = False  # it says so to each question, and its stream stores nothing
+        self.cannot_write = False  # its disk is full: it refuses what it can, and stores nothing
         self.denies_inboxes = False  # by permissions, as the next one: the link knows of both
         self.denies_api = False
         self.denied: set[bytes] = set()  # subjects, by the same
@@ -276,6 +277,8 @@ class FakeHub:
             }
             return None if self.loses_acks else {"error": error, "stream": self.stream, "seq": 0}
         self.received.append(msg_id)
+        if self.cannot_write:
+            return None
         if payload in self.loses:
             self.loses.remove(payload)
             return None

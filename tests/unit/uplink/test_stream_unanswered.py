@@ -175,7 +175,8 @@ def test_a_stream_that_takes_nothing_any_more_is_waited_for_and_told() -> None:
     feed(world, 12, 900)
 
     told = (
-        "the hub does not have sequence 2 and does not answer it: does stream AGG take edge.ev.a?"
+        "the hub does not have sequence 2 and does not answer it: does stream AGG take edge.ev.a, "
+        "and can it store anything?"
     )
     assert world.status.problem.endswith(told)
     assert world.hub.payloads() == [b"0"]
@@ -194,7 +195,7 @@ def test_after_a_start_it_is_told_as_soon_as_the_hub_says_that_it_does_not_have_
 
     world.clock.advance(OPTIONS.ack_timeout_ns + 5 * NS_PER_S)
 
-    assert "does stream AGG take edge.ev.a?" in world.status.problem
+    assert "does stream AGG take edge.ev.a, and can it store anything?" in world.status.problem
 
 
 def test_a_hub_that_takes_it_again_has_it_once_and_the_subject_is_as_all_others() -> None:
@@ -380,3 +381,23 @@ def test_a_window_full_of_what_is_awaited_does_not_hold_a_less_urgent_stream() -
 
     assert site.status("AA").lag_messages == 0
     assert site.status("AA").counters.dead_letters == 20
+
+
+@pytest.mark.parametrize("options", [OPTIONS, NEWEST_FIRST])
+def test_a_hub_that_cannot_write_makes_no_dead_letters(options: UplinkStream) -> None:
+    """nats-server with a full disk refuses what is sent to ask it, and answers nothing else."""
+    world = world_of(options)
+    world.hub.swallows.clear()
+    world.hub.cannot_write = True
+    for number in range(1, 10):
+        world.store(b"%d" % number, subject=b"ev.%d" % (number % 3))
+    world.clock.advance(8 * 3600 * NS_PER_S)
+
+    assert world.status.counters.dead_letters == 0
+    assert "can it store anything?" in world.status.problem
+    world.hub.cannot_write = False
+    world.clock.advance(7200 * NS_PER_S)
+
+    assert sorted(world.hub.payloads()) == numbers(0, 9)
+    assert world.status.counters.dead_letters == 0
+    assert (world.status.lag_messages, world.status.problem) == (0, "")
