@@ -17,6 +17,8 @@ from leafnode.protocol.subject import is_internal
 from leafnode.protocol.transform import Transform
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from leafnode.config.options import Options
     from leafnode.config.place import Given
 
@@ -40,6 +42,20 @@ def uplinks(place: Place) -> tuple[UplinkOptions, ...]:
         if len(found) > 1 and not uplink.name:
             raise item.error("expected name: there are several uplinks")
     no_duplicates(place, [uplink.name for uplink in found], "name")
+    for item, uplink in zip(items, found, strict=True):
+        if not _dead_letters(uplink, found).isdisjoint(one.stream for one in uplink.streams):
+            raise item.error("expected dead letters that do not come back through other uplinks")
+    return found
+
+
+def _dead_letters(uplink: UplinkOptions, all_of_them: Iterable[UplinkOptions]) -> set[str]:
+    """Return where its dead letters go, and theirs, where those streams go upstream."""
+    beside = [one for one in all_of_them if one.account == uplink.account]
+    found, left = set[str](), {uplink.dead_letter} - {""}
+    while left:
+        found |= left
+        goes_on = (one for one in beside if any(two.stream in left for two in one.streams))
+        left = {one.dead_letter for one in goes_on} - found - {""}
     return found
 
 

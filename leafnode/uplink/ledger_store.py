@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from leafnode.uplink.mailbox import Mailbox
 
 _DAYS_OF_MONTH: Final = 31
+_MOST: Final = 2**53  # bytes of one day: more was written by somebody else
 
 
 class LedgerStore:
@@ -159,6 +160,5 @@ def decode(body: bytes) -> Page:
         page = msgspec.json.decode(body, type=dict[str, Line])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
-    if any(min(line.messages, line.sent, line.received) < 0 for line in page.values()):
-        return {}
-    return page
+    numbers = (one for line in page.values() for one in (line.messages, line.sent, line.received))
+    return page if all(0 <= one <= _MOST for one in numbers) else {}

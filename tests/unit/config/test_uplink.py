@@ -225,6 +225,11 @@ OTHER_URL = 'name: two, account: A, remote: "tls://one-b", streams [ { stream: R
     [
         ("[]", "uplink: expected at least one uplink, got an empty array"),
         (f"[{{ {ONE} }}, {{ streams [ {{ stream: R }} ] }}]", "uplink[1]: expected name: there"),
+        (
+            "[{ name: a, dead_letter: DA, streams [ { stream: Q }, { stream: DB } ] }, "
+            "{ name: b, dead_letter: DB, streams [ { stream: DA } ] }]",
+            "uplink[0]: expected dead letters that do not come back through other uplinks",
+        ),
         (f"[{{ {ONE} }}, {{ {ONE} }}]", 'uplink[1]: the name "one" stands twice'),
         (
             f"[{{ {ONE} }}, {{ {ONE.replace('name: one', 'name: two')} }}]",

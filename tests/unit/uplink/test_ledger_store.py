@@ -248,4 +248,5 @@ def test_what_is_no_page_counts_nothing() -> None:
     assert decode(b'{"ev": 5}') == {}
     assert decode(b'{"\xff\xfe": {"sent": 1}}') == {}
     assert decode(b'{"ev": {"sent": 7}, "al": {"sent": -5}}') == {}
+    assert decode(b'{"ev": {"sent": 99999999999999999999999999}}') == {}
     assert decode(encode({"ev": Line(1, 2, 3)})) == {"ev": Line(1, 2, 3)}
