@@ -192,7 +192,8 @@ class LeafSession:
         """End because the peer broke the protocol, or for a bound of ours: the error's text goes
         out as -ERR.
         """
-        reason = f"the {self.other} broke the protocol: {str(error) or type(error).__name__}"
+        words = str(error) or error.wire_error.decode() or type(error).__name__
+        reason = f"the {self.other} broke the protocol: {words}"
         if type(error) in _OURS:
             reason = _OURS[type(error)].format(self.other)
         self._end_with(wire_line(error), reason, type(error))

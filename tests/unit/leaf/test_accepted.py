@@ -152,7 +152,10 @@ def test_our_loop_subject_that_comes_back_ends_the_link() -> None:
     assert leaf.raw.ended
 
 
-def test_a_newer_connection_of_the_same_server_replaces_the_older_one() -> None:
+def test_a_newer_connection_of_the_same_server_replaces_the_older_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
     port = world()
     old = port.leaf()
     old.says(b"LS+ a\r\n")
@@ -160,6 +163,7 @@ def test_a_newer_connection_of_the_same_server_replaces_the_older_one() -> None:
     new = port.leaf()
 
     assert old.hears() == b"-ERR 'Duplicate Remote LeafNode Connection'\r\n"
+    assert "broke the protocol: Duplicate Remote LeafNode Connection" in caplog.text
     assert old.raw.ended
     assert not new.raw.ended
     assert port.server.account().sublist.match(b"a").plain == []
