@@ -33,6 +33,12 @@ def _weight(entry: Entry) -> int:
     return max(entry.sent_size, _SHORT_BYTES)
 
 
+def _short(entry: Entry) -> Entry:
+    """Return it, or nothing of it but the id."""
+    is_long = entry.sent_size > limits.UPLINK_KNOCK_BYTES
+    return replace(entry, header_size=0, body=b"", sent_size=0) if is_long else entry
+
+
 class Knock:
     """One at a time; `heard` is called when the hub has answered."""
 
@@ -83,7 +89,9 @@ class Knock:
         """
         flight = self._flight
         doubtful, suspects = flight.window.doubtful(), flight.unanswered.suspects()
-        flying = (entry for entry in doubtful if not entry.refused)
+        flying = [entry for entry in doubtful if not entry.refused]
+        if wanted := [one for one in flying if one.sent_as in flight.unanswered.wanted]:
+            return _short(min(wanted, key=_weight))
         asked = (entry for entry in flying if entry.sent_as not in suspects)
         samples = [*reversed(self._samples.values())] if doubtful else []
         heard = [one for one in samples if one.sent_as not in suspects]
@@ -92,12 +100,12 @@ class Knock:
         shortest = min((*asked, *heard), key=_weight, default=None)
         return shortest or next(iter(samples), None)
 
-    def cancel(self) -> None:
-        """Nobody waits for the answer any more."""
+    def cancel(self, *, is_answered: bool = False) -> None:
+        """Nobody waits for the answer any more; `is_answered`: the hub answers all else."""
         if not self.is_out:
             return
         self.is_out, self._is_in_vain = False, True
-        self._flight.unanswered.knocked(self._subject, is_heard=False)
+        self._flight.unanswered.unheard(self._subject, is_sure=is_answered)
         if self._subject in self._samples:
             self._samples.move_to_end(self._subject, last=False)
 
@@ -106,9 +114,7 @@ class Knock:
         nothing but the id is kept: the hub has it, so nothing of it is to be stored.
         """
         self._is_in_vain = False
-        is_long = entry.sent_size > limits.UPLINK_KNOCK_BYTES
-        short = replace(entry, header_size=0, body=b"", sent_size=0) if is_long else entry
-        self._samples[entry.sent_as] = short
+        self._samples[entry.sent_as] = _short(entry)
         self._samples.move_to_end(entry.sent_as)
         if len(self._samples) > limits.UPLINK_KNOCK_SUBJECTS_MAX:
             self._samples.popitem(last=False)
@@ -125,5 +131,5 @@ class Knock:
             if stream not in {"", self._parts.options.hub_stream}:
                 return  # it takes the subject, too, and says nothing of the other one's queue
             self.is_out = False
-            self._flight.unanswered.knocked(self._subject, is_heard=True)
+            self._flight.unanswered.heard(self._subject)
             self.heard()

@@ -11,7 +11,7 @@ Truth: docs/uplink.md, "What the hub never answers".
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from leafnode import limits
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from leafnode.uplink.window import Entry, Window
+
+
+_NOT_TAKEN: Final = 2  # so often a question under a subject had no answer, or once for sure
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -43,6 +46,8 @@ class Silence:
     is_told: bool = False  # the hub did not lose it once and no more
     is_alone_before: bool = False  # as `is_alone`, when it was proved last
     is_gone: bool = False  # the local stream does not have it any more
+    is_apart: bool = False  # it was told apart from a hub that stores nothing, as it was proved
+    is_taken: bool = False  # it was not: the hub's stream takes what is sent under its subject
 
     @property
     def is_alone(self) -> bool:
@@ -88,7 +93,9 @@ class Unanswered:
         self._answers: WeakValueDictionary[bytes, Answers] = WeakValueDictionary()
         self._subjects: set[bytes] = set()  # one was never answered, and none since
         self._news: set[bytes] = set()  # of those, what nobody was told of
-        self._unheard: set[bytes] = set()  # who asked under these had no answer
+        # Under these the hub's stream was asked: how much says that it takes none, 0: it does.
+        self._in_vain: dict[bytes, int] = {}
+        self.wanted: set[bytes] = set()  # subjects of which that has to be known
         self._stored_ns = 0  # when the last one was sent that was stored
         self._unacked = 0  # so often the hub had what was overdue, since it said anything to any
 
@@ -110,10 +117,11 @@ class Unanswered:
         if silence is None:
             return ""
         subject = silence.subject.decode("utf-8", "replace")
+        what = f"the hub does not have sequence {seq} and does not answer it"
+        if silence.is_taken:
+            return f"{what}, though {self._hub_stream} takes {subject}: can it store anything?"
         others = ", though it answers others" if silence.proofs else ""
-        store = "" if silence.proofs else ", and can it store anything"
-        question = f"does stream {self._hub_stream} take {subject}{store}?"
-        return f"the hub does not have sequence {seq} and does not answer it{others}: {question}"
+        return f"{what}{others}: does stream {self._hub_stream} take {subject}?"
 
     @property
     def no_ack(self) -> str:
@@ -126,14 +134,22 @@ class Unanswered:
     def suspects(self) -> set[bytes]:
         """Return the subjects that nobody may answer, as one before it. A walk over all of them."""
         silent = (one.subject for one in self._silent.values())
-        return self._subjects.union(self._unheard, silent)
+        unheard = (subject for subject, often in self._in_vain.items() if often)
+        return self._subjects.union(unheard, silent)
 
-    def knocked(self, subject: bytes, *, is_heard: bool) -> None:
-        """The hub's stream was asked under this subject: it takes that, or may not take it."""
-        if is_heard:
-            self._unheard.discard(subject)
-        elif len(self._unheard) < limits.UPLINK_SILENT_MAX:
-            self._unheard.add(subject)
+    def heard(self, subject: bytes) -> None:
+        """The hub's stream takes this subject: who asked under it was answered."""
+        self._note(subject, 0)
+
+    def unheard(self, subject: bytes, *, is_sure: bool) -> None:
+        """It had no answer; not sure: the link broke, or the hub said nothing at all."""
+        often = self._in_vain.get(subject, 0)
+        self._note(subject, _NOT_TAKEN if is_sure else min(often + 1, _NOT_TAKEN))
+
+    def _note(self, subject: bytes, often: int) -> None:
+        if subject in self._in_vain or len(self._in_vain) < limits.UPLINK_SILENT_MAX:
+            self._in_vain[subject] = often
+        self.wanted.discard(subject)
 
     def is_known(self, subject: bytes) -> bool:
         """Say whether one under this subject was never answered, and none was since."""
@@ -170,7 +186,8 @@ class Unanswered:
         """The hub said yes or no to it."""
         self._unacked = -1  # what is overdue now does not count
         self._silent.pop(entry.seq, None)
-        self._unheard.discard(entry.sent_as)
+        self._in_vain.pop(entry.sent_as, None)
+        self.wanted.discard(entry.sent_as)
         self._subjects.discard(entry.sent_as)
         self._news.discard(entry.sent_as)
         if answers := self._answers.get(entry.sent_as):
@@ -225,9 +242,8 @@ class Unanswered:
             if entry is None:
                 self._silent.pop(seq, None)
             elif seq in overdue:
-                is_all = all_ns > 0 and self._is_told_apart(entry)
-                self._silence_of(entry).miss(now_ns, is_late=overdue[seq], is_all=is_all)
-        self._learn(now_ns)
+                self._silence_of(entry).miss(now_ns, is_late=overdue[seq], is_all=all_ns > 0)
+        self._learn(window, now_ns)
         never, gone = [], []
         for entry in window:
             silent = self._silent.get(entry.seq)
@@ -243,12 +259,20 @@ class Unanswered:
                 never.append(entry)
         return Verdict(never, gone)
 
-    def _is_told_apart(self, entry: Entry) -> bool:
-        """Say whether the hub stores others, or may not take some subject; else it may store
+    def _tell_apart(self, entry: Entry, silence: Silence) -> bool:
+        """Say whether the hub stores others, or does not take this subject. Else it may store
         nothing (a full disk), though it says no to what cannot be stored all the same.
         """
-        is_by_subject = bool(self._unheard) or self.is_known(entry.sent_as)
-        return is_by_subject or self._stored_ns >= entry.last_ns
+        often = self._in_vain.get(entry.sent_as)
+        if self._stored_ns >= entry.last_ns or often == _NOT_TAKEN:
+            silence.is_taken = False
+            return True
+        if often == 0:
+            silence.proofs, silence.is_taken = 0, True
+            self._in_vain.pop(entry.sent_as)  # to be asked again, when it is proved again
+        else:
+            self.wanted.add(entry.sent_as)
+        return False
 
     def _silence_of(self, entry: Entry) -> Silence:
         silence = self._silent.get(entry.seq)
@@ -258,10 +282,15 @@ class Unanswered:
             self._silent[entry.seq] = silence
         return silence
 
-    def _learn(self, now_ns: int) -> None:
+    def _learn(self, window: Window, now_ns: int) -> None:
         """Know of more subjects that one under them is proved."""
-        proved = (one for one in self._silent.values() if one.is_proved(now_ns))
-        found = {one.subject for one in proved if not one.is_alone} - self._subjects
+        self.wanted.clear()
+        proved = [(seq, one) for seq, one in self._silent.items() if one.is_proved(now_ns)]
+        for seq, silence in proved:
+            entry = window.get(seq)
+            silence.is_apart = entry is not None and self._tell_apart(entry, silence)
+        sure = (one for _, one in proved if one.is_apart and not one.is_alone)
+        found = {one.subject for one in sure} - self._subjects
         for subject in found:
             if len(self._subjects) < limits.UPLINK_SILENT_MAX:
                 self._subjects.add(subject)
@@ -271,4 +300,4 @@ class Unanswered:
         """Say so of one that is proved, or is as others of its subject were."""
         times = 1 if self._is_passed(entry) else limits.UPLINK_LOST_TIMES
         is_one_of_many = self.is_known(silence.subject) and silence.proofs >= times
-        return is_one_of_many or silence.is_proved(now_ns)
+        return is_one_of_many or (silence.is_apart and silence.is_proved(now_ns))

@@ -127,7 +127,7 @@ def test_an_answer_that_comes_before_the_verdict_is_one(caplog: pytest.LogCaptur
     world = world_of()
     world.hub.swallows.clear()
     held = hold(world.hub, b"x", sendings=100)
-    world.uplink._flight.unanswered.knocked(b"edge.ev.c", is_heard=False)  # not all is answered
+    world.uplink._flight.unanswered.unheard(b"edge.ev.b", is_sure=True)  # as far as is known
     world.store(b"x", subject=b"ev.b")
     wait_for_verdict(world)
 

@@ -275,3 +275,35 @@ def test_so_many_subjects_are_known_and_no_more() -> None:
 
     assert asked.ask(*seqs, after_ns=LONG_NS) == ([*seqs], [])
     assert sum(asked.unanswered.is_known(b"e.%d" % seq) for seq in seqs) == count - 1
+
+
+def test_one_of_a_subject_that_the_hub_takes_is_not_proved_while_it_stores_nothing() -> None:
+    asked = Asked(3)
+    asked.send(3)
+    for _ in range(OFTEN):
+        assert asked.ask(3, after_ns=LONG_NS) == ([], [])
+    assert asked.unanswered.wanted == {b"e.b"}
+
+    asked.unanswered.heard(b"e.b")
+    assert asked.ask(3) == ([], [])
+    assert asked.unanswered.problem == (
+        "the hub does not have sequence 3 and does not answer it, though AGG takes e.b: "
+        "can it store anything?"
+    )
+    asked.unanswered.unheard(b"e.b", is_sure=False)
+    for _ in range(OFTEN):
+        assert asked.ask(3, after_ns=LONG_NS) == ([], [])
+    asked.unanswered.unheard(b"e.b", is_sure=False)
+
+    assert asked.ask(3) == ([3], [])
+
+
+def test_what_is_stored_of_what_went_behind_it_proves_the_same() -> None:
+    asked = Asked(3, 4)
+    asked.send(3, 4)
+    asked.store(4)
+    for _ in range(OFTEN - 1):
+        asked.ask(3, after_ns=LONG_NS)
+
+    assert asked.ask(3) == ([3], [])
+    assert asked.unanswered.wanted == set()
