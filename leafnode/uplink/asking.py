@@ -224,13 +224,13 @@ class Asking:
         if not position.hub_seq:
             return None
         names = self._ways.names(latest.sent_as.decode())
-        return Known(position, latest.seq, latest.hub_seq, names, latest.is_there)
+        return Known(position, latest.seq, latest.hub_seq, names)
 
     def _ask(self, known: Known | None) -> None:
         assert self._origin is not None, "it has begun"
         self._is_settled, self._asked_ns = not self._knock.is_out, self._clock.monotonic_ns()
         self._had, window = self._flight.hub_had, self._flight.window
-        if known is not None and known.is_there:
+        if known is not None:
             sent = dict.fromkeys(entry.sent_as.decode() for entry in window.doubtful())
             groups = [known.names, *(self._ways.names(subject) for subject in sent)]
             if sum(map(len, groups)) <= limits.UPLINK_QUESTIONS_MAX:

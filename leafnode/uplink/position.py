@@ -79,7 +79,6 @@ class Known(NamedTuple):
     seq: int  # of the newest
     hub_seq: int
     names: Sequence[str]  # the subjects that it may have at the hub
-    is_there: bool = True  # see `Latest`
 
 
 def untold(known: Known | None, between: range, most: int) -> set[int] | None:

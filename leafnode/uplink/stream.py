@@ -416,6 +416,7 @@ class StreamUplink:
 
     def _pause(self, *, is_answered: bool = False) -> None:
         is_made = self._state is State.OPENING and self._is_made
+        is_answered |= self._flight.unanswered.stores_nothing
         pause_ns = 0 if is_made else self._pauses.next(is_answered=is_answered)
         if not self._asking.can_ask:
             pause_ns = max(pause_ns, self._flight.stray.pause_ns)

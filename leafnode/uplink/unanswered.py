@@ -97,6 +97,7 @@ class Unanswered:
         self._in_vain: dict[bytes, int] = {}
         self.wanted: set[bytes] = set()  # subjects of which that has to be known
         self._stored_ns = 0  # when the last one was sent that was stored
+        self.stores_nothing = False  # the hub took what it did not answer, and stored none since
         self._unacked = 0  # so often the hub had what was overdue, since it said anything to any
 
     @property
@@ -178,8 +179,9 @@ class Unanswered:
         """The hub's stream took it just now, and has committed what came before. What was sent
         more than once may have come to be stored earlier than it was sent last.
         """
-        self._stored_ns = max(self._stored_ns, entry.last_ns)
+        self.stores_nothing = False
         if entry.attempts == 1 and entry.sent_ns is not None:
+            self._stored_ns = max(self._stored_ns, entry.sent_ns)
             self._passed_ns = max(self._passed_ns, entry.sent_ns)
 
     def answered(self, entry: Entry) -> None:
@@ -268,7 +270,7 @@ class Unanswered:
             silence.is_taken = False
             return True
         if often == 0:
-            silence.proofs, silence.is_taken = 0, True
+            silence.proofs, silence.is_taken, self.stores_nothing = 0, True, True
             self._in_vain.pop(entry.sent_as)  # to be asked again, when it is proved again
         else:
             self.wanted.add(entry.sent_as)
