@@ -218,7 +218,7 @@ class Asking:
     def _known(self) -> Known | None:
         """Return what was acknowledged since the hub was asked last; None: nothing is known."""
         latest = self._flight.latest
-        if latest is None or not (latest.sent_as and self._is_grounded):
+        if latest is None or not latest.sent_as or not self._is_grounded:
             return None
         position = self._flight.window.known()
         if not position.hub_seq:
@@ -297,9 +297,10 @@ class Asking:
         self, groups: list[tuple[str]], kept: InFlight | None, acked: Acked = NOT_ACKED
     ) -> None:
         assert self._origin is not None, "it has begun"
-        doubtful, newest = len(self._flight.window), self._options.newest_first
-        told = partial(Resume, kept=kept, last_acked=acked, is_scattered=newest)
-        resume = told(groups, self._acked(), doubtful=doubtful)
+        waits, newest = len(self._flight.window), self._options.newest_first
+        resume = Resume(
+            groups, self._acked(), doubtful=waits, kept=kept, last_acked=acked, is_scattered=newest
+        )
         self._interview.begin(resume, self._origin, self._answered)
 
     def _heard_trouble(self, failure: Failure) -> None:

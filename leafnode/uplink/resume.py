@@ -148,7 +148,8 @@ class Resume:
         if message is not None:
             self._present |= message.own
         if self._phase is _Phase.CHECK:
-            self._checked |= {} if message is None else {hub_seq: message}
+            if message is not None:
+                self._checked[hub_seq] = message
             self._go_on()
         elif self._known is not None and hub_seq == self._known.hub_seq and message is not None:
             self.is_lost |= message.seq != self._known.seq
@@ -454,10 +455,10 @@ class Resume:
         """Have it looked at what lies where ours are said to have been acknowledged."""
         base, newest, acked = self._base(), self._common or self._newest(), self._last_acked
         shown = 0 if newest is None else newest.hub_seq
-        is_doubted = base is not None and base.hub_seq not in {0, shown}
-        self._doubted = base if is_doubted else None
-        told = {acked.hub_seq, 0 if self._doubted is None else self._doubted.hub_seq} - {0}
-        self._probes = {one for one in told if self._there(one) is None}
+        place = 0 if base is None or base.hub_seq == shown else base.hub_seq
+        self._doubted = base if place else None
+        places = {place, acked.hub_seq} - {0}
+        self._probes = {one for one in places if self._there(one) is None}
 
     def _take_doubted(self) -> None:
         """Take what was found there: else they speak of a stream before this one."""

@@ -72,6 +72,10 @@ class Silence:
         is_long = now_ns - self.since_ns >= limits.UPLINK_SILENT_NS
         return self.proofs >= limits.UPLINK_SILENT_TIMES and is_long
 
+    def is_never(self, now_ns: int) -> bool:
+        """Say whether it is proved, and told apart from a hub that stores nothing."""
+        return self.is_apart and self.is_proved(now_ns)
+
 
 class Verdict(NamedTuple):
     """What need not be sent like all the rest."""
@@ -245,7 +249,8 @@ class Unanswered:
                 self._silent.pop(seq, None)
             elif seq in overdue:
                 self._silence_of(entry).miss(now_ns, is_late=overdue[seq], is_all=all_ns > 0)
-        self._learn(window, now_ns)
+        self._tell_all_apart(window, now_ns)
+        self._learn(now_ns)
         never, gone = [], []
         for entry in window:
             silent = self._silent.get(entry.seq)
@@ -260,6 +265,14 @@ class Unanswered:
             if self._is_never(entry, silent, now_ns):
                 never.append(entry)
         return Verdict(never, gone)
+
+    def _tell_all_apart(self, window: Window, now_ns: int) -> None:
+        """See of what is proved whether a hub that stores nothing would look the same."""
+        self.wanted.clear()
+        for seq, silence in self._silent.items():
+            if silence.is_proved(now_ns):
+                entry = window.get(seq)
+                silence.is_apart = entry is not None and self._tell_apart(entry, silence)
 
     def _tell_apart(self, entry: Entry, silence: Silence) -> bool:
         """Say whether the hub stores others, or does not take this subject. Else it may store
@@ -284,15 +297,10 @@ class Unanswered:
             self._silent[entry.seq] = silence
         return silence
 
-    def _learn(self, window: Window, now_ns: int) -> None:
+    def _learn(self, now_ns: int) -> None:
         """Know of more subjects that one under them is proved."""
-        self.wanted.clear()
-        proved = [(seq, one) for seq, one in self._silent.items() if one.is_proved(now_ns)]
-        for seq, silence in proved:
-            entry = window.get(seq)
-            silence.is_apart = entry is not None and self._tell_apart(entry, silence)
-        sure = (one for _, one in proved if one.is_apart and not one.is_alone)
-        found = {one.subject for one in sure} - self._subjects
+        proved = (one for one in self._silent.values() if one.is_never(now_ns))
+        found = {one.subject for one in proved if not one.is_alone} - self._subjects
         for subject in found:
             if len(self._subjects) < limits.UPLINK_SILENT_MAX:
                 self._subjects.add(subject)
@@ -302,4 +310,4 @@ class Unanswered:
         """Say so of one that is proved, or is as others of its subject were."""
         times = 1 if self._is_passed(entry) else limits.UPLINK_LOST_TIMES
         is_one_of_many = self.is_known(silence.subject) and silence.proofs >= times
-        return is_one_of_many or (silence.is_apart and silence.is_proved(now_ns))
+        return is_one_of_many or silence.is_never(now_ns)
