@@ -19,7 +19,7 @@ from leafnode.uplink.onward import onward
 from leafnode.uplink.stray import EXPECTED_STREAM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from leafnode.uplink.flight import Flight, Parts
     from leafnode.uplink.mailbox import Letter
@@ -40,46 +40,80 @@ def _short(entry: Entry) -> Entry:
 
 
 class Knock:
-    """One at a time; `heard` is called when the hub has answered."""
+    """One at a time, of several messages where more than one subject has to be asked under;
+    `heard` is called when the hub has answered all of it.
+    """
 
     def __init__(self, parts: Parts, flight: Flight) -> None:
         self._parts = parts
         self._flight = flight
         self._number = 0
         self._is_in_vain = False  # one had no answer: the link broke, or its subject is not taken
-        self._subject = b""
+        self._out: dict[bytes, bytes] = {}  # by topic, the subjects that are waited for
         # What the hub acknowledged last, one of a subject, the newest at the end.
         self._samples: OrderedDict[bytes, Entry] = OrderedDict()
-        self.is_out = False
         self.heard: Callable[[], None] = lambda: None
         parts.mailbox.on(b"k", self._heard)
 
     @property
+    def is_out(self) -> bool:
+        """Say whether something of it is not answered."""
+        return bool(self._out)
+
+    @property
     def problem(self) -> str:
         """Say what it is where the hub answers questions, and not this."""
-        stream, subject = self._parts.options.hub_stream, self._subject.decode("utf-8", "replace")
+        stream = self._parts.options.hub_stream
+        subject = next(iter(self._out.values()), b"").decode("utf-8", "replace")
         slow = "the hub answers, and has not worked off what was sent to its stream"
         return f"{slow}, or {stream} does not take {subject}"
 
     def send(self) -> bool:
         """Send it, if there is anything in flight that may be sent again; say whether it is out."""
+        room_bytes = limits.UPLINK_KNOCK_BYTES
+        for entry in self._messages():
+            room_bytes -= self._send(entry)
+            if room_bytes <= 0:
+                break
+        return self.is_out
+
+    def _send(self, entry: Entry) -> int:
+        """Return how many bytes that is, 0 where it cannot be sent."""
         parts, origin = self._parts, self._flight.origin
-        entry = self._message()
-        if entry is None or origin is None:
-            return False
+        if origin is None:
+            return 0
         # No stream has this name: a name has no dot.
         more = ((EXPECTED_STREAM, b"%b." % parts.options.hub_stream.encode()),)
         header_size, body = onward(origin.msg_id(entry.place), entry.header_size, entry.body, more)
         max_bytes = parts.link.max_payload_bytes()
         if max_bytes and len(body) > max_bytes:
-            return False
+            return 0
         self._number += 1
-        reply = parts.mailbox.address(b"k", b"%d" % self._number)
+        topic = b"%d" % self._number
+        reply = parts.mailbox.address(b"k", topic)
         if not parts.link.send(entry.sent_as, body, header_size=header_size, reply=reply):
-            return False
-        parts.gate.asked(len(entry.sent_as) + len(reply) + len(body))
-        self.is_out, self._subject = True, entry.sent_as
-        return True
+            return 0
+        size = len(entry.sent_as) + len(reply) + len(body)
+        parts.gate.asked(size)
+        self._out[topic] = entry.sent_as
+        return size
+
+    def _messages(self) -> Sequence[Entry]:
+        """Return the shortest one under each subject of which it has to be known whether the hub
+        takes it, the shortest first; else what `_message` does.
+        """
+        wanted: dict[bytes, Entry] = {}
+        for entry in self._flying():
+            subject = entry.sent_as
+            if subject in self._flight.unanswered.wanted:
+                wanted[subject] = min(wanted.get(subject, entry), entry, key=_weight)
+        if wanted:
+            return [_short(entry) for entry in sorted(wanted.values(), key=_weight)]
+        message = self._message()
+        return [] if message is None else [message]
+
+    def _flying(self) -> list[Entry]:
+        return [entry for entry in self._flight.window.doubtful() if not entry.refused]
 
     def _message(self) -> Entry | None:
         """Return a short one that is in flight, else the shortest of those and of what the hub has
@@ -88,12 +122,9 @@ class Knock:
         for what is sent would be so for this, too. Those go by turns where none is answered.
         """
         flight = self._flight
-        doubtful, suspects = flight.window.doubtful(), flight.unanswered.suspects()
-        flying = [entry for entry in doubtful if not entry.refused]
-        if wanted := [one for one in flying if one.sent_as in flight.unanswered.wanted]:
-            return _short(min(wanted, key=_weight))
-        asked = (entry for entry in flying if entry.sent_as not in suspects)
-        samples = [*reversed(self._samples.values())] if doubtful else []
+        suspects = flight.unanswered.suspects()
+        asked = (entry for entry in self._flying() if entry.sent_as not in suspects)
+        samples = [*reversed(self._samples.values())] if flight.window.doubtful() else []
         heard = [one for one in samples if one.sent_as not in suspects]
         if self._is_in_vain:
             return next(iter(heard or samples), None)
@@ -104,10 +135,12 @@ class Knock:
         """Nobody waits for the answer any more; `is_answered`: the hub answers all else."""
         if not self.is_out:
             return
-        self.is_out, self._is_in_vain = False, True
-        self._flight.unanswered.unheard(self._subject, is_sure=is_answered)
-        if self._subject in self._samples:
-            self._samples.move_to_end(self._subject, last=False)
+        self._is_in_vain, subjects = True, [*self._out.values()]
+        self._out.clear()
+        for subject in subjects:
+            self._flight.unanswered.unheard(subject, is_sure=is_answered)
+            if subject in self._samples:
+                self._samples.move_to_end(subject, last=False)
 
     def acked(self, entry: Entry) -> None:
         """The hub acknowledged it: whatever was in the way of its subject is over. Of a long one
@@ -126,10 +159,10 @@ class Knock:
     def _heard(self, letter: Letter) -> None:
         if letter.from_hub:
             self._parts.gate.told(len(letter.body) + limits.UPLINK_LINE_BYTES)
-        if self.is_out and letter.from_hub and letter.topic == b"%d" % self._number:
+        if letter.from_hub and letter.topic in self._out:
             stream = answers.answering_stream(letter.body[letter.header_size :])
             if stream not in {"", self._parts.options.hub_stream}:
                 return  # it takes the subject, too, and says nothing of the other one's queue
-            self.is_out = False
-            self._flight.unanswered.heard(self._subject)
-            self.heard()
+            self._flight.unanswered.heard(self._out.pop(letter.topic))
+            if not self._out:
+                self.heard()

@@ -152,9 +152,17 @@ class Unanswered:
         self._note(subject, _NOT_TAKEN if is_sure else min(often + 1, _NOT_TAKEN))
 
     def _note(self, subject: bytes, often: int) -> None:
-        if subject in self._in_vain or len(self._in_vain) < limits.UPLINK_SILENT_MAX:
-            self._in_vain[subject] = often
+        if subject not in self._in_vain and len(self._in_vain) >= limits.UPLINK_SILENT_MAX:
+            self._forget_one()
+        self._in_vain[subject] = often
         self.wanted.discard(subject)
+
+    def _forget_one(self) -> None:
+        """Forget what is known of the oldest of those of which nothing in the window hangs."""
+        hangs = {one.subject for one in self._silent.values()}
+        oldest = next((subject for subject in self._in_vain if subject not in hangs), None)
+        if oldest is not None:
+            del self._in_vain[oldest]
 
     def is_known(self, subject: bytes) -> bool:
         """Say whether one under this subject was never answered, and none was since."""

@@ -437,3 +437,37 @@ def test_a_window_full_of_long_ones_that_are_never_answered_ends(
 
     assert world.status.counters.dead_letters == 30
     assert world.hub.payloads() == numbers(0, 1)
+
+
+@pytest.mark.parametrize("options", [OPTIONS, NEWEST_FIRST])
+def test_more_of_them_than_are_remembered_each_under_a_subject_of_its_own_end(
+    options: UplinkStream,
+) -> None:
+    """They fill the window again and again; one in five is under a subject that is taken."""
+    world = world_of(options)
+    count = limits.UPLINK_SILENT_MAX + 44
+    for number in range(1, count + 1):
+        world.hub.swallows.add(b"%b.%d" % (SILENT, number))
+        world.store(b"x", subject=b"ev.b.%d" % number)
+        if number % 5 == 0:
+            world.store(b"%d" % (number // 5))
+    world.clock.advance(3600 * NS_PER_S)
+
+    assert world.status.counters.dead_letters == count
+    assert sorted(world.hub.payloads(), key=int) == numbers(0, count // 5)
+    assert (world.status.lag_messages, world.status.problem) == (0, "")
+
+
+def test_so_many_subjects_of_a_hub_that_stores_nothing_make_no_dead_letters() -> None:
+    world = world_of()
+    world.hub.cannot_write = True
+    count = limits.UPLINK_SILENT_MAX + 44
+    for number in range(1, count + 1):
+        world.store(b"%d" % number, subject=b"ev.%d" % number)
+    world.clock.advance(8 * 3600 * NS_PER_S)
+    assert "can it store anything?" in world.status.problem
+    world.hub.cannot_write = False
+    world.clock.advance(2 * 3600 * NS_PER_S)
+
+    assert world.status.counters.dead_letters == 0
+    assert sorted(world.hub.payloads(), key=int) == numbers(0, count)

@@ -307,3 +307,22 @@ def test_what_is_stored_of_what_went_behind_it_proves_the_same() -> None:
 
     assert asked.ask(3) == ([3], [])
     assert asked.unanswered.wanted == set()
+
+
+def test_what_was_asked_under_subjects_of_the_window_is_never_forgotten() -> None:
+    count = limits.UPLINK_SILENT_MAX + 10
+    asked = Asked()
+    for seq in range(1, count + 1):
+        asked.offer(seq, b"e.%d" % seq)
+    seqs = range(1, count + 1)
+    asked.send(*seqs)
+    for number in range(limits.UPLINK_SILENT_MAX):
+        asked.unanswered.unheard(b"old.%d" % number, is_sure=True)
+    for _ in range(OFTEN):
+        assert asked.ask(*seqs, after_ns=LONG_NS) == ([], [])
+    for seq in seqs:
+        asked.unanswered.unheard(b"e.%d" % seq, is_sure=True)
+
+    assert asked.ask(*seqs) == ([*seqs], [])
+    suspects = asked.unanswered.suspects()
+    assert len({one for one in suspects if one.startswith(b"old.")}) == 0
