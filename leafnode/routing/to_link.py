@@ -5,6 +5,7 @@ Knows what `deliver` knows. Nobody else in the account gets it, whatever they su
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from leafnode.routing.deliver import Handout, hand_out, send_aside
@@ -35,6 +36,14 @@ def publish_to_link(
         send_aside(account, sender, steps, (body,))
         return True
     return handout.to_all(match) > 0
+
+
+def link_asks_for(link: Peer, subject: bytes) -> bool:
+    """Say whether the other side asked for it; True, too, where very many in the account did."""
+    assert link.account is not None, "the link is up"
+    match = link.account.sublist.match(subject)
+    members = (sub for group in match.groups for sub in group.members)
+    return match.is_wide or any(sub.peer is link for sub in chain(match.plain, members))
 
 
 class _ToLink(Handout):

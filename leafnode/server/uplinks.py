@@ -18,7 +18,7 @@ from leafnode.errors import StoreBusy, StoreCorrupt
 from leafnode.go_time import zone_of
 from leafnode.monitor.own import uplink_row, uplinkz
 from leafnode.routing.answers import Replies
-from leafnode.routing.to_link import publish_to_link
+from leafnode.routing.to_link import link_asks_for, publish_to_link
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.status import waiting, waiting_budget
 from leafnode.uplink.uplink import Edge, Uplink
@@ -61,6 +61,9 @@ class HubLinks:
             publish_to_link(link.peer, subject, body, header_size=header_size, reply=reply)
             for link in self._links()
         )
+
+    def asks_for(self, subject: bytes) -> bool:
+        return any(link_asks_for(link.peer, subject) for link in self._links())
 
     def max_payload_bytes(self) -> int:
         """Return the smallest bound of the hubs; 0: not known."""

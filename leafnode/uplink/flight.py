@@ -30,6 +30,7 @@ from leafnode.uplink.refusal import (
 from leafnode.uplink.scatter import Scatter
 from leafnode.uplink.stray import Stray
 from leafnode.uplink.unanswered import Unanswered
+from leafnode.uplink.untaken import Untaken
 from leafnode.uplink.window import Budget, Offer, Window
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Flight:
         self.has_progress = False  # the hub acknowledged something, or it is kept here
         self._forgotten = -1
         self._series = b""  # of answers: those to messages of a former stream are no more
-        self.untaken: dict[bytes, int] = {}  # subject that nobody took -> since when
+        self.untaken = Untaken(parts.link)
         parts.mailbox.on(b"p", self._heard)
         parts.local.taken = self.take
         if isinstance(parts.local, NewestFirst):
@@ -310,7 +311,7 @@ class Flight:
         if not parts.link.send(subject, body, header_size=header_size, reply=reply):
             self._not_taken(entry, subject)
             return
-        self.untaken.pop(subject, None)
+        self.untaken.taken(subject)
         self.has_sent = True
         parts.counters.resent += entry.attempts > 1
         self._overdue.sent(entry)
@@ -323,10 +324,9 @@ class Flight:
             self._refuse(entry, denied(subject))
             return
         now_ns = self._clock.monotonic_ns()
-        if len(self.untaken) < limits.UPLINK_UNTAKEN_MAX:
-            since_ns = self.untaken.setdefault(subject, now_ns)
-        else:
-            since_ns = self.untaken.get(subject, now_ns)
+        waiting = (one.subject for one in self.window if one.sent_ns is None)
+        behind = map(self._parts.upstream.subject, waiting)
+        since_ns = self.untaken.not_taken(subject, behind, now_ns)
         is_late = since_ns + limits.UPLINK_UNTAKEN_NS <= min(now_ns, self._held_back.asked_ns)
         if is_late and self.is_asked and self._parts.dead_letters is not None:
             self._refuse(entry, not_taken(subject))
@@ -456,7 +456,7 @@ class Flight:
             self._retry_refused()
         elif self.is_on:
             self._parts.trouble.is_over()
-            self.pump()
+            self._pump_soon()
 
     def _hold(self, entry: Entry) -> None:
         if self.is_on and not self.is_refused:

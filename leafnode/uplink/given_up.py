@@ -46,7 +46,7 @@ class GivenUp:
     @property
     def hangs_on_word(self) -> bool:
         """Say whether it makes a dead letter that the hub answers: nobody took it for a minute."""
-        since_ns = min(self._flight.untaken.values(), default=None)
+        since_ns = self._flight.untaken.oldest_ns
         if since_ns is None or self._parts.dead_letters is None:
             return False
         return self._parts.clock.monotonic_ns() - since_ns >= limits.UPLINK_UNTAKEN_NS

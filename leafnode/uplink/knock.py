@@ -161,8 +161,8 @@ class Knock:
             self._parts.gate.told(len(letter.body) + limits.UPLINK_LINE_BYTES)
         if letter.from_hub and letter.topic in self._out:
             stream = answers.answering_stream(letter.body[letter.header_size :])
-            if stream not in {"", self._parts.options.hub_stream}:
-                return  # it takes the subject, too, and says nothing of the other one's queue
+            if stream != self._parts.options.hub_stream:
+                return  # whoever that is, it says nothing of the stream and its queue
             self._flight.unanswered.heard(self._out.pop(letter.topic))
             if not self._out:
                 self.heard()

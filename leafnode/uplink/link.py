@@ -24,6 +24,10 @@ class Link(Protocol):
         """Send a message to the hub, to nobody else; say whether anybody there asked for it."""
         ...
 
+    def asks_for(self, subject: bytes) -> bool:
+        """Say whether anybody there asks for this subject."""
+        ...
+
     def max_payload_bytes(self) -> int:
         """What the hub takes at most, header block included; 0: not known."""
         ...

@@ -40,7 +40,8 @@ class Silence:
     answers: Answers  # to all under that
     answers_before: int  # when it was first overdue
     misses: int = 0  # how often the hub did not have it when it was asked
-    proofs: int = 0  # of these, so often it had answered what went behind
+    proofs: int = 0  # of these, so often it had worked off what was sent before
+    passed: int = 0  # of those, so often something that went behind was stored
     since_ns: int = 0  # the first of those
     arrived_ns: int = 0  # when its last sending was known to have come to the stream
     is_told: bool = False  # the hub did not lose it once and no more
@@ -54,19 +55,25 @@ class Silence:
         """Say whether others under its subject were answered since."""
         return self.answers.count > self.answers_before
 
-    def miss(self, now_ns: int, *, is_late: bool, is_all: bool) -> None:
-        """It was overdue, and the hub does not have it; `is_all`: and has worked it off."""
+    def miss(self, now_ns: int, *, is_late: bool, is_all: bool, is_passed: bool) -> None:
+        """It was overdue, and the hub does not have it; `is_all`: and has worked it off;
+        `is_passed`: something that went behind is stored.
+        """
         self.misses += 1
         self.is_told |= is_late or self.misses >= limits.UPLINK_LOST_TIMES
         if is_all:
             self.since_ns = self.since_ns if self.proofs else now_ns
             self.proofs += 1
+            self.passed += is_passed
             self.is_alone_before = self.is_alone
 
     def doubt(self) -> None:
         """If others of its subject are answered since it was proved: maybe it would be, too."""
         if self.is_alone and not self.is_alone_before:
-            self.proofs = 0
+            self.unprove()
+
+    def unprove(self) -> None:
+        self.proofs = self.passed = 0
 
     def is_proved(self, now_ns: int) -> bool:
         is_long = now_ns - self.since_ns >= limits.UPLINK_SILENT_NS
@@ -256,7 +263,9 @@ class Unanswered:
             if entry is None:
                 self._silent.pop(seq, None)
             elif seq in overdue:
-                self._silence_of(entry).miss(now_ns, is_late=overdue[seq], is_all=all_ns > 0)
+                is_late, is_passed = overdue[seq], self._stored_ns >= entry.last_ns
+                silence = self._silence_of(entry)
+                silence.miss(now_ns, is_late=is_late, is_all=all_ns > 0, is_passed=is_passed)
         self._tell_all_apart(window, now_ns)
         self._learn(now_ns)
         never, gone = [], []
@@ -283,15 +292,16 @@ class Unanswered:
                 silence.is_apart = entry is not None and self._tell_apart(entry, silence)
 
     def _tell_apart(self, entry: Entry, silence: Silence) -> bool:
-        """Say whether the hub stores others, or does not take this subject. Else it may store
-        nothing (a full disk), though it says no to what cannot be stored all the same.
+        """Say whether the hub stored others each time, or does not take this subject. Else it may
+        have stored nothing (a full disk), though it says no to what cannot be stored all the same.
         """
         often = self._in_vain.get(entry.sent_as)
-        if self._stored_ns >= entry.last_ns or often == _NOT_TAKEN:
+        if silence.passed >= limits.UPLINK_SILENT_TIMES or often == _NOT_TAKEN:
             silence.is_taken = False
             return True
         if often == 0:
-            silence.proofs, silence.is_taken, self.stores_nothing = 0, True, True
+            silence.unprove()
+            silence.is_taken = self.stores_nothing = True
             self._in_vain.pop(entry.sent_as)  # to be asked again, when it is proved again
         else:
             self.wanted.add(entry.sent_as)

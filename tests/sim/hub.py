@@ -19,7 +19,7 @@ from leafnode.go_time import format_time
 from leafnode.protocol import header, subject
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.subscription import Subscription
-from leafnode.routing.to_link import publish_to_link
+from leafnode.routing.to_link import link_asks_for, publish_to_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,6 +118,9 @@ class FakeHub:
             return False
         return publish_to_link(self.peer, subject, body, header_size=header_size, reply=reply)
 
+    def asks_for(self, subject: bytes) -> bool:
+        return link_asks_for(self.peer, subject)
+
     def max_payload_bytes(self) -> int:
         return self.max_payload
 
@@ -152,9 +155,13 @@ class FakeHub:
         self._carried_before = self.peer.traffic.out_bytes
         api = () if self.denies_api else (f"$JS.{self.domain}.API.>".encode(),)
         for pattern in (*self.subjects, *api):
-            sub = Subscription(self.peer, pattern)
-            self.account.insert(sub)
-            self._subs.append(sub)
+            self.ask_for(pattern)
+
+    def ask_for(self, pattern: bytes) -> None:
+        """Somebody there wants this from now on."""
+        sub = Subscription(self.peer, pattern)
+        self.account.insert(sub)
+        self._subs.append(sub)
 
     def down(self) -> None:
         """The link is cut: what is on its way, both ways, is lost."""

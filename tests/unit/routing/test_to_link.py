@@ -7,7 +7,7 @@ import pytest
 from leafnode.routing import sublist as sublist_module
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import Permissions, Rules
-from leafnode.routing.to_link import publish_to_link
+from leafnode.routing.to_link import link_asks_for, publish_to_link
 from tests.sim.imports import Slices
 from tests.sim.peers import FakePeer, account
 
@@ -79,3 +79,14 @@ def test_what_comes_behind_one_that_is_sent_in_turns_does_not_overtake_it(
     slices.all()
 
     assert link.got() == b"LMSG e.a 1\r\n1\r\nLMSG e.b 1\r\n2\r\n"
+
+
+@pytest.mark.parametrize("queue", [b"", b"workers"])
+def test_the_other_side_asks_for_what_it_subscribes_and_nobody_else_does(queue: bytes) -> None:
+    world = account()
+    link, client = FakePeer(world, 1, Kind.LEAF), FakePeer(world, 2)
+    link.subscribe(b"e.>", b"1", queue)
+    client.subscribe(b">", b"1", queue)
+
+    assert link_asks_for(link, b"e.a")
+    assert not link_asks_for(link, b"f.a")

@@ -13,7 +13,7 @@ from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.options import UplinkStream
 from leafnode.uplink.status import Protection, State
-from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World
+from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
 
 
 def test_a_gap_holds_back_up_to_where_everything_is_said_to_be_at_the_hub() -> None:
@@ -319,3 +319,35 @@ def test_a_subject_that_the_hubs_permissions_deny_is_named_and_held_until_they_c
     world.clock.advance(NS_PER_S)
     assert world.hub.payloads() == [b"1", b"2", b"3"]
     assert world.status.last_error == ""
+
+
+@pytest.mark.parametrize("options", [OPTIONS, replace(OPTIONS, newest_first=True)])
+def test_more_than_are_remembered_each_under_a_subject_that_nobody_takes_end(
+    options: UplinkStream,
+) -> None:
+    world = World(options, hub_subjects=(b"edge.ev.a",), dead_letter="DEAD")
+    world.start()
+    count = limits.UPLINK_UNTAKEN_MAX + 44
+    for number in range(1, count + 1):
+        world.local.store(b"x", b"ev.b.%d" % number)
+        if number % 5 == 0:
+            world.store(b"%d" % (number // 5))
+    world.clock.advance(30 * limits.UPLINK_UNTAKEN_NS)
+
+    assert world.status.counters.dead_letters == count
+    assert sorted(world.hub.payloads(), key=int) == numbers(1, count // 5)
+    assert (world.status.lag_messages, world.status.problem) == (0, "")
+
+
+def test_what_is_taken_before_its_minute_is_over_is_no_dead_letter() -> None:
+    world = World(hub_subjects=(b"edge.ev.a",), dead_letter="DEAD")
+    world.start()
+    for number in range(20):
+        world.local.store(b"x%d" % number, b"ev.b.%d" % number)
+    world.clock.advance(limits.UPLINK_UNTAKEN_NS // 2)
+    for number in range(1, 20):
+        world.hub.ask_for(b"edge.ev.b.%d" % number)
+    world.clock.advance(2 * limits.UPLINK_UNTAKEN_NS)
+
+    assert world.status.counters.dead_letters == 1
+    assert world.hub.payloads() == [b"x%d" % number for number in range(1, 20)]

@@ -471,3 +471,33 @@ def test_so_many_subjects_of_a_hub_that_stores_nothing_make_no_dead_letters() ->
 
     assert world.status.counters.dead_letters == 0
     assert sorted(world.hub.payloads(), key=int) == numbers(0, count)
+
+
+def test_a_service_at_the_hub_that_answers_whatever_it_hears_is_not_the_stream() -> None:
+    world = world_of()
+    world.hub.beside = [b"ok"]
+    world.store(b"x", subject=b"ev.b")
+    world.store(*numbers(1, 20))
+    world.clock.advance(3600 * NS_PER_S)
+
+    assert world.status.counters.dead_letters == 1
+    assert world.hub.payloads() == numbers(0, 20)
+
+
+def test_what_a_hub_did_not_store_just_before_its_disk_was_free_is_no_dead_letter() -> None:
+    """What it stores then went behind that."""
+    for freed_ns in range(66 * NS_PER_S, 73 * NS_PER_S, NS_PER_S):
+        world = world_of()
+        world.hub.cannot_write = True
+        world.clock.advance(freed_ns % NS_PER_S)
+        for number in range(1, freed_ns // NS_PER_S):
+            world.store(b"%d" % number, subject=b"ev.%d" % (number % 3))
+            world.clock.advance(NS_PER_S)
+        world.hub.cannot_write = False
+        for number in range(freed_ns // NS_PER_S, 90):
+            world.store(b"%d" % number, subject=b"ev.%d" % (number % 3))
+            world.clock.advance(NS_PER_S)
+        world.clock.advance(4000 * NS_PER_S)
+
+        assert world.status.counters.dead_letters == 0
+        assert sorted(world.hub.payloads(), key=int) == numbers(0, 89)

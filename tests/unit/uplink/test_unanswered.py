@@ -326,3 +326,20 @@ def test_what_was_asked_under_subjects_of_the_window_is_never_forgotten() -> Non
     assert asked.ask(*seqs) == ([*seqs], [])
     suspects = asked.unanswered.suspects()
     assert len({one for one in suspects if one.startswith(b"old.")}) == 0
+
+
+def test_what_was_proved_while_the_hub_stored_nothing_is_not_proved_by_what_it_stores_later() -> (
+    None
+):
+    asked = Asked(3, 4, 5)
+    asked.send(3, 4)
+    for _ in range(OFTEN):
+        assert asked.ask(3, 4, after_ns=LONG_NS) == ([], [])
+    asked.send(5)
+    asked.store(5)
+
+    assert asked.ask(3, 4) == ([], [])
+    assert asked.unanswered.wanted == {b"e.b"}
+    for _ in range(OFTEN - 2):
+        assert asked.ask(3, 4) == ([], [])
+    assert asked.ask(3, 4) == ([3, 4], [])
