@@ -22,14 +22,17 @@ if TYPE_CHECKING:
     from leafnode.uplink.window import Entry, Window
 
 
-_NOT_TAKEN: Final = 2  # so often a question under a subject had no answer, or once for sure
+_NOT_TAKEN: Final = 3  # so often a question under a subject had no answer, or once for sure
+_PASSED: Final = 2  # so many proofs have to be with something stored behind that sending
 
 
 @dataclass(slots=True, weakref_slot=True)
 class Answers:
-    """To messages of one subject, for as long as there is a `Silence` of it."""
+    """What is said under one subject, for as long as there is a `Silence` of it."""
 
-    count: int = 0
+    count: int = 0  # to all messages under it
+    is_heard: bool = False  # who asked under it, to know whether the stream takes it, was answered
+    missed: int = 0  # or was not, so often
 
 
 @dataclass(slots=True)
@@ -104,9 +107,7 @@ class Unanswered:
         self._answers: WeakValueDictionary[bytes, Answers] = WeakValueDictionary()
         self._subjects: set[bytes] = set()  # one was never answered, and none since
         self._news: set[bytes] = set()  # of those, what nobody was told of
-        # Under these the hub's stream was asked: how much says that it takes none, 0: it does.
-        self._in_vain: dict[bytes, int] = {}
-        self.wanted: set[bytes] = set()  # subjects of which that has to be known
+        self.wanted: set[bytes] = set()  # whether the hub's stream takes these has to be known
         self._stored_ns = 0  # when the last one was sent that was stored
         self.stores_nothing = False  # the hub took what it did not answer, and stored none since
         self._unacked = 0  # so often the hub had what was overdue, since it said anything to any
@@ -146,30 +147,23 @@ class Unanswered:
     def suspects(self) -> set[bytes]:
         """Return the subjects that nobody may answer, as one before it. A walk over all of them."""
         silent = (one.subject for one in self._silent.values())
-        unheard = (subject for subject, often in self._in_vain.items() if often)
-        return self._subjects.union(unheard, silent)
+        return self._subjects.union(silent)
 
     def heard(self, subject: bytes) -> None:
         """The hub's stream takes this subject: who asked under it was answered."""
-        self._note(subject, 0)
+        if answers := self._asked(subject):
+            answers.is_heard, answers.missed = True, 0
 
     def unheard(self, subject: bytes, *, is_sure: bool) -> None:
         """It had no answer; not sure: the link broke, or the hub said nothing at all."""
-        often = self._in_vain.get(subject, 0)
-        self._note(subject, _NOT_TAKEN if is_sure else min(often + 1, _NOT_TAKEN))
+        if answers := self._asked(subject):
+            answers.missed = _NOT_TAKEN if is_sure else answers.missed + 1
 
-    def _note(self, subject: bytes, often: int) -> None:
-        if subject not in self._in_vain and len(self._in_vain) >= limits.UPLINK_SILENT_MAX:
-            self._forget_one()
-        self._in_vain[subject] = often
+    def _asked(self, subject: bytes) -> Answers | None:
+        """Return what is noted of it where it had to be known: a hub that is slow answers late."""
+        is_wanted = subject in self.wanted
         self.wanted.discard(subject)
-
-    def _forget_one(self) -> None:
-        """Forget what is known of the oldest of those of which nothing in the window hangs."""
-        hangs = {one.subject for one in self._silent.values()}
-        oldest = next((subject for subject in self._in_vain if subject not in hangs), None)
-        if oldest is not None:
-            del self._in_vain[oldest]
+        return self._answers.get(subject) if is_wanted else None
 
     def is_known(self, subject: bytes) -> bool:
         """Say whether one under this subject was never answered, and none was since."""
@@ -207,12 +201,12 @@ class Unanswered:
         """The hub said yes or no to it."""
         self._unacked = -1  # what is overdue now does not count
         self._silent.pop(entry.seq, None)
-        self._in_vain.pop(entry.sent_as, None)
         self.wanted.discard(entry.sent_as)
         self._subjects.discard(entry.sent_as)
         self._news.discard(entry.sent_as)
         if answers := self._answers.get(entry.sent_as):
             answers.count += 1
+            answers.is_heard, answers.missed = False, 0
 
     def left(self, entry: Entry) -> None:
         """It is not in the window any more."""
@@ -266,7 +260,7 @@ class Unanswered:
                 is_late, is_passed = overdue[seq], self._stored_ns >= entry.last_ns
                 silence = self._silence_of(entry)
                 silence.miss(now_ns, is_late=is_late, is_all=all_ns > 0, is_passed=is_passed)
-        self._tell_all_apart(window, now_ns)
+        self._tell_all_apart(now_ns)
         self._learn(now_ns)
         never, gone = [], []
         for entry in window:
@@ -283,29 +277,26 @@ class Unanswered:
                 never.append(entry)
         return Verdict(never, gone)
 
-    def _tell_all_apart(self, window: Window, now_ns: int) -> None:
-        """See of what is proved whether a hub that stores nothing would look the same."""
-        self.wanted.clear()
-        for seq, silence in self._silent.items():
-            if silence.is_proved(now_ns):
-                entry = window.get(seq)
-                silence.is_apart = entry is not None and self._tell_apart(entry, silence)
-
-    def _tell_apart(self, entry: Entry, silence: Silence) -> bool:
-        """Say whether the hub stored others each time, or does not take this subject. Else it may
-        have stored nothing (a full disk), though it says no to what cannot be stored all the same.
+    def _tell_all_apart(self, now_ns: int) -> None:
+        """See of what is proved whether a hub that stores nothing would look the same: it says no
+        to what cannot be stored all the same (a full disk). The subject is asked under before.
         """
-        often = self._in_vain.get(entry.sent_as)
-        if silence.passed >= limits.UPLINK_SILENT_TIMES or often == _NOT_TAKEN:
-            silence.is_taken = False
-            return True
-        if often == 0:
+        self.wanted.clear()
+        stored_none: list[Silence] = []
+        for silence in self._silent.values():
+            answers = silence.answers
+            is_taken = silence.passed < _PASSED and answers.missed < _NOT_TAKEN
+            silence.is_apart = silence.is_proved(now_ns) and not is_taken
+            if silence.is_apart:
+                silence.is_taken = False
+            elif answers.is_heard and silence.is_proved(now_ns):
+                stored_none.append(silence)
+            elif silence.proofs and is_taken and not answers.is_heard:
+                self.wanted.add(silence.subject)
+        for silence in stored_none:
             silence.unprove()
             silence.is_taken = self.stores_nothing = True
-            self._in_vain.pop(entry.sent_as)  # to be asked again, when it is proved again
-        else:
-            self.wanted.add(entry.sent_as)
-        return False
+            silence.answers.is_heard = False  # to be asked again
 
     def _silence_of(self, entry: Entry) -> Silence:
         silence = self._silent.get(entry.seq)

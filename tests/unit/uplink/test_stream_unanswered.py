@@ -371,7 +371,7 @@ def test_a_window_full_of_what_is_awaited_does_not_hold_a_less_urgent_stream() -
     site.store("AA", *numbers(1, 20), subject=b"aa.bad")
     site.store("AA", *numbers(21, 40))
     waits = []
-    for second in range(260):
+    for second in range(300):
         payload = b"BB %d" % second
         site.store("BB", payload)
         site.clock.advance(NS_PER_S)

@@ -127,8 +127,9 @@ def test_an_answer_that_comes_before_the_verdict_is_one(caplog: pytest.LogCaptur
     world = world_of()
     world.hub.swallows.clear()
     held = hold(world.hub, b"x", sendings=100)
-    world.uplink._flight.unanswered.unheard(b"edge.ev.b", is_sure=True)  # as far as is known
     world.store(b"x", subject=b"ev.b")
+    world.clock.advance(limits.UPLINK_SILENT_NS // 2)
+    world.uplink._flight.unanswered._answers[b"edge.ev.b"].missed = 9  # as far as is known
     wait_for_verdict(world)
 
     held[-1]()
