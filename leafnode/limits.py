@@ -538,6 +538,7 @@ UPLINK_CEILING_NS: Final = 3600 * NS_PER_S  # then that size is tried again
 UPLINK_CEILING_DOUBT_NS: Final = 60 * NS_PER_S  # so soon where others may be to blame; doubled
 UPLINK_UNTAKEN_NS: Final = 60 * NS_PER_S  # then what nobody at the hub wants is a dead letter
 UPLINK_UNTAKEN_MAX: Final = 256  # such subjects, remembered for as long as the link is up
+UPLINK_UNTAKEN_LOOK_MAX: Final = 64  # of those that wait behind the first of them
 UPLINK_SILENT_TIMES: Final = 4  # so often the hub answered others and not one that it does not have
 UPLINK_SILENT_NS: Final = 60 * NS_PER_S  # and for so long: then it never will
 # nats-server's raft: a leader looks each 10 s whether it has heard its followers for 10 s; one that

@@ -174,7 +174,7 @@ class Asking:
         if resume is None:
             self._ask(self._known())
         else:
-            self._knock.cancel(is_answered=True)
+            self._knock.cancel()
             self._weigh(resume)
 
     def keep(self, *, ends: bool = False) -> None:

@@ -40,8 +40,10 @@ def _short(entry: Entry) -> Entry:
 
 
 class Knock:
-    """One at a time, of several messages where more than one subject has to be asked under;
-    `heard` is called when the hub has answered all of it.
+    """One at a time; `heard` is called when the hub has answered the last message of it.
+
+    Where the hub's stream may not take a subject, one under that goes before: the stream answers
+    in order, so it takes none of what it has not answered by then.
     """
 
     def __init__(self, parts: Parts, flight: Flight) -> None:
@@ -70,11 +72,14 @@ class Knock:
 
     def send(self) -> bool:
         """Send it, if there is anything in flight that may be sent again; say whether it is out."""
-        room_bytes = limits.UPLINK_KNOCK_BYTES
-        for entry in self._messages():
-            room_bytes -= self._send(entry)
+        last = self._message()
+        room_bytes = limits.UPLINK_KNOCK_BYTES if last is not None else 0
+        for entry in self._wanted():
             if room_bytes <= 0:
                 break
+            room_bytes -= self._send(entry)
+        if last is not None:
+            self._send(last)
         return self.is_out
 
     def _send(self, entry: Entry) -> int:
@@ -98,19 +103,17 @@ class Knock:
         self._out[topic] = entry.sent_as
         return size
 
-    def _messages(self) -> Sequence[Entry]:
+    def _wanted(self) -> Sequence[Entry]:
         """Return the shortest one under each subject of which it has to be known whether the hub
-        takes it, the shortest first; else what `_message` does.
+        takes it, the shortest first.
         """
+        subjects = self._flight.unanswered.wanted
         wanted: dict[bytes, Entry] = {}
-        for entry in self._flying():
+        for entry in self._flying() if subjects else ():
             subject = entry.sent_as
-            if subject in self._flight.unanswered.wanted:
+            if subject in subjects:
                 wanted[subject] = min(wanted.get(subject, entry), entry, key=_weight)
-        if wanted:
-            return [_short(entry) for entry in sorted(wanted.values(), key=_weight)]
-        message = self._message()
-        return [] if message is None else [message]
+        return [_short(entry) for entry in sorted(wanted.values(), key=_weight)]
 
     def _flying(self) -> list[Entry]:
         return [entry for entry in self._flight.window.doubtful() if not entry.refused]
@@ -126,19 +129,18 @@ class Knock:
         asked = (entry for entry in self._flying() if entry.sent_as not in suspects)
         samples = [*reversed(self._samples.values())] if flight.window.doubtful() else []
         heard = [one for one in samples if one.sent_as not in suspects]
-        if self._is_in_vain:
+        if self._is_in_vain or flight.unanswered.wanted:
             return next(iter(heard or samples), None)
         shortest = min((*asked, *heard), key=_weight, default=None)
         return shortest or next(iter(samples), None)
 
-    def cancel(self, *, is_answered: bool = False) -> None:
-        """Nobody waits for the answer any more; `is_answered`: the hub answers all else."""
+    def cancel(self) -> None:
+        """Nobody waits for the answer any more."""
         if not self.is_out:
             return
         self._is_in_vain, subjects = True, [*self._out.values()]
         self._out.clear()
         for subject in subjects:
-            self._flight.unanswered.unheard(subject, is_sure=is_answered)
             if subject in self._samples:
                 self._samples.move_to_end(subject, last=False)
 
@@ -163,6 +165,10 @@ class Knock:
             stream = answers.answering_stream(letter.body[letter.header_size :])
             if stream != self._parts.options.hub_stream:
                 return  # whoever that is, it says nothing of the stream and its queue
+            is_last = letter.topic == next(reversed(self._out))
             self._flight.unanswered.heard(self._out.pop(letter.topic))
-            if not self._out:
+            if is_last:
+                for subject in self._out.values():
+                    self._flight.unanswered.unheard(subject)
+                self._out.clear()
                 self.heard()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from leafnode.uplink.window import Entry, Window
 
 
-_NOT_TAKEN: Final = 3  # so often a question under a subject had no answer, or once for sure
+_NOT_TAKEN: Final = 2  # so often one under a subject was not heard, and one behind it was
 _PASSED: Final = 2  # so many proofs have to be with something stored behind that sending
 
 
@@ -154,13 +154,13 @@ class Unanswered:
         if answers := self._asked(subject):
             answers.is_heard, answers.missed = True, 0
 
-    def unheard(self, subject: bytes, *, is_sure: bool) -> None:
-        """It had no answer; not sure: the link broke, or the hub said nothing at all."""
+    def unheard(self, subject: bytes) -> None:
+        """It had no answer, and who asked behind it under another had."""
         if answers := self._asked(subject):
-            answers.missed = _NOT_TAKEN if is_sure else answers.missed + 1
+            answers.missed += 1
 
     def _asked(self, subject: bytes) -> Answers | None:
-        """Return what is noted of it where it had to be known: a hub that is slow answers late."""
+        """Return what is noted of it where it had to be known."""
         is_wanted = subject in self.wanted
         self.wanted.discard(subject)
         return self._answers.get(subject) if is_wanted else None

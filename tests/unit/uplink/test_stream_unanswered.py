@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from leafnode import limits
-from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.clock import NS_PER_S
 from leafnode.config.options import UplinkBudget, UplinkStream
 from leafnode.protocol import header
 from leafnode.uplink.status import State
@@ -385,45 +385,6 @@ def test_a_window_full_of_what_is_awaited_does_not_hold_a_less_urgent_stream() -
 
 
 @pytest.mark.parametrize("options", [OPTIONS, NEWEST_FIRST])
-def test_a_hub_that_cannot_write_makes_no_dead_letters(options: UplinkStream) -> None:
-    """nats-server with a full disk refuses what is sent to ask it, and answers nothing else."""
-    world = world_of(options)
-    world.hub.swallows.clear()
-    world.hub.cannot_write = True
-    for number in range(1, 10):
-        world.store(b"%d" % number, subject=b"ev.%d" % (number % 3))
-    world.clock.advance(4 * 3600 * NS_PER_S)
-    sent_bytes = world.hub.peer.traffic.out_bytes
-    world.clock.advance(4 * 3600 * NS_PER_S)
-
-    assert world.hub.peer.traffic.out_bytes - sent_bytes < 20_000  # less than each half minute
-    assert world.status.counters.dead_letters == 0
-    assert "can it store anything?" in world.status.problem
-    world.hub.cannot_write = False
-    world.clock.advance(7200 * NS_PER_S)
-
-    assert sorted(world.hub.payloads()) == numbers(0, 9)
-    assert world.status.counters.dead_letters == 0
-    assert (world.status.lag_messages, world.status.problem) == (0, "")
-
-
-def test_nor_where_the_link_breaks_while_it_is_asked() -> None:
-    world = world_of()
-    world.hub.cannot_write = True
-    for number in range(1, 31):
-        world.store(b"%d" % number, subject=b"ev.%d" % (number % 3))
-    while not world.uplink._asking._knock.is_out:
-        world.clock.advance(NS_PER_MS)
-    world.link_down()
-    world.clock.advance(10 * NS_PER_S)
-    world.link_up()
-    world.clock.advance(3600 * NS_PER_S)
-
-    assert world.status.counters.dead_letters == 0
-    assert "can it store anything?" in world.status.problem
-
-
-@pytest.mark.parametrize("options", [OPTIONS, NEWEST_FIRST])
 @pytest.mark.parametrize("size", [2000, 20_000])
 def test_a_window_full_of_long_ones_that_are_never_answered_ends(
     options: UplinkStream, size: int
@@ -458,21 +419,6 @@ def test_more_of_them_than_are_remembered_each_under_a_subject_of_its_own_end(
     assert (world.status.lag_messages, world.status.problem) == (0, "")
 
 
-def test_so_many_subjects_of_a_hub_that_stores_nothing_make_no_dead_letters() -> None:
-    world = world_of()
-    world.hub.cannot_write = True
-    count = limits.UPLINK_SILENT_MAX + 44
-    for number in range(1, count + 1):
-        world.store(b"%d" % number, subject=b"ev.%d" % number)
-    world.clock.advance(8 * 3600 * NS_PER_S)
-    assert "can it store anything?" in world.status.problem
-    world.hub.cannot_write = False
-    world.clock.advance(2 * 3600 * NS_PER_S)
-
-    assert world.status.counters.dead_letters == 0
-    assert sorted(world.hub.payloads(), key=int) == numbers(0, count)
-
-
 def test_a_service_at_the_hub_that_answers_whatever_it_hears_is_not_the_stream() -> None:
     world = world_of()
     world.hub.beside = [b"ok"]
@@ -482,22 +428,3 @@ def test_a_service_at_the_hub_that_answers_whatever_it_hears_is_not_the_stream()
 
     assert world.status.counters.dead_letters == 1
     assert world.hub.payloads() == numbers(0, 20)
-
-
-def test_what_a_hub_did_not_store_just_before_its_disk_was_free_is_no_dead_letter() -> None:
-    """What it stores then went behind that."""
-    for freed_ns in range(66 * NS_PER_S, 73 * NS_PER_S, NS_PER_S):
-        world = world_of()
-        world.hub.cannot_write = True
-        world.clock.advance(freed_ns % NS_PER_S)
-        for number in range(1, freed_ns // NS_PER_S):
-            world.store(b"%d" % number, subject=b"ev.%d" % (number % 3))
-            world.clock.advance(NS_PER_S)
-        world.hub.cannot_write = False
-        for number in range(freed_ns // NS_PER_S, 90):
-            world.store(b"%d" % number, subject=b"ev.%d" % (number % 3))
-            world.clock.advance(NS_PER_S)
-        world.clock.advance(4000 * NS_PER_S)
-
-        assert world.status.counters.dead_letters == 0
-        assert sorted(world.hub.payloads(), key=int) == numbers(0, 89)

@@ -42,29 +42,47 @@ def test_what_waits_behind_it_has_the_same_minute_but_for_what_somebody_wants() 
 
     one.taken(b"e.3")
     assert one.not_taken(b"e.3", [], 11) == 11
-    assert len(one) == 4
+    assert len(one) == 3
 
     one.clear()
     assert one.oldest_ns is None
 
 
-def test_the_oldest_under_which_nothing_waits_is_forgotten() -> None:
-    one = untaken()
-    one.not_taken(b"e.1", names(2, 10), NS_PER_S)
-    one.not_taken(b"e.11", [*names(2, 10), *names(12, 2 * MOST)], 2 * NS_PER_S)
+def test_the_minute_of_what_waits_begins_anew_when_it_is_wanted_or_not_looked_at() -> None:
+    hub = Hub()
+    one = Untaken(cast("Link", hub))
+    one.not_taken(b"e.1", [b"e.2", b"e.3", b"e.4"], 0)
+    hub.subjects = {b"e.2"}
+    one.not_taken(b"e.1", [b"e.2", b"e.3", b"e.4"], 20 * NS_PER_S)
+    hub.subjects = set()
+    assert one.not_taken(b"e.2", [b"e.3", b"e.4"], 30 * NS_PER_S) == 30 * NS_PER_S
+    assert one.not_taken(b"e.3", [b"e.4"], 30 * NS_PER_S) == 0
 
+    later_ns = 30 * NS_PER_S + 2 * limits.UPLINK_RETRY_MAX_NS
+    assert one.not_taken(b"e.4", [b"e.5", b"e.6"], later_ns) == later_ns
+
+    one.taken(b"e.5")  # it was sent, so maybe the other one could have been
+    assert one.not_taken(b"e.6", [], later_ns + 1) == later_ns + 1
+
+
+def test_so_many_are_looked_at_and_remembered_and_no_more() -> None:
+    one = untaken()
+    one.not_taken(b"e.0", names(1, 2 * MOST), 1)
+    last = limits.UPLINK_UNTAKEN_LOOK_MAX
+    assert one.not_taken(b"e.%d" % last, [], 2) == 1
+    assert one.not_taken(b"e.%d" % (last + 1), [], 2) == 2
+
+    for name in names(1000, 1000 + MOST):
+        one.not_taken(name, [], 3)
     assert len(one) == MOST
-    assert b"e.1" not in one  # nothing waits under it
-    assert all(name in one for name in names(2, MOST + 1))
-    assert one.not_taken(b"e.0", names(12, MOST + 1), 3 * NS_PER_S) == 3 * NS_PER_S
-    assert len(one) == MOST
-    assert b"e.2" not in one
-    assert one.not_taken(b"e.12", [], 4 * NS_PER_S) == 2 * NS_PER_S
+    assert b"e.0" not in one
 
 
 def test_nothing_more_is_looked_at_when_its_minute_is_over() -> None:
     one = untaken()
-    one.not_taken(b"e.1", [], 0)
+    one.not_taken(b"e.1", [b"e.2"], 0)
+    one.not_taken(b"e.1", [b"e.2"], limits.UPLINK_UNTAKEN_NS // 2)
 
-    assert one.not_taken(b"e.1", [b"e.2"], limits.UPLINK_UNTAKEN_NS) == 0
-    assert b"e.2" not in one
+    assert one.not_taken(b"e.1", [b"e.3"], limits.UPLINK_UNTAKEN_NS) == 0
+    assert one.not_taken(b"e.2", [], limits.UPLINK_UNTAKEN_NS) == 0
+    assert one.not_taken(b"e.3", [], limits.UPLINK_UNTAKEN_NS + 1) > 0
