@@ -219,9 +219,11 @@ class StreamUplink:
         if delivery.origin is not self._shared.account.system:
             return  # any client may say so
         self._is_made = True
-        if self._state is not State.OPENING:
-            self._lag_alarm.set(0)  # it may be another one
-        elif self._alarm.is_set:
+        if self._state not in _NOT_OPEN:
+            self._begin_anew(_GONE)  # what is acknowledged now may be of the other one
+        elif self._state is not State.OPENING:
+            self._lag_alarm.set(0)
+        if self._state is State.OPENING and self._alarm.is_set:
             self._alarm.set(0)
 
     def _opened(self, local: LocalState | Failure) -> None:

@@ -155,6 +155,10 @@ class LocalJetStream:
 
     def make_anew(self, created: str) -> None:
         """Somebody deletes the stream, and makes one of the same name and configuration."""
+        self._clear(created)
+        self._say_made()
+
+    def _clear(self, created: str) -> None:
         for consumer in self.consumers.values():
             for pull in list(consumer.pulls):
                 self._end(consumer, pull, b"409 Consumer Deleted")
@@ -181,7 +185,7 @@ class LocalJetStream:
         """Put it back in the place of what is there: another stream (`created`), or a copy of the
         store in which it is the same.
         """
-        self.make_anew(created or archive.created)
+        self._clear(created or archive.created)
         self.made = archive.made
         self.messages, self.times = dict(archive.messages), dict(archive.times)
         self.last_seq, self._size = archive.last_seq, archive.size
@@ -193,6 +197,11 @@ class LocalJetStream:
             consumer = replace(one, pending=pending, pulls=[])
             self.consumers[one.name] = consumer
             self.clock.call_later(one.config["ack_wait"], partial(self._serve, consumer))
+        self._say_made()
+
+    def _say_made(self) -> None:
+        made = b"$JS.EVENT.ADVISORY.STREAM.CREATED.%b" % self.name.encode()
+        self.account.publish(made, b"{}")
 
     def forget_pulls(self) -> None:
         """What happens to waiting requests when the process that sent them dies."""

@@ -202,6 +202,29 @@ def test_a_puback_to_a_message_of_before_the_restore_lets_go_of_no_other(
     assert missing_or_doubled(world, b"new 1", b"new 2") == []
 
 
+def test_a_puback_that_comes_after_the_restore_is_not_of_what_waits_under_its_sequence() -> None:
+    """The archive's consumer had given that, and will give it again."""
+    world = world_with()
+    old = [b"old %d" % number for number in range(5)]
+    world.hub.loses += old
+    world.store(*old)
+    world.clock.advance(NS_PER_S)
+    archive = world.local.archive()
+    world.local.make_anew(format_time(world.clock.wall_ns()))
+    world.hub.loses.clear()
+    world.clock.advance(300 * NS_PER_S)
+    world.store(*[b"new %d" % number for number in range(16)])  # a window: nothing is pulled now
+    world.clock.advance(world.hub.rtt_ns // 2)
+
+    world.local.silent = True  # who looks is answered later than the PubAcks come
+    restore(world, archive)
+    world.clock.advance(world.hub.rtt_ns)
+    world.local.silent = False
+    world.clock.advance(300 * NS_PER_S)
+
+    assert missing_or_doubled(world, *old) == []
+
+
 def test_a_stream_that_comes_back_before_a_new_run_was_given_anything_loses_nothing() -> None:
     """The run knows nothing of its consumer but what that said when it was opened."""
     world = world_with()
