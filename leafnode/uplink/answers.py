@@ -238,6 +238,8 @@ def pub_ack(body: bytes) -> PubAck | Failure:
     answer = _decode(body, _PubAnswer)
     if isinstance(answer, Failure):
         return answer
+    if not answer.stream:
+        return Unread(0, "a PubAck without a stream")
     return answer if answer.seq > 0 else Unread(0, "a PubAck without a sequence")
 
 

@@ -419,9 +419,12 @@ def test_more_of_them_than_are_remembered_each_under_a_subject_of_its_own_end(
     assert (world.status.lag_messages, world.status.problem) == (0, "")
 
 
-def test_a_service_at_the_hub_that_answers_whatever_it_hears_is_not_the_stream() -> None:
+@pytest.mark.parametrize("answer", [b"ok", b"", b'{"seq":17}', b'{"status":"ok","seq":17}'])
+def test_a_service_at_the_hub_that_answers_whatever_it_hears_is_not_the_stream(
+    answer: bytes,
+) -> None:
     world = world_of()
-    world.hub.beside = [b"ok"]
+    world.hub.beside = [answer]
     world.store(b"x", subject=b"ev.b")
     world.store(*numbers(1, 20))
     world.clock.advance(3600 * NS_PER_S)
