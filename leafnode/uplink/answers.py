@@ -238,9 +238,9 @@ def pub_ack(body: bytes) -> PubAck | Failure:
     answer = _decode(body, _PubAnswer)
     if isinstance(answer, Failure):
         return answer
-    if not answer.stream:
-        return Unread(0, "a PubAck without a stream")
-    return answer if answer.seq > 0 else Unread(0, "a PubAck without a sequence")
+    if answer.seq <= 0:
+        return Unread(0, "a PubAck without a sequence")
+    return answer if answer.stream else Unread(0, "a PubAck without a stream")
 
 
 def answering_stream(body: bytes) -> str:
