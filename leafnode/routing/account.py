@@ -337,8 +337,9 @@ class Account:
         for link in links:
             link.interest_changed(*key)
 
-    def has_interest(self, subject: bytes) -> bool:
-        """Say whether a message of the server on this literal subject would reach anybody.
+    def has_interest(self, subject: bytes, peer: Peer | None = None) -> bool:
+        """Say whether a message of the server on this literal subject would reach anybody, or one:
+        `peer`.
 
         Where that is not soon said it may.
         """
@@ -346,7 +347,8 @@ class Account:
         if match.is_wide:
             return True
         groups = (sub for group in match.groups for sub in group.members)
-        return any(may_deliver(sub, subject, self.system) for sub in (*match.plain, *groups))
+        subs = (sub for sub in (*match.plain, *groups) if peer is None or sub.peer is peer)
+        return any(may_deliver(sub, subject, self.system) for sub in subs)
 
     def is_sole(self, sub: Subscription | None, subject: bytes, origin: Peer) -> bool:
         """Say whether a message of `origin` on this literal subject reaches nobody else than `sub`.

@@ -5,7 +5,6 @@ Knows what `deliver` knows. Nobody else in the account gets it, whatever they su
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from leafnode.routing.deliver import Handout, hand_out, send_aside
@@ -39,11 +38,9 @@ def publish_to_link(
 
 
 def link_asks_for(link: Peer, subject: bytes) -> bool:
-    """Say whether the other side asked for it; True, too, where very many in the account did."""
+    """Say whether the other side asked for it and may have it, as far as is soon said."""
     assert link.account is not None, "the link is up"
-    match = link.account.sublist.match(subject)
-    members = (sub for group in match.groups for sub in group.members)
-    return match.is_wide or any(sub.peer is link for sub in chain(match.plain, members))
+    return link.account.has_interest(subject, link)
 
 
 class _ToLink(Handout):

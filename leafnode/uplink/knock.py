@@ -73,13 +73,14 @@ class Knock:
     def send(self) -> bool:
         """Send it, if there is anything in flight that may be sent again; say whether it is out."""
         last = self._message()
-        room_bytes = limits.UPLINK_KNOCK_BYTES if last is not None else 0
+        if last is None:
+            return False
+        room_bytes = limits.UPLINK_KNOCK_BYTES
         for entry in self._wanted():
+            room_bytes -= self._send(entry)
             if room_bytes <= 0:
                 break
-            room_bytes -= self._send(entry)
-        if last is not None:
-            self._send(last)
+        self._send(last)
         return self.is_out
 
     def _send(self, entry: Entry) -> int:
@@ -138,11 +139,11 @@ class Knock:
         """Nobody waits for the answer any more."""
         if not self.is_out:
             return
-        self._is_in_vain, subjects = True, [*self._out.values()]
-        self._out.clear()
-        for subject in subjects:
+        self._is_in_vain = True
+        for subject in self._out.values():
             if subject in self._samples:
                 self._samples.move_to_end(subject, last=False)
+        self._out.clear()
 
     def acked(self, entry: Entry) -> None:
         """The hub acknowledged it: whatever was in the way of its subject is over. Of a long one

@@ -50,13 +50,19 @@ class Silence:
     is_told: bool = False  # the hub did not lose it once and no more
     is_alone_before: bool = False  # as `is_alone`, when it was proved last
     is_gone: bool = False  # the local stream does not have it any more
-    is_apart: bool = False  # it was told apart from a hub that stores nothing, as it was proved
-    is_taken: bool = False  # it was not: the hub's stream takes what is sent under its subject
+    is_taken: bool = False  # proved, but the hub's stream takes what is sent under its subject
 
     @property
     def is_alone(self) -> bool:
         """Say whether others under its subject were answered since."""
         return self.answers.count > self.answers_before
+
+    @property
+    def is_apart(self) -> bool:
+        """Say whether a hub that stores nothing would not look the same: others were stored, or
+        its subject is not taken.
+        """
+        return self.passed >= _PASSED or self.answers.missed >= _NOT_TAKEN
 
     def miss(self, now_ns: int, *, is_late: bool, is_all: bool, is_passed: bool) -> None:
         """It was overdue, and the hub does not have it; `is_all`: and has worked it off;
@@ -284,15 +290,15 @@ class Unanswered:
         self.wanted.clear()
         stored_none: list[Silence] = []
         for silence in self._silent.values():
-            answers = silence.answers
-            is_taken = silence.passed < _PASSED and answers.missed < _NOT_TAKEN
-            silence.is_apart = silence.is_proved(now_ns) and not is_taken
-            if silence.is_apart:
+            if silence.is_never(now_ns):
                 silence.is_taken = False
-            elif answers.is_heard and silence.is_proved(now_ns):
+            elif silence.is_apart:
+                pass  # it is not proved yet
+            elif not silence.answers.is_heard:
+                if silence.proofs:
+                    self.wanted.add(silence.subject)
+            elif silence.is_proved(now_ns):
                 stored_none.append(silence)
-            elif silence.proofs and is_taken and not answers.is_heard:
-                self.wanted.add(silence.subject)
         for silence in stored_none:
             silence.unprove()
             silence.is_taken = self.stores_nothing = True

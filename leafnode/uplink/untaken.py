@@ -11,13 +11,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
+from leafnode.clock import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from leafnode.uplink.link import Link
 
-_LOOK_NS: Final = limits.UPLINK_RETRY_MAX_NS + limits.UPLINK_RETRY_MAX_NS // 3  # between two
+_LOOK_NS: Final = limits.UPLINK_RETRY_MAX_NS + 10 * NS_PER_S  # at most between two looks
 
 
 class Untaken:
