@@ -220,14 +220,17 @@ class Resume:
         """
         if self._known is not None or self.is_parted:
             return None
-        base = self._base()
+        base, newest = self._base(), self._shown()
         start = 0 if base is None else base.hub_seq
-        newest = self._shown()
+        to_end = self._hub_end() + 1
         if self.foreign is not None:
-            return start, self.foreign.hub_seq
+            # What is behind it was looked at: a copy that came back before this one went there.
+            return start, to_end if self.unverified else self.foreign.hub_seq
         if newest is not None and self._is_old(newest):
             if last <= self._acked:
                 return None  # nothing that is here may be newer than what was acknowledged
+            if self.unverified:
+                return 0, to_end
             said = newest.in_flight if self._is_scattered else None
             # Newest first what was on the way with it may be later than it.
             return 0, newest.hub_seq if said is None else said.hub_seq + 1
@@ -235,7 +238,7 @@ class Resume:
         is_hidden = self.strangers or self._formers
         if not is_hidden or (base is not None and not self.unverified):
             return None
-        return start, self._hub_end() + 1
+        return start, to_end
 
     def part(self, parting: Parting) -> None:
         """Take the newest of the hub's that is here, too. What was in flight with it is asked."""
@@ -293,8 +296,9 @@ class Resume:
     def _said(self) -> Position:
         """Return what the hub says, and what was kept where that holds for its stream."""
         base = self._base()
-        if base is None:
+        if base is None and not self.refuted:
             return Position(floor=self._acked, hub_seq=self._end, last=0)
+        base = base or InFlight(self._acked, 0)
         floor, hub_seq, *_ = base
         if self.refuted or self._common is not None:
             # What goes from now on is stored behind the last one, whosever it is.

@@ -7,6 +7,7 @@ import pytest
 from leafnode import limits
 from leafnode.uplink.answers import HubMessage
 from leafnode.uplink.onward import InFlight, Place
+from leafnode.uplink.parting import Parting
 from leafnode.uplink.position import Acked, Known, Position
 from leafnode.uplink.ranges import Ranges
 from leafnode.uplink.resume import Resume
@@ -539,3 +540,19 @@ def test_what_goes_after_too_much_to_look_up_is_behind_all_that_is_there() -> No
 
     assert resume.unverified
     assert (resume.position().floor, resume.position().hub_seq) == (90, 9000)
+
+
+def test_what_was_seen_behind_the_last_of_another_history_is_there() -> None:
+    """Others hide it; nothing of what is before that is here."""
+    resume = Resume([["edge.a"], ["edge.b"]], acked=10)
+    resume.answer(0, HubMessage(100, 406, None, mark="other"))
+    resume.answer(1, HubMessage(103, None, None))
+    for hub_seq, seq in ((101, 11), (102, 12)):
+        assert hub_seq in resume.open_probes
+        resume.look(hub_seq, HubMessage(hub_seq, seq, None, mark="ours"))
+    resume.refute({Place(406, "other")})
+    assert resume.stretch(158) == (0, 100)
+    resume.part(Parting(resume.subjects, (0, 1)))
+
+    assert resume.refuted == 406
+    assert list(resume.position().stored) == [(1, 12)]

@@ -326,3 +326,74 @@ def test_what_was_kept_is_of_before_an_archive_though_its_message_is_here_still(
     world.clock.advance(60 * NS_PER_S)
 
     assert missing_or_doubled(world, *numbers(1, 12), b"new") == []
+
+
+def world_of_two_subjects(*, is_work_queue: bool) -> World:
+    """Others hide what the hub has under one of them."""
+    world = world_with()
+    world.local.is_work_queue = is_work_queue
+    world.local.subjects = ("ev.>", "k.>")
+    world.restart()
+    world.clock.advance(60 * NS_PER_S)
+    return world
+
+
+def hide(world: World, others: int) -> None:
+    for _ in range(others):
+        world.hub.publish(b"edge.ev.a", b"other")
+
+
+@pytest.mark.parametrize("is_work_queue", [False, True])
+@pytest.mark.parametrize("others", [0, 1500])
+def test_what_went_up_behind_the_end_of_another_history_is_found_among_others(
+    others: int, is_work_queue: bool
+) -> None:
+    """An archive came back before: the life that went on for longer shows its last message."""
+    world = world_of_two_subjects(is_work_queue=is_work_queue)
+    first = world.local.archive()
+    world.store(*numbers(11, 100), subject=b"k.a")
+    world.clock.advance(60 * NS_PER_S + OUTAGE_NS)
+    restore(world, first)
+    world.clock.advance(60 * NS_PER_S)
+    hide(world, others)
+    world.link_down()
+    backlog = [b"backlog %d" % number for number in range(40)]
+    world.store(*backlog)
+    world.clock.advance(NS_PER_S)
+    later = world.local.archive()
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+    hide(world, 1)
+    world.clock.advance(OUTAGE_NS)
+
+    restore(world, later)
+    world.store(b"new")
+    world.clock.advance(300 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 100), *backlog, b"new") == []
+
+
+@pytest.mark.parametrize("is_work_queue", [False, True])
+def test_of_a_copy_what_is_behind_too_many_others_is_found_though_an_old_one_is_shown(
+    is_work_queue: bool,
+) -> None:
+    world = world_of_two_subjects(is_work_queue=is_work_queue)
+    world.store(b"k", subject=b"k.a")
+    world.clock.advance(NS_PER_S)
+    hide(world, 1500)
+    world.store(*numbers(11, 100))
+    world.clock.advance(60 * NS_PER_S)
+    world.link_down()
+    world.store(*numbers(101, 140))
+    world.clock.advance(NS_PER_S)
+    copy = world.local.archive()
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+    hide(world, 1)
+    world.clock.advance(OUTAGE_NS)
+
+    restore(world, copy)
+    world.store(b"new")
+    world.clock.advance(300 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 140), b"k", b"new") == []
