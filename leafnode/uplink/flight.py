@@ -212,14 +212,14 @@ class Flight:
         """Send what is in the window, then ask for as much as it still takes."""
         unsent = self.window.unsent() if self._may_send() else []
         self._settle(wants=self._wants())
-        if unsent and not self.is_ready():
-            return
         for count, entry in enumerate(unsent):
             if count == limits.UPLINK_SENDS_PER_TURN:
                 self._pump_soon()
                 return
             if self._is_held(entry):
                 return  # nothing more is pulled: it would come back every ack wait
+            if not self.is_ready():
+                return
             self._send(entry)
             if not self._may_send():
                 return

@@ -140,6 +140,7 @@ class Ways:
         self.now = Upstream(prefix, options.subject_transforms)
         self._way = Way(prefix, tuple(options.subject_transforms))
         self._former: list[tuple[Way, Upstream]] = []
+        self._used: list[Way] = []  # under which something went, the newest last
         self._renamings: list[Renaming] = []
         self.reached: Reached | None = None
         self.refuted: Reached | None = None
@@ -154,17 +155,23 @@ class Ways:
             self._identity = record.identity
         if (record.hub_stream, record.domain) != (options.hub_stream, options.domain):
             return True
-        is_new = self._way not in record.ways[-1:]
-        for way in record.ways[-limits.UPLINK_WAYS_MAX :]:
+        self._used = record.ways[-limits.UPLINK_WAYS_MAX :]
+        for way in self._used:
             upstream = _upstream(way)
             if way != self._way and upstream is not None:
                 self._former.append((way, upstream))
-        self._former = self._former[1 - limits.UPLINK_WAYS_MAX :]
         kept = (record.reached, record.refuted)
         self.reached, self.refuted = (one if one and one.is_sound() else None for one in kept)
         renamings = [one for one in record.renamings if one.is_sound()]
         self._renamings = renamings[-limits.UPLINK_RENAMINGS_MAX :]
-        return is_new
+        return self._used[-1:] != [self._way]
+
+    def use(self) -> bool:
+        """Something goes the way of now: say whether that is new."""
+        if self._used[-1:] == [self._way]:
+            return False
+        self._used = [*(way for way, _ in self._former), self._way][-limits.UPLINK_WAYS_MAX :]
+        return True
 
     def identify(self, stream: StreamInfo) -> tuple[str, bool]:
         """Return the stream's name in ids, and whether it has to be kept.
@@ -205,12 +212,11 @@ class Ways:
         return True
 
     def record(self) -> Record:
-        ways = [way for way, _ in self._former]
         options = self._options
         return Record(
             hub_stream=options.hub_stream,
             domain=options.domain,
-            ways=[*ways, self._way],
+            ways=self._used,
             renamings=self._renamings,
             reached=self.reached,
             refuted=self.refuted,

@@ -79,6 +79,8 @@ class WaysStore:
 
         So nothing that was never sent under takes the place of what was.
         """
+        if self._is_read and self._ways.use():
+            self._is_kept, self._is_stale = False, self._is_keeping
         if self._is_kept or self._gave_up or not self._is_read:
             return True
         if not self._is_keeping:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
-from leafnode.config.options import UplinkStream
-from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World
+from leafnode.config.options import UplinkBudget, UplinkStream
+from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, Site, World, numbers
+
+KEY = b"$KV.LEAFNODE_UPLINK.main.ways.EV"
 
 
-def kept(world: World) -> list[dict[str, object]]:
-    bucket = world.local.side["KV_LEAFNODE_UPLINK"].messages
-    assert {name for name, _, _ in bucket} == {b"$KV.LEAFNODE_UPLINK.main.ways.EV"}
-    return [json.loads(body) for _, _, body in bucket]
+def kept(world: World | Site) -> list[dict[str, Any]]:
+    side = world.side if isinstance(world, Site) else world.local.side
+    bucket = side["KV_LEAFNODE_UPLINK"].messages
+    assert isinstance(world, Site) or {name for name, _, _ in bucket} == {KEY}  # no ledger
+    return [json.loads(body) for name, _, body in bucket if name == KEY]
 
 
 def test_it_is_written_before_anything_is_sent_and_only_when_it_is_new() -> None:
@@ -122,3 +127,23 @@ def test_what_could_not_be_read_is_not_written_over() -> None:
 
     assert kept(world) == before
     assert world.hub.payloads() == [b"3"]
+
+
+def test_a_prefix_under_which_nothing_went_takes_the_place_of_none() -> None:
+    until, again = 8 * 60 + 2, 10 * 60  # minutes of the day
+    site = Site(OPTIONS, budget=UplinkBudget(send_windows=((0, until), (again, 24 * 60))))
+    site.start()
+    site.store("EV", b"1")
+    site.clock.advance(200 * NS_PER_S)
+    site.store("EV", b"2")
+    for prefix in ("a.", "b.", "c.", "d.", "e."):
+        streams = (replace(OPTIONS, subject_prefix=f"edge.{prefix}"),)
+        site.options = replace(site.options, streams=streams)
+        site.restart()
+        site.clock.advance(60 * NS_PER_S)
+    assert site.status("EV").held == "the send window opens at 10:00"
+    assert {way["prefix"] for one in kept(site) for way in one["ways"]} == {"edge."}
+
+    site.clock.advance(2 * 3600 * NS_PER_S)
+    assert site.hub.payloads() == numbers(1, 2)
+    assert [way["prefix"] for way in kept(site)[-1]["ways"]] == ["edge.", "edge.e."]
