@@ -21,6 +21,7 @@ from leafnode.protocol.transform import Transform
 from leafnode.uplink.status import State
 from tests.sim.held import held_bytes
 from tests.sim.hub_faults import lose_followers, lose_quorum
+from tests.sim.kept_ways import knows_all
 from tests.sim.pauses import DAY_NS, HOUR_NS, MINUTE_NS, OUTAGES_NS, PAUSES_NS, SOON_NS, YEAR_NS
 from tests.sim.uplink_world import Site
 
@@ -297,6 +298,9 @@ class Gateway:
             self.is_newest_first(name) and not site.local[name].is_as(archive)
             for name, archive in self.copy.items()
         ):
+            return
+        if not knows_all(self.copied_side, site.side, site.options.streams):
+            self.copy.clear()
             return
         self.year.met["copies put back"] += 1
         self.archives.clear()
