@@ -27,8 +27,22 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 REAL_TIME_MAX_S = 200
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real_loop: runs on real time, because of real sockets")
+    if (terminal := config.pluginmanager.get_plugin("terminalreporter")) is not None:
+        config.pluginmanager.register(Failures(terminal))
+
+
+class Failures:
+    """Names them as they come: of a run that somebody stops no more than an F would be seen."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._terminal.write(f"\nFAILED {report.nodeid} ({report.when})\n")
 
 
 @pytest.hookimpl(hookwrapper=True)
