@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from leafnode.routing.peer import LeafSide, Peer
 
@@ -61,10 +61,11 @@ class _Wants:
 class LeafInterest:
     """All interest of one account that leaf links brought. Bounded by what each link may have."""
 
-    __slots__ = ("_wants",)
+    __slots__ = ("_wants", "listeners")
 
     def __init__(self) -> None:
         self._wants: dict[Key, _Wants] = {}
+        self.listeners: set[Callable[[bytes], None]] = set()  # hear each subject that one asks for
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self._wants)
@@ -80,6 +81,9 @@ class LeafInterest:
         wants.add(side, by)
         if not wants.by_origin:
             del self._wants[key]
+        if by > 0:
+            for listener in tuple(self.listeners):
+                listener(key[0])
 
     def count(self, key: Key, to: LeafSide) -> int:
         """Return how many of them a link with this side is told of."""

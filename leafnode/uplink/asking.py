@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from leafnode.uplink.flight import Flight, Parts
     from leafnode.uplink.onward import InFlight, Origin, Place
-    from leafnode.uplink.parting import Parting
+    from leafnode.uplink.parting import Parting, Stretch
     from leafnode.uplink.position import Acked
     from leafnode.uplink.ways import Moved, Ways
     from leafnode.uplink.ways_store import WaysStore
@@ -389,7 +389,7 @@ class Asking:
         else:
             self._go_on(resume, position)
 
-    def _part(self, resume: Resume, stretch: tuple[int, int]) -> None:
+    def _part(self, resume: Resume, stretch: Stretch) -> None:
         """A copy was restored, or others hide what is ours: find out what the hub has of that."""
         assert self._origin is not None, "it has begun"
         origin, here = self._origin, (self._local, self._flight.window)

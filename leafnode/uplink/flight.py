@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Clock
     from leafnode.config.options import UplinkStream
+    from leafnode.routing.leaf_interest import LeafInterest
     from leafnode.uplink.answers import PubAck
     from leafnode.uplink.ceiling import Ceiling
     from leafnode.uplink.dead_letter import DeadLetters
@@ -70,6 +71,7 @@ class Parts(NamedTuple):
     lag: Lag
     trouble: Trouble
     ceiling: Ceiling
+    interest: LeafInterest
 
 
 class Flight:
@@ -94,7 +96,7 @@ class Flight:
         self.hub_had = 0  # the highest sequence that the hub acknowledged
         self.has_sent = False  # anything of this stream
         self.acked: Callable[[Entry], None] = lambda _entry: None  # called after each PubAck
-        self.is_ready: Callable[[], bool] = lambda: True  # asked before anything is sent
+        self.is_ready: Callable[[bytes], bool] = lambda _subject: True  # asked before it is sent
         self._too_large = False
         self._retried = 0  # the refused message that was sent again
         self._retry_pause_ns = limits.UPLINK_REFUSED_NS
@@ -108,7 +110,7 @@ class Flight:
         self.has_progress = False  # the hub acknowledged something, or it is kept here
         self._forgotten = -1
         self._series = b""  # of answers: those to messages of a former stream are no more
-        self.untaken = Untaken(parts.link)
+        self.untaken = Untaken(parts.link, parts.interest)
         parts.mailbox.on(b"p", self._heard)
         parts.local.taken = self.take
         if isinstance(parts.local, NewestFirst):
@@ -218,7 +220,7 @@ class Flight:
                 return
             if self._is_held(entry):
                 return  # nothing more is pulled: it would come back every ack wait
-            if not self.is_ready():
+            if not self.is_ready(entry.subject):
                 return
             self._send(entry)
             if not self._may_send():

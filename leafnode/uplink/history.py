@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.go_time import parse_time
 from leafnode.uplink.answers import Failure, Stored
 from leafnode.uplink.local import ask_message
 from leafnode.uplink.onward import Place
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from leafnode.uplink.local import LocalState
     from leafnode.uplink.mailbox import Mailbox
     from leafnode.uplink.onward import Origin
+    from leafnode.uplink.parting import Stretch
     from leafnode.uplink.window import Window
 
 
@@ -57,7 +57,7 @@ class History:
     def begin(
         self,
         subjects: list[str],
-        stretch: tuple[int, int],
+        stretch: Stretch,
         origin: Origin,
         here: tuple[LocalState, Window],
         done: Callable[[Parting | Failure], None],
@@ -67,14 +67,40 @@ class History:
         """
         self.cancel()
         number, (local, window) = self._round, here
-        first_ns = parse_time(local.stream.state.first_ts) or 0
-        waits_ns = min((entry.stored_ns for entry in window), default=first_ns)
-        since_ns = waits_ns - limits.UPLINK_CLOCKS_APART_NS
-        parting = Parting(subjects, stretch, since_ns, self._patience)
         is_too_soon = self._clock.monotonic_ns() < self._again_ns
         if is_too_soon or len(subjects) > limits.UPLINK_PARTING_SUBJECTS_MAX:
-            done(parting)
+            done(Parting(subjects, stretch))
             return
+
+        def search(waits_ns: int) -> None:
+            since_ns = waits_ns - limits.UPLINK_CLOCKS_APART_NS
+            parting = Parting(subjects, stretch, since_ns, self._patience)
+            self._search(parting, origin, here, done)
+
+        def oldest(found: Stored | Failure | None) -> None:
+            if number != self._round:
+                return
+            if isinstance(found, Failure):
+                done(found)
+            else:
+                search(0 if found is None else found.stored_ns)
+
+        waits_ns = min((entry.stored_ns for entry in window), default=0)
+        if waits_ns:
+            search(waits_ns)
+        else:
+            ask_message(
+                self._mailbox, self._stream, local.consumer.ack_floor.stream_seq + 1, oldest
+            )
+
+    def _search(
+        self,
+        parting: Parting,
+        origin: Origin,
+        here: tuple[LocalState, Window],
+        done: Callable[[Parting | Failure], None],
+    ) -> None:
+        number, (local, window) = self._round, here
 
         def go_on() -> None:
             if parting.is_over:

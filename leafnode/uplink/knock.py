@@ -33,6 +33,12 @@ def _weight(entry: Entry) -> int:
     return max(entry.sent_size, _SHORT_BYTES)
 
 
+def _are_kin(one: bytes, other: bytes) -> bool:
+    """Say whether they differ in one token: `orders.1` and `orders.2` are taken both, or none."""
+    tokens, others = one.split(b"."), other.split(b".")
+    return len(tokens) == len(others) and sum(map(bytes.__ne__, tokens, others)) == 1
+
+
 def _short(entry: Entry) -> Entry:
     """Return it, or nothing of it but the id."""
     is_long = entry.sent_size > limits.UPLINK_KNOCK_BYTES
@@ -52,7 +58,7 @@ class Knock:
         self._number = 0
         self._is_in_vain = False  # one had no answer: the link broke, or its subject is not taken
         self._out: dict[bytes, bytes] = {}  # by topic, the subjects that are waited for
-        # What the hub acknowledged last, one of a subject, the newest at the end.
+        # What the hub acknowledged last, one of a subject, the newest at the end: see `_spare`.
         self._samples: OrderedDict[bytes, Entry] = OrderedDict()
         self.heard: Callable[[], None] = lambda: None
         parts.mailbox.on(b"k", self._heard)
@@ -131,9 +137,10 @@ class Knock:
         samples = [*reversed(self._samples.values())] if flight.window.doubtful() else []
         heard = [one for one in samples if one.sent_as not in suspects]
         if self._is_in_vain or flight.unanswered.wanted:
-            return next(iter(heard or samples), None)
-        shortest = min((*asked, *heard), key=_weight, default=None)
-        return shortest or next(iter(samples), None)
+            found = [*heard, *samples]
+        else:
+            found = [*sorted([*asked, *heard], key=_weight), *samples]
+        return next((one for one in found if self._parts.link.asks_for(one.sent_as)), None)
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more."""
@@ -153,7 +160,15 @@ class Knock:
         self._samples[entry.sent_as] = _short(entry)
         self._samples.move_to_end(entry.sent_as)
         if len(self._samples) > limits.UPLINK_KNOCK_SUBJECTS_MAX:
-            self._samples.popitem(last=False)
+            del self._samples[self._spare()]
+
+    def _spare(self) -> bytes:
+        """Return the oldest of those that are most alike: the hub may take no more of a kind."""
+
+        def count_kin(subject: bytes) -> int:
+            return sum(_are_kin(subject, other) for other in self._samples)
+
+        return max(self._samples, key=count_kin)
 
     def forget(self) -> None:
         """It is another stream now."""

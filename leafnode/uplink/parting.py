@@ -12,7 +12,7 @@ next question out. Truth: docs/uplink.md, "A copy that was restored".
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode import limits
 from leafnode.uplink.gaps import Gaps
@@ -32,6 +32,16 @@ class Verdict(Enum):
     UNKNOWN = "unknown"  # what was here under its sequence is gone
 
 
+class Stretch(NamedTuple):
+    """Of the hub's stream: all of ours up to `start` is here, and nothing is from `end` on. Both
+    are sequences of it, and not in it.
+    """
+
+    start: int
+    end: int
+    shown: HubMessage | None = None  # behind that there is none of ours, but where it is early
+
+
 class Parting:
     """Has the face of a Resume. When `done`, `judge` is to be called for `candidate`, if there is
     one, until `is_over`.
@@ -40,15 +50,14 @@ class Parting:
     def __init__(
         self,
         subjects: Sequence[str],
-        stretch: tuple[int, int],
+        stretch: Stretch,
         since_ns: int = 0,
         patience: int = 1,
     ) -> None:
-        """`stretch`: all of ours up to its start is here, and nothing is from its end on (both are
-        sequences of the hub's stream, and not in it). `since_ns`: what the hub stored before that
-        is before all that waits here, unless a clock is wrong. `patience`: times UPLINK_PROBES_MAX.
+        """`since_ns`: what the hub stored before that is before all that waits here, unless a clock
+        is wrong: it is early. `patience`: times UPLINK_PROBES_MAX.
         """
-        start, end = stretch
+        start, end, shown = stretch
         self._subjects = subjects
         self._gaps = Gaps(start + 1, end - 1)  # what is not known of the hub's stream
         self._middle = 0
@@ -64,6 +73,8 @@ class Parting:
         self.is_over = False
         self.is_whole = False  # nothing was left out
         self.sees_ours = False
+        if shown is not None:
+            self._gaps.cut(shown.hub_seq, shown.hub_seq if self.is_early(shown) else end)
         self._ask_next()
 
     @property

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.uplink.onward import InFlight, Place
+from leafnode.uplink.parting import Stretch
 from leafnode.uplink.position import NOT_ACKED, NOWHERE, Acked, Known, Position, bears_out, untold
 from leafnode.uplink.ranges import Ranges
 from leafnode.uplink.ways import Moved
@@ -181,8 +182,7 @@ class Resume:
     @property
     def decisive(self) -> set[Place]:
         """Of those: by them others count as stored, which are not looked at."""
-        newest = self._shown()
-        return set() if newest is None else newest.places
+        return set() if (newest := self._shown()) is None else newest.places
 
     def refute(self, places: Set[Place]) -> None:
         """Take which of these messages are not the ones that this stream has, or had."""
@@ -213,32 +213,32 @@ class Resume:
         if is_acked and any(self._acked < seq <= floor for seq in waiting):
             self.refuted, self.foreign = newest.seq, newest
 
-    def stretch(self, last: int) -> tuple[int, int] | None:
-        """Return (start, end) of the part of the hub's stream in which the newest of ours that is
-        here has to be looked for, both ends left out; None: it is known, or of no use. `last`: the
-        last sequence that is here.
+    def stretch(self, last: int) -> Stretch | None:
+        """Return the part of the hub's stream in which the newest of ours that is here has to be
+        looked for; None: it is known, or of no use. `last`: the last sequence that is here.
         """
         if self._known is not None or self.is_parted:
             return None
         base, newest = self._base(), self._shown()
         start = 0 if base is None else base.hub_seq
-        to_end = self._hub_end() + 1
         if self.foreign is not None:
-            # What is behind it was looked at: a copy that came back before this one went there.
-            return start, to_end if self.unverified else self.foreign.hub_seq
+            return self._up_to(self.foreign, start)
         if newest is not None and self._is_old(newest):
-            if last <= self._acked:
-                return None  # nothing that is here may be newer than what was acknowledged
-            if self.unverified:
-                return 0, to_end
-            said = newest.in_flight if self._is_scattered else None
-            # Newest first what was on the way with it may be later than it.
-            return 0, newest.hub_seq if said is None else said.hub_seq + 1
+            return self._up_to(newest, 0) if last > self._acked else None  # is any here newer?
         # A former stream of this name may have sent later than this one: an older came back.
-        is_hidden = self.strangers or self._formers
-        if not is_hidden or (base is not None and not self.unverified):
-            return None
-        return start, to_end
+        is_hidden = self.strangers > 0 or self._formers > 0
+        is_known = base is not None and not self.unverified
+        return Stretch(start, self._hub_end() + 1) if is_hidden and not is_known else None
+
+    def _up_to(self, shown: HubMessage, start: int) -> Stretch:
+        """Leave out what is behind it where that was looked at. Newest first what was on the way
+        with an old one may be later than it.
+        """
+        if self._is_scattered:
+            said = shown.in_flight if self.foreign is None else None
+            return Stretch(start, shown.hub_seq if said is None else said.hub_seq + 1)
+        to_end = Stretch(start, self._hub_end() + 1, self.foreign)
+        return to_end if self.unverified else Stretch(start, shown.hub_seq)
 
     def part(self, parting: Parting) -> None:
         """Take the newest of the hub's that is here, too. What was in flight with it is asked."""
@@ -247,9 +247,11 @@ class Resume:
         if self.foreign is None and newest is not None and self._is_old(newest):
             if found is None or (found.seq or 0) <= self._acked:
                 return  # the hub has less than was acknowledged here
-            self.refuted, self.foreign, self._kept = newest.seq or 0, newest, None
+            if found.hub_seq < newest.hub_seq:  # else others hid it
+                self.refuted, self.foreign, self._kept = newest.seq or 0, newest, None
         self._common = found
-        self.unverified, self._is_to_end = not parting.is_whole, self.foreign is None
+        self._is_to_end = self.foreign is None and self._end > 0
+        self.unverified = not parting.is_whole
         self._has_nothing = parting.is_whole and not parting.sees_ours
         if parting.foreign is not None and parting.foreign.seq and not self.refuted:
             self.refuted = parting.foreign.seq
@@ -269,10 +271,9 @@ class Resume:
             self._plan_walks()
 
     def _is_old(self, newest: HubMessage) -> bool:
-        """Say whether an older copy may have sent it: it says less than was acknowledged here.
-        Newest first one that was sent last may be older than all others.
-        """
+        """Say whether an older copy may have sent it: it says less than was acknowledged here."""
         top = None if newest.in_flight is None else newest.in_flight.top
+        # Newest first the one that was sent last may be older than all others.
         return max(newest.seq or 0, 0 if top is None else top.seq) < self._acked
 
     @property
@@ -311,9 +312,8 @@ class Resume:
 
     def _base(self) -> InFlight | None:
         """Return what is certain: by the newest of ours that is here, or by what was kept."""
-        newest, kept = self._common, self._kept
-        if newest is None and self.foreign is None:
-            newest = self._newest()
+        kept = self._kept
+        newest = self._common or (self._newest() if self.foreign is None else None)
         if newest is None or newest.seq is None or self._is_outdated(newest):
             return kept
         said = newest.in_flight
@@ -326,8 +326,7 @@ class Resume:
     def _onward(self, base: Position) -> Position:
         """Return it with all that was found."""
         above, stored = dict(base.above), Ranges(base.stored)
-        seqs = sorted(place.seq for place in self._present)
-        for seq in seqs:
+        for seq in sorted(place.seq for place in self._present):
             stored.add(seq, seq)
             if seq > base.floor:
                 above.setdefault(seq, base.hub_seq)
@@ -362,8 +361,6 @@ class Resume:
     def _is_outdated(self, newest: HubMessage) -> bool:
         """Say whether what was kept is later; it may be of a history that was before that."""
         return self._kept is not None and newest.hub_seq < self._kept.hub_seq
-
-    # -- what is asked next
 
     def _go_on(self) -> None:
         if self._open or self._probes:

@@ -100,10 +100,12 @@ class StreamUplink:
             lag=self._lag,
             trouble=self._trouble,
             ceiling=shared.ceiling,
+            interest=account.leaf_interest,
         )
         self._flight = Flight(parts, cut=self._cut)
         self._store = WaysStore(ways, self._mailbox, clock, stream=options.stream)
         self._store.kept = self._kept
+        self._store.goes = lambda one: shared.link.asks_for(self._upstream.subject(one))
         self._asking = self._new_asking(ways)
         self._news: Subscription | None = None  # that the local stream was made
         self._is_made = False  # since it was looked for last
@@ -130,6 +132,7 @@ class StreamUplink:
         if self._news is not None:
             self._shared.account.unsubscribe(self._news)
         self._asking.keep(ends=True)
+        self._flight.untaken.clear()
         self._alarm.cancel()
         self._lag_alarm.cancel()
         self._asking.cancel()
@@ -195,9 +198,7 @@ class StreamUplink:
         )
 
     def _ailment(self) -> str:
-        """Say what keeps this stream from the hub though the link is there, or may have messages
-        stored twice there; or nothing.
-        """
+        """Say what keeps this stream from a hub that is there, or may double there; or nothing."""
         state = State.REFUSED if self._flight.is_refused else self._state
         error = self._flight.stray.problem or self._trouble.now
         if state in _AILING:
@@ -256,10 +257,12 @@ class StreamUplink:
         self._former.opened(stream.state.messages)
         self._recover()
 
-    def _kept(self) -> None:
-        """It is kept under which subjects messages go from now on, or it cannot be."""
-        if self._store.problem and self._state is State.RUNNING:
+    def _kept(self, before: str) -> None:
+        """It is kept what subjects messages have, or it cannot be. `before`: why it was not."""
+        if self._state is State.RUNNING and self._store.problem:
             self._trouble.begin_flight(self._store.problem)
+        elif before and self._trouble.flight == before:
+            self._trouble.end_flight()
         self._flight.wake()
 
     def _unheard(self) -> str:
@@ -379,13 +382,13 @@ class StreamUplink:
         self._flight.begin(word)
         self._backlog.told(word)
 
+    def _wake(self) -> None:
+        self._flight.wake()
+
     def _doubted(self, problem: str) -> None:
         """What was sent in this flight cannot be found, should it be cut."""
         self._protection = Protection.WINDOW
         self._trouble.begin_flight(problem, is_ailment=True)
-
-    def _wake(self) -> None:
-        self._flight.wake()
 
     def _pull_ended(self, pulled: Pulled) -> None:
         problem = _GONE if pulled.gone else pulled.refusal

@@ -54,6 +54,11 @@ class Trouble:
         if problem:
             self.say(problem)
 
+    def end_flight(self) -> None:
+        """What was wrong with all of it is over."""
+        self.begin_flight("")
+        self.is_over()
+
     def is_over(self) -> None:
         """What was wrong is over: keep it for who asks later, and show what is still wrong."""
         if self.now != self.flight:

@@ -206,7 +206,7 @@ class Unanswered:
     def answered(self, entry: Entry) -> None:
         """The hub said yes or no to it."""
         self._unacked = -1  # what is overdue now does not count
-        self._silent.pop(entry.seq, None)
+        self._forget(entry.seq)
         self.wanted.discard(entry.sent_as)
         self._subjects.discard(entry.sent_as)
         self._news.discard(entry.sent_as)
@@ -216,7 +216,11 @@ class Unanswered:
 
     def left(self, entry: Entry) -> None:
         """It is not in the window any more."""
-        self._silent.pop(entry.seq, None)
+        self._forget(entry.seq)
+
+    def _forget(self, seq: int) -> None:
+        self._silent.pop(seq, None)
+        self.stores_nothing &= bool(self._silent)  # it was said of these
 
     def let_go(self, first: int, end: int | None) -> None:
         """The local stream has none of these any more; `end` None: and none behind them."""
@@ -261,7 +265,7 @@ class Unanswered:
         for seq in overdue.keys() | self._silent:
             entry = window.get(seq)
             if entry is None:
-                self._silent.pop(seq, None)
+                self._forget(seq)
             elif seq in overdue:
                 is_late, is_passed = overdue[seq], self._stored_ns >= entry.last_ns
                 silence = self._silence_of(entry)

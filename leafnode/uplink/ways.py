@@ -164,14 +164,16 @@ class Ways:
         self.reached, self.refuted = (one if one and one.is_sound() else None for one in kept)
         renamings = [one for one in record.renamings if one.is_sound()]
         self._renamings = renamings[-limits.UPLINK_RENAMINGS_MAX :]
-        return self._used[-1:] != [self._way]
+        return not self.is_used
 
-    def use(self) -> bool:
-        """Something goes the way of now: say whether that is new."""
-        if self._used[-1:] == [self._way]:
-            return False
+    @property
+    def is_used(self) -> bool:
+        """Say whether it is noted that something went the way of now."""
+        return self._used[-1:] == [self._way]
+
+    def use(self) -> None:
+        """Something goes the way of now."""
         self._used = [*(way for way, _ in self._former), self._way][-limits.UPLINK_WAYS_MAX :]
-        return True
 
     def identify(self, stream: StreamInfo) -> tuple[str, bool]:
         """Return the stream's name in ids, and whether it has to be kept.

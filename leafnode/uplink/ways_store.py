@@ -43,7 +43,8 @@ class WaysStore:
         self._is_stale = False  # what is being stored has changed since
         self._gave_up = False
         self._reached_ns = clock.monotonic_ns()  # when it was last kept how far this run is
-        self.kept: Callable[[], None] = lambda: None  # or it cannot be
+        self.kept: Callable[[str], None] = lambda _before: None  # or it cannot be; see `problem`
+        self.goes: Callable[[bytes], bool] = lambda _subject: True  # anybody upstream takes it
         self.problem = ""  # why it is not read, or not kept
 
     def open(self, place: str, then: Callable[[], None]) -> None:
@@ -74,12 +75,16 @@ class WaysStore:
         self._is_stale |= is_new
         return name
 
-    def is_ready(self) -> bool:
+    def is_ready(self, subject: bytes) -> bool:
         """Say whether a message may go; if not it is kept under which subject, and `kept` called.
 
-        So nothing that was never sent under takes the place of what was.
+        So nothing that was never sent under takes the place of what was. `subject` is the local
+        one.
         """
-        if self._is_read and self._ways.use():
+        if self._is_read and not self._ways.is_used:
+            if not self.goes(subject):
+                return True  # nobody takes it
+            self._ways.use()
             self._is_kept, self._is_stale = False, self._is_keeping
         if self._is_kept or self._gave_up or not self._is_read:
             return True
@@ -109,40 +114,43 @@ class WaysStore:
             self._put(stored)
 
         def stored(body: bytes | None) -> None:
-            ack = _SILENCE if body is None else answers.pub_ack(body)
-            end(f"bucket {BUCKET} cannot be written: {ack}" if isinstance(ack, Failure) else "")
+            end(_unwritten(body))
 
         def end(problem: str) -> None:
             self._is_keeping = False
-            self.problem = problem
+            before, self.problem = self.problem, problem
             is_stale = self._is_stale and not problem
             self._is_kept, self._gave_up = not (problem or is_stale), bool(problem)
             if is_stale:
                 self.keep()
             else:
-                self.kept()
+                self.kept(before)
 
         self._ask("STREAM.CREATE", BUCKET_CONFIG, made)
 
     def is_due(self, origin: Origin, *, is_needed: bool) -> bool:
         """Say whether it is time to keep how far this run is; what is older is true, too, but
-        leaves more to look up (`is_needed`).
+        leaves more to look up (`is_needed`). What could not be kept is tried again.
         """
         if self._ways.reached_of(origin) is None:
             return True
         age_ns = self._clock.monotonic_ns() - self._reached_ns
-        return is_needed and age_ns >= limits.UPLINK_LEDGER_WRITE_NS
+        return (is_needed or self._gave_up) and age_ns >= limits.UPLINK_LEDGER_WRITE_NS
 
     def reached(self, reached: Reached) -> None:
         """Keep how far this run is; or, of no stream, that it is not known."""
         self._reached_ns = self._clock.monotonic_ns()
-        if reached == self._ways.reached:
+        if reached == self._ways.reached and not self._gave_up:
             return
         self._ways.reached = reached
         if self._is_kept:  # else it is kept with the rest, before the first message goes
-            self._put(lambda _body: None)
-        elif self._ways.is_fresh:  # the next run has to know up to where there is nothing
+            self._put(self._reached)
+        elif self._ways.is_fresh or self._gave_up:  # fresh: the next run has to know where it began
             self.keep()
+
+    def _reached(self, body: bytes | None) -> None:
+        if problem := _unwritten(body):
+            self._is_kept, self._gave_up, self.problem = False, True, problem
 
     def lost(self) -> None:
         """The hub's stream is another one: what was done stays so, and is nowhere in it. Kept
@@ -169,3 +177,9 @@ class WaysStore:
         subject = f"$JS.API.{verb}.{BUCKET_STREAM}".encode()
         body = msgspec.json.encode(request)
         self._mailbox.ask(subject, body, then, limits.UPLINK_API_TIMEOUT_NS)
+
+
+def _unwritten(body: bytes | None) -> str:
+    """Say why it was not stored, or nothing."""
+    ack = _SILENCE if body is None else answers.pub_ack(body)
+    return f"bucket {BUCKET} cannot be written: {ack}" if isinstance(ack, Failure) else ""

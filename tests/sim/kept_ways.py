@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode import limits
 from leafnode.uplink import ways
 from leafnode.uplink.bucket import BUCKET_STREAM
 from leafnode.uplink.ways import Way
@@ -23,11 +24,17 @@ def knows_all(
     """Say whether a copy knows all that is known now, or the streams go so: else what went under
     one between may go up again, see docs/uplink.md.
     """
-    before, now = (
-        _kept(copied),
-        {Way(one.subject_prefix, one.subject_transforms) for one in streams},
+    before = _kept(copied)
+    now = {Way(one.subject_prefix or "edge.", one.subject_transforms) for one in streams}
+    return all(
+        set(used) <= {*before.get(key, []), *now} and _has_all(used, before.get(key, []))
+        for key, used in _kept(there).items()
     )
-    return all(set(used) <= {*before.get(key, []), *now} for key, used in _kept(there).items())
+
+
+def _has_all(used: list[Way], before: list[Way]) -> bool:
+    """Say whether none fell off the end since."""
+    return before[-1] in used if before else len(used) < limits.UPLINK_WAYS_MAX
 
 
 def _kept(side: Mapping[str, SideStream]) -> dict[bytes, list[Way]]:

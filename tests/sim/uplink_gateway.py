@@ -121,7 +121,6 @@ class Gateway:
         self.archives: dict[str, Archive] = {}
         self.ways = 0  # prefixes and transforms, one after the other
         self.archived: dict[str, int] = {}  # under the how manieth
-        self.copied = 0
         self.copy: dict[str, Archive] = {}
         self.copied_side: dict[str, SideStream] = {}
         self.letters_lost: set[bytes] = set()  # which a copy brought back to before
@@ -291,7 +290,6 @@ class Gateway:
             if any(one.state is not State.RUNNING for one in site.uplink.status()):
                 return  # what an older copy has up there may go up again, see docs/uplink.md
             self.copy = {name: local.archive() for name, local in site.local.items()}
-            self.copied = self.ways
             self.copied_side = copy.deepcopy(site.side)
             return
         if any(
@@ -381,13 +379,11 @@ class Gateway:
         site.restart()
 
     def outdate(self) -> None:
-        """Let go of archives and a copy whose prefix is not remembered at the hub's any more."""
+        """Let go of archives whose prefix is not remembered at the hub's any more."""
         self.ways += 1
         for name, made in list(self.archived.items()):
             if self.ways - made >= limits.UPLINK_WAYS_MAX:
                 self.archives.pop(name, None)
-        if self.ways - self.copied >= limits.UPLINK_WAYS_MAX:
-            self.copy.clear()
 
     def change_subjects(self) -> None:
         """A stream gets one subject more, or stores what comes under another."""

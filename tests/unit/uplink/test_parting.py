@@ -11,7 +11,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.uplink.answers import HubMessage
-from leafnode.uplink.parting import Parting, Verdict
+from leafnode.uplink.parting import Parting, Stretch, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ def newest(parting: Parting) -> int:
 @pytest.mark.parametrize("here", [0, 1, 2, 500, 998, 999])
 def test_the_newest_that_is_here_is_found_in_few_questions(here: int) -> None:
     hub = {seq: ours(seq) for seq in range(1, 1001)}
-    parting = Parting(["e.a"], (0, 1000))
+    parting = Parting(["e.a"], Stretch(0, 1000))
 
     asked = find(parting, hub, {seq: seq <= here for seq in hub})
 
@@ -73,7 +73,7 @@ def test_whatever_lies_between_and_under_whichever_subject(seed: int) -> None:
     end = max(hub) + 1
     border = rng.randrange(end)
     asked_for = [seq for seq, one in hub.items() if one.seq is not None and one.subject != "x"]
-    parting = Parting(SUBJECTS, (0, end))
+    parting = Parting(SUBJECTS, Stretch(0, end))
 
     find(parting, hub, {seq: seq <= border for seq in hub})
 
@@ -84,7 +84,7 @@ def test_what_may_have_been_here_is_passed_over() -> None:
     hub = {seq: ours(seq) for seq in range(1, 100)}
     known: dict[int, bool | None] = {seq: seq <= 60 for seq in hub}
     known |= dict.fromkeys(range(40, 58))
-    parting = Parting(SUBJECTS, (0, 100))
+    parting = Parting(SUBJECTS, Stretch(0, 100))
 
     find(parting, hub, known)
 
@@ -98,7 +98,7 @@ def test_what_is_not_ours_is_passed_over_in_leaps(
 ) -> None:
     hub = {seq: make(seq) for seq in range(1, 50_000)}
     hub |= {seq: ours(seq)._replace(stored_ns=2) for seq in range(50_000, 50_601)}
-    parting = Parting(["e.a"], (0, 50_601), since_ns=0 if make is stranger else 2)
+    parting = Parting(["e.a"], Stretch(0, 50_601), since_ns=0 if make is stranger else 2)
 
     asked = find(parting, hub, {seq: seq <= here for seq in hub})
 
@@ -108,7 +108,7 @@ def test_what_is_not_ours_is_passed_over_in_leaps(
 
 def test_others_may_lie_between_all_of_ours() -> None:
     hub = {seq: ours(seq) if seq % 20 == 0 else stranger(seq) for seq in range(1, 40_000)}
-    parting = Parting(["e.a"], (0, 40_000))
+    parting = Parting(["e.a"], Stretch(0, 40_000))
 
     asked = find(parting, hub, {seq: seq <= 20_000 for seq in hub})
 
@@ -120,7 +120,7 @@ def test_what_is_here_may_lie_behind_what_an_earlier_copy_left() -> None:
     """By its time that is before all that waits here; but clocks may be wrong."""
     hub = {seq: ours(seq)._replace(stored_ns=seq) for seq in range(1, 4_000)}
     here = {seq: seq <= 1_000 or 2_000 < seq <= 3_000 for seq in hub}
-    told, ahead = (Parting(["e.a"], (0, 4_000), since_ns) for since_ns in (2_001, 10_000))
+    told, ahead = (Parting(["e.a"], Stretch(0, 4_000), since_ns) for since_ns in (2_001, 10_000))
 
     find(told, hub, here)
     asked = find(ahead, hub, here)
@@ -132,11 +132,11 @@ def test_what_is_here_may_lie_behind_what_an_earlier_copy_left() -> None:
 
 def test_it_begins_behind_what_is_known() -> None:
     hub = {seq: ours(seq) for seq in range(1, 1001)}
-    parting = Parting(["e.a"], (900, 1000))
+    parting = Parting(["e.a"], Stretch(900, 1000))
 
     assert find(parting, hub, dict.fromkeys(hub, False)) <= 7
     assert (newest(parting), parting.is_whole) == (0, True)
-    assert Parting(["e.a"], (99, 100)).is_over
+    assert Parting(["e.a"], Stretch(99, 100)).is_over
 
 
 def test_of_others_and_of_what_cannot_be_known_only_so_much_is_looked_at() -> None:
@@ -145,13 +145,13 @@ def test_of_others_and_of_what_cannot_be_known_only_so_much_is_looked_at() -> No
         ({}, {seq: stranger(seq) for seq in range(1, many)}),
         ({}, {seq: ours(seq) for seq in range(1, many)}),
     ):
-        parting = Parting(["e.a"], (0, many))
+        parting = Parting(["e.a"], Stretch(0, many))
         assert find(parting, hub, known) == limits.UPLINK_PROBES_MAX
         assert (newest(parting), parting.is_whole) == (0, False)
 
 
 def test_an_answer_that_goes_back_or_comes_twice_changes_nothing() -> None:
-    parting = Parting(["e.a"], (0, 100))
+    parting = Parting(["e.a"], Stretch(0, 100))
     (number, first, _) = parting.open_walks[0]
 
     parting.walk(number, first + 1, ours(70))
@@ -166,7 +166,7 @@ def test_a_subject_is_not_asked_again_where_it_is_known_to_have_nothing() -> Non
     subjects = [f"e.{number}" for number in range(40)]
     hub = {seq * 100: ours(seq * 100, subjects[seq % 10]) for seq in range(1, 201)}
     here = {seq: seq <= 10_000 for seq in hub}
-    told, unknown = (Parting(subjects, (0, 20_001)) for _ in range(2))
+    told, unknown = (Parting(subjects, Stretch(0, 20_001)) for _ in range(2))
 
     # Each subject of all 40 at each look were 560 and 40,960 questions.
     assert find(told, hub, here) <= 170
@@ -178,7 +178,7 @@ def test_a_subject_is_not_asked_again_where_it_is_known_to_have_nothing() -> Non
 def test_what_needs_no_question_is_worked_off_some_at_a_time() -> None:
     """All of those are strangers, and known since the first look: nothing may hold the loop up."""
     hub = {seq: stranger(seq)._replace(subject=f"e.{seq}") for seq in range(1, 101)}
-    parting = Parting([one.subject for one in hub.values()], (0, 101))
+    parting = Parting([one.subject for one in hub.values()], Stretch(0, 101))
     steps = 0
     while not parting.is_over:
         for number, first, _ in parting.open_walks:

@@ -7,7 +7,7 @@ import pytest
 from leafnode import limits
 from leafnode.uplink.answers import HubMessage
 from leafnode.uplink.onward import InFlight, Place
-from leafnode.uplink.parting import Parting
+from leafnode.uplink.parting import Parting, Stretch
 from leafnode.uplink.position import Acked, Known, Position
 from leafnode.uplink.ranges import Ranges
 from leafnode.uplink.resume import Resume
@@ -551,8 +551,8 @@ def test_what_was_seen_behind_the_last_of_another_history_is_there() -> None:
         assert hub_seq in resume.open_probes
         resume.look(hub_seq, HubMessage(hub_seq, seq, None, mark="ours"))
     resume.refute({Place(406, "other")})
-    assert resume.stretch(158) == (0, 100)
-    resume.part(Parting(resume.subjects, (0, 1)))
+    assert resume.stretch(158) == Stretch(0, 100)
+    resume.part(Parting(resume.subjects, Stretch(0, 1)))
 
     assert resume.refuted == 406
     assert list(resume.position().stored) == [(1, 12)]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
+from leafnode.routing.leaf_interest import LeafInterest
+from leafnode.routing.peer import LeafSide
 from leafnode.uplink.untaken import Untaken
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ class Hub:
 
 
 def untaken(*subjects: bytes) -> Untaken:
-    return Untaken(cast("Link", Hub(*subjects)))
+    return Untaken(cast("Link", Hub(*subjects)), LeafInterest())
 
 
 def names(first: int, last: int) -> list[bytes]:
@@ -48,21 +50,31 @@ def test_what_waits_behind_it_has_the_same_minute_but_for_what_somebody_wants() 
     assert one.oldest_ns is None
 
 
-def test_the_minute_of_what_waits_begins_anew_when_it_is_wanted_or_not_looked_at() -> None:
-    hub = Hub()
-    one = Untaken(cast("Link", hub))
-    one.not_taken(b"e.1", [b"e.2", b"e.3", b"e.4"], 0)
-    hub.subjects = {b"e.2"}
-    one.not_taken(b"e.1", [b"e.2", b"e.3", b"e.4"], 20 * NS_PER_S)
-    hub.subjects = set()
-    assert one.not_taken(b"e.2", [b"e.3", b"e.4"], 30 * NS_PER_S) == 30 * NS_PER_S
-    assert one.not_taken(b"e.3", [b"e.4"], 30 * NS_PER_S) == 0
+def test_a_minute_ends_with_each_interest_however_short_and_between_two_looks() -> None:
+    interest, side = LeafInterest(), LeafSide("hub", is_hub=True)
+    one = Untaken(cast("Link", Hub()), interest)
+    one.not_taken(b"e.1", [b"e.2", b"e.3"], 0)
+    assert len(interest.listeners) == 1
+    interest.add((b"x.>", b""), side, 1)
+    interest.add((b"e.2", b""), side, 1)
+    interest.add((b"e.2", b""), side, -1)
 
-    later_ns = 30 * NS_PER_S + 2 * limits.UPLINK_RETRY_MAX_NS
-    assert one.not_taken(b"e.4", [b"e.5", b"e.6"], later_ns) == later_ns
+    one.not_taken(b"e.1", [b"e.2", b"e.3"], 20 * NS_PER_S)
+    assert one.not_taken(b"e.2", [b"e.3"], 30 * NS_PER_S) == 20 * NS_PER_S
+    assert one.not_taken(b"e.3", [], 30 * NS_PER_S) == 0
 
-    one.taken(b"e.5")  # it was sent, so maybe the other one could have been
-    assert one.not_taken(b"e.6", [], later_ns + 1) == later_ns + 1
+    interest.add((b"e.*", b"workers"), side, 1)
+    assert (len(one), len(interest.listeners)) == (0, 0)
+    assert one.not_taken(b"e.1", [], 40 * NS_PER_S) == 40 * NS_PER_S
+
+
+def test_nothing_is_listened_to_when_nothing_waits_any_more() -> None:
+    interest = LeafInterest()
+    one = Untaken(cast("Link", Hub()), interest)
+    one.not_taken(b"e.1", [b"e.2"], 0)
+    one.clear()
+
+    assert interest.listeners == set()
 
 
 def test_so_many_are_looked_at_and_remembered_and_no_more() -> None:
