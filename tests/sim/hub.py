@@ -163,6 +163,12 @@ class FakeHub:
         self.account.insert(sub)
         self._subs.append(sub)
 
+    def ask_no_more(self, pattern: bytes) -> None:
+        """Nobody there wants it any more, as far as this link is told."""
+        for sub in [one for one in self._subs if one.subject == pattern]:
+            self.account.remove(sub)
+            self._subs.remove(sub)
+
     def down(self) -> None:
         """The link is cut: what is on its way, both ways, is lost."""
         self._epoch += 1

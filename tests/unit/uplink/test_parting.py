@@ -189,3 +189,19 @@ def test_what_needs_no_question_is_worked_off_some_at_a_time() -> None:
 
     assert (newest(parting), parting.is_whole) == (0, True)
     assert steps >= 100 // limits.UPLINK_PROBES_AT_ONCE
+
+
+@pytest.mark.parametrize(("stored_ns", "end"), [(5, 1000), (500, 399)])
+def test_behind_one_of_another_history_that_shows_none_is_looked_for_but_where_it_is_early(
+    stored_ns: int, end: int
+) -> None:
+    shown = HubMessage(400, 40, None, mark="other", stored_ns=stored_ns)
+    parting = Parting(["e.a"], Stretch(0, 1000, shown), since_ns=100)
+    seen = 0
+    while not parting.is_over:
+        for number, first, _ in parting.open_walks:
+            seen = max(seen, first)
+            parting.walk(number, first, None)
+
+    assert parting.is_whole
+    assert (seen > 400) == (end == 1000)

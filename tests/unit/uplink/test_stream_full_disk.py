@@ -109,3 +109,22 @@ def test_a_hub_with_a_full_disk_that_is_slow_for_a_while_makes_no_dead_letters(
 
     assert world.status.counters.dead_letters == 0
     assert sorted(world.hub.payloads(), key=int) == numbers(0, 299)
+
+
+def test_a_full_disk_is_over_with_the_messages_that_told_of_it() -> None:
+    """They are deleted here while it lasts: what comes hours later is tried again in seconds."""
+    world = world_of()
+    world.hub.cannot_write = True
+    world.store(*numbers(1, 3))
+    world.clock.advance(5 * 3600 * NS_PER_S)
+    world.local.delete(*list(world.local.messages))
+    world.clock.advance(2 * 3600 * NS_PER_S)
+    world.hub.cannot_write = False
+    world.hub.subjects = ()
+    world.hub.ask_no_more(b"edge.>")
+    world.store(b"4")
+    world.clock.advance(3 * NS_PER_S)
+    world.hub.ask_for(b"edge.>")
+    world.clock.advance(60 * NS_PER_S)
+
+    assert world.hub.payloads() == [b"0", b"4"]

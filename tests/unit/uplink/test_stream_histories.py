@@ -397,3 +397,68 @@ def test_of_a_copy_what_is_behind_too_many_others_is_found_though_an_old_one_is_
     world.clock.advance(300 * NS_PER_S)
 
     assert missing_or_doubled(world, *numbers(1, 140), b"k", b"new") == []
+
+
+def test_what_went_up_of_a_copy_is_found_behind_an_older_life_though_nothing_is_given_yet() -> None:
+    """The window is empty: the consumer of the copy gave nothing, for the link was down."""
+    world = world_of_two_subjects(is_work_queue=False)
+    world.clock.advance(OUTAGE_NS)
+    first = world.local.archive()
+    world.store(*numbers(11, 300), subject=b"k.a")
+    world.clock.advance(86400 * NS_PER_S)
+    restore(world, first)
+    hide(world, 1500)
+    world.clock.advance(60 * NS_PER_S)
+    world.link_down()
+    world.restart()
+    world.clock.advance(5 * NS_PER_S)
+    backlog = [b"backlog %d" % number for number in range(200)]
+    world.store(*backlog)
+    world.clock.advance(NS_PER_S)
+    later = world.local.archive()
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+    hide(world, 1)
+    world.clock.advance(OUTAGE_NS)
+
+    restore(world, later)
+    world.store(b"new")
+    world.clock.advance(300 * NS_PER_S)
+
+    assert missing_or_doubled(world, *numbers(1, 300), *backlog, b"new") == []
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_without_a_copy_a_rare_message_that_shows_is_taken_for_none_of_another_history(
+    newest_first: bool,
+) -> None:
+    """Others hide what came behind it, of which the last run heard nothing before it died."""
+    world = World(replace(OPTIONS, window_msgs=64, newest_first=newest_first))
+    world.local.subjects = ("ev.>", "k.>")
+    world.start()
+    world.store(b"1")
+    world.clock.advance(20 * NS_PER_S)
+    world.store(b"2", subject=b"k.a")
+    world.clock.advance(5 * NS_PER_S)
+    world.store(*numbers(3, 900))
+    hide(world, 700)
+    world.clock.advance(20 * NS_PER_S)
+    if newest_first:
+        world.local.delete(*list(world.local.messages)[:600])
+    world.hub.loses_acks = True
+    world.store(*numbers(901, 960))
+    world.clock.advance(NS_PER_S)
+    world.link_down()
+    world.hub.loses_acks = False
+    world.restart(dies=True)
+    hide(world, 1)
+    world.clock.advance(200 * NS_PER_S)
+    world.link_up()
+    world.store(b"new")
+    world.clock.advance(300 * NS_PER_S)
+
+    assert world.hub.payloads().count(b"new") == 1
+    assert world.status.lag_messages == 0
+    assert "copy" not in world.status.last_error
+    if not newest_first:
+        assert missing_or_doubled(world, *numbers(1, 960)) == []

@@ -431,3 +431,48 @@ def test_a_service_at_the_hub_that_answers_whatever_it_hears_is_not_the_stream(
 
     assert world.status.counters.dead_letters == 1
     assert world.hub.payloads() == numbers(0, 20)
+
+
+@pytest.mark.parametrize("options", [OPTIONS, NEWEST_FIRST])
+def test_a_window_full_ends_though_nobody_wants_any_more_what_was_stored_last(
+    options: UplinkStream,
+) -> None:
+    options = replace(options, window_msgs=16)
+    asked = (b"edge.ev.a", b"edge.ev.c", b"edge.ev.b.>")
+    world = World(options, hub_subjects=asked, dead_letter="DEAD")
+    world.start()
+    for subject in (b"ev.c", b"ev.a"):
+        world.store(b"0", subject=subject)
+        world.clock.advance(5 * NS_PER_S)
+    world.hub.ask_no_more(b"edge.ev.a")
+    for number in range(20):
+        world.hub.swallows.add(b"%b.%d" % (SILENT, number))
+        world.store(b"x", subject=b"ev.b.%d" % number)
+    for payload in numbers(1, 20):
+        world.store(payload, subject=b"ev.c")
+    world.clock.advance(3600 * NS_PER_S)
+
+    assert world.status.counters.dead_letters == 20
+    assert sorted(world.hub.payloads(), key=int) == [b"0", *numbers(0, 20)]
+
+
+@pytest.mark.parametrize("options", [OPTIONS, NEWEST_FIRST])
+def test_a_window_full_ends_though_most_that_was_stored_last_was_of_their_kind(
+    options: UplinkStream,
+) -> None:
+    """Each order has a subject of its own; the hub's stream takes them no more, but a status."""
+    options = replace(options, window_msgs=16)
+    world = world_of(options)
+    world.store(b"status 0", subject=b"ev.status.line")
+    for number in range(20):
+        world.store(b"order", subject=b"ev.orders.%d.new" % number)
+        world.clock.advance(NS_PER_S)
+    world.hub.swallows |= {b"edge.ev.orders.%d.new" % number for number in range(60)}
+    for number in range(20, 60):
+        world.store(b"silent", subject=b"ev.orders.%d.new" % number)
+    world.store(b"status 1", subject=b"ev.status.line")
+    world.clock.advance(2 * 3600 * NS_PER_S)
+
+    assert world.status.counters.dead_letters == 40
+    assert world.hub.payloads().count(b"status 1") == 1
+    assert (world.status.lag_messages, world.status.problem) == (0, "")

@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import UplinkBudget, UplinkStream
@@ -147,3 +149,53 @@ def test_a_prefix_under_which_nothing_went_takes_the_place_of_none() -> None:
     site.clock.advance(2 * 3600 * NS_PER_S)
     assert site.hub.payloads() == numbers(1, 2)
     assert [way["prefix"] for way in kept(site)[-1]["ways"]] == ["edge.", "edge.e."]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_record_that_could_not_be_written_is_tried_again_and_no_error_any_more(
+    newest_first: bool,
+) -> None:
+    world = World(replace(OPTIONS, newest_first=newest_first))
+    world.local.denies_streams = True
+    world.start()
+    world.store(b"1")
+    world.clock.advance(20 * NS_PER_S)
+    assert "bucket LEAFNODE_UPLINK cannot be made" in world.status.last_error
+
+    world.local.denies_streams = False
+    for payload in numbers(2, 9):
+        world.store(payload)
+        world.clock.advance(30 * NS_PER_S)
+
+    assert [way["prefix"] for way in kept(world)[-1]["ways"]] == ["edge."]
+    assert kept(world)[-1]["reached"]["floor"] > 1
+    assert world.status.last_error == ""
+
+
+def test_a_record_that_was_written_and_cannot_be_any_more_is_told_and_tried_again() -> None:
+    world = World(replace(OPTIONS, newest_first=True))
+    world.start()
+    for denies in (False, True, False):
+        world.local.denies_streams = denies
+        for number in range(8):
+            world.store(b"%d" % number)
+            world.clock.advance(30 * NS_PER_S)
+        assert ("bucket LEAFNODE_UPLINK cannot be" in world.status.last_error) == denies
+
+    assert kept(world)[-1]["reached"]["floor"] > 20
+    assert world.status.last_error == ""
+
+
+def test_a_prefix_that_nobody_at_the_hub_takes_is_not_one_under_which_anything_went() -> None:
+    world = World()
+    world.start()
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    for prefix in ("slip.", "edge.right."):
+        world.options = UplinkStream("EV", "AGG", "hub", subject_prefix=prefix)
+        world.restart()
+        world.clock.advance(5 * NS_PER_S)
+        world.store(b"2")
+        world.clock.advance(5 * NS_PER_S)
+
+    assert [way["prefix"] for way in kept(world)[-1]["ways"]] == ["edge.", "edge.right."]
