@@ -19,7 +19,7 @@ from leafnode.uplink.onward import onward
 from leafnode.uplink.stray import EXPECTED_STREAM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from leafnode.uplink.flight import Flight, Parts
     from leafnode.uplink.mailbox import Letter
@@ -33,10 +33,13 @@ def _weight(entry: Entry) -> int:
     return max(entry.sent_size, _SHORT_BYTES)
 
 
-def _are_kin(one: bytes, other: bytes) -> bool:
-    """Say whether they differ in one token: `orders.1` and `orders.2` are taken both, or none."""
-    tokens, others = one.split(b"."), other.split(b".")
-    return len(tokens) == len(others) and sum(map(bytes.__ne__, tokens, others)) == 1
+def _likeness(subject: bytes, others: Iterable[bytes]) -> int:
+    """Return how much of it is the same in others: of `orders.1` and `orders.2` the hub takes both,
+    or none.
+    """
+    tokens = subject.split(b".")
+    alike = [other for other in (one.split(b".") for one in others) if len(other) == len(tokens)]
+    return sum(sum(map(bytes.__eq__, tokens, other)) for other in alike)
 
 
 def _short(entry: Entry) -> Entry:
@@ -58,7 +61,7 @@ class Knock:
         self._number = 0
         self._is_in_vain = False  # one had no answer: the link broke, or its subject is not taken
         self._out: dict[bytes, bytes] = {}  # by topic, the subjects that are waited for
-        # What the hub acknowledged last, one of a subject, the newest at the end: see `_spare`.
+        # What the hub acknowledged last, one of a subject, of several kinds; the newest at the end.
         self._samples: OrderedDict[bytes, Entry] = OrderedDict()
         self.heard: Callable[[], None] = lambda: None
         parts.mailbox.on(b"k", self._heard)
@@ -160,15 +163,8 @@ class Knock:
         self._samples[entry.sent_as] = _short(entry)
         self._samples.move_to_end(entry.sent_as)
         if len(self._samples) > limits.UPLINK_KNOCK_SUBJECTS_MAX:
-            del self._samples[self._spare()]
-
-    def _spare(self) -> bytes:
-        """Return the oldest of those that are most alike: the hub may take no more of a kind."""
-
-        def count_kin(subject: bytes) -> int:
-            return sum(_are_kin(subject, other) for other in self._samples)
-
-        return max(self._samples, key=count_kin)
+            # The oldest of those that are most alike: it may take no more of a kind.
+            del self._samples[max(self._samples, key=lambda one: _likeness(one, self._samples))]
 
     def forget(self) -> None:
         """It is another stream now."""

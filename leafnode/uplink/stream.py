@@ -205,7 +205,7 @@ class StreamUplink:
             return f"is {state.value}: {error}"
         if state in {State.OFFLINE, State.STOPPED}:
             return ""
-        if error in {"", self._trouble.flight} and not self._trouble.is_ailment:
+        if error in {"", self._trouble.lasting} and not self._trouble.is_ailment:
             return f"is {state.value}: {self._lag.held}" if self._lag.held else ""
         return f"is {state.value}: {error}"
 
@@ -246,6 +246,7 @@ class StreamUplink:
         """It is known under which subjects messages went before, or it cannot be."""
         if self._state is not State.OPENING:
             return
+        self._trouble.recorded(self._store.problem)
         identity = self._store.identify(stream)
         origin = Origin(self._shared.server_name, self._options.stream, identity)
         if origin != self._flight.origin or stream.created != self._created:
@@ -257,12 +258,9 @@ class StreamUplink:
         self._former.opened(stream.state.messages)
         self._recover()
 
-    def _kept(self, before: str) -> None:
-        """It is kept what subjects messages have, or it cannot be. `before`: why it was not."""
-        if self._state is State.RUNNING and self._store.problem:
-            self._trouble.begin_flight(self._store.problem)
-        elif before and self._trouble.flight == before:
-            self._trouble.end_flight()
+    def _kept(self) -> None:
+        """It is kept what subjects messages have, or it cannot be."""
+        self._trouble.recorded(self._store.problem)
         self._flight.wake()
 
     def _unheard(self) -> str:
@@ -375,7 +373,7 @@ class StreamUplink:
             what = (self._options.stream, word.protection.value)
             log.info("Uplink goes on: stream=%s protection=%s", *what)
         self._protection = word.protection
-        self._trouble.begin_flight(word.problem or self._store.problem, is_ailment=word.is_ailment)
+        self._trouble.begin_flight(word.problem, is_ailment=word.is_ailment)
         if word.lost:
             self._trouble.say(word.lost)  # until the first PubAck, or at once
         self._state = State.RUNNING

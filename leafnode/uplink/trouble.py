@@ -24,15 +24,25 @@ class Trouble:
         self._waits: tuple[str, int] | None = None  # for what, and since when
         self.now = ""
         self.flight = ""  # what stays wrong for as long as this flight lasts
+        self._record = ""  # why it cannot be kept how far the stream is
         self.is_ailment = False  # that is something to be mended
         self.former = ""
         self.former_ns = 0  # when it was over
 
     def say(self, error: str) -> None:
         """Keep and log an error; the same one again is not logged again."""
+        self._log(error)
+        self.now = error
+
+    def _log(self, error: str) -> None:
         if error != self._logged:
             log.warning("Uplink problem: stream=%s problem=%s", self._stream, error)
-        self.now = self._logged = error
+        self._logged = error
+
+    @property
+    def lasting(self) -> str:
+        """What is wrong though messages go."""
+        return self.flight or self._record
 
     def wait(self, what: str, patience_ns: int) -> None:
         """It waits for something that ought to come by itself: that is told when it takes long."""
@@ -51,17 +61,23 @@ class Trouble:
     def begin_flight(self, problem: str, *, is_ailment: bool = False) -> None:
         self.flight = problem
         self.is_ailment = is_ailment
-        if problem:
-            self.say(problem)
+        if self.lasting:
+            self.say(self.lasting)
 
-    def end_flight(self) -> None:
-        """What was wrong with all of it is over."""
-        self.begin_flight("")
-        self.is_over()
+    def recorded(self, problem: str) -> None:
+        """Take why it could not be kept how far the stream is, or that it was."""
+        if problem == self._record:
+            return
+        self._record, before = problem, self._record
+        if problem:
+            self._log(problem)
+        if self.now in {"", before}:
+            self.is_over()
 
     def is_over(self) -> None:
         """What was wrong is over: keep it for who asks later, and show what is still wrong."""
-        if self.now != self.flight:
-            self.former = self.now
-            self.former_ns = self._clock.wall_ns()
-            self.now = self.flight
+        if self.now == self.lasting:
+            return
+        if self.now:
+            self.former, self.former_ns = self.now, self._clock.wall_ns()
+        self.now = self.lasting

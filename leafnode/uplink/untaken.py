@@ -1,14 +1,15 @@
 """Since when nobody upstream wants what is published under a subject, of those that wait for it.
 
 What waits behind the first of them is looked at, too: its minute begins as soon. Each would take
-one of its own otherwise, where each message has a subject of its own. It ends for all that a leaf
-link asks for, however short. Truth: docs/uplink.md, "Dead letters".
+one of its own otherwise, where each message has a subject of its own. It ends for all that the hub
+asks for, however short. Truth: docs/uplink.md, "Dead letters".
 """
 
 from __future__ import annotations
 
+import re
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.protocol.subject import matches
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from leafnode.routing.leaf_interest import LeafInterest
     from leafnode.uplink.link import Link
+
+_WILDCARD: Final = re.compile(rb"[*>]")
 
 
 class Untaken:
@@ -47,9 +50,14 @@ class Untaken:
         self._interest.listeners.discard(self._asked)
 
     def _asked(self, pattern: bytes) -> None:
-        """A link asks for this."""
+        """A link asks for this, the hub's or another one."""
+        start = _WILDCARD.split(pattern, 1)[0]
         for noted in (self._since_ns, self._behind):
-            for subject in [one for one in noted if matches(pattern, one)]:
+            if start == pattern:
+                found = [pattern] if pattern in noted else []
+            else:
+                found = [one for one in noted if one.startswith(start) and matches(pattern, one)]
+            for subject in filter(self._link.asks_for, found):
                 del noted[subject]
         if not self._since_ns and not self._behind:
             self.clear()

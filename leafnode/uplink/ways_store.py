@@ -43,7 +43,7 @@ class WaysStore:
         self._is_stale = False  # what is being stored has changed since
         self._gave_up = False
         self._reached_ns = clock.monotonic_ns()  # when it was last kept how far this run is
-        self.kept: Callable[[str], None] = lambda _before: None  # or it cannot be; see `problem`
+        self.kept: Callable[[], None] = lambda: None  # or it cannot be
         self.goes: Callable[[bytes], bool] = lambda _subject: True  # anybody upstream takes it
         self.problem = ""  # why it is not read, or not kept
 
@@ -118,13 +118,13 @@ class WaysStore:
 
         def end(problem: str) -> None:
             self._is_keeping = False
-            before, self.problem = self.problem, problem
+            self.problem = problem
             is_stale = self._is_stale and not problem
             self._is_kept, self._gave_up = not (problem or is_stale), bool(problem)
             if is_stale:
                 self.keep()
             else:
-                self.kept(before)
+                self.kept()
 
         self._ask("STREAM.CREATE", BUCKET_CONFIG, made)
 
@@ -151,6 +151,7 @@ class WaysStore:
     def _reached(self, body: bytes | None) -> None:
         if problem := _unwritten(body):
             self._is_kept, self._gave_up, self.problem = False, True, problem
+            self.kept()
 
     def lost(self) -> None:
         """The hub's stream is another one: what was done stays so, and is nowhere in it. Kept

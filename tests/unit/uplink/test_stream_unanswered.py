@@ -457,19 +457,21 @@ def test_a_window_full_ends_though_nobody_wants_any_more_what_was_stored_last(
 
 
 @pytest.mark.parametrize("options", [OPTIONS, NEWEST_FIRST])
+@pytest.mark.parametrize("subject", [b"ev.orders.%d", b"ev.orders.c%d.%d.new"])
 def test_a_window_full_ends_though_most_that_was_stored_last_was_of_their_kind(
-    options: UplinkStream,
+    subject: bytes, options: UplinkStream
 ) -> None:
     """Each order has a subject of its own; the hub's stream takes them no more, but a status."""
     options = replace(options, window_msgs=16)
+    orders = [subject % ((number,) * subject.count(b"%d")) for number in range(60)]
     world = world_of(options)
     world.store(b"status 0", subject=b"ev.status.line")
-    for number in range(20):
-        world.store(b"order", subject=b"ev.orders.%d.new" % number)
+    for order in orders[:20]:
+        world.store(b"order", subject=order)
         world.clock.advance(NS_PER_S)
-    world.hub.swallows |= {b"edge.ev.orders.%d.new" % number for number in range(60)}
-    for number in range(20, 60):
-        world.store(b"silent", subject=b"ev.orders.%d.new" % number)
+    world.hub.swallows |= {b"edge.%b" % order for order in orders}
+    for order in orders[20:]:
+        world.store(b"silent", subject=order)
     world.store(b"status 1", subject=b"ev.status.line")
     world.clock.advance(2 * 3600 * NS_PER_S)
 

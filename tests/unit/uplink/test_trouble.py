@@ -64,3 +64,23 @@ def test_the_end_of_a_wait_ends_nothing_that_is_wrong_besides() -> None:
     trouble.waited()
 
     assert trouble.now == "no hub"
+
+
+def test_a_record_that_cannot_be_written_hides_nothing_and_ends_nothing_but_itself(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    trouble = Trouble("EV", FakeClock())
+    trouble.begin_flight("too much", is_ailment=True)
+    trouble.recorded("no bucket")
+    assert (trouble.now, trouble.lasting, trouble.is_ailment) == ("too much", "too much", True)
+    trouble.say("refused")
+    trouble.recorded("")
+    assert (trouble.now, trouble.former) == ("refused", "")
+    trouble.begin_flight("")
+    trouble.is_over()
+    trouble.recorded("no bucket")
+    assert trouble.now == "no bucket"
+    trouble.recorded("")
+
+    assert (trouble.now, trouble.former) == ("", "no bucket")
+    assert caplog.text.count("no bucket") == 2

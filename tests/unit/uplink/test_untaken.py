@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+import pytest
+
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.routing.leaf_interest import LeafInterest
@@ -50,22 +52,40 @@ def test_what_waits_behind_it_has_the_same_minute_but_for_what_somebody_wants() 
     assert one.oldest_ns is None
 
 
+def ask(hub: Hub, interest: LeafInterest, pattern: bytes, *subjects: bytes) -> None:
+    """It asks for a moment: these are of it."""
+    side = LeafSide("hub", is_hub=True)
+    hub.subjects = set(subjects)
+    interest.add((pattern, b""), side, 1)
+    hub.subjects = set()
+    interest.add((pattern, b""), side, -1)
+
+
 def test_a_minute_ends_with_each_interest_however_short_and_between_two_looks() -> None:
-    interest, side = LeafInterest(), LeafSide("hub", is_hub=True)
-    one = Untaken(cast("Link", Hub()), interest)
+    hub, interest = Hub(), LeafInterest()
+    one = Untaken(cast("Link", hub), interest)
     one.not_taken(b"e.1", [b"e.2", b"e.3"], 0)
     assert len(interest.listeners) == 1
-    interest.add((b"x.>", b""), side, 1)
-    interest.add((b"e.2", b""), side, 1)
-    interest.add((b"e.2", b""), side, -1)
+    ask(hub, interest, b"x.>", b"e.1")
+    ask(hub, interest, b"e.2", b"e.2")
 
     one.not_taken(b"e.1", [b"e.2", b"e.3"], 20 * NS_PER_S)
     assert one.not_taken(b"e.2", [b"e.3"], 30 * NS_PER_S) == 20 * NS_PER_S
     assert one.not_taken(b"e.3", [], 30 * NS_PER_S) == 0
 
-    interest.add((b"e.*", b"workers"), side, 1)
+    ask(hub, interest, b"e.*", b"e.1", b"e.2", b"e.3")
     assert (len(one), len(interest.listeners)) == (0, 0)
     assert one.not_taken(b"e.1", [], 40 * NS_PER_S) == 40 * NS_PER_S
+
+
+@pytest.mark.parametrize("pattern", [b"e.1", b"e.*", b">"])
+def test_what_another_leaf_asks_for_ends_no_minute(pattern: bytes) -> None:
+    hub, interest = Hub(), LeafInterest()
+    one = Untaken(cast("Link", hub), interest)
+    one.not_taken(b"e.1", [], 0)
+    ask(hub, interest, pattern)
+
+    assert one.not_taken(b"e.1", [], 40 * NS_PER_S) == 0
 
 
 def test_nothing_is_listened_to_when_nothing_waits_any_more() -> None:
