@@ -149,7 +149,7 @@ class Asking:
             self._blind(not_asked(f"its permissions deny {self.question} to this leaf"))
         elif (known := self._known()) is not None and self._is_in_no_doubt():
             self.told(Word(known.position, Protection.ASKED, all_ns=self._all_ns))
-        elif self._flight.latest is not None and self._knock.send():
+        elif self._knock.send():
             self._waiting.set(limits.UPLINK_ASK_NS + self._gate.surplus_ns)
         else:
             self._ask(known)
@@ -351,8 +351,9 @@ class Asking:
         if resume.moved is not None and self._learn(resume.moved) and resume.is_blank:
             self._ask(self._known())
             return
-        if resume.is_seen and resume.moved is None:
+        if resume.seen and resume.moved is None:
             self._is_proven, self.doubt = True, ""
+            self._knock.seen(resume.seen)
         self._look_at(resume)
 
     def _look_at(self, resume: Resume) -> None:
@@ -367,7 +368,7 @@ class Asking:
             self.failed(_NOT_TOLD.format(refuted))
             return
         resume.refute(refuted | self._ways.refuted_of(self._origin))
-        is_new = self._ways.is_fresh and not self._flight.has_sent and not resume.is_seen
+        is_new = self._ways.is_fresh and not self._flight.has_sent and not resume.seen
         stretch = None if is_new else resume.stretch(self._local.stream.state.last_seq)
         if stretch is not None and not (self._options.newest_first and resume.refuted):
             self._part(resume, stretch)
@@ -470,9 +471,8 @@ class Asking:
         lost = "" if resume.strangers or self.doubt else self._lost(position)
         self._clean_run = "" if problem else self._link.hub_run()  # what it lost is said once
         word = Word(position, protection, problem, lost=lost, is_ailment=bool(problem))
-        asked_ns = 0 if self.doubt else self._asked_ns
         all_ns = self._all_ns if protection is Protection.ASKED else 0
-        self.told(word._replace(asked_ns=asked_ns, all_ns=all_ns))
+        self.told(word._replace(asked_ns=0 if self.doubt else self._asked_ns, all_ns=all_ns))
 
     # -- what the hub makes of subjects
 

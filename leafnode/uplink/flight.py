@@ -482,7 +482,7 @@ class Flight:
             self.pump()
             return
         self._retried = entry.seq
-        if not self._is_held(entry):
+        if not self._is_held(entry) and self.is_ready(entry.subject):
             self._send(entry)
 
     def go_on(self) -> None:

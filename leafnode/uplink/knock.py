@@ -11,19 +11,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
+from heapq import nsmallest
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.uplink import answers
 from leafnode.uplink.onward import onward
 from leafnode.uplink.stray import EXPECTED_STREAM
+from leafnode.uplink.window import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from leafnode.uplink.answers import HubMessage
     from leafnode.uplink.flight import Flight, Parts
     from leafnode.uplink.mailbox import Letter
-    from leafnode.uplink.window import Entry
 
 
 _SHORT_BYTES: Final = limits.UPLINK_KNOCK_BYTES // 8  # shorter is no better
@@ -81,7 +83,8 @@ class Knock:
 
     def send(self) -> bool:
         """Send it, if there is anything in flight that may be sent again; say whether it is out."""
-        last = self._message()
+        answers_none = self._flight.latest is None and bool(self._flight.unanswered.no_ack)
+        last = None if answers_none or not self._samples else self._message()
         if last is None:
             return False
         room_bytes = limits.UPLINK_KNOCK_BYTES
@@ -142,7 +145,7 @@ class Knock:
         if self._is_in_vain or flight.unanswered.wanted:
             found = [*heard, *samples]
         else:
-            found = [*sorted([*asked, *heard], key=_weight), *samples]
+            found = [*nsmallest(len(samples), [*asked, *heard], key=_weight), *samples]
         return next((one for one in found if self._parts.link.asks_for(one.sent_as)), None)
 
     def cancel(self) -> None:
@@ -154,6 +157,14 @@ class Knock:
             if subject in self._samples:
                 self._samples.move_to_end(subject, last=False)
         self._out.clear()
+
+    def seen(self, messages: Sequence[HubMessage]) -> None:
+        """The hub has these, the newest last: they are samples until it acknowledges anything."""
+        if self._samples:
+            return
+        for one in messages[-limits.UPLINK_KNOCK_SUBJECTS_MAX :]:
+            subject = one.subject.encode()
+            self._samples[subject] = Entry(one.seq or 0, subject, 0, b"", b"", sent_as=subject)
 
     def acked(self, entry: Entry) -> None:
         """The hub acknowledged it: whatever was in the way of its subject is over. Of a long one

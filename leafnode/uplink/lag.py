@@ -12,7 +12,7 @@ from leafnode.clock import NS_PER_S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.uplink.answers import ConsumerInfo, StreamInfo, StreamState
+    from leafnode.uplink.answers import ConsumerInfo, Stored, StreamInfo, StreamState
     from leafnode.uplink.window import Window
 
 
@@ -70,9 +70,10 @@ class Lag:
         if behind == 0:
             self._oldest_ns = 0
 
-    def oldest(self, stored_ns: int) -> None:
-        """Take when the oldest message behind was stored."""
-        self._oldest_ns = stored_ns
+    def oldest(self, message: Stored | None) -> None:
+        """Take the oldest message behind, if that is known."""
+        if message is not None:
+            self._oldest_ns = message.stored_ns
 
     def acked(self, window: Window) -> int:
         """Return up to which sequence the hub has all that was not removed before. What the stream

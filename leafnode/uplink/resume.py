@@ -124,9 +124,10 @@ class Resume:
         return not self._open and not self._probes and not self._walks
 
     @property
-    def is_seen(self) -> bool:
-        """Say whether anything of this stream was found under a subject that was asked for."""
-        return any(message.seq is not None for message in self._last.values())
+    def seen(self) -> list[HubMessage]:
+        """What was found of this stream, one of each subject asked for; the newest last."""
+        own = (message for message in self._last.values() if message.seq is not None)
+        return sorted(own, key=lambda one: one.hub_seq)
 
     def answer(self, index: int, message: HubMessage | None) -> None:
         """Take the answer to one question; the second answer to the same one changes nothing."""
@@ -303,8 +304,8 @@ class Resume:
         floor, hub_seq, *_ = base
         if self.refuted or self._common is not None:
             # What goes from now on is stored behind the last one, whosever it is.
-            newest, floor = self._newest(), max(floor, self._acked)
-            hub_seq = self._end if newest is None else newest.hub_seq
+            floor, last = max(floor, self._acked), (self._newest(), self._common)
+            hub_seq = max((one.hub_seq for one in last if one is not None), default=self._end)
         elif self.unverified and not hub_seq:
             hub_seq = self._hub_end()
         stored, top = base._replace(floor=floor).stored, base.top or NOWHERE
@@ -350,8 +351,7 @@ class Resume:
 
     def _newest(self) -> HubMessage | None:
         """The one stored last at the hub; one that was sent again has a lower sequence of ours."""
-        own = (one for one in self._last.values() if one.seq is not None)
-        return max(own, key=lambda one: one.hub_seq, default=None)
+        return next(reversed(self.seen), None)
 
     def _shown(self) -> HubMessage | None:
         """The same, where the hub is asked for all of it and nothing later is known."""

@@ -103,6 +103,7 @@ class StreamUplink:
             interest=account.leaf_interest,
         )
         self._flight = Flight(parts, cut=self._cut)
+        self._flight.untaken.wanted = self._wanted
         self._store = WaysStore(ways, self._mailbox, clock, stream=options.stream)
         self._store.kept = self._kept
         self._store.goes = lambda one: shared.link.asks_for(self._upstream.subject(one))
@@ -131,12 +132,12 @@ class StreamUplink:
         self._state = State.STOPPED
         if self._news is not None:
             self._shared.account.unsubscribe(self._news)
-        self._asking.keep(ends=True)
         self._flight.untaken.clear()
         self._alarm.cancel()
         self._lag_alarm.cancel()
         self._asking.cancel()
         self._flight.end()
+        self._asking.keep(ends=True)
         self._local.close()
         self._mailbox.close()
 
@@ -262,6 +263,11 @@ class StreamUplink:
         """It is kept what subjects messages have, or it cannot be."""
         self._trouble.recorded(self._store.problem)
         self._flight.wake()
+
+    def _wanted(self) -> None:
+        """The hub asks for what nobody there took."""
+        if self._state is State.RECOVERING and self._alarm.is_set:
+            self._alarm.set(limits.UPLINK_RETRY_NS)
 
     def _unheard(self) -> str:
         """Say why no answer of the hub can come, neither to a question nor a PubAck, or nothing."""
@@ -461,11 +467,7 @@ class StreamUplink:
 
     def _look_oldest(self) -> None:
         if self._lag.behind and (self._options.newest_first or not len(self._flight.window)):
-            self._look_at(self._lag.acked_seq + 1, self._take_oldest)
-
-    def _take_oldest(self, message: Stored | None) -> None:
-        if message is not None:
-            self._lag.oldest(message.stored_ns)
+            self._look_at(self._lag.acked_seq + 1, self._lag.oldest)
 
     def _look_at(self, seq: int, then: Callable[[Stored | None], None]) -> None:
         """Give the first message that is here from `seq` on; nothing where that cannot be said."""

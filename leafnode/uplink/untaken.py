@@ -15,7 +15,7 @@ from leafnode import limits
 from leafnode.protocol.subject import matches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from leafnode.routing.leaf_interest import LeafInterest
     from leafnode.uplink.link import Link
@@ -32,6 +32,7 @@ class Untaken:
         self._interest = interest
         self._since_ns: dict[bytes, int] = {}  # of what was tried
         self._behind: dict[bytes, int] = {}  # of what waited behind that
+        self.wanted: Callable[[], None] = lambda: None  # what was tried may go now
 
     def __contains__(self, subject: bytes) -> bool:
         return subject in self._since_ns
@@ -51,7 +52,7 @@ class Untaken:
 
     def _asked(self, pattern: bytes) -> None:
         """A link asks for this, the hub's or another one."""
-        start = _WILDCARD.split(pattern, 1)[0]
+        count, start = len(self._since_ns), _WILDCARD.split(pattern, 1)[0]
         for noted in (self._since_ns, self._behind):
             if start == pattern:
                 found = [pattern] if pattern in noted else []
@@ -59,14 +60,15 @@ class Untaken:
                 found = [one for one in noted if one.startswith(start) and matches(pattern, one)]
             for subject in filter(self._link.asks_for, found):
                 del noted[subject]
+        if len(self._since_ns) < count:
+            self.wanted()
         if not self._since_ns and not self._behind:
             self.clear()
 
     def taken(self, subject: bytes) -> None:
         """Somebody wants it: its link may do more than before."""
-        if self._since_ns:
-            self._since_ns.pop(subject, None)
-            self._behind.pop(subject, None)
+        self._since_ns.pop(subject, None)
+        self._behind.pop(subject, None)
 
     def not_taken(self, subject: bytes, behind: Iterable[bytes], now_ns: int) -> int:
         """Nobody wants this one, which was tried: return since when. `behind`: under these others

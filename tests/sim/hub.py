@@ -119,7 +119,7 @@ class FakeHub:
         return publish_to_link(self.peer, subject, body, header_size=header_size, reply=reply)
 
     def asks_for(self, subject: bytes) -> bool:
-        return link_asks_for(self.peer, subject)
+        return self.lets_out(subject) and link_asks_for(self.peer, subject)
 
     def max_payload_bytes(self) -> int:
         return self.max_payload

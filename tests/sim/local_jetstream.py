@@ -220,7 +220,8 @@ class LocalJetStream:
             if is_pull:
                 self._next(verb.rpartition(".")[2], reply, request)
             elif not self.silent:
-                self.account.publish(reply, msgspec.json.encode(self._answer(verb, request)))
+                answer = msgspec.json.encode(self._answer(verb, request))
+                self._tell(reply, answer, is_stored=verb.startswith("STREAM.CREATE."))
 
     def _is_asked(self, words: list[str], *, is_pull: bool) -> bool:
         if is_pull:
@@ -306,14 +307,18 @@ class LocalJetStream:
                 side.ids[msg_id or b""] = len(side.messages)
                 side.stored_ns = self.clock.wall_ns()
             ack = {"stream": name, "domain": self.domain, "seq": len(side.messages)}
-            told = partial(self._tell, reply, msgspec.json.encode(ack))
-            if self.commit_ns:
-                self.clock.call_later(self.commit_ns, told)
-            else:
-                told()
+            self._tell(reply, msgspec.json.encode(ack), is_stored=True)
 
-    def _tell(self, reply: bytes, answer: bytes) -> None:
-        self.account.publish(reply, answer)
+    def _tell(self, reply: bytes, answer: bytes, *, is_stored: bool) -> None:
+        """Answer at once, or when it is stored."""
+
+        def told() -> None:
+            self.account.publish(reply, answer)
+
+        if is_stored and self.commit_ns:
+            self.clock.call_later(self.commit_ns, told)
+        else:
+            told()
 
     def _get(self, stream: str, request: dict[str, Any]) -> dict[str, Any]:
         if stream == self.name:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.clock import NS_PER_MS, NS_PER_S
-from leafnode.uplink.answers import ConsumerInfo, StreamInfo, StreamState
+from leafnode.uplink.answers import ConsumerInfo, Stored, StreamInfo, StreamState
 from leafnode.uplink.lag import Lag
 from leafnode.uplink.window import Entry, Window
 from tests.sim.uplink_world import OPTIONS, World, numbers
@@ -40,7 +40,8 @@ def test_the_oldest_message_says_how_many_seconds() -> None:
     lag = noted(messages=10, size=1000, behind=4)
     window = Window(10, 1000)
     assert lag.seconds(window, 200 * NS_PER_S) == 0
-    lag.oldest(150 * NS_PER_S)
+    lag.oldest(Stored(5, b"ev", 0, b"", 150 * NS_PER_S))
+    lag.oldest(None)
     assert lag.seconds(window, 200 * NS_PER_S) == 50
 
     window.offer(Entry(1, b"ev", 0, b"", b"", 100 * NS_PER_S))
@@ -51,7 +52,7 @@ def test_the_oldest_message_says_how_many_seconds() -> None:
 
 def test_nothing_waits_no_time() -> None:
     lag = noted(messages=0, size=0, behind=0)
-    lag.oldest(1)
+    lag.oldest(Stored(5, b"ev", 0, b"", 1))
 
     assert lag.seconds(Window(10, 1000), 200 * NS_PER_S) == 0
 

@@ -11,6 +11,8 @@ import pytest
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
+from leafnode.routing.peer import Kind, Peer
+from leafnode.routing.subscription import Subscription
 from tests.sim.silent_hub import NEWEST_FIRST
 from tests.sim.uplink_world import OPTIONS, World, numbers
 
@@ -85,3 +87,39 @@ def test_an_uplink_that_ends_listens_to_no_interest() -> None:
     world.uplink.stop()
 
     assert world.account.leaf_interest.listeners == set()
+
+
+@pytest.mark.parametrize("options", [OPTIONS, NEWEST_FIRST])
+def test_interest_that_is_there_for_seconds_at_a_time_is_made_use_of(
+    options: UplinkStream,
+) -> None:
+    world = world_of(options)
+    for number in range(1, 61):
+        world.hub.ask_no_more(GOOD)
+        world.store(b"%d" % number, subject=b"ev.good.%d" % number)
+        world.clock.advance(50 * NS_PER_S)
+        world.hub.ask_for(GOOD)
+        world.clock.advance(10 * NS_PER_S)
+
+    assert world.status.counters.dead_letters == 0
+    assert sorted(world.hub.payloads(), key=int) == numbers(0, 60)
+
+
+@pytest.mark.parametrize("options", [OPTIONS, NEWEST_FIRST])
+def test_a_leaf_below_that_comes_and_goes_keeps_nothing_from_the_dead_letters(
+    options: UplinkStream,
+) -> None:
+    world = world_of(options)
+    below = Peer(901, Kind.LEAF, world.account.system.outbox)
+    below.account = world.account
+    world.store(b"x", subject=b"ev.slip")
+    world.store(*numbers(1, 9))
+    for _ in range(20):
+        sub = Subscription(below, b"edge.>")
+        world.account.insert(sub)
+        world.clock.advance(20 * NS_PER_S)
+        world.account.remove(sub)
+        world.clock.advance(20 * NS_PER_S)
+
+    assert world.status.counters.dead_letters == 1
+    assert sorted(world.hub.payloads(), key=int) == numbers(0, 9)

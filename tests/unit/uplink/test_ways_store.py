@@ -199,3 +199,51 @@ def test_a_prefix_that_nobody_at_the_hub_takes_is_not_one_under_which_anything_w
         world.clock.advance(5 * NS_PER_S)
 
     assert [way["prefix"] for way in kept(world)[-1]["ways"]] == ["edge.", "edge.right."]
+
+
+def test_after_one_write_that_failed_a_run_says_at_its_end_how_far_it_was() -> None:
+    world = World(replace(OPTIONS, newest_first=True))
+    world.local.commit_ns = NS_PER_S // 100
+    world.start()
+    world.store(b"1")
+    world.clock.advance(40 * NS_PER_S)
+    world.local.denies_streams = True
+    for _ in range(100):
+        if "bucket LEAFNODE_UPLINK cannot be written" in world.status.last_error:
+            break
+        world.store(b"x")
+        world.clock.advance(NS_PER_S)
+    world.local.denies_streams = False
+    world.store(*numbers(2, 9))
+    world.clock.advance(5 * NS_PER_S)
+    before = len(kept(world))
+
+    world.uplink.stop()
+    world.clock.advance(NS_PER_S)
+
+    assert len(kept(world)) == before + 1
+    assert kept(world)[-1]["reached"]["floor"] == world.local.last_seq
+
+
+@pytest.mark.parametrize("options", [OPTIONS, replace(OPTIONS, newest_first=True)])
+def test_what_was_refused_at_first_goes_when_its_prefix_is_kept(options: UplinkStream) -> None:
+    world = World(options)
+    world.start()
+    world.store(b"1")
+    world.clock.advance(5 * NS_PER_S)
+    world.options = replace(options, subject_prefix="new.")
+    world.hub.denied.add(b"new.ev.a")
+    world.restart()
+    world.hub.ask_for(b"new.>")
+    world.local.commit_ns = NS_PER_S
+    world.store(b"2")
+    world.clock.advance(20 * NS_PER_S)
+    assert {way["prefix"] for one in kept(world) for way in one["ways"]} == {"edge."}
+
+    world.hub.denied.clear()
+    for _ in range(10_000):
+        if any(stored.subject == b"new.ev.a" for stored in world.hub.stored.values()):
+            break
+        world.clock.advance(NS_PER_S // 100)
+
+    assert kept(world)[-1]["ways"][-1]["prefix"] == "new."
