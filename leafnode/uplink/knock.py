@@ -65,6 +65,8 @@ class Knock:
         self._out: dict[bytes, bytes] = {}  # by topic, the subjects that are waited for
         # What the hub acknowledged last, one of a subject, of several kinds; the newest at the end.
         self._samples: OrderedDict[bytes, Entry] = OrderedDict()
+        self._is_unsure = False  # they are what it showed when it was asked
+        self._has_tried = False  # those
         self.heard: Callable[[], None] = lambda: None
         parts.mailbox.on(b"k", self._heard)
 
@@ -142,7 +144,7 @@ class Knock:
         asked = (entry for entry in self._flying() if entry.sent_as not in suspects)
         samples = [*reversed(self._samples.values())] if flight.window.doubtful() else []
         heard = [one for one in samples if one.sent_as not in suspects]
-        if self._is_in_vain or flight.unanswered.wanted:
+        if self._is_in_vain or self._is_unsure or flight.unanswered.wanted:
             found = [*heard, *samples]
         else:
             found = [*nsmallest(len(samples), [*asked, *heard], key=_weight), *samples]
@@ -157,20 +159,30 @@ class Knock:
             if subject in self._samples:
                 self._samples.move_to_end(subject, last=False)
         self._out.clear()
+        self._forget_seen()
 
     def seen(self, messages: Sequence[HubMessage]) -> None:
-        """The hub has these, the newest last: they are samples until it acknowledges anything."""
-        if self._samples:
+        """The hub has these, the newest last. They are samples until it acknowledges anything, or
+        one has no answer: its stream may take that subject no more.
+        """
+        if self._samples or self._has_tried or not messages:
             return
+        self._is_unsure = self._has_tried = True
         for one in messages[-limits.UPLINK_KNOCK_SUBJECTS_MAX :]:
             subject = one.subject.encode()
             self._samples[subject] = Entry(one.seq or 0, subject, 0, b"", b"", sent_as=subject)
+
+    def _forget_seen(self) -> None:
+        if self._is_unsure:
+            self._samples.clear()
+            self._is_unsure = False
 
     def acked(self, entry: Entry) -> None:
         """The hub acknowledged it: whatever was in the way of its subject is over. Of a long one
         nothing but the id is kept: the hub has it, so nothing of it is to be stored.
         """
         self._is_in_vain = False
+        self._forget_seen()
         self._samples[entry.sent_as] = _short(entry)
         self._samples.move_to_end(entry.sent_as)
         if len(self._samples) > limits.UPLINK_KNOCK_SUBJECTS_MAX:
@@ -180,6 +192,7 @@ class Knock:
     def forget(self) -> None:
         """It is another stream now."""
         self._samples.clear()
+        self._is_unsure = self._has_tried = False
 
     def _heard(self, letter: Letter) -> None:
         if letter.from_hub:

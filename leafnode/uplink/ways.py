@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from leafnode.config.options import UplinkStream
-    from leafnode.uplink.answers import StreamInfo
+    from leafnode.uplink.answers import HubMessage, StreamInfo
     from leafnode.uplink.onward import Origin
     from leafnode.uplink.position import Latest
 
@@ -174,6 +174,12 @@ class Ways:
     def use(self) -> None:
         """Something goes the way of now."""
         self._used = [*(way for way, _ in self._former), self._way][-limits.UPLINK_WAYS_MAX :]
+
+    def unchanged(self, messages: list[HubMessage]) -> list[HubMessage]:
+        """Return which of these have the very name at the hub under which one may go now."""
+        if self._renamings:
+            return []
+        return [one for one in messages if one.subject.startswith(self._way.prefix)]
 
     def identify(self, stream: StreamInfo) -> tuple[str, bool]:
         """Return the stream's name in ids, and whether it has to be kept.

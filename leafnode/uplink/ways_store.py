@@ -39,7 +39,6 @@ class WaysStore:
         self._key = ""
         self._is_read = False
         self._is_kept = False
-        self._is_made = False  # there is a bucket
         self._is_keeping = False
         self._is_stale = False  # what is being stored has changed since
         self._gave_up = False
@@ -62,7 +61,7 @@ class WaysStore:
             if isinstance(stored, Failure):
                 self.problem = f"bucket {BUCKET} cannot be read: {stored}"
             else:
-                self._is_read, self._is_made = True, bool(stored)
+                self._is_read = True
                 is_new = self._ways.take(ways.decode(stored or b"{}"))
                 self._is_kept = not is_new and not self._is_old(body)
             then()
@@ -112,7 +111,6 @@ class WaysStore:
             if isinstance(info, Failure) and info.err_code != answers.NAME_IN_USE:
                 end(f"bucket {BUCKET} cannot be made: {info}")
                 return
-            self._is_made = True
             self._put(stored)
 
         def stored(body: bytes | None) -> None:
@@ -145,18 +143,17 @@ class WaysStore:
         if reached == self._ways.reached and not self._gave_up:
             return
         self._ways.reached = reached
-        if self._is_kept or (self._gave_up and self._is_made):
-            self._put(self._reached)
-        elif self._ways.is_fresh or self._gave_up:  # fresh: the next run has to know where it began
-            self.keep()
+        if self._is_kept or self._gave_up:
+            self._put(self._reached)  # at once: it may be the end of the run
+        if self._gave_up or (self._ways.is_fresh and not self._is_kept):
+            self.keep()  # fresh: the next run has to know where it began
         # Else it is kept with the rest, before the first message goes.
 
     def _reached(self, body: bytes | None) -> None:
-        if problem := _unwritten(body):
+        problem = _unwritten(body)
+        if problem and not self._gave_up:
             self._is_kept, self._gave_up, self.problem = False, True, problem
             self.kept()
-        elif self._gave_up:
-            self.keep()  # of what changed meanwhile, too
 
     def lost(self) -> None:
         """The hub's stream is another one: what was done stays so, and is nowhere in it. Kept

@@ -23,7 +23,7 @@ from leafnode.protocol.header import get as header_of
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
-    from leafnode.routing.subscription import Delivery
+    from leafnode.routing.subscription import Delivery, Subscription
     from tests.sim.clock import FakeClock, FakeTimer
 
 
@@ -114,6 +114,7 @@ class LocalJetStream:
         self.denies_consumers = False
         self.max_batch = 0  # messages that one pull of a consumer may ask for; 0: any
         self.denies_streams = False  # none is made, and none of those takes anything
+        self._side_subs: list[Subscription] = []
         self.commit_ns = 0  # so long each of those takes to store something
         self.acks: list[int] = []
         self.requests: list[str] = []
@@ -289,10 +290,16 @@ class LocalJetStream:
         if config["name"] not in self.side:
             self.side[config["name"]] = SideStream(config)
             for pattern in config["subjects"]:
-                self.account.subscribe(
-                    pattern.encode(), lambda delivery: self._keep(config["name"], delivery)
-                )
+                keep = partial(self._keep, config["name"])
+                self._side_subs.append(self.account.subscribe(pattern.encode(), keep))
         return {"config": config, "state": {"messages": 0}}
+
+    def delete_side(self, name: str) -> None:
+        """Somebody deletes a stream that was made through the API."""
+        subjects = {pattern.encode() for pattern in self.side.pop(name).config["subjects"]}
+        for sub in [one for one in self._side_subs if one.subject in subjects]:
+            self.account.unsubscribe(sub)
+            self._side_subs.remove(sub)
 
     def _keep(self, name: str, delivery: Delivery) -> None:
         side = self.side[name]

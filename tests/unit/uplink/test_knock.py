@@ -85,3 +85,25 @@ def test_nothing_is_sent_again_for_it_that_might_be_too_large() -> None:
 
     assert world.hub.knocks == []
     assert b"5" in world.hub.payloads()
+
+
+def test_after_a_start_it_is_tried_once_with_what_the_hub_showed() -> None:
+    """Its stream may take that subject no more: then 20 s are lost once, not on each link."""
+    world = World()
+    world.start()
+    world.store(b"1", subject=b"ev.b")
+    world.clock.advance(NS_PER_S)
+    world.hub.swallows.add(b"edge.ev.b")
+    world.restart()
+    world.clock.advance(10 * NS_PER_S)
+    for number in range(2, 20):
+        world.hub.loses_acks = number < 4
+        world.store(b"%d" % number)
+        world.clock.advance(15 * NS_PER_S)
+        world.link_down()
+        world.clock.advance(5 * NS_PER_S)
+        world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(1, 19)
+    assert len(world.hub.knocks) <= 1

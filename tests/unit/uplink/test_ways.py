@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from leafnode import limits
 from leafnode.config.options import UplinkStream
 from leafnode.nuid import hash8
-from leafnode.uplink.answers import MADE_KEY, StreamInfo, stream_info
+from leafnode.uplink.answers import MADE_KEY, HubMessage, StreamInfo, stream_info
 from leafnode.uplink.onward import InFlight, Origin, Place
 from leafnode.uplink.position import NOT_ACKED, Acked, Latest
 from leafnode.uplink.ways import (
@@ -190,3 +190,13 @@ def test_what_was_kept_before_the_stream_came_back_says_only_that_the_hub_has_an
         assert isinstance(stream, StreamInfo)
         assert ways.identify(stream) == (name, created == "b")
         assert ways.reached == left
+
+
+def test_what_is_at_the_hub_under_another_name_than_it_would_go_now_is_no_sample() -> None:
+    seen = [HubMessage(1, 1, None, "old.ev"), HubMessage(2, 2, None, "new.ev")]
+    ways = Ways(OPTIONS, "new.")
+    ways.take(record("old."))
+
+    assert ways.unchanged(seen) == seen[1:]
+    ways.learn("new.ev", "plant.new.ev")
+    assert ways.unchanged(seen) == []

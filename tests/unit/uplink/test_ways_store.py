@@ -247,3 +247,16 @@ def test_what_was_refused_at_first_goes_when_its_prefix_is_kept(options: UplinkS
         world.clock.advance(NS_PER_S // 100)
 
     assert kept(world)[-1]["ways"][-1]["prefix"] == "new."
+
+
+def test_a_bucket_that_somebody_deletes_is_made_again() -> None:
+    world = World(replace(OPTIONS, newest_first=True))
+    world.start()
+    for number in range(20):
+        if number == 8:
+            world.local.delete_side("KV_LEAFNODE_UPLINK")
+        world.store(b"%d" % number)
+        world.clock.advance(30 * NS_PER_S)
+
+    assert kept(world)[-1]["reached"]["floor"] > 15
+    assert world.status.last_error == ""
