@@ -187,7 +187,8 @@ class Knock:
         self._samples.move_to_end(entry.sent_as)
         if len(self._samples) > limits.UPLINK_KNOCK_SUBJECTS_MAX:
             # The oldest of those that are most alike: it may take no more of a kind.
-            del self._samples[max(self._samples, key=lambda one: _likeness(one, self._samples))]
+            *others, _ = self._samples
+            del self._samples[max(others, key=lambda one: _likeness(one, others))]
 
     def forget(self) -> None:
         """It is another stream now."""

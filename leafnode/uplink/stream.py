@@ -266,8 +266,8 @@ class StreamUplink:
 
     def _wanted(self) -> None:
         """The hub asks for what nobody there took."""
-        if self._state is State.RECOVERING and self._alarm.is_set:
-            self._alarm.set(limits.UPLINK_RETRY_NS)
+        if self._state is State.RECOVERING:
+            self._alarm.hasten(limits.UPLINK_RETRY_NS)
 
     def _unheard(self) -> str:
         """Say why no answer of the hub can come, neither to a question nor a PubAck, or nothing."""

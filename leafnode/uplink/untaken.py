@@ -53,11 +53,13 @@ class Untaken:
     def _asked(self, pattern: bytes) -> None:
         """A link asks for this, the hub's or another one."""
         count, start = len(self._since_ns), _WILDCARD.split(pattern, 1)[0]
+        part = max(_WILDCARD.split(pattern), key=len)  # most of what does not fit has no such part
         for noted in (self._since_ns, self._behind):
             if start == pattern:
                 found = [pattern] if pattern in noted else []
             else:
-                found = [one for one in noted if one.startswith(start) and matches(pattern, one)]
+                likely = (one for one in noted if part in one and one.startswith(start))
+                found = [one for one in likely if matches(pattern, one)]
             for subject in filter(self._link.asks_for, found):
                 del noted[subject]
         if len(self._since_ns) < count:

@@ -107,3 +107,13 @@ def test_after_a_start_it_is_tried_once_with_what_the_hub_showed() -> None:
 
     assert world.hub.payloads() == numbers(1, 19)
     assert len(world.hub.knocks) <= 1
+
+
+def test_the_subject_that_was_acknowledged_last_is_kept_however_like_others() -> None:
+    world = World(hub_subjects=(b"edge.>",))
+    world.start()
+    for number, subject in enumerate((b"1.a", b"2.b", b"3.c", b"4.d", b"1.b", b"1.b")):
+        world.store(b"%d" % number, subject=b"ev." + subject)
+        world.clock.advance(NS_PER_S)
+
+    assert [*world.uplink._asking._knock._samples][-1] == b"edge.ev.1.b"
