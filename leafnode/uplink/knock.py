@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from leafnode.uplink.mailbox import Letter
 
 
+_UNSURE: Final = 3  # times
 _SHORT_BYTES: Final = limits.UPLINK_KNOCK_BYTES // 8  # shorter is no better
 
 
@@ -40,7 +41,8 @@ def _likeness(subject: bytes, others: Iterable[bytes]) -> int:
     or none.
     """
     tokens = subject.split(b".")
-    alike = [other for other in (one.split(b".") for one in others) if len(other) == len(tokens)]
+    split = (one.split(b".") for one in others if one != subject)
+    alike = [other for other in split if len(other) == len(tokens)]
     return sum(sum(map(bytes.__eq__, tokens, other)) for other in alike)
 
 
@@ -65,8 +67,8 @@ class Knock:
         self._out: dict[bytes, bytes] = {}  # by topic, the subjects that are waited for
         # What the hub acknowledged last, one of a subject, of several kinds; the newest at the end.
         self._samples: OrderedDict[bytes, Entry] = OrderedDict()
-        self._is_unsure = False  # they are what it showed when it was asked
-        self._has_tried = False  # those
+        self._unsure = 0  # they are what it showed when it was asked: tried so often
+        self._has_seen = False
         self.heard: Callable[[], None] = lambda: None
         parts.mailbox.on(b"k", self._heard)
 
@@ -144,8 +146,8 @@ class Knock:
         asked = (entry for entry in self._flying() if entry.sent_as not in suspects)
         samples = [*reversed(self._samples.values())] if flight.window.doubtful() else []
         heard = [one for one in samples if one.sent_as not in suspects]
-        if self._is_in_vain or self._is_unsure or flight.unanswered.wanted:
-            found = [*heard, *samples]
+        if self._is_in_vain or self._unsure or flight.unanswered.wanted:
+            found = [*heard, *samples, *(asked if self._unsure else ())]
         else:
             found = [*nsmallest(len(samples), [*asked, *heard], key=_weight), *samples]
         return next((one for one in found if self._parts.link.asks_for(one.sent_as)), None)
@@ -159,41 +161,41 @@ class Knock:
             if subject in self._samples:
                 self._samples.move_to_end(subject, last=False)
         self._out.clear()
-        self._forget_seen()
+        if self._unsure > 0:
+            self._unsure -= 1
+            if not self._unsure:
+                self._samples.clear()
 
     def seen(self, messages: Sequence[HubMessage]) -> None:
         """The hub has these, the newest last. They are samples until it acknowledges anything, or
-        one has no answer: its stream may take that subject no more.
+        so often had no answer in a row: its stream may take those subjects no more.
         """
-        if self._samples or self._has_tried or not messages:
+        if self._samples or self._has_seen or not messages:
             return
-        self._is_unsure = self._has_tried = True
+        self._unsure, self._has_seen = _UNSURE, True
         for one in messages[-limits.UPLINK_KNOCK_SUBJECTS_MAX :]:
             subject = one.subject.encode()
             self._samples[subject] = Entry(one.seq or 0, subject, 0, b"", b"", sent_as=subject)
-
-    def _forget_seen(self) -> None:
-        if self._is_unsure:
-            self._samples.clear()
-            self._is_unsure = False
 
     def acked(self, entry: Entry) -> None:
         """The hub acknowledged it: whatever was in the way of its subject is over. Of a long one
         nothing but the id is kept: the hub has it, so nothing of it is to be stored.
         """
         self._is_in_vain = False
-        self._forget_seen()
+        if self._unsure:
+            self._samples.clear()
+            self._unsure = 0
         self._samples[entry.sent_as] = _short(entry)
         self._samples.move_to_end(entry.sent_as)
         if len(self._samples) > limits.UPLINK_KNOCK_SUBJECTS_MAX:
             # The oldest of those that are most alike: it may take no more of a kind.
             *others, _ = self._samples
-            del self._samples[max(others, key=lambda one: _likeness(one, others))]
+            del self._samples[max(others, key=lambda one: _likeness(one, self._samples))]
 
     def forget(self) -> None:
         """It is another stream now."""
         self._samples.clear()
-        self._is_unsure = self._has_tried = False
+        self._unsure, self._has_seen = 0, False
 
     def _heard(self, letter: Letter) -> None:
         if letter.from_hub:
@@ -205,6 +207,7 @@ class Knock:
             is_last = letter.topic == next(reversed(self._out))
             self._flight.unanswered.heard(self._out.pop(letter.topic))
             if is_last:
+                self._unsure = _UNSURE if self._unsure else 0
                 for subject in self._out.values():
                     self._flight.unanswered.unheard(subject)
                 self._out.clear()

@@ -52,8 +52,8 @@ class Untaken:
 
     def _asked(self, pattern: bytes) -> None:
         """A link asks for this, the hub's or another one."""
-        count, start = len(self._since_ns), _WILDCARD.split(pattern, 1)[0]
-        part = max(_WILDCARD.split(pattern), key=len)  # most of what does not fit has no such part
+        count, (start, *parts) = len(self._since_ns), _WILDCARD.split(pattern)
+        part = max(parts, key=len, default=b"")  # most of what does not fit does not have it
         for noted in (self._since_ns, self._behind):
             if start == pattern:
                 found = [pattern] if pattern in noted else []

@@ -176,10 +176,14 @@ class Ways:
         self._used = [*(way for way, _ in self._former), self._way][-limits.UPLINK_WAYS_MAX :]
 
     def unchanged(self, messages: list[HubMessage]) -> list[HubMessage]:
-        """Return which of these have the very name at the hub under which one may go now."""
+        """Return which of these have the very name at the hub under which one may go now, and none
+        went before.
+        """
         if self._renamings:
             return []
-        return [one for one in messages if one.subject.startswith(self._way.prefix)]
+        now, former = self._way.prefix, tuple(way.prefix for way, _ in self._former)
+        names = ((one.subject, one) for one in messages)
+        return [one for name, one in names if name.startswith(now) and not name.startswith(former)]
 
     def identify(self, stream: StreamInfo) -> tuple[str, bool]:
         """Return the stream's name in ids, and whether it has to be kept.

@@ -6,6 +6,7 @@ docs/uplink.md, "After every connect, and after every start".
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -144,14 +145,16 @@ class WaysStore:
             return
         self._ways.reached = reached
         if self._is_kept or self._gave_up:
-            self._put(self._reached)  # at once: it may be the end of the run
+            put = partial(self._reached, is_known=self._gave_up)
+            self._put(put)  # at once: it may be the end of the run
         if self._gave_up or (self._ways.is_fresh and not self._is_kept):
             self.keep()  # fresh: the next run has to know where it began
         # Else it is kept with the rest, before the first message goes.
 
-    def _reached(self, body: bytes | None) -> None:
+    def _reached(self, body: bytes | None, *, is_known: bool) -> None:
+        """`is_known`: that it cannot be written."""
         problem = _unwritten(body)
-        if problem and not self._gave_up:
+        if problem and not is_known:
             self._is_kept, self._gave_up, self.problem = False, True, problem
             self.kept()
 

@@ -87,8 +87,8 @@ def test_nothing_is_sent_again_for_it_that_might_be_too_large() -> None:
     assert b"5" in world.hub.payloads()
 
 
-def test_after_a_start_it_is_tried_once_with_what_the_hub_showed() -> None:
-    """Its stream may take that subject no more: then 20 s are lost once, not on each link."""
+def test_after_a_start_it_is_tried_three_times_with_what_the_hub_showed() -> None:
+    """Its stream may take that subject no more: 20 s are lost three times then, and no more."""
     world = World()
     world.start()
     world.store(b"1", subject=b"ev.b")
@@ -106,7 +106,7 @@ def test_after_a_start_it_is_tried_once_with_what_the_hub_showed() -> None:
     world.clock.advance(60 * NS_PER_S)
 
     assert world.hub.payloads() == numbers(1, 19)
-    assert len(world.hub.knocks) <= 1
+    assert len(world.hub.knocks) <= 3
 
 
 def test_the_subject_that_was_acknowledged_last_is_kept_however_like_others() -> None:

@@ -194,9 +194,18 @@ def test_what_was_kept_before_the_stream_came_back_says_only_that_the_hub_has_an
 
 def test_what_is_at_the_hub_under_another_name_than_it_would_go_now_is_no_sample() -> None:
     seen = [HubMessage(1, 1, None, "old.ev"), HubMessage(2, 2, None, "new.ev")]
+    seen.append(HubMessage(3, 3, None, "new.er.ev"))
     ways = Ways(OPTIONS, "new.")
-    ways.take(record("old."))
+    ways.take(record("old.", "new.er."))
 
-    assert ways.unchanged(seen) == seen[1:]
+    assert ways.unchanged(seen) == seen[1:2]
     ways.learn("new.ev", "plant.new.ev")
     assert ways.unchanged(seen) == []
+
+
+def test_of_what_had_other_transforms_under_the_same_prefix_none_is_a_sample() -> None:
+    options = UplinkStream("EV", "AGG", "hub", subject_transforms=(("ev.a", "t.a"),))
+    ways = Ways(options, "new.")
+    ways.take(record("new."))
+
+    assert ways.unchanged([HubMessage(1, 1, None, "new.ev.a")]) == []
