@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from leafnode.uplink.mailbox import Letter
 
 
-_UNSURE: Final = 3  # times
+_UNSURE: Final = 3  # so often in a row without an answer what the hub showed is a sample
 _SHORT_BYTES: Final = limits.UPLINK_KNOCK_BYTES // 8  # shorter is no better
 
 
@@ -67,8 +67,8 @@ class Knock:
         self._out: dict[bytes, bytes] = {}  # by topic, the subjects that are waited for
         # What the hub acknowledged last, one of a subject, of several kinds; the newest at the end.
         self._samples: OrderedDict[bytes, Entry] = OrderedDict()
-        self._unsure = 0  # they are what it showed when it was asked: tried so often
-        self._has_seen = False
+        self._unsure = 0  # else they are what it showed when it was asked, for so many tries more
+        self._has_seen = False  # that was taken once
         self.heard: Callable[[], None] = lambda: None
         parts.mailbox.on(b"k", self._heard)
 

@@ -386,13 +386,13 @@ class StreamUplink:
         self._flight.begin(word)
         self._backlog.told(word)
 
-    def _wake(self) -> None:
-        self._flight.wake()
-
     def _doubted(self, problem: str) -> None:
         """What was sent in this flight cannot be found, should it be cut."""
         self._protection = Protection.WINDOW
         self._trouble.begin_flight(problem, is_ailment=True)
+
+    def _wake(self) -> None:
+        self._flight.wake()
 
     def _pull_ended(self, pulled: Pulled) -> None:
         problem = _GONE if pulled.gone else pulled.refusal

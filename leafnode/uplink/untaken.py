@@ -81,10 +81,9 @@ class Untaken:
         self._note(subject, since_ns)
         if since_ns + limits.UPLINK_UNTAKEN_NS > now_ns:
             looked_at = dict.fromkeys(islice(behind, limits.UPLINK_UNTAKEN_LOOK_MAX))
-            known = self._behind
-            new = (one for one in looked_at if one not in known and not self._link.asks_for(one))
-            self._behind = {one: known[one] for one in looked_at if one in known}
-            self._behind.update(dict.fromkeys(new, now_ns))
+            known = self._behind  # of these it would be heard
+            unwanted = (one for one in looked_at if one in known or not self._link.asks_for(one))
+            self._behind = {one: known.get(one, now_ns) for one in unwanted}
         return since_ns
 
     def _note(self, subject: bytes, since_ns: int) -> None:

@@ -141,6 +141,7 @@ class Ways:
         self._way = Way(prefix, tuple(options.subject_transforms))
         self._former: list[tuple[Way, Upstream]] = []
         self._used: list[Way] = []  # under which something went, the newest last
+        self.is_used = False  # that of now is among them
         self._renamings: list[Renaming] = []
         self.reached: Reached | None = None
         self.refuted: Reached | None = None
@@ -164,16 +165,13 @@ class Ways:
         self.reached, self.refuted = (one if one and one.is_sound() else None for one in kept)
         renamings = [one for one in record.renamings if one.is_sound()]
         self._renamings = renamings[-limits.UPLINK_RENAMINGS_MAX :]
+        self.is_used = self._used[-1:] == [self._way]
         return not self.is_used
-
-    @property
-    def is_used(self) -> bool:
-        """Say whether it is noted that something went the way of now."""
-        return self._used[-1:] == [self._way]
 
     def use(self) -> None:
         """Something goes the way of now."""
         self._used = [*(way for way, _ in self._former), self._way][-limits.UPLINK_WAYS_MAX :]
+        self.is_used = True
 
     def unchanged(self, messages: list[HubMessage]) -> list[HubMessage]:
         """Return which of these have the very name at the hub under which one may go now, and none
@@ -181,9 +179,9 @@ class Ways:
         """
         if self._renamings:
             return []
-        now, former = self._way.prefix, tuple(way.prefix for way, _ in self._former)
-        names = ((one.subject, one) for one in messages)
-        return [one for name, one in names if name.startswith(now) and not name.startswith(former)]
+        former = tuple(way.prefix for way, _ in self._former)
+        found = [one for one in messages if one.subject.startswith(self._way.prefix)]
+        return [one for one in found if not one.subject.startswith(former)]
 
     def identify(self, stream: StreamInfo) -> tuple[str, bool]:
         """Return the stream's name in ids, and whether it has to be kept.

@@ -113,8 +113,8 @@ class LocalJetStream:
         self.side: dict[str, SideStream] = {}
         self.denies_consumers = False
         self.max_batch = 0  # messages that one pull of a consumer may ask for; 0: any
+        self._side_subs: list[Subscription] = []  # of the streams that were made through the API
         self.denies_streams = False  # none is made, and none of those takes anything
-        self._side_subs: list[Subscription] = []
         self.commit_ns = 0  # so long each of those takes to store something
         self.acks: list[int] = []
         self.requests: list[str] = []

@@ -6,6 +6,7 @@ Each is what a reader proved. Truth: docs/uplink.md, "A copy that was restored".
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +19,9 @@ from tests.unit.uplink.test_stream_restored import (
     restore,
     world_with,
 )
+
+if TYPE_CHECKING:
+    from tests.sim.local_jetstream import Archive
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -343,6 +347,18 @@ def hide(world: World, others: int) -> None:
         world.hub.publish(b"edge.ev.a", b"other")
 
 
+def archive_of(world: World, *backlog: bytes) -> Archive:
+    """It is made while the link is down; then all goes up, and one of others hides it."""
+    world.store(*backlog)
+    world.clock.advance(NS_PER_S)
+    archive = world.local.archive()
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+    hide(world, 1)
+    world.clock.advance(OUTAGE_NS)
+    return archive
+
+
 @pytest.mark.parametrize("is_work_queue", [False, True])
 @pytest.mark.parametrize("others", [0, 1500])
 def test_what_went_up_behind_the_end_of_another_history_is_found_among_others(
@@ -358,13 +374,7 @@ def test_what_went_up_behind_the_end_of_another_history_is_found_among_others(
     hide(world, others)
     world.link_down()
     backlog = [b"backlog %d" % number for number in range(40)]
-    world.store(*backlog)
-    world.clock.advance(NS_PER_S)
-    later = world.local.archive()
-    world.link_up()
-    world.clock.advance(60 * NS_PER_S)
-    hide(world, 1)
-    world.clock.advance(OUTAGE_NS)
+    later = archive_of(world, *backlog)
 
     restore(world, later)
     world.store(b"new")
@@ -384,13 +394,7 @@ def test_of_a_copy_what_is_behind_too_many_others_is_found_though_an_old_one_is_
     world.store(*numbers(11, 100))
     world.clock.advance(60 * NS_PER_S)
     world.link_down()
-    world.store(*numbers(101, 140))
-    world.clock.advance(NS_PER_S)
-    copy = world.local.archive()
-    world.link_up()
-    world.clock.advance(60 * NS_PER_S)
-    hide(world, 1)
-    world.clock.advance(OUTAGE_NS)
+    copy = archive_of(world, *numbers(101, 140))
 
     restore(world, copy)
     world.store(b"new")
@@ -413,13 +417,7 @@ def test_what_went_up_of_a_copy_is_found_behind_an_older_life_though_nothing_is_
     world.restart()
     world.clock.advance(5 * NS_PER_S)
     backlog = [b"backlog %d" % number for number in range(200)]
-    world.store(*backlog)
-    world.clock.advance(NS_PER_S)
-    later = world.local.archive()
-    world.link_up()
-    world.clock.advance(60 * NS_PER_S)
-    hide(world, 1)
-    world.clock.advance(OUTAGE_NS)
+    later = archive_of(world, *backlog)
 
     restore(world, later)
     world.store(b"new")
