@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from leafnode.uplink.mailbox import Letter
 
 
-_UNSURE: Final = 3  # so often in a row without an answer what the hub showed is a sample
+_TRIES: Final = limits.UPLINK_KNOCK_SUBJECTS_MAX  # in a row, with what the hub showed
 _SHORT_BYTES: Final = limits.UPLINK_KNOCK_BYTES // 8  # shorter is no better
 
 
@@ -100,8 +100,8 @@ class Knock:
         return self.is_out
 
     def _send(self, entry: Entry) -> int:
-        """Return how many bytes that is, 0 where it cannot be sent."""
-        parts, origin = self._parts, self._flight.origin
+        """Return how many bytes that is, 0 where it cannot be sent. Of a long one it is the id."""
+        parts, origin, entry = self._parts, self._flight.origin, _short(entry)
         if origin is None:
             return 0
         # No stream has this name: a name has no dot.
@@ -130,7 +130,7 @@ class Knock:
             subject = entry.sent_as
             if subject in subjects:
                 wanted[subject] = min(wanted.get(subject, entry), entry, key=_weight)
-        return [_short(entry) for entry in sorted(wanted.values(), key=_weight)]
+        return sorted(wanted.values(), key=_weight)
 
     def _flying(self) -> list[Entry]:
         return [entry for entry in self._flight.window.doubtful() if not entry.refused]
@@ -147,7 +147,9 @@ class Knock:
         samples = [*reversed(self._samples.values())] if flight.window.doubtful() else []
         heard = [one for one in samples if one.sent_as not in suspects]
         if self._is_in_vain or self._unsure or flight.unanswered.wanted:
-            found = [*heard, *samples, *(asked if self._unsure else ())]
+            found = [*heard, *samples]
+            if self._unsure:
+                found += nsmallest(len(samples), asked, key=_weight)
         else:
             found = [*nsmallest(len(samples), [*asked, *heard], key=_weight), *samples]
         return next((one for one in found if self._parts.link.asks_for(one.sent_as)), None)
@@ -166,13 +168,14 @@ class Knock:
             if not self._unsure:
                 self._samples.clear()
 
-    def seen(self, messages: Sequence[HubMessage]) -> None:
-        """The hub has these, the newest last. They are samples until it acknowledges anything, or
-        so often had no answer in a row: its stream may take those subjects no more.
+    def seen(self, look: Callable[[], Sequence[HubMessage]]) -> None:
+        """The hub has what `look` returns, the newest last. These are samples until it acknowledges
+        anything, or so often had no answer in a row: its stream may take those subjects no more.
         """
-        if self._samples or self._has_seen or not messages:
+        messages = () if self._samples or self._has_seen else look()
+        if not messages:
             return
-        self._unsure, self._has_seen = _UNSURE, True
+        self._unsure, self._has_seen = _TRIES, True
         for one in messages[-limits.UPLINK_KNOCK_SUBJECTS_MAX :]:
             subject = one.subject.encode()
             self._samples[subject] = Entry(one.seq or 0, subject, 0, b"", b"", sent_as=subject)
@@ -207,7 +210,7 @@ class Knock:
             is_last = letter.topic == next(reversed(self._out))
             self._flight.unanswered.heard(self._out.pop(letter.topic))
             if is_last:
-                self._unsure = _UNSURE if self._unsure else 0
+                self._unsure = _TRIES if self._unsure else 0
                 for subject in self._out.values():
                     self._flight.unanswered.unheard(subject)
                 self._out.clear()

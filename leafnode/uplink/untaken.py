@@ -53,12 +53,13 @@ class Untaken:
     def _asked(self, pattern: bytes) -> None:
         """A link asks for this, the hub's or another one."""
         count, (start, *parts) = len(self._since_ns), _WILDCARD.split(pattern)
-        part = max(parts, key=len, default=b"")  # most of what does not fit does not have it
         for noted in (self._since_ns, self._behind):
             if start == pattern:
                 found = [pattern] if pattern in noted else []
             else:
-                likely = (one for one in noted if part in one and one.startswith(start))
+                likely = [one for one in noted if one.startswith(start)]
+                for part in filter(None, parts):  # most of what does not fit lacks one
+                    likely = [one for one in likely if part in one]
                 found = [one for one in likely if matches(pattern, one)]
             for subject in filter(self._link.asks_for, found):
                 del noted[subject]

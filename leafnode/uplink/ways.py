@@ -173,15 +173,18 @@ class Ways:
         self._used = [*(way for way, _ in self._former), self._way][-limits.UPLINK_WAYS_MAX :]
         self.is_used = True
 
-    def unchanged(self, messages: list[HubMessage]) -> list[HubMessage]:
-        """Return which of these have the very name at the hub under which one may go now, and none
-        went before.
+    def of_now(self, messages: list[HubMessage], patterns: list[str]) -> list[HubMessage]:
+        """Return which of these have, at the hub, the very name under which one of a stream with
+        these patterns may go now, and none went before.
         """
         if self._renamings:
             return []
-        former = tuple(way.prefix for way, _ in self._former)
-        found = [one for one in messages if one.subject.startswith(self._way.prefix)]
-        return [one for one in found if not one.subject.startswith(former)]
+        now, former = (
+            SubjectSet(name.encode() for one in ways for name in one.patterns(patterns))
+            for ways in ([self.now], [one for _, one in self._former])
+        )
+        named = [(one, one.subject.encode()) for one in messages]
+        return [one for one, name in named if now.matches(name) and not former.matches(name)]
 
     def identify(self, stream: StreamInfo) -> tuple[str, bool]:
         """Return the stream's name in ids, and whether it has to be kept.

@@ -479,25 +479,3 @@ def test_a_window_full_ends_though_most_that_was_stored_last_was_of_their_kind(
     assert world.status.counters.dead_letters == 40
     assert world.hub.payloads().count(b"status 1") == 1
     assert (world.status.lag_messages, world.status.problem) == (0, "")
-
-
-@pytest.mark.parametrize("options", [OPTIONS, NEWEST_FIRST])
-def test_a_window_full_ends_after_a_start_too(options: UplinkStream) -> None:
-    """What the hub has of before says what its stream takes."""
-    world = world_of(replace(options, window_msgs=16))
-    world.local.subjects = ("ev.a", "ev.b", "ev.b.>")
-    world.hub.swallows.clear()
-    world.store(b"b", subject=b"ev.b")  # is asked with first, in vain
-    world.clock.advance(NS_PER_S)
-    world.hub.swallows.add(SILENT)
-    for number in range(40):
-        world.hub.swallows.add(b"%b.%d" % (SILENT, number))
-        world.store(b"x", subject=b"ev.b.%d" % number)
-    world.store(*numbers(1, 20))
-    world.clock.advance(20 * NS_PER_S)
-    world.restart()
-    world.clock.advance(2 * 3600 * NS_PER_S)
-
-    assert world.status.counters.dead_letters == 40
-    assert {*world.hub.payloads()} == {b"b", *numbers(0, 20)}
-    assert (world.status.lag_messages, world.status.problem) == (0, "")

@@ -78,6 +78,20 @@ def test_a_minute_ends_with_each_interest_however_short_and_between_two_looks() 
     assert one.not_taken(b"e.1", [], 40 * NS_PER_S) == 40 * NS_PER_S
 
 
+@pytest.mark.parametrize("pattern", [b"*.line.*.temp.>", b"plant.*.*.temp.now", b"plant.line.>"])
+def test_of_a_pattern_with_several_wildcards_all_that_fits_has_its_minute_ended(
+    pattern: bytes,
+) -> None:
+    hub, interest = Hub(), LeafInterest()
+    one = Untaken(cast("Link", hub), interest)
+    other, subject = b"plant.hall.line.temp.x", b"plant.line.3.temp.now"
+    one.not_taken(other, [], 0)
+    one.not_taken(subject, [], 0)
+    ask(hub, interest, pattern, subject)
+
+    assert (subject in one, other in one) == (False, True)
+
+
 @pytest.mark.parametrize("pattern", [b"e.1", b"e.*", b">"])
 def test_what_another_leaf_asks_for_ends_no_minute(pattern: bytes) -> None:
     hub, interest = Hub(), LeafInterest()

@@ -198,14 +198,26 @@ def test_what_is_at_the_hub_under_another_name_than_it_would_go_now_is_no_sample
     ways = Ways(OPTIONS, "new.")
     ways.take(record("old.", "new.er."))
 
-    assert ways.unchanged(seen) == seen[1:2]
+    assert ways.of_now(seen, ["ev", "er.ev"]) == seen[1:2]
     ways.learn("new.ev", "plant.new.ev")
-    assert ways.unchanged(seen) == []
+    assert ways.of_now(seen, ["ev", "er.ev"]) == []
 
 
-def test_of_what_had_other_transforms_under_the_same_prefix_none_is_a_sample() -> None:
+@pytest.mark.parametrize(("local", "found"), [("ev", True), (">", False)])
+def test_a_longer_prefix_than_before_leaves_a_sample_where_none_can_be_of_before(
+    local: str, found: bool
+) -> None:
+    seen = [HubMessage(1, 1, None, "new.site.ev")]
+    ways = Ways(OPTIONS, "new.site.")
+    ways.take(record("new."))
+
+    assert ways.of_now(seen, [local]) == (seen if found else [])
+
+
+def test_with_other_transforms_under_the_same_prefix_what_is_of_before_is_no_sample() -> None:
     options = UplinkStream("EV", "AGG", "hub", subject_transforms=(("ev.a", "t.a"),))
     ways = Ways(options, "new.")
     ways.take(record("new."))
+    seen = [HubMessage(1, 1, None, "new.ev.a"), HubMessage(2, 2, None, "new.t.a")]
 
-    assert ways.unchanged([HubMessage(1, 1, None, "new.ev.a")]) == []
+    assert ways.of_now(seen, ["ev.a"]) == seen[1:]
