@@ -353,7 +353,7 @@ class Asking:
             return
         if resume.seen and resume.moved is None:
             self._is_proven, self.doubt = True, ""
-            self._knock.seen(partial(self._ways.of_now, resume.seen, self._local.stream.patterns))
+            self._knock.seen(self._ways.of_now(resume.seen))
         self._look_at(resume)
 
     def _look_at(self, resume: Resume) -> None:

@@ -147,9 +147,7 @@ class Knock:
         samples = [*reversed(self._samples.values())] if flight.window.doubtful() else []
         heard = [one for one in samples if one.sent_as not in suspects]
         if self._is_in_vain or self._unsure or flight.unanswered.wanted:
-            found = [*heard, *samples]
-            if self._unsure:
-                found += nsmallest(len(samples), asked, key=_weight)
+            found = [*heard, *samples, *(sorted(asked, key=_weight) if self._unsure else ())]
         else:
             found = [*nsmallest(len(samples), [*asked, *heard], key=_weight), *samples]
         return next((one for one in found if self._parts.link.asks_for(one.sent_as)), None)
@@ -168,12 +166,11 @@ class Knock:
             if not self._unsure:
                 self._samples.clear()
 
-    def seen(self, look: Callable[[], Sequence[HubMessage]]) -> None:
-        """The hub has what `look` returns, the newest last. These are samples until it acknowledges
-        anything, or so often had no answer in a row: its stream may take those subjects no more.
+    def seen(self, messages: Sequence[HubMessage]) -> None:
+        """The hub has these, the newest last. They are samples until it acknowledges anything, or
+        so often had no answer in a row: its stream may take those subjects no more.
         """
-        messages = () if self._samples or self._has_seen else look()
-        if not messages:
+        if self._samples or self._has_seen or not messages:
             return
         self._unsure, self._has_seen = _TRIES, True
         for one in messages[-limits.UPLINK_KNOCK_SUBJECTS_MAX :]:

@@ -129,6 +129,7 @@ class Record(msgspec.Struct):
     reached: Reached | None = None
     refuted: Reached | None = None  # one at the hub that was seen to be another history's
     identity: Identity = Identity()
+    since: int = 0  # what is behind this sequence went by the last of the ways alone
 
 
 class Ways:
@@ -142,6 +143,8 @@ class Ways:
         self._former: list[tuple[Way, Upstream]] = []
         self._used: list[Way] = []  # under which something went, the newest last
         self.is_used = False  # that of now is among them
+        self._since = 0  # see `Record`
+        self._last_seq = 0  # of the local stream
         self._renamings: list[Renaming] = []
         self.reached: Reached | None = None
         self.refuted: Reached | None = None
@@ -166,25 +169,23 @@ class Ways:
         renamings = [one for one in record.renamings if one.is_sound()]
         self._renamings = renamings[-limits.UPLINK_RENAMINGS_MAX :]
         self.is_used = self._used[-1:] == [self._way]
+        self._since = record.since if self.is_used else 0
         return not self.is_used
 
     def use(self) -> None:
         """Something goes the way of now."""
         self._used = [*(way for way, _ in self._former), self._way][-limits.UPLINK_WAYS_MAX :]
         self.is_used = True
+        self._since = self._last_seq if self._former else 0
 
-    def of_now(self, messages: list[HubMessage], patterns: list[str]) -> list[HubMessage]:
-        """Return which of these have, at the hub, the very name under which one of a stream with
-        these patterns may go now, and none went before.
+    def of_now(self, messages: list[HubMessage]) -> list[HubMessage]:
+        """Return which of these, at the hub, went the way of now and have the very name there under
+        which they went.
         """
-        if self._renamings:
+        if self._renamings or not self.is_used:
             return []
-        now, former = (
-            SubjectSet(name.encode() for one in ways for name in one.patterns(patterns))
-            for ways in ([self.now], [one for _, one in self._former])
-        )
-        named = [(one, one.subject.encode()) for one in messages]
-        return [one for one, name in named if now.matches(name) and not former.matches(name)]
+        found = [one for one in messages if one.subject.startswith(self._way.prefix)]
+        return [one for one in found if one.seq is not None and one.seq > self._since]
 
     def identify(self, stream: StreamInfo) -> tuple[str, bool]:
         """Return the stream's name in ids, and whether it has to be kept.
@@ -200,6 +201,8 @@ class Ways:
         if is_back and self.reached is not None:
             self.reached = Reached()  # what was kept may be of later than the archive
         self.is_fresh = (is_new or self.is_fresh) and not stream.is_restored
+        self._since = self._since if known.name == name else 0
+        self._last_seq = stream.state.last_seq
         self._opened, self._identity = name, Identity(stream.created, name)
         return name, self._identity != known
 
@@ -234,6 +237,7 @@ class Ways:
             reached=self.reached,
             refuted=self.refuted,
             identity=self._identity,
+            since=self._since,
         )
 
     def names(self, upstream: str) -> list[str]:

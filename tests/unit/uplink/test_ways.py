@@ -192,32 +192,49 @@ def test_what_was_kept_before_the_stream_came_back_says_only_that_the_hub_has_an
         assert ways.reached == left
 
 
-def test_what_is_at_the_hub_under_another_name_than_it_would_go_now_is_no_sample() -> None:
-    seen = [HubMessage(1, 1, None, "old.ev"), HubMessage(2, 2, None, "new.ev")]
-    seen.append(HubMessage(3, 3, None, "new.er.ev"))
+def local_stream(last_seq: int, made: str = "then") -> StreamInfo:
+    metadata = f'"config":{{"metadata":{{"{MADE_KEY}":"{made}"}}}}'
+    body = f'{{"created":"{made}",{metadata},"state":{{"last_seq":{last_seq}}}}}'
+    stream = stream_info(body.encode())
+    assert isinstance(stream, StreamInfo)
+    return stream
+
+
+def test_what_may_have_gone_another_way_than_now_is_no_sample_now_and_after_a_start() -> None:
+    seen = [HubMessage(1, 5, None, "new.ev"), HubMessage(2, 6, None, "new.ev")]
+    seen += [HubMessage(3, 7, None, "old.ev"), HubMessage(4, None, None, "new.ev")]
     ways = Ways(OPTIONS, "new.")
-    ways.take(record("old.", "new.er."))
+    ways.take(record("old."))
+    ways.identify(local_stream(5))
+    assert ways.of_now(seen) == []  # nothing went the way of now
 
-    assert ways.of_now(seen, ["ev", "er.ev"]) == seen[1:2]
-    ways.learn("new.ev", "plant.new.ev")
-    assert ways.of_now(seen, ["ev", "er.ev"]) == []
+    ways.use()
+    assert ways.of_now(seen) == seen[1:2]
 
-
-@pytest.mark.parametrize(("local", "found"), [("ev", True), (">", False)])
-def test_a_longer_prefix_than_before_leaves_a_sample_where_none_can_be_of_before(
-    local: str, found: bool
-) -> None:
-    seen = [HubMessage(1, 1, None, "new.site.ev")]
-    ways = Ways(OPTIONS, "new.site.")
-    ways.take(record("new."))
-
-    assert ways.of_now(seen, [local]) == (seen if found else [])
+    again = Ways(OPTIONS, "new.")
+    again.take(decode(encode(ways.record())))
+    again.identify(local_stream(9))
+    assert again.of_now(seen) == seen[1:2]
+    again.learn("new.ev", "plant.new.ev")
+    assert again.of_now(seen) == []
 
 
-def test_with_other_transforms_under_the_same_prefix_what_is_of_before_is_no_sample() -> None:
-    options = UplinkStream("EV", "AGG", "hub", subject_transforms=(("ev.a", "t.a"),))
-    ways = Ways(options, "new.")
-    ways.take(record("new."))
-    seen = [HubMessage(1, 1, None, "new.ev.a"), HubMessage(2, 2, None, "new.t.a")]
+def test_where_nothing_went_another_way_before_all_of_it_is_a_sample() -> None:
+    ways = Ways(OPTIONS, "new.")
+    ways.take(Record())
+    ways.identify(local_stream(9))
+    ways.use()
+    seen = [HubMessage(1, 2, None, "new.ev")]
 
-    assert ways.of_now(seen, ["ev.a"]) == seen[1:]
+    assert ways.of_now(seen) == seen
+
+
+@pytest.mark.parametrize("made", ["then", "now"])
+def test_of_a_stream_that_was_made_anew_all_went_the_way_of_now(made: str) -> None:
+    kept = replace(record("old.", "new."), since=8, identity=Identity("then", hash8("then")))
+    ways = Ways(OPTIONS, "new.")
+    ways.take(kept)
+    ways.identify(local_stream(3, made))
+    seen = [HubMessage(1, 2, None, "new.ev")]
+
+    assert ways.of_now(seen) == (seen if made == "now" else [])
