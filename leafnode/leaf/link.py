@@ -58,6 +58,7 @@ class Link(ShowsTls):
         self.packer: Packer | None = None  # below it, where it may be packed
         self.over = False
         self.reason = ""  # why it is over, in words
+        self.broke = False  # the connection did, with no word why
         self.closed_state = ""  # what monitoring calls that
         self.slow = 0  # write deadlines that passed, and whether it is over for what waits
         self.linked_ns = 0  # monotonic; 0: it is not up yet
@@ -112,6 +113,7 @@ class Link(ShowsTls):
         session = self._session
         how = reason or f"closed by the {session.other}"
         state = reason.partition(": ")[0] or CLIENT_CLOSED
+        self.broke = not (self.over or session.refused_cause)
         self.drop(session.refused_cause or f"connection lost, {session.state.value}: {how}", state)
 
     def _let_go(self) -> None:

@@ -347,7 +347,7 @@ class Remote:
 
     def _lost_delay_ns(self, link: HubLink) -> int:
         lasted_ns = self._environment.clock.monotonic_ns() - link.linked_ns
-        if link.linked_ns and lasted_ns >= LEAF_STABLE_NS:
+        if link.linked_ns and (link.broke or lasted_ns >= LEAF_STABLE_NS):
             self._refusals = 0
         self.status.slow_consumers += link.slow
         self.status.stale_connections += link.session.stale

@@ -140,6 +140,25 @@ async def test_a_delay_is_waited_once() -> None:
         await dialed_again_after(world, 0)
 
 
+@pytest.mark.parametrize(("word", "is_refused"), [("", False), ("Stale Connection", True)])
+async def test_a_link_that_breaks_again_and_again_without_a_word_is_no_refused_one(
+    word: str, is_refused: bool
+) -> None:
+    """On a bad radio no link may last: each is dialed again after the interval all the same."""
+    world = LeafWorld(REMOTE)
+    async with world.running():
+        await turns()
+        for number in range(6):
+            await asyncio.sleep(2)
+            if word:
+                world.hub.say(error(word))
+            end(world.hub)
+            await turns()
+            wait_s = 2**number if is_refused else RECONNECT_S
+            await asyncio.sleep(min(wait_s, 30) - RECONNECT_S)
+            await dialed_again_after(world, 0)
+
+
 # Ends that a dialer finds by itself: what the hub says on a link, and how long is waited then.
 FOUND = {
     "our own loop subject": ("LS+ {loop}", 30),
