@@ -134,6 +134,8 @@ def _report_check(flags: Flags, program: str, options: Options) -> int:
         # nats-server runs with such a file, and its check fails.
         print(f"{program}: " + "\n".join(options.deprecated), file=sys.stderr)
         return 1
+    for warning in options.warnings if program != NATS_SERVER else ():
+        print(f"{program}: warning: {warning}", file=sys.stderr)
     digest = options.config_digest
     print(f"{program}: configuration file {flags.config} is valid ({digest})", file=sys.stderr)
     return 0

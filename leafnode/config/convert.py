@@ -355,7 +355,7 @@ def subject_prefix(place: Place) -> str:
     """What is put before subjects: literal tokens with a dot at the end."""
     prefix = text(place)
     if not prefix.endswith(".") or not is_subject(prefix + "x") or not _is_literal(prefix + "x"):
-        raise place.expected('a subject prefix that ends with "."')
+        raise place.expected('a subject prefix without wildcards that ends with "."')
     return prefix
 
 

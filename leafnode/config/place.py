@@ -155,6 +155,8 @@ class Block:
                 self._no_option(place, key, written, node)
                 continue
             where = place.child(key, node)
+            if row.field in given.places:
+                where.warn(f"replaces {quoted(given.places[row.field].name)}")
             for kept in (given.values, given.places):
                 kept.pop(row.field, None)  # order is that of the last mention
             given.values[row.field] = row.convert(where)

@@ -114,6 +114,18 @@ def test_a_valid_configuration_is_reported_with_its_digest(
     assert f"configuration file {file} is valid (sha256:" in capsys.readouterr().err
 
 
+def test_what_is_valid_and_probably_a_slip_is_told_by_a_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.conf"
+    file.write_text("port: 4333\nport: 4334\n")
+
+    assert main(["-t", "-c", str(file)]) == 0
+
+    warning, _ = capsys.readouterr().err.splitlines()
+    assert warning == f'leafnode: warning: {file}:2:1: "port" replaces the one of {file}:1:1'
+
+
 def test_a_wrong_configuration_is_one_line_with_its_position(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

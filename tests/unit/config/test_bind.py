@@ -320,6 +320,13 @@ def test_a_key_given_twice_is_warned_about_and_the_last_one_stands() -> None:
     assert bound.warnings == ('x.conf:2:1: "port" replaces the one of x.conf:1:1',)
 
 
+def test_two_names_of_one_key_are_warned_about_and_the_last_one_stands() -> None:
+    bound = options("host: a\nnet: b")
+
+    assert bound.host == "b"
+    assert bound.warnings == ('x.conf:2:1: net: replaces "host"',)
+
+
 def test_a_variable_definition_is_no_option_but_an_unused_one_is_refused() -> None:
     assert options("P: 4333\nport: $P").port == 4333
     assert refused("Q: 4333\nport: 1") == 'x.conf:1:1: unknown field "Q"'

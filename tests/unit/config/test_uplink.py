@@ -113,7 +113,7 @@ def test_what_is_one_may_stand_without_an_array() -> None:
         ("streams: [{stream: A, urgent: 1}]", "urgent: expected true or false, got 1"),
         (
             "streams: [{stream: A, subject_prefix: edge}]",
-            "expected a subject prefix that ends with",
+            'expected a subject prefix without wildcards that ends with ".", got "edge"',
         ),
         (
             'streams: [{stream: A, subject_prefix: "$JS.API."}]',
