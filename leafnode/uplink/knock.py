@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
-from heapq import nsmallest
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
@@ -149,7 +148,7 @@ class Knock:
         if self._is_in_vain or self._unsure or flight.unanswered.wanted:
             found = [*heard, *samples, *(sorted(asked, key=_weight) if self._unsure else ())]
         else:
-            found = [*nsmallest(len(samples), [*asked, *heard], key=_weight), *samples]
+            found = [*sorted([*asked, *heard], key=_weight), *samples]
         return next((one for one in found if self._parts.link.asks_for(one.sent_as)), None)
 
     def cancel(self) -> None:

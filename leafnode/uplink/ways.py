@@ -129,7 +129,7 @@ class Record(msgspec.Struct):
     reached: Reached | None = None
     refuted: Reached | None = None  # one at the hub that was seen to be another history's
     identity: Identity = Identity()
-    since: int = 0  # what is behind this sequence went by the last of the ways alone
+    since: int | None = None  # what is behind this sequence went by the last of the ways alone
 
 
 class Ways:
@@ -143,7 +143,7 @@ class Ways:
         self._former: list[tuple[Way, Upstream]] = []
         self._used: list[Way] = []  # under which something went, the newest last
         self.is_used = False  # that of now is among them
-        self._since = 0  # see `Record`
+        self._since = 0  # see `Record`; 0 where nothing went another way
         self._last_seq = 0  # of the local stream
         self._renamings: list[Renaming] = []
         self.reached: Reached | None = None
@@ -168,8 +168,8 @@ class Ways:
         self.reached, self.refuted = (one if one and one.is_sound() else None for one in kept)
         renamings = [one for one in record.renamings if one.is_sound()]
         self._renamings = renamings[-limits.UPLINK_RENAMINGS_MAX :]
-        self.is_used = self._used[-1:] == [self._way]
-        self._since = record.since if self.is_used else 0
+        self._since = record.since or 0
+        self.is_used = self._used[-1:] == [self._way] and record.since is not None
         return not self.is_used
 
     def use(self) -> None:
@@ -201,8 +201,9 @@ class Ways:
         if is_back and self.reached is not None:
             self.reached = Reached()  # what was kept may be of later than the archive
         self.is_fresh = (is_new or self.is_fresh) and not stream.is_restored
-        self._since = self._since if known.name == name else 0
         self._last_seq = stream.state.last_seq
+        if known.name != name:
+            self._since = self._last_seq if self._former and not self.is_fresh else 0
         self._opened, self._identity = name, Identity(stream.created, name)
         return name, self._identity != known
 

@@ -30,7 +30,7 @@ OPTIONS = UplinkStream(stream="EV", hub_stream="AGG", domain="hub")
 
 
 def record(*prefixes: str, renamings: tuple[Renaming, ...] = ()) -> Record:
-    return Record("AGG", "hub", [Way(prefix) for prefix in prefixes], list(renamings))
+    return Record("AGG", "hub", [Way(prefix) for prefix in prefixes], list(renamings), since=0)
 
 
 def test_a_stream_is_asked_for_under_each_prefix_that_it_had_the_one_of_now_first() -> None:
@@ -192,9 +192,9 @@ def test_what_was_kept_before_the_stream_came_back_says_only_that_the_hub_has_an
         assert ways.reached == left
 
 
-def local_stream(last_seq: int, made: str = "then") -> StreamInfo:
+def local_stream(last_seq: int, made: str = "then", created: str = "") -> StreamInfo:
     metadata = f'"config":{{"metadata":{{"{MADE_KEY}":"{made}"}}}}'
-    body = f'{{"created":"{made}",{metadata},"state":{{"last_seq":{last_seq}}}}}'
+    body = f'{{"created":"{created or made}",{metadata},"state":{{"last_seq":{last_seq}}}}}'
     stream = stream_info(body.encode())
     assert isinstance(stream, StreamInfo)
     return stream
@@ -229,12 +229,27 @@ def test_where_nothing_went_another_way_before_all_of_it_is_a_sample() -> None:
     assert ways.of_now(seen) == seen
 
 
-@pytest.mark.parametrize("made", ["then", "now"])
-def test_of_a_stream_that_was_made_anew_all_went_the_way_of_now(made: str) -> None:
-    kept = replace(record("old.", "new."), since=8, identity=Identity("then", hash8("then")))
+def test_of_a_stream_made_anew_all_went_the_way_of_now_but_not_of_one_that_is_restored() -> None:
     ways = Ways(OPTIONS, "new.")
-    ways.take(kept)
-    ways.identify(local_stream(3, made))
+    ways.take(replace(record("old."), identity=Identity("then", hash8("then"))))
+    ways.identify(local_stream(3))
+    ways.use()
     seen = [HubMessage(1, 2, None, "new.ev")]
+    assert ways.of_now(seen) == []
 
-    assert ways.of_now(seen) == (seen if made == "now" else [])
+    ways.identify(local_stream(3, "now"))
+    assert ways.of_now(seen) == seen
+
+    ways.identify(local_stream(3, "then", "later"))
+    assert ways.of_now(seen) == []
+
+
+def test_of_a_record_that_does_not_say_since_when_nothing_is_a_sample_before_it_is_known() -> None:
+    ways = Ways(OPTIONS, "new.")
+    assert ways.take(replace(record("old.", "new."), since=None))
+    ways.identify(local_stream(3))
+    seen = [HubMessage(1, 3, None, "new.ev"), HubMessage(2, 4, None, "new.ev")]
+    assert ways.of_now(seen) == []
+
+    ways.use()
+    assert ways.of_now(seen) == seen[1:]
