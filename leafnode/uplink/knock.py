@@ -35,6 +35,14 @@ def _weight(entry: Entry) -> int:
     return max(entry.sent_size, _SHORT_BYTES)
 
 
+def _shortest(entries: Iterable[Entry]) -> list[Entry]:
+    """Return the shortest one of each subject, the shortest first."""
+    found: dict[bytes, Entry] = {}
+    for entry in entries:
+        found[entry.sent_as] = min(found.get(entry.sent_as, entry), entry, key=_weight)
+    return sorted(found.values(), key=_weight)
+
+
 def _likeness(subject: bytes, others: Iterable[bytes]) -> int:
     """Return how much of it is the same in others: of `orders.1` and `orders.2` the hub takes both,
     or none.
@@ -124,12 +132,8 @@ class Knock:
         takes it, the shortest first.
         """
         subjects = self._flight.unanswered.wanted
-        wanted: dict[bytes, Entry] = {}
-        for entry in self._flying() if subjects else ():
-            subject = entry.sent_as
-            if subject in subjects:
-                wanted[subject] = min(wanted.get(subject, entry), entry, key=_weight)
-        return sorted(wanted.values(), key=_weight)
+        flying = self._flying() if subjects else ()
+        return _shortest(entry for entry in flying if entry.sent_as in subjects)
 
     def _flying(self) -> list[Entry]:
         return [entry for entry in self._flight.window.doubtful() if not entry.refused]
@@ -145,10 +149,11 @@ class Knock:
         asked = (entry for entry in self._flying() if entry.sent_as not in suspects)
         samples = [*reversed(self._samples.values())] if flight.window.doubtful() else []
         heard = [one for one in samples if one.sent_as not in suspects]
+        most = limits.UPLINK_UNTAKEN_LOOK_MAX
         if self._is_in_vain or self._unsure or flight.unanswered.wanted:
-            found = [*heard, *samples, *(sorted(asked, key=_weight) if self._unsure else ())]
+            found = [*heard, *samples, *_shortest(asked if self._unsure else ())[:most]]
         else:
-            found = [*sorted([*asked, *heard], key=_weight), *samples]
+            found = [*_shortest([*asked, *heard])[:most], *samples]
         return next((one for one in found if self._parts.link.asks_for(one.sent_as)), None)
 
     def cancel(self) -> None:

@@ -143,7 +143,7 @@ class Ways:
         self._former: list[tuple[Way, Upstream]] = []
         self._used: list[Way] = []  # under which something went, the newest last
         self.is_used = False  # that of now is among them
-        self._since = 0  # see `Record`; 0 where nothing went another way
+        self._since: int | None = 0  # see `Record`; 0: nothing went another way, None: not known
         self._last_seq = 0  # of the local stream
         self._renamings: list[Renaming] = []
         self.reached: Reached | None = None
@@ -168,8 +168,8 @@ class Ways:
         self.reached, self.refuted = (one if one and one.is_sound() else None for one in kept)
         renamings = [one for one in record.renamings if one.is_sound()]
         self._renamings = renamings[-limits.UPLINK_RENAMINGS_MAX :]
-        self._since = record.since or 0
-        self.is_used = self._used[-1:] == [self._way] and record.since is not None
+        self._since = record.since
+        self.is_used = self._used[-1:] == [self._way] and self._since is not None
         return not self.is_used
 
     def use(self) -> None:
@@ -182,10 +182,11 @@ class Ways:
         """Return which of these, at the hub, went the way of now and have the very name there under
         which they went.
         """
-        if self._renamings or not self.is_used:
+        since = self._since
+        if self._renamings or not self.is_used or since is None:
             return []
         found = [one for one in messages if one.subject.startswith(self._way.prefix)]
-        return [one for one in found if one.seq is not None and one.seq > self._since]
+        return [one for one in found if one.seq is not None and one.seq > since]
 
     def identify(self, stream: StreamInfo) -> tuple[str, bool]:
         """Return the stream's name in ids, and whether it has to be kept.

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pytest
 
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.uplink.status import Protection, State
 from tests.sim.uplink_world import OPTIONS, World, numbers
-
-if TYPE_CHECKING:
-    import pytest
 
 WORDS = (
     "the hub answers, and has not worked off what was sent to its stream, "
@@ -124,3 +121,30 @@ def test_the_subject_that_was_acknowledged_last_is_kept_however_like_others() ->
         world.clock.advance(NS_PER_S)
 
     assert [*world.uplink._asking._knock._samples][-1] == b"edge.ev.1.b"
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_of_what_is_in_flight_the_shortest_that_the_hub_asks_for_asks(restarts: bool) -> None:
+    """What was acknowledged is asked for no more, and then the shortest in flight is not either."""
+    asked = (b"edge.ev.a", b"edge.ev.b", b"edge.ev.c")
+    world = World(hub_subjects=asked, subjects=("ev.>",))
+    world.start()
+    world.store(b"0")
+    world.clock.advance(2 * NS_PER_S)
+    world.hub.ask_no_more(b"edge.ev.a")
+    if restarts:
+        world.restart()
+        world.clock.advance(5 * NS_PER_S)
+    world.hub.window_ns = 2 * NS_PER_S
+    world.hub.queue_ns = 8 * NS_PER_S
+    long = [b"%d" % number + b"." * 1500 for number in range(1, 10)]
+    world.store(long[0], subject=b"ev.b")
+    world.store(b"short", subject=b"ev.c")
+    world.store(*long[1:], subject=b"ev.b")
+    world.clock.advance(NS_PER_S // 2)
+    world.hub.ask_no_more(b"edge.ev.c")
+    world.clock.advance(300 * NS_PER_S)
+
+    assert sorted(world.hub.payloads()) == sorted([b"0", b"short", *long])
+    assert world.hub.knocks
+    assert set(world.hub.knocks) <= set(long)

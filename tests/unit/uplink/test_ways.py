@@ -246,10 +246,12 @@ def test_of_a_stream_made_anew_all_went_the_way_of_now_but_not_of_one_that_is_re
 
 def test_of_a_record_that_does_not_say_since_when_nothing_is_a_sample_before_it_is_known() -> None:
     ways = Ways(OPTIONS, "new.")
-    assert ways.take(replace(record("old.", "new."), since=None))
+    kept = Identity("then", hash8("then"))
+    assert ways.take(replace(record("old.", "new."), since=None, identity=kept))
     ways.identify(local_stream(3))
     seen = [HubMessage(1, 3, None, "new.ev"), HubMessage(2, 4, None, "new.ev")]
     assert ways.of_now(seen) == []
+    assert ways.record().since is None  # what else is kept meanwhile does not make it known
 
     ways.use()
     assert ways.of_now(seen) == seen[1:]
