@@ -116,6 +116,7 @@ def test_what_a_board_says_again_behind_a_reload_is_not_queued_again(
         board.line = place.lines[0]
         for _ in range(said):
             board.measure()
+        await place.until(lambda: place.bridge.status()[0].queued == said)
         for _ in range(3):
             await place.turns(100)
             assert place.bridge.status()[0].queued == said
@@ -140,6 +141,7 @@ def test_what_a_board_says_again_behind_another_in_its_place_is_not_queued_again
         board.line = place.lines[0]
         for _ in range(said):
             board.measure()
+        await place.until(lambda: place.bridge.status()[0].queued == said)
         for _ in range(3):
             await place.turns(100)
             assert place.bridge.status()[0].queued == said
@@ -169,6 +171,7 @@ def test_what_a_function_has_not_decided_is_not_queued_again_behind_another_boar
         board.line = place.lines[0]
         for _ in range(said):
             board.measure()
+        await place.until(lambda: place.bridge.status()[0].function["queued"] == said)
         for _ in range(3):
             await place.turns(100)
             assert place.bridge.status()[0].function["queued"] == said
