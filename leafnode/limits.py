@@ -548,6 +548,7 @@ UPLINK_ADRIFT_NS: Final = 60 * NS_PER_S  # what a dead link was given may arrive
 UPLINK_SILENT_MAX: Final = 256  # subjects of which that is known
 UPLINK_KNOCK_BYTES: Final = 8 * KIB  # of one message to ask with; and about so many of all
 UPLINK_KNOCK_SUBJECTS_MAX: Final = 4  # of so many subjects one that was acknowledged
+UPLINK_KNOCK_LOOK_MAX: Final = 256  # subjects in flight: does the hub ask for one of them?
 UPLINK_DEAD_BYTES: Final = 64 * MIB  # the stream of dead letters, where we make it
 UPLINK_BLOCK_MSGS: Final = 64  # of a backlog that is sent newest first: ascending among themselves
 UPLINK_RANGES_MAX: Final = 16  # gaps of such a backlog; then the newest one is filled first

@@ -149,7 +149,7 @@ class Knock:
         asked = (entry for entry in self._flying() if entry.sent_as not in suspects)
         samples = [*reversed(self._samples.values())] if flight.window.doubtful() else []
         heard = [one for one in samples if one.sent_as not in suspects]
-        most = limits.UPLINK_UNTAKEN_MAX
+        most = limits.UPLINK_KNOCK_LOOK_MAX
         if self._is_in_vain or self._unsure or flight.unanswered.wanted:
             found = [*heard, *samples, *_shortest(asked if self._unsure else ())[:most]]
         else:
