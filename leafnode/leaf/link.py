@@ -110,10 +110,12 @@ class Link(ShowsTls):
         self.peer.end_read()
 
     def lost(self, reason: str) -> None:
+        if self.over:
+            return
         session = self._session
         how = reason or f"closed by the {session.other}"
         state = reason.partition(": ")[0] or CLIENT_CLOSED
-        self.broke = not (self.over or session.refused_cause)
+        self.broke = not session.refused_cause
         self.drop(session.refused_cause or f"connection lost, {session.state.value}: {how}", state)
 
     def _let_go(self) -> None:

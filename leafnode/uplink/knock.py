@@ -165,7 +165,7 @@ class Knock:
             if subject in self._samples:
                 self._samples.move_to_end(subject, last=False)
         self._out.clear()
-        if self._unsure > 0:
+        if self._unsure:
             self._unsure -= 1
             if not self._unsure:
                 self._samples.clear()

@@ -157,6 +157,7 @@ async def test_a_link_that_breaks_again_and_again_without_a_word_is_no_refused_o
             wait_s = 2**number if is_refused else RECONNECT_S
             await asyncio.sleep(min(wait_s, 30) - RECONNECT_S)
             await dialed_again_after(world, 0)
+        assert len(world.hub.sessions) == 7
 
 
 # Ends that a dialer finds by itself: what the hub says on a link, and how long is waited then.

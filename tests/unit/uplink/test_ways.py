@@ -33,6 +33,14 @@ def record(*prefixes: str, renamings: tuple[Renaming, ...] = ()) -> Record:
     return Record("AGG", "hub", [Way(prefix) for prefix in prefixes], list(renamings), since=0)
 
 
+def local_stream(last_seq: int, made: str = "then", created: str = "") -> StreamInfo:
+    metadata = f'"config":{{"metadata":{{"{MADE_KEY}":"{made}"}}}}'
+    body = f'{{"created":"{created or made}",{metadata},"state":{{"last_seq":{last_seq}}}}}'
+    stream = stream_info(body.encode())
+    assert isinstance(stream, StreamInfo)
+    return stream
+
+
 def test_a_stream_is_asked_for_under_each_prefix_that_it_had_the_one_of_now_first() -> None:
     ways = Ways(OPTIONS, "new.")
     assert ways.take(record("old.", "older."))
@@ -183,21 +191,8 @@ def test_what_was_kept_before_the_stream_came_back_says_only_that_the_hub_has_an
         ways = Ways(OPTIONS, "e.")
         ways.take(Record("AGG", "hub", [Way("e.")], reached=reached, identity=Identity("a", name)))
 
-        stream = stream_info(
-            b'{"created":"%b","config":{"metadata":{"%b":"then"}}}'
-            % (created.encode(), MADE_KEY.encode())
-        )
-        assert isinstance(stream, StreamInfo)
-        assert ways.identify(stream) == (name, created == "b")
+        assert ways.identify(local_stream(0, created=created)) == (name, created == "b")
         assert ways.reached == left
-
-
-def local_stream(last_seq: int, made: str = "then", created: str = "") -> StreamInfo:
-    metadata = f'"config":{{"metadata":{{"{MADE_KEY}":"{made}"}}}}'
-    body = f'{{"created":"{created or made}",{metadata},"state":{{"last_seq":{last_seq}}}}}'
-    stream = stream_info(body.encode())
-    assert isinstance(stream, StreamInfo)
-    return stream
 
 
 def test_what_may_have_gone_another_way_than_now_is_no_sample_now_and_after_a_start() -> None:
